@@ -1,0 +1,56 @@
+# dynloss: `make book` and `make test` do everything, the environment included.
+PYTHON ?= python3
+PROFILE ?= quick
+UV ?= uv
+BIN := .venv/bin
+export MPLBACKEND = Agg
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help env book test lint sync lock clean distclean
+
+help:  ## what there is to make
+	@sed -n 's/^\([a-z]*\):.*##/make \1:/p' Makefile
+	@echo "PROFILE=smoke|quick|paper chooses the size of the figures (now: $(PROFILE)); PYTHON=python3.13 the Python of a new .venv"
+
+env: .venv/installed  ## the environment (.venv) from requirements.lock
+
+# Each stamp is written last. Without .venv/locked, whatever stands in .venv may be half made, so it is made anew.
+.venv/locked: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "dynloss needs Python 3.11 or newer; $(PYTHON): $$($(PYTHON) --version 2>&1). Name one, as in: make book PYTHON=python3.13"; exit 1; }
+	rm -rf .venv
+	@$(PYTHON) -m venv .venv || \
+	  { rm -rf .venv; echo "$(PYTHON) cannot make virtual environments (on Debian: apt-get install python3-venv)"; exit 1; }
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	@touch $@
+
+.venv/installed: .venv/locked pyproject.toml
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+book: env  ## run the notebooks and build the book (PROFILE=smoke|quick|paper)
+	$(BIN)/dynloss book --profile $(PROFILE)
+
+test: env  ## the tests
+	$(BIN)/python -m pytest
+
+lint: env  ## ruff and mypy
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+
+sync: env  ## carry the repository's address and the notebooks' .py to where they are copied
+	$(BIN)/python tools/sync.py
+
+# Keeps the versions that still fit; `make lock UPGRADE=--upgrade` takes the newest of everything.
+lock:  ## resolve pyproject.toml anew into requirements.lock (needs uv)
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv, or make lock UV=path/to/uv"; exit 1; }
+	$(UV) pip compile pyproject.toml --quiet --output-file requirements.lock $(UPGRADE) \
+	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+	  --extra tests --extra book --extra neural-tangents --extra benchmarks --group build
+
+clean:  ## remove what was built
+	rm -rf _build dist .pytest_cache .mypy_cache .ruff_cache
+
+distclean: clean  ## remove the environment too
+	rm -rf .venv

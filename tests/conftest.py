@@ -1,0 +1,43 @@
+"""What holds for every test: strict JAX, checked shapes and types, and no file outside the test's own folders."""
+
+import os
+import sys
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import jax
+import pytest
+from jaxtyping import install_import_hook
+
+# Only modules imported from here on are checked, submodules included.
+assert "dynloss" not in sys.modules, "dynloss was imported before its import hook was in place"
+install_import_hook("dynloss", "type_checker.checked")
+
+# An axis or a precision that appears unasked is the commonest silent error in JAX.
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+@pytest.fixture(autouse=True)
+def results(tmp_path_factory, monkeypatch):
+    """The archive of this test, empty: no test reads or writes the repository's results."""
+    folder = tmp_path_factory.mktemp("results")
+    monkeypatch.setenv("DYNLOSS_RESULTS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def x64():
+    """float64 for this test. Before any array is made: the fixture has to come first among the arguments."""
+    # The plain setting, as a notebook makes it: the context manager has moved between JAX 0.7.2 and 0.12.
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
+@pytest.fixture
+def standard_promotion():
+    """JAX's own dtype promotion, for what leans on it inside: optax's schedules and Adam, flax's average pooling."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield

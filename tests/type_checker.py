@@ -1,0 +1,5 @@
+"""The checker of types in the tests: beartype, with an int wherever a float will do, as Python's type checkers have it."""
+
+from beartype import BeartypeConf, beartype
+
+checked = beartype(conf=BeartypeConf(is_pep484_tower=True))
