@@ -1,0 +1,104 @@
+"""The network with one hidden layer of Figs. 3-5."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float, Int
+
+from dynloss.checks import check_choice, check_count
+
+_KERNELS = {
+    "standard": nn.initializers.variance_scaling(1.0, "fan_in", "normal"),
+    "glorot": nn.initializers.variance_scaling(1.0, "fan_avg", "normal"),
+}
+_BIASES = {"standard": nn.initializers.zeros, "glorot": nn.initializers.normal(0.01)}
+
+
+class MLP(nn.Module):
+    r"""One hidden layer of ReLU units: :math:`f(x) = W_2^\top \max(W_1^\top x + b_1, 0) + b_2`.
+
+    Attributes:
+        width: hidden units; the paper's narrow network has 100, the wide one 1000.
+        num_classes: C, the outputs.
+        initialization: ``"standard"``, the paper's: W ~ N(0, 1/fan_in) and b = 0. ``"glorot"``, that of the authors'
+            later notebook: W ~ N(0, 2/(fan_in + fan_out)) and b ~ N(0, 0.01²). Biases are trained in both.
+        param_dtype: of the parameters; the inputs' type should agree.
+
+    >>> model = MLP(width=100, num_classes=3)
+    >>> params = model.init(jax.random.key(0), jnp.zeros((1, 2)))
+    >>> sum(leaf.size for leaf in jax.tree.leaves(params))
+    603
+    """
+
+    width: int = 100
+    num_classes: int = 3
+    initialization: str = "standard"
+    param_dtype: Any = jnp.float32
+
+    def setup(self):
+        check_count("width", self.width, at_least=1)
+        check_count("num_classes", self.num_classes, at_least=1)
+        check_choice("initialization", self.initialization, tuple(_KERNELS))
+        options = {
+            "kernel_init": _KERNELS[self.initialization],
+            "bias_init": _BIASES[self.initialization],
+            "param_dtype": self.param_dtype,
+        }
+        self.hidden = nn.Dense(self.width, **options)
+        self.output = nn.Dense(self.num_classes, **options)
+
+    def __call__(self, inputs: Float[Array, "P D"]) -> Float[Array, "P C"]:
+        return self.output(nn.relu(self.hidden(inputs)))
+
+
+def cross_entropy_gradient(
+    params: Any, inputs: Float[Array, "P D"], labels: Int[Array, " P"], weights: Float[Array, " C"]
+) -> Any:
+    r"""The gradient of eq. (1) for an ``MLP``, written out: about twice as fast on a CPU as automatic differentiation.
+
+    With h the hidden units, :math:`z_1` what enters them and p the softmax of the outputs,
+
+    .. math::
+
+        \delta_j = \tfrac{1}{P} \Gamma_{y_j} (p_j - e_{y_j}), \quad
+        \partial_{W_2} F = h^\top \delta, \quad
+        \partial_{W_1} F = x^\top \left[ (\delta W_2^\top) \odot 1_{z_1 > 0} \right].
+
+    Arrays lie as (units, samples) and the narrow products are written as sums, both measured to be faster than matrix
+    products of 2 or 3 columns. Differentiating this function forward gives Hessian-vector products.
+
+    Args:
+        params: of an ``MLP``.
+        inputs: x, (P, D).
+        labels: y, (P,).
+        weights: Γ, (C,).
+
+    Returns:
+        The gradient, shaped as ``params``; equal to ``jax.grad`` of the loss up to rounding.
+    """
+    hidden, output = params["params"]["hidden"], params["params"]["output"]
+    x = inputs.T
+    onehot = (jnp.arange(len(weights))[:, None] == labels[None, :]).astype(x.dtype)
+
+    units = jax.nn.relu(_narrow_product(hidden["kernel"], x) + hidden["bias"][:, None])
+    # The barriers keep XLA from fusing, and so repeating, these two in the products that read them.
+    units = jax.lax.optimization_barrier(units)
+    logits = output["kernel"].T @ units + output["bias"][:, None]
+    delta = (jax.nn.softmax(logits, axis=0) - onehot) * (weights @ onehot / len(labels))[None, :]
+    delta = jax.lax.optimization_barrier(delta)
+    back = jnp.where(units > 0, _narrow_product(output["kernel"].T, delta), 0)
+
+    gradient = {
+        "hidden": {"kernel": x @ back.T, "bias": jnp.sum(back, axis=1)},
+        "output": {"kernel": (delta @ units.T).T, "bias": jnp.sum(delta, axis=1)},
+    }
+    return {"params": gradient}
+
+
+def _narrow_product(a, b, widest: int = 4):
+    """``a.T @ b`` for a (K, M) and b (K, N); for few rows K as a sum of outer products, which XLA fuses."""
+    if len(a) > widest:
+        return a.T @ b
+    return sum(a[k][:, None] * b[k][None, :] for k in range(len(a)))

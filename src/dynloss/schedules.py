@@ -1,0 +1,127 @@
+r"""The class weights Γ_i(t) of the dynamical loss, eqs. (2)-(5).
+
+A schedule is a function ``step -> (C,) weights``. Its weights are never negative and sum to C, the number of classes,
+and they are all exactly 1 where nothing oscillates. Every parameter may be traced, so one compiled program serves a
+whole sweep over periods and amplitudes.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from dynloss.checks import check_choice, check_count, check_number, is_traced
+
+Schedule = Callable[..., Float[Array, " C"]]
+Reading = Literal["text", "code"]
+
+_READINGS = ("text", "code")
+
+
+def oscillating(
+    period: float | Array,
+    amplitude: float | Array,
+    num_classes: int,
+    *,
+    stop: float | Array | None = None,
+    reading: Reading = "text",
+) -> Schedule:
+    r"""Emphasise one class after the other, each for one period, by a triangular wave.
+
+    With the time within the period :math:`t_T = t \bmod T` and :math:`m = 2(A-1)/T`, eqs. (2)-(5) are
+
+    .. math::
+
+        g(t_T) &= \begin{cases} 1 + m t_T & t_T \le T/2 \\ 2A - 1 - m t_T & t_T > T/2 \end{cases} \\
+        \hat\Gamma_i &= \begin{cases} g(t_T) & \lfloor t/T \rfloor \bmod C = i \\ 1 & \text{otherwise} \end{cases}
+        \qquad
+        \Gamma_i = \frac{C\,\hat\Gamma_i}{\sum_j \hat\Gamma_j}
+
+    Args:
+        period: T, the steps for which one class is emphasised; at least 1. A full cycle takes C·T steps.
+        amplitude: A, the largest weight of a class before normalisation; at least 1. A = 1 is the static loss.
+        num_classes: C; at least 1.
+        stop: the first step without oscillations (Γ = 1 from there on); ``None`` never stops.
+        reading: ``"text"`` is the paper's: T steps a class. ``"code"`` is the authors' notebook's: T + 1 steps a
+            class (t_T = 0 … T), with the same slope.
+
+    Returns:
+        ``schedule(step, dtype=None) -> (C,) weights``, in the default floating-point type unless given. Steps are
+        whole numbers; they are exact in float32 up to 2²⁴ = 16.8 million.
+
+    Raises:
+        ValueError: for a period or amplitude below 1 or not finite, and for a negative ``stop``.
+
+    >>> gamma = oscillating(period=4, amplitude=3, num_classes=2)
+    >>> [gamma(t).tolist() for t in (0, 1, 2, 4)]
+    [[1.0, 1.0], [1.3333333730697632, 0.6666666865348816], [1.5, 0.5], [1.0, 1.0]]
+    """
+    check_number("period", period, at_least=1)
+    check_number("amplitude", amplitude, at_least=1)
+    check_count("num_classes", num_classes, at_least=1)
+    check_choice("reading", reading, _READINGS)
+    if stop is not None:
+        check_number("stop", stop, at_least=0)
+
+    def schedule(step, dtype=None) -> Float[Array, " C"]:
+        dtype = jnp.dtype(dtype or jnp.result_type(float))
+        t, T, A = (jnp.asarray(x).astype(dtype) for x in (step, period, amplitude))
+        length = T if reading == "text" else T + 1
+        phase = jnp.mod(t, length)
+        # t - phase is a whole number of periods up to rounding; dividing t itself could round up to the next one.
+        turn = jnp.round((t - phase) / length)
+        emphasised = jnp.mod(turn, num_classes).astype(jnp.int32)
+
+        slope = 2 * (A - 1) / T
+        wave = jnp.where(phase <= T / 2, 1 + slope * phase, 2 * A - 1 - slope * phase)
+        if stop is not None:
+            wave = jnp.where(t >= jnp.asarray(stop).astype(dtype), jnp.ones_like(wave), wave)
+        raw = jnp.where(jnp.arange(num_classes) == emphasised, wave, jnp.ones_like(wave))
+        return num_classes * (raw / jnp.sum(raw))
+
+    return schedule
+
+
+def static(num_classes: int) -> Schedule:
+    """The static loss: Γ_i = 1 at every step.
+
+    >>> static(3)(10).tolist()
+    [1.0, 1.0, 1.0]
+    """
+    check_count("num_classes", num_classes, at_least=1)
+
+    def schedule(step, dtype=None) -> Float[Array, " C"]:
+        return jnp.ones(num_classes, dtype or jnp.result_type(float))
+
+    return schedule
+
+
+def last_period(steps: int | Array, period: float | Array, *, reading: Reading = "text") -> float | Array:
+    """The step at which the paper stops the oscillations: "for the last period".
+
+    ``"text"``: ``steps - T``. ``"code"``: the first step of the period that begins after ``steps - T``, with T + 1
+    steps a period.
+
+    >>> last_period(70_000, 5000), last_period(70_000, 5000, reading="code")
+    (65000, 65013)
+    """
+    check_number("steps", steps, at_least=0)
+    check_number("period", period, at_least=1)
+    check_choice("reading", reading, _READINGS)
+    xp = jnp if is_traced(steps) or is_traced(period) else None
+    remaining = steps - period
+    if reading == "code":
+        length = period + 1
+        remaining = (remaining // length + 1) * length
+    return jnp.maximum(remaining, 0) if xp else max(remaining, 0)
+
+
+def weights_over(schedule: Schedule, steps) -> Float[Array, "steps C"]:
+    """Γ at many steps: one row a step.
+
+    >>> weights_over(static(2), jnp.arange(3)).shape
+    (3, 2)
+    """
+    return jax.vmap(schedule)(jnp.asarray(steps))
