@@ -1,0 +1,57 @@
+"""The Hessian of a loss, through its products with vectors."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float
+
+from dynloss.spectral.lanczos import Operator, Ritz, extreme_eigenvalues
+
+
+def hessian_operator(gradient: Callable[[Any], Any], params: Any) -> tuple[Operator, int]:
+    r"""The product :math:`v \mapsto H v`, where H = ∂∇F/∂W at ``params``, on flattened parameters.
+
+    The gradient is linearised once; each product then costs about two gradients' worth of arithmetic.
+
+    Args:
+        gradient: W -> ∇F(W), shaped as W.
+        params: W, any tree of arrays of one floating-point type.
+
+    Returns:
+        The operator and its size, the number of parameters.
+    """
+    flat, unravel = ravel_pytree(params)
+    _, product = jax.linearize(lambda w: ravel_pytree(gradient(unravel(w)))[0], flat)
+    return product, flat.size
+
+
+def hessian_eigenvalues(
+    gradient: Callable[[Any], Any],
+    params: Any,
+    k: int = 1,
+    *,
+    order: int = 16,
+    which: Literal["largest", "smallest"] = "largest",
+) -> Ritz:
+    """The k extreme eigenvalues of the Hessian, by ``order`` products in Lanczos's method.
+
+    >>> ritz = hessian_eigenvalues(lambda w: jnp.array([1.0, 2.0, 3.0]) * w, jnp.zeros(3), 2, order=3)
+    >>> ritz.eigenvalues.round(3).tolist()
+    [3.0, 2.0]
+    """
+    with jax.default_matmul_precision("highest"):
+        operator, size = hessian_operator(gradient, params)
+    return extreme_eigenvalues(operator, size, k, order=order, which=which, dtype=jax.tree.leaves(params)[0].dtype)
+
+
+def hessian_matrix(gradient: Callable[[Any], Any], params: Any) -> Float[Array, "n n"]:
+    """The whole Hessian; n² numbers, for small networks and for tests.
+
+    >>> hessian_matrix(lambda w: 2 * w, jnp.zeros(2)).tolist()
+    [[2.0, 0.0], [0.0, 2.0]]
+    """
+    operator, size = hessian_operator(gradient, params)
+    return jax.vmap(operator)(jnp.eye(size, dtype=jax.tree.leaves(params)[0].dtype))
