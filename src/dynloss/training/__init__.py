@@ -1,0 +1,1 @@
+"""Training: gradient descent with a dynamical loss, and what is recorded on the way."""

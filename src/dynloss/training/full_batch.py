@@ -1,0 +1,245 @@
+"""Full-batch gradient descent on a dynamical loss, W ← W - η ∇F(W; Γ(t)), compiled as a scan over the steps.
+
+Step t is recorded *before* its update: the parameters W_t under the weights Γ(t). So the first row of a trajectory is
+the untrained network, and F(t) - F(t-1) compares the losses of eq. (1) at consecutive steps.
+"""
+
+import math
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dynloss import losses
+from dynloss.checks import check_count, check_number
+from dynloss.datasets.base import Dataset
+from dynloss.schedules import Schedule
+
+
+class Snapshot(NamedTuple):
+    """What a recorder sees of one step, before its update.
+
+    Attributes:
+        step: t.
+        params: W_t.
+        weights: Γ(t), (C,).
+        gradient: W -> ∇F(W; Γ(t)), shaped as W.
+    """
+
+    step: Any
+    params: Any
+    weights: Any
+    gradient: Callable[[Any], Any]
+
+
+class Recorder(NamedTuple):
+    """Something to record at every ``every``-th step, step 0 included.
+
+    Attributes:
+        measure: Snapshot -> {name: array}, traceable.
+        variables: {name: (dimensions after the step, attributes such as long_name and units)}.
+        every: the cadence, in steps.
+    """
+
+    measure: Callable[[Snapshot], dict[str, Any]]
+    variables: dict[str, tuple[tuple[str, ...], dict[str, str]]]
+    every: int = 1
+
+
+class Run(NamedTuple):
+    """The end of training: the parameters after the last step, and the trajectory as an ``xarray.Dataset``."""
+
+    params: Any
+    trajectory: Any
+
+
+def loss_gradient(apply: Callable, data: Dataset, loss: Callable = losses.cross_entropy) -> Callable:
+    """The gradient of eq. (1) by automatic differentiation: (params, weights) -> gradient, shaped as params."""
+    inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)
+
+    def objective(params, weights):
+        return losses.class_weighted_mean(loss(apply(params, inputs), labels), labels, weights)
+
+    return jax.grad(objective)
+
+
+def descend(gradient: Callable, schedule: Schedule, learning_rate, params, first, steps: int, recorders=()):
+    """``steps`` steps from step ``first``: one ``lax.scan``, traceable and vmappable in everything but their number.
+
+    Args:
+        gradient: (params, weights) -> gradient, shaped as params.
+        schedule: step -> Γ, (C,).
+        learning_rate: η.
+        params: W at step ``first``, of one floating-point type.
+        first: the number of the first step.
+        recorders: evaluated where the step is a multiple of their cadence, zero elsewhere.
+
+    Returns:
+        The parameters after the last step and, for each recorder, {name: (steps, …) array}.
+    """
+    dtype = jax.tree.leaves(params)[0].dtype
+    rate = jnp.asarray(learning_rate).astype(dtype)
+
+    def advance(params, step):
+        weights = schedule(step, dtype)
+        snapshot = Snapshot(step, params, weights, lambda w: gradient(w, weights))
+        records = [_record(recorder, snapshot) for recorder in recorders]
+        params = jax.tree.map(lambda w, g: w - rate * g, params, gradient(params, weights))
+        return params, records
+
+    return jax.lax.scan(advance, params, first + jnp.arange(steps))
+
+
+def _record(recorder: Recorder, snapshot: Snapshot):
+    if recorder.every == 1:
+        return recorder.measure(snapshot)
+    shapes = jax.eval_shape(lambda: recorder.measure(snapshot))
+    blank = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+    return jax.lax.cond(snapshot.step % recorder.every == 0, lambda: recorder.measure(snapshot), lambda: blank)
+
+
+def train(
+    params: Any,
+    data: Dataset,
+    schedule: Schedule,
+    *,
+    gradient: Callable,
+    learning_rate: float,
+    steps: int,
+    recorders: Sequence[Recorder] = (),
+    progress: str | None = None,
+    checkpoint: Path | str | None = None,
+    segments: int | None = None,
+) -> Run:
+    """Train, record, and return the trajectory as a data set; a diverged run is recorded as diverged, not raised.
+
+    The whole run is one compiled scan. With ``progress`` or ``checkpoint`` the same program runs it in segments, with
+    the same numbers to the last bit: the bar advances, and a killed run goes on from its last segment.
+
+    Args:
+        params: W at step 0.
+        data: the training set, for its checks; ``gradient`` holds the arrays.
+        schedule: step -> Γ, (C,).
+        gradient: (params, weights) -> gradient; see ``loss_gradient``.
+        learning_rate: η, above 0.
+        steps: how many.
+        recorders: see ``dynloss.training.recorders``.
+        progress: the label of a progress bar with the time left; ``None`` shows none.
+        checkpoint: a file that holds the run so far; removed when the run is complete. It must belong to these
+            arguments: whoever names it says so.
+        segments: into how many to cut the run; by default 1, or up to 100 with progress or checkpoint.
+
+    Returns:
+        The final parameters and the trajectory. Variables recorded every step have the dimension ``step``, those
+        recorded every n steps ``step_n``, both with the steps as coordinates. The attribute ``diverged_at`` is the
+        first step recorded with a value that is not finite, or -1.
+
+    Raises:
+        ValueError: for a learning rate not above 0, no steps, or weights that do not fit the classes.
+    """
+    check_number("learning_rate", learning_rate, above=0)
+    check_count("steps", steps, at_least=1)
+    classes = jax.eval_shape(schedule, 0).shape
+    if classes != (data.num_classes,):
+        raise ValueError(f"the schedule gives weights {classes} for {data.num_classes} classes")
+    for empty in np.flatnonzero(data.counts == 0):
+        warnings.warn(f"class {empty} has no samples: its turn of the schedule emphasises nothing", stacklevel=2)
+
+    if segments is None:
+        segments = 100 if progress or checkpoint else 1
+    length = _segment_length(steps, segments)
+    run = jax.jit(
+        lambda params, first, count: descend(gradient, schedule, learning_rate, params, first, count, recorders),
+        static_argnums=2,
+    )
+    first, pieces = 0, []
+    if checkpoint is not None and Path(checkpoint).exists():
+        first, params, pieces = _resume(Path(checkpoint), params, recorders)
+
+    with _progress_bar(progress, steps, first) as bar:
+        while first < steps:
+            count = min(length, steps - first)
+            params, records = run(params, jnp.asarray(first), count)
+            pieces.append(_kept(records, recorders, first, count))
+            first += count
+            if checkpoint is not None and first < steps:
+                _save(Path(checkpoint), first, params, pieces)
+            bar.update(count)
+
+    trajectory = _as_dataset(pieces, recorders, steps)
+    if checkpoint is not None:
+        Path(checkpoint).unlink(missing_ok=True)
+    return Run(params, trajectory)
+
+
+def _segment_length(steps: int, segments: int) -> int:
+    """A length that divides ``steps`` into about ``segments`` if there is one: another length compiles anew."""
+    for count in range(min(segments, steps), max(1, segments // 2) - 1, -1):
+        if steps % count == 0:
+            return steps // count
+    return math.ceil(steps / segments)
+
+
+def _progress_bar(label, steps, first):
+    from tqdm import tqdm
+
+    return tqdm(total=steps, initial=first, desc=label, unit=" steps", disable=label is None, mininterval=1)
+
+
+def _kept(records, recorders, first, count) -> dict[str, np.ndarray]:
+    """The rows of a segment at each recorder's cadence."""
+    steps = np.arange(first, first + count)
+    return {
+        name: np.asarray(values)[steps % recorder.every == 0]
+        for recorder, named in zip(recorders, records, strict=True)
+        for name, values in named.items()
+    }
+
+
+def _as_dataset(pieces, recorders, steps):
+    import xarray as xr
+
+    variables, bad = {}, []
+    for recorder in recorders:
+        dim = "step" if recorder.every == 1 else f"step_{recorder.every}"
+        recorded = np.arange(0, steps, recorder.every)
+        for name, (dims, attributes) in recorder.variables.items():
+            values = np.concatenate([piece[name] for piece in pieces])
+            variables[name] = ((dim, *dims), values, attributes)
+            finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+            bad.extend(recorded[~finite][:1])
+        variables[dim] = (dim, recorded, {"long_name": "minimisation step", "units": "steps"})
+    return xr.Dataset(variables, attrs={"steps": steps, "diverged_at": int(min(bad, default=-1))})
+
+
+def _save(path: Path, first: int, params, pieces) -> None:
+    """Write the run so far beside the file, then put it in place: a crash leaves the older one."""
+    leaves = {f"params/{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(params))}
+    records = {f"records/{name}": np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("wb") as file:
+        np.savez(file, first=first, **leaves, **records)
+    os.replace(part, path)
+
+
+def _resume(path: Path, params, recorders):
+    """What ``_save`` wrote; a file that does not fit or is damaged is left aside with a warning."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            leaves, tree = jax.tree.flatten(params)
+            restored = [stored[f"params/{i}"] for i in range(len(leaves))]
+            records = {name: stored[f"records/{name}"] for recorder in recorders for name in recorder.variables}
+            first = int(stored["first"])
+    except Exception as error:  # a damaged zip raises almost anything
+        warnings.warn(f"checkpoint {path.name} cannot be read ({error}): starting again", stacklevel=3)
+        return 0, params, []
+    if any(a.shape != b.shape or a.dtype != b.dtype for a, b in zip(leaves, restored, strict=True)):
+        warnings.warn(f"checkpoint {path.name} is of another network: starting again", stacklevel=3)
+        return 0, params, []
+    return first, jax.tree.unflatten(tree, list(map(jnp.asarray, restored))), [records]

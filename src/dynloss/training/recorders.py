@@ -1,0 +1,100 @@
+"""What full-batch training can record: weights, losses, accuracies and spectra, each at its own cadence."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+
+from dynloss import losses
+from dynloss.checks import check_count
+from dynloss.datasets.base import Dataset
+from dynloss.spectral.hessian import hessian_eigenvalues
+from dynloss.spectral.ntk import ntk_eigenvalues, output_averaged_ntk_eigenvalues
+from dynloss.training.full_batch import Recorder, Snapshot
+
+
+def _recorder(measure, variables, every) -> Recorder:
+    check_count("every", every, at_least=1)
+    return Recorder(measure, variables, every)
+
+
+def class_weights(every: int = 1) -> Recorder:
+    """Γ(t): ``class_weights`` (class), dimensionless."""
+    variables = {"class_weights": (("class",), {"long_name": "class weight Γ", "units": "1"})}
+    return _recorder(lambda at: {"class_weights": at.weights}, variables, every)
+
+
+def training_state(apply: Callable, data: Dataset, every: int = 1, loss: Callable = losses.cross_entropy) -> Recorder:
+    """``loss`` F of eq. (1) and ``static_loss`` (Γ = 1), in nats, and the training ``accuracy``, from one forward pass."""
+    inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)
+
+    def measure(at: Snapshot) -> dict[str, Any]:
+        logits = apply(at.params, inputs)
+        each = loss(logits, labels)
+        return {
+            "loss": losses.class_weighted_mean(each, labels, at.weights),
+            "static_loss": jnp.mean(each),
+            "accuracy": losses.accuracy(logits, labels),
+        }
+
+    variables = {
+        "loss": ((), {"long_name": "dynamical loss F", "units": "nats"}),
+        "static_loss": ((), {"long_name": "static loss (Γ = 1)", "units": "nats"}),
+        "accuracy": ((), {"long_name": "training accuracy", "units": "1"}),
+    }
+    return _recorder(measure, variables, every)
+
+
+def validation_accuracy(apply: Callable, data: Dataset, every: int = 1) -> Recorder:
+    """``validation_accuracy``: the fraction of ``data`` classified correctly."""
+    inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)
+    variables = {"validation_accuracy": ((), {"long_name": "validation accuracy", "units": "1"})}
+
+    def measure(at: Snapshot) -> dict[str, Any]:
+        return {"validation_accuracy": losses.accuracy(apply(at.params, inputs), labels)}
+
+    return _recorder(measure, variables, every)
+
+
+def hessian(k: int = 1, order: int = 16, every: int = 1) -> Recorder:
+    """The k largest eigenvalues of the Hessian of F(·; Γ(t)), descending, with their residuals."""
+    variables = _eigenvalues("hessian", "Hessian eigenvalue λ", "rank", k)
+
+    def measure(at: Snapshot) -> dict[str, Any]:
+        return _named("hessian", hessian_eigenvalues(at.gradient, at.params, k, order=order))
+
+    return _recorder(measure, variables, every)
+
+
+def ntk(apply: Callable, inputs: Any, order: int = 16, every: int = 1) -> Recorder:
+    """The largest eigenvalue of the full NTK of eq. (11) on ``inputs``, with its residual."""
+    inputs = jnp.asarray(inputs)
+    variables = _eigenvalues("ntk", "NTK eigenvalue", "ntk_rank", 1)
+
+    def measure(at: Snapshot) -> dict[str, Any]:
+        return _named("ntk", ntk_eigenvalues(apply, at.params, inputs, order=order))
+
+    return _recorder(measure, variables, every)
+
+
+def output_averaged_ntk(apply: Callable, inputs: Any, order: int = 10, every: int = 1) -> Recorder:
+    """The largest eigenvalue of the NTK averaged over outputs (the authors': first 50 samples), with its residual."""
+    inputs = jnp.asarray(inputs)
+    variables = _eigenvalues("averaged_ntk", "eigenvalue of the NTK averaged over outputs", "averaged_ntk_rank", 1)
+
+    def measure(at: Snapshot) -> dict[str, Any]:
+        return _named("averaged_ntk", output_averaged_ntk_eigenvalues(apply, at.params, inputs, order=order))
+
+    return _recorder(measure, variables, every)
+
+
+def _eigenvalues(name: str, long_name: str, dim: str, k: int):
+    check_count("k", k, at_least=1)
+    return {
+        f"{name}_eigenvalues": ((dim,), {"long_name": long_name, "units": "1"}),
+        f"{name}_residuals": ((dim,), {"long_name": f"residual of the {long_name}", "units": "1"}),
+    }
+
+
+def _named(name, ritz):
+    return {f"{name}_eigenvalues": ritz.eigenvalues, f"{name}_residuals": ritz.residuals}
