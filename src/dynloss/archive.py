@@ -1,0 +1,233 @@
+"""The archive: results as xarray datasets on disk, keyed by their parameters, with what computed them.
+
+A notebook asks for a result; the archive reads it or has it computed:
+
+    dataset = fetch_or_compute("fig04_learning_dynamics", simulate, {"amplitude": 70.0, "steps": 70_000})
+    provenance(dataset)  # a cell's last line: where the numbers come from
+
+`results/<figure>/<key>.nc` is a NetCDF file, compressed without loss; its key is the hash of the figure and the
+parameters. A single-precision copy is half as long: where that is enough, return `dataset.astype("float32")`.
+A result whose code has changed since (see `dynloss.fingerprint`) is returned, marked as stale, with a warning.
+"""
+
+import errno
+import hashlib
+import io
+import json
+import math
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from dynloss import fingerprint
+from dynloss.provenance import Provenance, decoded, execution, provenance
+
+__all__ = [
+    "ArchiveError",
+    "ArchiveWarning",
+    "Provenance",
+    "canonical",
+    "fetch_or_compute",
+    "key",
+    "provenance",
+    "records",
+    "results_folder",
+]
+
+RESULTS = "DYNLOSS_RESULTS"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class ArchiveWarning(UserWarning):
+    """A result is stale, damaged, or could not be kept."""
+
+
+class ArchiveError(OSError):
+    """The folder for results cannot be written to."""
+
+
+def fetch_or_compute(
+    figure: str,
+    compute: Callable[..., xr.Dataset],
+    parameters: Mapping[str, Any],
+    *,
+    fresh: bool = False,
+    results: str | os.PathLike | None = None,
+) -> xr.Dataset:
+    """The archived result of `compute(**parameters)`, or a new one, which is archived.
+
+    Args:
+        figure: the folder of the result, as a rule the notebook's name.
+        compute: a plain function that returns a dataset. Its attributes `dtype`, `seed` and `scale` ("5 of 50 seeds")
+            are kept as they are.
+        parameters: None, booleans, finite numbers, strings, and lists and mappings of these.
+        fresh: compute although there is an archived result, and replace it.
+        results: the archive's folder; see `results_folder`.
+    Returns:
+        the dataset as it was read back from the file, so that a computed result equals an archived one. Its attributes
+        also say `origin` ("computed" or "archived"), `stale` (what changed since; empty if nothing) and `path`.
+    Raises:
+        ValueError: parameters without a key (NaN, arrays); a `compute` whose source cannot be read.
+        ArchiveError: the folder cannot be written to; raised before anything is computed.
+    """
+    import h5py  # noqa: F401  (h5netcdf writes with it, but does not ask for it: miss it now rather than after an hour)
+
+    path = results_folder(results) / figure / f"{key(figure, parameters)}.nc"
+    hashes = fingerprint.sources(compute)
+    if not fresh and (dataset := _read(path, parameters)) is not None:
+        stale = _changed(hashes, json.loads(dataset.attrs["sources"]))
+        if stale:
+            _warn(f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. fresh=True "
+                  f"(dynloss run {figure} --fresh) computes it again.")  # fmt: skip
+        return dataset.assign_attrs(origin="archived", stale=stale, path=str(path))
+
+    _check_writable(path.parent)
+    started = time.perf_counter()
+    dataset = compute(**parameters)
+    if not isinstance(dataset, xr.Dataset):
+        raise TypeError(f"compute must return an xarray.Dataset; got {type(dataset).__name__}")
+    dataset = dataset.as_numpy()  # waits for devices, so that the time is the whole time
+    seconds = time.perf_counter() - started
+    dataset = dataset.assign_attrs(
+        figure=figure,
+        parameters=canonical(parameters),
+        sources=json.dumps(hashes),
+        fingerprint=fingerprint.fingerprint(hashes),
+        **execution(parameters, dataset.attrs, seconds),
+    )
+    kept = ""
+    try:
+        content = _encode(dataset)
+        dataset = _decode(content)
+        _write(path, content)
+        kept = str(path)
+    except (OSError, TypeError, ValueError) as error:  # what was computed must not be lost with the file
+        _warn(f"{figure}: computed, not archived: {error}. {RESULTS} names another folder.")
+    return dataset.assign_attrs(origin="computed", stale="", path=kept)
+
+
+def key(figure: str, parameters: Mapping[str, Any]) -> str:
+    """The name of a result: a hash of its figure and parameters, whatever their order. 1 and 1.0 are the same number.
+
+    >>> key("fig04", {"steps": 10, "amplitude": 70.0}) == key("fig04", {"amplitude": 70, "steps": 10})
+    True
+    >>> key("fig04", {"amplitude": float("nan")})
+    Traceback (most recent call last):
+    ValueError: amplitude=nan cannot be archived: only finite numbers can
+    """
+    return hashlib.sha256(f"{figure} {canonical(parameters)}".encode()).hexdigest()[:16]
+
+
+def canonical(parameters: Mapping[str, Any]) -> str:
+    """Parameters as JSON, with sorted names and whole numbers without a point."""
+    return json.dumps({name: _plain(name, value) for name, value in parameters.items()}, sort_keys=True)
+
+
+def _plain(name: str, value: Any) -> Any:
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+        value = value.item()  # a NumPy or JAX scalar
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{name}={value} cannot be archived: only finite numbers can")
+        return int(value) if value.is_integer() else value
+    if isinstance(value, list | tuple):
+        return [_plain(name, each) for each in value]
+    if isinstance(value, Mapping) and all(isinstance(each, str) for each in value):
+        return {each: _plain(f"{name}.{each}", inner) for each, inner in value.items()}
+    raise ValueError(f"{name}={value!r} cannot be archived: a {type(value).__name__} is no plain value")
+
+
+def results_folder(results: str | os.PathLike | None = None) -> Path:
+    """The argument; else the environment variable DYNLOSS_RESULTS; else `results` beside the nearest `_toc.yml`
+    (here or above); else `./results`."""
+    if results or os.environ.get(RESULTS):
+        return Path(results or os.environ[RESULTS]).expanduser().absolute()
+    here = Path.cwd()
+    root = next((folder for folder in (here, *here.parents) if (folder / "_toc.yml").is_file()), here)
+    return root / "results"
+
+
+def records(figure: str, results: str | os.PathLike | None = None) -> list[dict[str, Any]]:
+    """What the archive has of a figure, newest first: the attributes of its readable files, and `path`."""
+    import h5netcdf
+
+    found = []
+    for path in sorted((results_folder(results) / figure).glob("*.nc")):
+        try:
+            with h5netcdf.File(path, "r") as file:
+                attributes = {name: file.attrs[name] for name in file.attrs}
+            found.append(decoded(attributes) | {"path": str(path)})
+        except (OSError, ValueError, KeyError):
+            continue  # damaged: computed again when it is asked for
+    return sorted(found, key=lambda record: record["date"], reverse=True)
+
+
+def _changed(now: Mapping[str, str], then: Mapping[str, str]) -> str:
+    return ", ".join(sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name)))
+
+
+def _read(path: Path, parameters: Mapping[str, Any]) -> xr.Dataset | None:
+    if not path.exists():
+        return None
+    try:
+        dataset = _decode(path.read_bytes())
+        if decoded(dataset.attrs)["parameters"] != json.loads(canonical(parameters)):
+            raise ValueError("it holds other parameters than its name says")
+        return dataset
+    except Exception as error:  # the readers have half a dozen exceptions for a damaged file
+        _warn(f"{path} cannot be read ({error}); it is computed again.")
+        return None
+
+
+def _encode(dataset: xr.Dataset) -> bytes:
+    """As a NetCDF file in memory, so that a full disk shows in one place: the plain write of `_write`."""
+    compressed = {
+        name: {"zlib": True, "complevel": 9, "shuffle": True}
+        for name, variable in dataset.variables.items()
+        if variable.size > 1 and variable.ndim and variable.dtype.kind in "biuf"
+    }
+    return bytes(dataset.to_netcdf(engine="h5netcdf", encoding=compressed))
+
+
+def _decode(content: bytes) -> xr.Dataset:
+    with xr.open_dataset(io.BytesIO(content), engine="h5netcdf") as dataset:
+        return dataset.load()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All or nothing: the file stands under its name only when it is whole and on the disk."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}.", suffix=".part", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if error.errno not in _FULL:  # a full disk may have room again by then; if not, `_write` says so
+            raise ArchiveError(
+                f"results cannot be written to {folder} ({error.strerror}); nothing was computed. "
+                f"Set {RESULTS} to a folder that can be written to."
+            ) from error
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, ArchiveWarning, stacklevel=3)

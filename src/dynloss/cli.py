@@ -1,0 +1,151 @@
+"""The command `dynloss`. Exit codes: 0 well, 1 something failed, 2 asked for what there is not, 130 interrupted."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from dynloss.runner import profiles
+from dynloss.runner.profiles import DEFAULT_PROFILE, Figure, Misuse
+
+_PROFILE = click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help="smoke, quick or paper.")
+_FRESH = click.option("--fresh", is_flag=True, help="Compute although the archive has the result.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dynloss")
+def cli() -> None:
+    """Dynamical loss functions: every figure of the paper, reproducible."""
+
+
+@cli.command("list")
+def list_() -> None:
+    """Figures, their profiles and cost, and what the archive has of them."""
+    from dynloss.runner import tables
+
+    root = profiles.find_root()
+    click.echo(tables.plain([tables.PROFILES, *tables.profile_rows(root, profiles.load(root))]))
+
+
+@cli.command()
+@click.argument("names", metavar="FIG...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every figure.")
+@_PROFILE
+@click.option("-p", "overrides", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter; may be repeated.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the executed copies.")
+@_FRESH
+def run(names: Sequence[str], everything: bool, profile: str, overrides, out: Path | None, fresh: bool) -> None:
+    """Execute figures: FIG is a notebook's name, or its beginning, as in fig04."""
+    root = profiles.find_root()
+    figures = profiles.load(root)
+    chosen = list(figures.values()) if everything else [profiles.find(figures, name) for name in names]
+    if not chosen:
+        raise Misuse(f"name a figure, or --all; there are {', '.join(figures)}")
+    label = ", ".join([profile, *(f"{name}={value}" for name, value in overrides)])
+    folder = (out or root / "_build" / "executed" / ("custom" if overrides else profile)).absolute()
+    if folder.resolve() == (root / "notebooks").resolve():
+        raise Misuse(f"--out {out} is the folder of the sources, which are never overwritten")
+    _execute([(figure, profiles.values(figure, profile, overrides, fresh)) for figure in chosen], label, folder)
+
+
+@cli.command()
+@_PROFILE
+@click.option("--no-run", is_flag=True, help="Take the executed copies that are there.")
+@_FRESH
+def book(profile: str, no_run: bool, fresh: bool) -> None:
+    """Execute every notebook and build the book; the last line is the path of its first page."""
+    from dynloss.runner import book as builder
+
+    if no_run and fresh:
+        raise Misuse("--fresh needs a run: leave out --no-run")
+    root = profiles.find_root()
+    figures = profiles.load(root)
+    jobs = [(figure, profiles.values(figure, profile, fresh=fresh)) for figure in figures.values()]
+    builder.check(root)
+    if not no_run:
+        _execute(jobs, profile, root / "_build" / "executed" / profile)
+    click.echo("building the book", err=True)
+    try:
+        first_page = builder.build(root, figures, profile)
+    except builder.BookError as error:
+        _say(error)
+        _say("no book was published")
+        sys.exit(1)
+    click.echo(first_page)
+
+
+@cli.command()
+@click.option("--profile", help="This profile only.")
+def status(profile: str | None) -> None:
+    """What was run, when, where, and whether it is fit for the book."""
+    from dynloss.runner import tables
+
+    root = profiles.find_root()
+    figures = profiles.load(root)
+    known = dict.fromkeys(name for figure in figures.values() for name in figure.profiles)
+    if profile and profile not in known:
+        raise Misuse(f"unknown profile {profile!r}; there are {', '.join(known)}")
+    rows = [row for name in ([profile] if profile else known) for row in tables.status_rows(root, figures, name)]
+    click.echo(tables.plain([tables.STATUS, *rows]))
+
+
+@cli.command()
+@click.option("--require-gpu", is_flag=True, help="Fail unless JAX computes on a GPU.")
+def doctor(require_gpu: bool) -> None:
+    """Versions, devices, whether JAX computes rightly, and what is missing."""
+    from dynloss.runner import doctor as check
+
+    lines, well = check.report()
+    click.echo("\n".join(lines))
+    if require_gpu and not check.has_gpu():
+        _say("no GPU: JAX does not compute on one here")
+        sys.exit(1)
+    sys.exit(0 if well else 1)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point: misuse is one line on stderr and exit code 2, Ctrl-C is 130."""
+    try:
+        cli.main(arguments, prog_name="dynloss", standalone_mode=False)
+    except Misuse as error:
+        _say(error)
+        sys.exit(2)
+    except click.ClickException as error:
+        _say(error.format_message())
+        sys.exit(error.exit_code)
+    except ImportError as error:
+        _say(f"{error} (`dynloss doctor` tells what is missing and how to get it)")
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort) as error:
+        _say(error.__cause__ or error or "interrupted")
+        sys.exit(130)
+
+
+def _execute(jobs: Sequence[tuple[Figure, dict]], label: str, folder: Path) -> None:
+    """Run notebooks one after another; a failure does not stop the others, but the command ends with 1."""
+    try:
+        import papermill  # noqa: F401
+
+        from dynloss.runner.execute import execute
+    except ImportError as error:
+        raise Misuse(f"running notebooks needs {error.name}: pip install 'dynloss[notebooks]'") from error
+    from dynloss.provenance import duration
+
+    failed = 0
+    for figure, parameters in jobs:
+        outcome = execute(figure, label, parameters, folder / f"{figure.stem}.ipynb")
+        took = duration(outcome.seconds)
+        if outcome.error:
+            failed += 1
+            _say(f"{figure.stem} failed after {took}: {outcome.error} (partial copy: {outcome.path})")
+        else:
+            click.echo(f"{figure.stem} [{label}]: {took}, {outcome.path}", err=True)
+    if failed:
+        _say(f"{failed} of {len(jobs)} notebooks failed")
+        sys.exit(1)
+
+
+def _say(message: object) -> None:
+    for line in str(message).splitlines():
+        click.echo(f"dynloss: {line}", err=True)

@@ -1,0 +1,1 @@
+"""The runner: notebooks through papermill, the gate, and the book."""

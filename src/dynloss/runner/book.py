@@ -1,0 +1,145 @@
+"""The book: stage the pages and the executed notebooks, build them, and publish the result only when all is well.
+
+The pages are staged in `_build/site` under the paths that they have in the repository, so that a page's Colab button
+leads to the committed notebook. What was built replaces `_build/html` only at the end.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from dynloss.provenance import MIME
+from dynloss.runner import gate, tables
+from dynloss.runner.profiles import Figure, Misuse, values
+
+
+class BookError(RuntimeError):
+    """The book was not built; what was published before is still there."""
+
+
+def check(root: Path) -> None:
+    """Whether there is a book to build, and what builds it."""
+    for name in ("_config.yml", "_toc.yml", "book"):
+        if not (root / name).exists():
+            raise Misuse(f"no {name} in {root}: nothing to build a book from")
+    if not find_spec("jupyter_book"):
+        raise Misuse("the book needs jupyter-book: pip install 'dynloss[book]'")
+
+
+def build(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
+    """Judge the executed copies, stage, build and publish. Returns the path of the first page.
+
+    Raises:
+        BookError: a copy did not pass the gate, or the build had a warning or error.
+    """
+    wrong = [
+        f"{figure.stem} [{profile}]: {problem}"
+        for figure in figures.values()
+        for problem in gate.problems(
+            tables.executed_copy(root, profile, figure.stem), figure.path, values(figure, profile)
+        )
+    ]
+    if wrong:
+        raise BookError("\n".join(wrong))
+    site = stage(root, figures, profile)
+    start = "from jupyter_book.cli.main import main; main()"  # by this Python: its script may not be on the path
+    command = [sys.executable, "-c", start, "build", str(site), "-W", "-n", "--keep-going"]
+    done = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    built = site / "_build" / "html"
+    if done.returncode or not (built / "index.html").is_file():
+        raise BookError(f"{_what_failed(done.stdout)}\nthe book was not built; its pages are staged in {site}")
+    return _publish(built, root / "_build" / "html") / "index.html"
+
+
+def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
+    """Put everything that the book is built from into `_build/site`."""
+    site = root / "_build" / "site"
+    shutil.rmtree(site, ignore_errors=True)
+    (site / "notebooks" / "data").mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(root / name, site)
+    shutil.copytree(root / "book", site / "book", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    for figure in figures.values():
+        notebook = json.loads(tables.executed_copy(root, profile, figure.stem).read_text("utf-8"))
+        _with_data(notebook, figure.path.parent, site / "notebooks" / "data")
+        _tidy(notebook)
+        target = site / "notebooks" / f"{figure.stem}.ipynb"
+        target.write_text(json.dumps(notebook, indent=1, ensure_ascii=False), "utf-8")
+    status = [tables.STATUS, *tables.status_rows(root, figures, profile)]
+    _fill(site / "book", "<!-- status -->", tables.markdown(status))
+    profiles = [tables.PROFILES, *tables.profile_rows(root, figures)]
+    _fill(site / "book", "<!-- profiles -->", tables.markdown([row[:3] for row in profiles]))
+    _draw(site / "book")
+    return site
+
+
+def _with_data(notebook: dict[str, Any], folder: Path, data: Path) -> None:
+    """After each cell that shows a provenance, offer its data; `folder` is where the notebook ran."""
+    cells = []
+    for cell in notebook["cells"]:
+        cells.append(cell)
+        for number, record in enumerate(tables.provenance_of(cell)):
+            source = folder / record["path"]
+            if record["path"] and source.is_file():
+                name = f"{record['figure']}-{source.name}"
+                shutil.copy(source, data / name)
+                size = source.stat().st_size / 1e6
+                text = f"{{download}}`Download the data (NetCDF, {size:.2g} MB) <data/{name}>`"
+                cells.append(_markdown(f"{cell.get('id', 'cell')}-data-{number}", text))
+    notebook["cells"] = cells
+
+
+def _markdown(identifier: str, text: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "id": identifier[-64:], "metadata": {}, "source": text}
+
+
+def _tidy(notebook: dict[str, Any]) -> None:
+    """Take out what readers cannot use: paths on this machine, and the records, an output unknown to the book."""
+    for name in ("input_path", "output_path"):
+        notebook["metadata"]["papermill"].pop(name, None)
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(MIME, None)
+
+
+def _fill(folder: Path, placeholder: str, text: str) -> None:
+    for page in folder.rglob("*.md"):
+        content = page.read_text("utf-8")
+        if placeholder in content:
+            page.write_text(content.replace(placeholder, text), "utf-8")
+
+
+def _draw(book: Path) -> None:
+    """The picture that belongs to no notebook, where a page asks for it."""
+    if not any("images/idea.png" in page.read_text("utf-8") for page in book.rglob("*.md")):
+        return
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from dynloss.figures import idea
+
+    (book / "images").mkdir(exist_ok=True)
+    idea.plot().savefig(book / "images" / "idea.png", dpi=160)
+
+
+def _what_failed(log: str) -> str:
+    """The warnings and errors of a build; its last lines if there are none."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", log).splitlines()
+    return "\n".join([line for line in lines if re.search(r"WARNING|ERROR|CRITICAL", line)] or lines[-30:])
+
+
+def _publish(built: Path, published: Path) -> Path:
+    """Put the new pages in the place of the old ones."""
+    old = published.with_name("html.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if published.exists():
+        published.rename(old)
+    built.rename(published)
+    shutil.rmtree(old, ignore_errors=True)
+    return published

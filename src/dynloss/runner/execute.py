@@ -1,0 +1,193 @@
+"""Runs notebooks through papermill: copies, never the sources, with this Python; and what failed has failed."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from dynloss.provenance import commit, duration
+from dynloss.runner.profiles import Figure
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run; `error` is empty, or one line that names the cell."""
+
+    figure: str
+    path: Path
+    seconds: float
+    error: str
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in the middle of a notebook; says where, and where the partial copy is."""
+
+
+class Progress:
+    """One line per notebook: the cell, the time, and the last thing that the notebook said (a tqdm bar, as a rule).
+
+    On a terminal the line is kept up to date; in a log only the beginning and the end are written.
+    """
+
+    def __init__(self, name: str, cells: int, stream: TextIO | None = None):
+        self._stream = stream or sys.stderr
+        self._name, self._cells, self._cell, self._said = name, cells, 0, ""
+        self._live, self._started, self._ended = self._stream.isatty(), time.monotonic(), threading.Event()
+
+    def __enter__(self) -> "Progress":
+        if self._live:
+            threading.Thread(target=self._tick, daemon=True).start()
+        else:
+            print(f"{self._name}: started, {self._cells} cells", file=self._stream, flush=True)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._ended.set()
+        if self._live:
+            print("\r\x1b[K", end="", file=self._stream, flush=True)
+
+    def cell_starts(self, cell: Any, cell_index: int) -> None:
+        """papermill's hook."""
+        self._cell, self._said = cell_index + 1, ""
+
+    def write(self, text: str) -> None:
+        """What the notebook writes to its stdout and stderr."""
+        lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+        self._said = lines[-1] if lines else self._said
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def _tick(self) -> None:
+        while not self._ended.wait(0.5):
+            passed = duration(time.monotonic() - self._started)
+            line = f"{self._name}  cell {self._cell}/{self._cells}  {passed}  {self._said}"
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r\x1b[K{line[:width]}", end="", file=self._stream, flush=True)
+
+
+def execute(figure: Figure, profile: str, parameters: Mapping[str, Any], output: Path, stream=None) -> Outcome:
+    """Run one notebook with these parameters into `output`, a copy that is kept whether or not the run succeeds.
+
+    The copy's metadata say under `dynloss` which profile, source and commit it is of, and whether it is complete.
+
+    Raises:
+        Interrupted: Ctrl-C.
+    """
+    import papermill
+
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # it does not see `x: float | None`, and warns
+    cells = len(json.loads(figure.path.read_text("utf-8"))["cells"]) + bool(parameters)
+    record = {"figure": figure.stem, "profile": profile, "source": source_hash(figure.path), "commit": commit()}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
+    started, error = time.monotonic(), ""
+    with Progress(f"{figure.stem} [{profile}]", cells, stream) as progress:
+        try:
+            papermill.execute_notebook(
+                _literal(figure.path),
+                _literal(output),
+                parameters=dict(parameters),
+                cwd=str(figure.path.parent),
+                kernel_name="python3",
+                language="python",
+                kernel_manager_class=_this_python({"DYNLOSS_PROFILE": profile}),
+                shutdown_kernel="immediate",
+                progress_bar=False,
+                coalesce_streams=True,  # of a progress bar, its last state
+                on_cell_start=progress.cell_starts,
+                stdout_file=progress,
+                stderr_file=progress,
+            )
+        except KeyboardInterrupt:
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the kernel's client was cut off, which is no news
+            _annotate(output, record | {"complete": False})
+            raise Interrupted(f"{figure.stem}: interrupted; what was done is kept in {output}") from None
+        except Exception as reason:  # a cell's error, a kernel that died or did not start, a full disk
+            hint = " (out of memory, or killed from outside?)" if "DeadKernel" in type(reason).__name__ else ""
+            error = f"{type(reason).__name__}: {' '.join(str(reason).split())}{hint}"
+    seconds = round(time.monotonic() - started, 1)
+    notebook = _read(output)
+    error = _failure(notebook) or (f"{_last_cell(notebook)}{error}" if error else "")
+    _annotate(output, record | {"complete": not error, "seconds": seconds})
+    return Outcome(figure.stem, output, seconds, error)
+
+
+def source_hash(path: Path) -> str:
+    """The hash of a notebook's file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def source_cells(notebook: Mapping[str, Any]) -> list[dict]:
+    """The cells that stand in the source too: without those that papermill adds."""
+    added = {"injected-parameters", "papermill-error-cell-tag"}
+    return [cell for cell in notebook["cells"] if not added & set(cell["metadata"].get("tags", []))]
+
+
+def _failure(notebook: Mapping[str, Any]) -> str:
+    """The first cell that raised, in words. papermill lets `sys.exit(0)` pass; it ends the notebook all the same."""
+    for number, cell in enumerate(source_cells(notebook), 1):
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "error":
+                said = " ".join(f"{output['ename']}: {output['evalue']}".split())
+                return f"cell {number}: {said}"
+        if cell["metadata"].get("papermill", {}).get("exception"):
+            return f"cell {number}: it failed"
+    return ""
+
+
+def _last_cell(notebook: Mapping[str, Any]) -> str:
+    """Where the run stood when it ended without an error from a cell."""
+    cells = enumerate(source_cells(notebook), 1)
+    begun = [number for number, cell in cells if cell["metadata"].get("papermill", {}).get("start_time")]
+    return f"cell {begun[-1]}: " if begun else "before the first cell: "
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):  # nothing was written, or the disk is full
+        return {"cells": []}
+
+
+def _annotate(path: Path, record: Mapping[str, Any]) -> None:
+    """Write the `dynloss` entry of a copy's metadata; all or nothing."""
+    notebook = _read(path)
+    if notebook["cells"]:
+        notebook["metadata"]["dynloss"] = dict(record)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        os.replace(part, path)
+
+
+def _literal(path: Path) -> str:
+    """papermill reads {braces} in paths as fields to fill in."""
+    return str(path.absolute()).replace("{", "{{").replace("}", "}}")
+
+
+def _this_python(environment: Mapping[str, str]) -> type:
+    """A kernel of the Python that runs us, whatever kernels are installed here under the name python3."""
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    given = {
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # an exported Agg would leave pages without figures
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no advice for debuggers on stderr
+        **environment,
+    }
+    if results := os.environ.get("DYNLOSS_RESULTS"):
+        given["DYNLOSS_RESULTS"] = str(Path(results).expanduser().absolute())  # the notebook runs in another folder
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
+
+    class ThisPython(AsyncKernelManager):
+        kernel_spec = KernelSpec(argv=command, env=given, display_name="Python 3", language="python")
+
+    return ThisPython

@@ -1,0 +1,249 @@
+"""Figures, their parameters and profiles: what may be asked for, checked before anything starts.
+
+papermill would take an unknown parameter with a warning, never check a type, and read YAML's `1e-3` as a string. So the
+parameters cell is read here, as syntax (nothing is executed), and every value is held against its annotation.
+"""
+
+import ast
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DEFAULT_PROFILE = "quick"
+
+
+class Misuse(ValueError):
+    """Something was asked for that does not exist or does not fit; one line for each problem."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A name from a parameters cell; `kind` is "int", "float", "str" or "bool"."""
+
+    name: str
+    kind: str
+    optional: bool
+    default: Any
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named set of values, and what it costs: device -> {"seconds": …, "memory_gb": …}."""
+
+    name: str
+    parameters: dict[str, Any]
+    cost: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A notebook; `stem` is its name without the suffix."""
+
+    stem: str
+    path: Path
+    parameters: dict[str, Parameter]
+    profiles: dict[str, Profile]
+
+
+def find_root() -> Path:
+    """The checkout that we stand in: the nearest folder, here or above, with `notebooks/profiles.yml`."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "notebooks" / "profiles.yml").is_file():
+            return folder
+    raise Misuse(f"no notebooks/profiles.yml in {here} or above it: run dynloss inside a checkout of its repository")
+
+
+def load(root: Path) -> dict[str, Figure]:
+    """All figures of a checkout. Everything that is wrong with notebooks and profiles is said at once."""
+    import yaml
+
+    folder = root / "notebooks"
+    source = folder / "profiles.yml"
+    try:
+        given = yaml.safe_load(source.read_text("utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise Misuse(f"{source} is no valid YAML: {' '.join(str(error).split())}") from error
+    notebooks = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
+    if not notebooks:
+        raise Misuse(f"no notebooks (*.ipynb) in {folder}; `make sync` makes them from the .py files")
+    if not _is_table(given):
+        raise Misuse(f"{source}: expected figures, each with its profiles")
+
+    figures, problems = {}, [f"{source}: no notebook {stem}.ipynb" for stem in given if stem not in notebooks]
+    for stem, path in notebooks.items():
+        try:
+            parameters = read_parameters(path)
+            figures[stem] = Figure(stem, path, parameters, _profiles(stem, parameters, given.get(stem)))
+        except Misuse as error:
+            problems += str(error).splitlines()
+    _raise(problems)
+    return figures
+
+
+def find(figures: Mapping[str, Figure], name: str) -> Figure:
+    """A figure by its name, its number (`fig04`), or any beginning that no other figure shares."""
+    exact = [figure for stem, figure in figures.items() if name in (stem, stem.split("_")[0])]
+    found = exact or [figure for stem, figure in figures.items() if name and stem.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise Misuse(f"{name!r} could be {' or '.join(figure.stem for figure in found)}")
+    raise Misuse(f"unknown figure {name!r}; there are {', '.join(figures)}")
+
+
+def values(figure: Figure, profile: str, overrides: Iterable[tuple[str, str]] = (), fresh: bool = False) -> dict:
+    """What to hand to the notebook: the values of the profile, then those given by hand."""
+    if profile not in figure.profiles:
+        raise Misuse(f"{figure.stem} has no profile {profile!r}; there are {', '.join(figure.profiles)}")
+    by_hand = dict(overrides) | ({"fresh": "true"} if fresh else {})
+    return figure.profiles[profile].parameters | checked(figure.stem, figure.parameters, by_hand)
+
+
+def checked(where: str, parameters: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given values, read as the kind that each parameter has.
+
+    >>> steps = Parameter("steps", "int", False, 10)
+    >>> checked("fig04", {"steps": steps}, {"steps": "1e3"})
+    {'steps': 1000}
+    >>> checked("fig04", {"steps": steps}, {"steps": "1.5", "stepz": 1})
+    Traceback (most recent call last):
+    dynloss.runner.profiles.Misuse: fig04: steps='1.5' is no whole number
+    fig04: unknown parameter 'stepz'; there are steps
+    """
+    result, problems = {}, []
+    for name, value in given.items():
+        if name not in parameters:
+            problems.append(f"{where}: unknown parameter {name!r}; there are {', '.join(parameters) or 'none'}")
+            continue
+        try:
+            result[name] = _typed(parameters[name], value)
+        except (ValueError, TypeError, OverflowError):
+            kind = _KINDS[parameters[name].kind][1] + (" or none" if parameters[name].optional else "")
+            problems.append(f"{where}: {name}={value!r} is no {kind}")
+    _raise(problems)
+    return result
+
+
+def read_parameters(path: Path) -> dict[str, Parameter]:
+    """The parameters cell of a notebook; none at all if it has no such cell."""
+    try:
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        tagged = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
+        tree = ast.parse("".join("".join(cell["source"]) for cell in tagged[:1]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
+        raise Misuse(f"{path} cannot be read as a notebook: {error}") from error
+    found, problems = {}, []
+    for statement in tree.body:
+        try:
+            for parameter in _declared(statement):
+                found[parameter.name] = parameter
+        except ValueError as error:
+            problems.append(f"{path}: parameters cell, {ast.unparse(statement)!r}: {error}")
+    _raise(problems)
+    return found
+
+
+def _declared(statement: ast.stmt) -> list[Parameter]:
+    """The parameter of one statement of a parameters cell; without an annotation it has the kind of its default."""
+    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
+        name, value, annotation = statement.target.id, statement.value, ast.unparse(statement.annotation)
+    elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+        name, value, annotation = statement.targets[0].id, statement.value, ""
+    else:
+        return []
+    try:
+        default = ast.literal_eval(value)
+    except ValueError as error:
+        raise ValueError("the default must be a plain value") from error
+    kinds = [kind.strip() for kind in annotation.split("|")] if annotation else [type(default).__name__]
+    plain = [kind for kind in kinds if kind not in ("None", "NoneType")]
+    if len(plain) != 1 or plain[0] not in _KINDS:
+        raise ValueError(f"the annotation must be one of {', '.join(_KINDS)}, alone or with | None")
+    return [Parameter(name, plain[0], len(plain) < len(kinds), default)]
+
+
+def _typed(parameter: Parameter, value: Any) -> Any:
+    if parameter.optional and (value is None or str(value).lower() in ("none", "null")):
+        return None
+    return _KINDS[parameter.kind][0](value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    number = _number(value)
+    if not number.is_integer():
+        raise ValueError
+    return int(value) if isinstance(value, str) and value.strip("+-_ ").isdigit() else int(number)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not math.isfinite(float(value)):
+        raise ValueError
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _truth(value: Any) -> bool:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if str(value).lower() not in words:
+        raise ValueError
+    return words[str(value).lower()]
+
+
+_KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "int": (_whole, "whole number"),
+    "float": (_number, "finite number"),
+    "str": (_text, "text"),
+    "bool": (_truth, "true or false"),
+}
+
+
+def _profiles(stem: str, parameters: Mapping[str, Parameter], given: Any) -> dict[str, Profile]:
+    if not _is_table(given) or not given:
+        raise Misuse(f"profiles.yml: {stem} has no profiles")
+    found, problems = {}, []
+    for name, content in given.items():
+        where = f"profiles.yml: {stem}, {name}"
+        content = content if content is not None else {}
+        chosen, cost = (content.get("parameters"), content.get("cost")) if _is_table(content) else (None, None)
+        if not _is_table(content) or set(content) - {"parameters", "cost"} or not _is_table(chosen or {}):
+            problems.append(f"{where}: expected `parameters` and `cost`, and nothing else")
+        elif not _is_cost(cost or {}):
+            problems.append(f"{where}: expected a cost as in {{2 CPU cores: {{seconds: 20, memory_gb: 0.7}}}}")
+        else:
+            try:
+                found[name] = Profile(name, checked(where, parameters, chosen or {}), cost or {})
+            except Misuse as error:
+                problems += str(error).splitlines()
+    _raise(problems)
+    return found
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(name, str) for name in value)
+
+
+def _is_cost(cost: Any) -> bool:
+    return _is_table(cost) and all(
+        _is_table(need) and set(need) <= {"seconds", "memory_gb"} and all(map(_is_number, need.values()))
+        for need in cost.values()
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _raise(problems: list[str]) -> None:
+    if problems:
+        raise Misuse("\n".join(problems))

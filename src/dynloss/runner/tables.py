@@ -1,0 +1,113 @@
+"""What there is, and what was run: the rows of `dynloss list`, `dynloss status` and the book's tables."""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dynloss.provenance import MIME, duration
+from dynloss.runner import gate
+from dynloss.runner.profiles import Figure, Profile, values
+
+PROFILES = ("figure", "profile", "cost", "archive")
+STATUS = ("notebook", "profile", "result", "device", "commit", "date", "computing", "notebook's run")
+
+
+def executed_copy(root: Path, profile: str, stem: str) -> Path:
+    """Where the executed copy of a notebook is."""
+    return root / "_build" / "executed" / profile / f"{stem}.ipynb"
+
+
+def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
+    """Figures and profiles, what they cost, and what the archive has of them."""
+    for figure in figures.values():
+        archived = _archived(figure, root)
+        for profile in figure.profiles.values():
+            found = [record for record in archived if _fits(record["parameters"], figure, profile)]
+            held = "; ".join(f"{each['date'][:10]}, {each['device']}, commit {each['commit']}" for each in found[:1])
+            more = f" (+{len(found) - 1})" if len(found) > 1 else ""
+            yield figure.stem, profile.name, cost(profile), held + more or "–"
+
+
+def cost(profile: Profile) -> str:
+    """
+    >>> cost(Profile("smoke", {}, {"2 CPU cores": {"seconds": 20, "memory_gb": 0.7}}))
+    '20 s, 0.7 GB on 2 CPU cores'
+    """
+    each = []
+    for device, need in profile.cost.items():
+        time = [duration(need["seconds"])] if "seconds" in need else []
+        memory = [f"{need['memory_gb']:g} GB"] if "memory_gb" in need else []
+        each.append(f"{', '.join(time + memory)} on {device}")
+    return "; ".join(each) or "–"
+
+
+def status_rows(root: Path, figures: Mapping[str, Figure], profile: str) -> Iterator[tuple[str, ...]]:
+    """What made each notebook of a profile: a row for each of its results."""
+    for figure in figures.values():
+        path = executed_copy(root, profile, figure.stem)
+        if profile not in figure.profiles or not path.is_file():
+            yield figure.stem, profile, "not run", *["–"] * 5
+        elif wrong := gate.problems(path, figure.path, values(figure, profile)):
+            yield figure.stem, profile, f"not fit for the book: {wrong[0]}", *["–"] * 5
+        else:
+            yield from _result_rows(figure.stem, profile, json.loads(path.read_text("utf-8")))
+
+
+def provenance_of(cell: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The provenance records among a cell's outputs."""
+    return [output["data"][MIME] for output in cell.get("outputs", []) if MIME in output.get("data", {})]
+
+
+def plain(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as aligned columns; the first holds the headings.
+
+    >>> print(plain([("a", "b"), ("long", "c")]))
+    a     b
+    long  c
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as a Markdown table; the first holds the headings."""
+    head, *body = [[text.replace("|", r"\|") for text in row] for row in rows]
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _result_rows(stem: str, profile: str, notebook: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    run = notebook["metadata"]["dynloss"]
+    records = [record for cell in notebook["cells"] for record in provenance_of(cell)]
+    took = duration(run["seconds"])
+    if not records:
+        date = notebook["metadata"]["papermill"]["end_time"][:16].replace("T", " ") + " UTC"
+        yield stem, profile, "computed", "–", run["commit"], date, "–", took
+    for record in {json.dumps(record): record for record in records}.values():  # one shown twice is one
+        freshness = f"STALE: {record['stale']} changed since" if record["stale"] else "fresh"
+        result = "computed" if record["origin"] == "computed" else f"archived, {freshness}"
+        scale = f" ({record['scale']})" if record["scale"] else ""
+        computing = duration(record["seconds"])
+        yield stem, profile, result + scale, record["device"], record["commit"], record["date"], computing, took
+
+
+def _archived(figure: Figure, root: Path) -> list[dict[str, Any]]:
+    """The archive's records of the figures that a notebook asks for; a notebook may ask for another's."""
+    from dynloss.archive import RESULTS, records, results_folder
+
+    folder = results_folder() if os.environ.get(RESULTS) else root / "results"
+    words = set(re.findall(r"\w+", figure.path.read_text("utf-8")))
+    names = sorted(path.name for path in folder.glob("*") if path.name in words | {figure.stem})
+    return [record for name in names for record in records(name, folder)]
+
+
+def _fits(archived: Mapping[str, Any], figure: Figure, profile: Profile) -> bool:
+    """Whether the archived parameters are the profile's, as far as the two share names."""
+    wanted = {name: parameter.default for name, parameter in figure.parameters.items()} | profile.parameters
+    shared = archived.keys() & wanted.keys()
+    return bool(shared) and all(archived[name] == wanted[name] for name in shared)

@@ -1,0 +1,113 @@
+"""The book is built from what passed the gate, whole or not at all. Sphinx itself runs in one test only."""
+
+import json
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+
+from dynloss.provenance import MIME
+from dynloss.runner import book
+from dynloss.runner.book import BookError
+from dynloss.runner.profiles import Misuse, load
+from dynloss.runner.tables import executed_copy
+
+
+@pytest.fixture(autouse=True)
+def own_results(monkeypatch):
+    monkeypatch.delenv("DYNLOSS_RESULTS", raising=False)
+
+
+@pytest.fixture
+def published(site):
+    """The book of an earlier run."""
+    html = site / "_build" / "html"
+    html.mkdir()
+    (html / "index.html").write_text("old")
+    return html
+
+
+def builder(monkeypatch, returncode=0, log=""):
+    """A stand-in for Sphinx: writes one page, and returns this code."""
+
+    def run(command, **_):
+        html = book.Path(command[command.index("build") + 1]) / "_build" / "html"
+        html.mkdir(parents=True)
+        (html / "index.html").write_text("new")
+        return SimpleNamespace(returncode=returncode, stdout=log)
+
+    monkeypatch.setattr(subprocess, "run", run)
+
+
+def pages(html):
+    return {path.name: path.read_text() for path in html.iterdir()}
+
+
+def test_a_real_book(site):
+    first_page = book.build(site, load(site), "smoke")
+    assert first_page == site / "_build" / "html" / "index.html"
+    html = first_page.parent
+    figure = (html / "notebooks" / "fig01_good.html").read_text()
+    assert "Provenance: computed in this run" in figure
+    (data,) = (html / "_downloads").rglob("fig01_good-*.nc")
+    assert f"{data.parent.name}/{data.name}" in figure
+    assert "<td><p>fig01_good</p></td>" in (html / "book" / "status.html").read_text()
+    assert "0.2 GB on 2 CPU cores" in (html / "book" / "introduction.html").read_text()
+    published = [path for path in html.rglob("*") if path.suffix in (".html", ".ipynb", ".md", ".js")]
+    assert not [path for path in published if str(site) in path.read_text()]  # no path of this machine
+
+
+def test_stage_leaves_executed_copies_and_pages_alone(site):
+    copy = executed_copy(site, "smoke", "fig01_good")
+    before = copy.read_text(), (site / "book" / "status.md").read_text()
+    staged = book.stage(site, load(site), "smoke")
+    assert (copy.read_text(), (site / "book" / "status.md").read_text()) == before
+    notebook = json.loads((staged / "notebooks" / "fig01_good.ipynb").read_text())
+    assert MIME not in json.dumps(notebook)
+    assert notebook["cells"][-1]["source"].startswith("{download}`Download the data (NetCDF")
+
+
+def test_stage_starts_afresh(site):
+    (site / "_build" / "site" / "book").mkdir(parents=True)
+    (site / "_build" / "site" / "book" / "gone.md").touch()
+    assert not (book.stage(site, load(site), "smoke") / "book" / "gone.md").exists()
+
+
+def test_what_was_not_archived_has_no_download(site):
+    copy = executed_copy(site, "smoke", "fig01_good")
+    notebook = json.loads(copy.read_text())
+    notebook["cells"][-1]["outputs"][0]["data"][MIME]["path"] = ""
+    copy.write_text(json.dumps(notebook))
+    assert "{download}" not in (book.stage(site, load(site), "smoke") / "notebooks" / "fig01_good.ipynb").read_text()
+
+
+def test_new_pages_replace_old_ones(site, published, monkeypatch):
+    builder(monkeypatch)
+    (published / "gone.html").touch()
+    book.build(site, load(site), "smoke")
+    assert pages(published) == {"index.html": "new"}
+    assert {path.name for path in (site / "_build").iterdir()} == {"executed", "html", "site"}
+
+
+def test_nothing_is_published_after_the_gate(site, published, monkeypatch):
+    builder(monkeypatch)
+    executed_copy(site, "smoke", "fig01_good").write_text("{")
+    with pytest.raises(BookError, match=r"^fig01_good \[smoke\]: it is no valid notebook"):
+        book.build(site, load(site), "smoke")
+    assert pages(published) == {"index.html": "old"}
+    assert not (site / "_build" / "site").exists()
+
+
+def test_nothing_is_published_after_a_warning(site, published, monkeypatch):
+    log = "reading\n\x1b[31msite/book/a.md:1: WARNING: no such thing\x1b[0m\ndone"
+    builder(monkeypatch, returncode=1, log=log)
+    with pytest.raises(BookError, match=r"^site/book/a.md:1: WARNING: no such thing\nthe book was not built"):
+        book.build(site, load(site), "smoke")
+    assert pages(published) == {"index.html": "old"}
+
+
+@pytest.mark.parametrize("name", ["_config.yml", "_toc.yml", "book"])
+def test_a_checkout_without_a_book(site, name):
+    (site / name).rename(site / "elsewhere")
+    with pytest.raises(Misuse, match=f"no {name} in"):
+        book.check(site)

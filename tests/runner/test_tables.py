@@ -1,0 +1,74 @@
+"""What `dynloss list`, `dynloss status` and the book's tables say."""
+
+import json
+
+import pytest
+
+from dynloss.runner import tables
+from dynloss.runner.profiles import load
+
+
+@pytest.fixture(autouse=True)
+def own_results(monkeypatch):
+    monkeypatch.delenv("DYNLOSS_RESULTS", raising=False)
+
+
+def records(site):
+    path = tables.executed_copy(site, "smoke", "fig01_good")
+    notebook = json.loads(path.read_text())
+    return path, notebook, notebook["cells"][-1]["outputs"][0]["data"][tables.MIME]
+
+
+def status(site):
+    return list(tables.status_rows(site, load(site), "smoke"))
+
+
+def test_profiles_say_cost_and_what_the_archive_has(site):
+    smoke, quick = tables.profile_rows(site, load(site))
+    assert smoke[:3] == ("fig01_good", "smoke", "2.0 s, 0.2 GB on 2 CPU cores")
+    assert quick == ("fig01_good", "quick", "–", "–")  # archived with 3 steps, not with 10
+    (result,) = (site / "results" / "fig01_good").glob("*.nc")
+    assert "commit" in smoke[3]
+    result.write_bytes(result.read_bytes()[:100])
+    assert [row[3] for row in tables.profile_rows(site, load(site))] == ["–", "–"]
+
+
+def test_archive_of_another_figure_counts_where_the_notebook_asks_for_it(site):
+    notebooks = site / "notebooks"
+    (notebooks / "fig02_same.ipynb").write_text((notebooks / "fig01_good.ipynb").read_text())
+    (notebooks / "profiles.yml").write_text("fig01_good: {quick: {}}\nfig02_same: {smoke: {parameters: {steps: 3}}}")
+    assert "commit" in list(tables.profile_rows(site, load(site)))[-1][3]
+
+
+def test_status_says_what_made_a_notebook(site):
+    (row,) = status(site)
+    assert row[:3] == ("fig01_good", "smoke", "computed")
+    assert "–" not in row
+
+
+def test_status_says_stale_and_scale(site):
+    path, notebook, record = records(site)
+    record.update(origin="archived", stale="dynloss.losses", scale="5 of 50 seeds")
+    path.write_text(json.dumps(notebook))
+    assert status(site)[0][2] == "archived, STALE: dynloss.losses changed since (5 of 50 seeds)"
+
+
+def test_status_of_a_notebook_without_archive(site):
+    path, notebook, _ = records(site)
+    notebook["cells"][-1]["outputs"] = []
+    path.write_text(json.dumps(notebook))
+    (row,) = status(site)
+    assert row[2:4] == ("computed", "–")
+    assert row[5].endswith("UTC")
+
+
+def test_status_says_why_a_copy_is_unfit(site):
+    path, _, _ = records(site)
+    path.write_text("{")
+    assert status(site)[0][2].startswith("not fit for the book: it is no valid notebook")
+    path.unlink()
+    assert status(site)[0][2] == "not run"
+
+
+def test_markdown_escapes_bars():
+    assert tables.markdown([("a", "b"), ("x|y", "z")]) == "| a | b |\n| --- | --- |\n| x\\|y | z |"

@@ -1,0 +1,55 @@
+"""A checkout in small, with notebooks that take a second: for the tests of the runner and the command line."""
+
+import json
+from pathlib import Path
+
+PARAMETERS = "steps: int = 10  # how many\namplitude: float = 70.0\nstop: int | None = None\nfresh: bool = False"
+GOOD = """
+import numpy as np, xarray as xr
+from dynloss.archive import fetch_or_compute, provenance
+
+def compute(steps, amplitude):
+    return xr.Dataset({"x": ("step", amplitude * np.arange(steps))})
+
+dataset = fetch_or_compute("fig01_good", compute, {"steps": steps, "amplitude": amplitude}, fresh=fresh)
+provenance(dataset)
+"""
+BAD = "print('so far so good')\nraise ValueError(f'amplitude={amplitude} is\\ntoo much')"
+PROFILES = """
+fig01_good:
+  smoke: {parameters: {steps: 3}, cost: {2 CPU cores: {seconds: 2, memory_gb: 0.2}}}
+  quick: {parameters: {}}
+"""
+
+
+def notebook(*codes: str, parameters: str | None = PARAMETERS) -> dict:
+    """A notebook with a title, a parameters cell and these code cells."""
+    cells = [{"cell_type": "markdown", "metadata": {}, "source": "# A figure\n\nWith a text."}]
+    if parameters is not None:
+        cells.append(_code(parameters, tags=["parameters"]))
+    cells += [_code(code.strip()) for code in codes]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    return {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _code(source: str, **metadata) -> dict:
+    return {"cell_type": "code", "metadata": metadata, "source": source, "outputs": [], "execution_count": None}
+
+
+def make(root: Path, profiles: str = PROFILES, **notebooks: dict) -> Path:
+    """Write a checkout with these notebooks (one good one, unless told otherwise) and a book of their pages."""
+    notebooks = notebooks or {"fig01_good": notebook(GOOD)}
+    (root / "notebooks").mkdir(parents=True)
+    (root / "book").mkdir()
+    for stem, content in notebooks.items():
+        (root / "notebooks" / f"{stem}.ipynb").write_text(json.dumps(content))
+    (root / "notebooks" / "profiles.yml").write_text(profiles)
+    pages = "".join(f"  - file: notebooks/{stem}\n" for stem in notebooks)
+    toc = f"format: jb-book\nroot: book/introduction\nchapters:\n{pages}  - file: book/status\n"
+    (root / "_toc.yml").write_text(toc)
+    (root / "_config.yml").write_text("title: Small\nexecute: {execute_notebooks: 'off'}\nonly_build_toc_files: true\n")
+    (root / "book" / "introduction.md").write_text("# Small\n\n<!-- profiles -->\n")
+    (root / "book" / "status.md").write_text("# Status\n\n<!-- status -->\n")
+    return root

@@ -1,0 +1,295 @@
+"""The archive: keys, freshness, and every way in which a disk can fail."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from dynloss import archive
+from dynloss.archive import ArchiveError, ArchiveWarning, fetch_or_compute, key, provenance
+from dynloss.provenance import MIME, duration
+
+PARAMETERS = {"steps": 5, "amplitude": 70.0, "stop": None}
+calls = []
+
+
+def compute(steps, amplitude, stop):
+    calls.append(steps)
+    noise = np.random.default_rng(0).normal(size=steps)
+    return xr.Dataset(
+        {"loss": ("step", noise, {"units": "1"}), "count": ("step", np.arange(steps)), "last": amplitude},
+        coords={"step": np.arange(steps), "kind": "spiral"},
+        attrs={"scale": "1 of 2 seeds"},
+    )
+
+
+def other_code(steps, amplitude, stop):
+    return compute(steps, amplitude, stop) + 1
+
+
+@pytest.fixture(autouse=True)
+def results(tmp_path, monkeypatch):
+    calls.clear()
+    monkeypatch.setenv("DYNLOSS_RESULTS", str(tmp_path / "results"))
+    return tmp_path / "results"
+
+
+def fetch(function=compute, **options):
+    return fetch_or_compute("fig", function, PARAMETERS, **options)
+
+
+def only_file(results):
+    (path,) = (results / "fig").iterdir()
+    return path
+
+
+# Keys
+
+
+def test_key_ignores_order_and_the_kind_of_number():
+    assert key("f", {"a": 1, "b": 2.0}) == key("f", {"b": 2, "a": 1.0})
+    assert key("f", {"a": np.float64(0.1)}) == key("f", {"a": 0.1})
+    assert key("f", {"a": np.int32(3)}) == key("f", {"a": 3})
+    assert key("f", {"a": (1, 2)}) == key("f", {"a": [1.0, 2]})
+
+
+@pytest.mark.parametrize("other", [{"a": 1.5}, {"a": True}, {"a": "1"}, {"a": None}, {"a": [1]}, {"b": 1}, {}])
+def test_key_tells_values_apart(other):
+    assert key("f", {"a": 1}) != key("f", other)
+    assert key("f", other) != key("g", other)
+
+
+def test_key_is_stored_in_the_names_of_archived_files():
+    assert key("fig04", {"amplitude": 70.0, "steps": 70_000, "stop": None}) == "0933cc02631a2819"
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), np.nan, [1, float("nan")], np.zeros(2), object(), {1: 2}]
+)
+def test_key_refuses_what_has_no_canonical_form(value):
+    with pytest.raises(ValueError, match=r"amplitude.*cannot be archived"):
+        key("f", {"amplitude": value})
+
+
+# The way of a result
+
+
+def test_computed_once_then_read_and_identical():
+    first, second = fetch(), fetch()
+    assert calls == [5]
+    assert (first.origin, second.origin) == ("computed", "archived")
+    assert second.stale == ""
+    xr.testing.assert_identical(first.drop_attrs(deep=False), second.drop_attrs(deep=False))
+    np.testing.assert_array_equal(first.loss, np.random.default_rng(0).normal(size=5))
+    assert first.loss.attrs == {"units": "1"}
+
+
+def test_attributes_say_how_it_was_made():
+    import jax
+
+    attributes = fetch().attrs
+    assert json.loads(attributes["parameters"]) == PARAMETERS
+    assert json.loads(attributes["versions"])["jax"] == jax.__version__
+    assert attributes["seconds"] >= 0
+    assert all(attributes[name] for name in ("fingerprint", "sources", "device", "dtype", "seed", "commit", "date"))
+    assert Path(attributes["path"]).is_file()
+
+
+def test_other_parameters_are_another_result(results):
+    fetch()
+    fetch_or_compute("fig", compute, PARAMETERS | {"steps": 6})
+    assert calls == [5, 6]
+    assert len(list((results / "fig").iterdir())) == 2
+
+
+def test_stale_is_returned_marked_and_warned_of():
+    fetch()
+    with pytest.warns(ArchiveWarning, match="fig of .* is STALE: compute.* changed since"):
+        stale = fetch(other_code)
+    assert calls == [5]
+    assert "compute" in stale.stale
+    assert "**STALE**" in provenance(stale)._repr_mimebundle_()["text/markdown"]
+
+
+def test_fresh_computes_again_and_replaces():
+    fetch()
+    assert fetch(other_code, fresh=True).origin == "computed"
+    again = fetch(other_code)
+    assert (again.origin, again.stale) == ("archived", "")
+    assert float(again["last"]) == 71.0
+
+
+def test_records_list_what_is_there(results):
+    assert archive.records("fig") == []
+    fetch()
+    (results / "fig" / "broken.nc").write_bytes(b"no")
+    (record,) = archive.records("fig")
+    assert record["parameters"] == {"steps": 5, "amplitude": 70, "stop": None}
+    assert record["path"] == str(results / "fig" / f"{key('fig', PARAMETERS)}.nc")
+
+
+def test_a_long_result_is_small(results):
+    """The paper's Figure 4: 70,000 steps of ten series, as float32."""
+
+    def long():
+        walk = np.random.default_rng(1).normal(size=(70_000, 10)).cumsum(axis=0)
+        return xr.Dataset({f"series_{i}": ("step", walk[:, i].astype("float32")) for i in range(10)})
+
+    fetch_or_compute("fig", long, {})
+    assert only_file(results).stat().st_size < 3e6
+
+
+def test_refuses_a_compute_that_returns_no_dataset():
+    def no_dataset():
+        return 3
+
+    with pytest.raises(TypeError, match=r"must return an xarray\.Dataset; got int"):
+        fetch_or_compute("fig", no_dataset, {})
+
+
+def test_waits_for_jax_arrays():
+    import jax.numpy as jnp
+
+    def on_device():
+        return xr.Dataset({"x": ("i", jnp.arange(3.0))})
+
+    assert isinstance(fetch_or_compute("fig", on_device, {}).x.data, np.ndarray)
+
+
+# Where it is kept
+
+
+def test_results_folder(tmp_path, monkeypatch):
+    assert archive.results_folder("here") == Path.cwd() / "here"
+    assert archive.results_folder() == tmp_path / "results"
+    monkeypatch.delenv("DYNLOSS_RESULTS")
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert archive.results_folder() == tmp_path / "notebooks" / "results"
+    (tmp_path / "_toc.yml").touch()
+    assert archive.results_folder() == tmp_path / "results"
+
+
+# What can go wrong
+
+
+@pytest.mark.parametrize("part", [0.0, 0.01, 0.5, 0.999])
+def test_a_damaged_file_is_computed_again(results, part):
+    whole = fetch()
+    path = only_file(results)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(part * len(content))])
+    with pytest.warns(ArchiveWarning, match=r"cannot be read .* computed again") as warned:
+        again = fetch()
+    assert len(warned) == 1
+    assert again.origin == "computed"
+    xr.testing.assert_equal(whole, again)
+    assert fetch().origin == "archived"
+
+
+def test_a_file_with_other_parameters_is_not_believed(results):
+    fetch()
+    other = key("fig", PARAMETERS | {"steps": 6})
+    only_file(results).rename(results / "fig" / f"{other}.nc")
+    with pytest.warns(ArchiveWarning, match="other parameters"):
+        fetch_or_compute("fig", compute, PARAMETERS | {"steps": 6})
+    assert calls == [5, 6]
+
+
+def test_no_place_to_write_is_said_before_computing(results):
+    results.write_text("a file in the folder's place")
+    with pytest.raises(ArchiveError, match=r"nothing was computed\. Set DYNLOSS_RESULTS"):
+        fetch()
+    assert calls == []
+
+
+def test_a_read_only_folder_is_said_before_computing(results, monkeypatch):
+    def denied(**_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", denied)
+    with pytest.raises(ArchiveError, match=r"\(Permission denied\).*DYNLOSS_RESULTS"):
+        fetch()
+    assert calls == []
+
+
+def test_a_read_only_archive_can_be_read(monkeypatch):
+    fetch()
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: pytest.fail("wrote"))
+    assert fetch().origin == "archived"
+
+
+def test_a_full_disk_loses_nothing_that_was_computed(results, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk, pytest.warns(ArchiveWarning, match="computed, not archived.*No space left"):
+        disk.setattr(os, "fsync", full)
+        dataset = fetch()
+    assert list((results / "fig").iterdir()) == []
+    assert dataset.path == ""
+    assert "not archived" in str(provenance(dataset))
+    xr.testing.assert_equal(dataset, fetch())
+
+
+def test_what_cannot_be_stored_is_returned_all_the_same():
+    def odd():
+        return xr.Dataset({"x": ("i", [1.0])}, attrs={"none": None})
+
+    with pytest.warns(ArchiveWarning, match="computed, not archived"):
+        assert float(fetch_or_compute("fig", odd, {}).x[0]) == 1.0
+
+
+def test_kill_in_the_middle_of_a_write_leaves_the_old_file(results):
+    fetch()
+    path = only_file(results)
+    before = path.read_bytes()
+    code = f"""
+        import os, signal, sys
+        sys.path.insert(0, os.path.dirname({__file__!r}))
+        import test_archive
+        os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+        test_archive.fetch(fresh=True)
+    """
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=os.environ, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert path.read_bytes() == before
+    assert fetch().origin == "archived"
+    assert len(archive.records("fig")) == 1
+
+
+# Provenance
+
+
+def test_provenance_shows_one_line_and_keeps_everything(monkeypatch):
+    monkeypatch.setenv("DYNLOSS_PROFILE", "paper")
+    fetch()
+    bundle = provenance(fetch())._repr_mimebundle_()
+    line = bundle["text/plain"]
+    assert "\n" not in line
+    assert line.startswith("read from the archive, fresh · ")
+    assert line.endswith(" · profile paper · scale 1 of 2 seeds")
+    assert json.loads(json.dumps(bundle[MIME])) == bundle[MIME]
+    assert {"path", "device", "commit", "date", "seconds", "parameters", "profile"} <= set(bundle[MIME])
+
+
+def test_provenance_refuses_a_dataset_from_elsewhere():
+    with pytest.raises(ValueError, match="only one from the archive"):
+        provenance(xr.Dataset())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.7, "1 min 00 s"), (3599.6, "1 h 00 min"), (7380, "2 h 03 min")],
+)
+def test_duration(seconds, text):
+    assert duration(seconds) == text

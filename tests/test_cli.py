@@ -1,0 +1,197 @@
+"""The command `dynloss`: exit codes, and one clear line on stderr."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import small_site
+from small_site import notebook
+
+from dynloss import cli
+
+COMMAND = [sys.executable, "-c", "from dynloss.cli import main; main()"]
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    monkeypatch.delenv("DYNLOSS_RESULTS", raising=False)
+    profiles = "{fig01_bad: {quick: {}, paper: {}}, fig02_good: {quick: {}, smoke: {parameters: {steps: 3}}}}"
+    good = notebook(small_site.GOOD.replace("fig01", "fig02"))
+    root = small_site.make(tmp_path / "checkout", profiles, fig01_bad=notebook(small_site.BAD), fig02_good=good)
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def dynloss(capsys):
+    """Run the command here; returns its exit code and what it wrote to stdout and stderr."""
+
+    def dynloss(*arguments):
+        code = 0
+        try:
+            cli.main(arguments)
+        except SystemExit as exited:
+            code = exited.code
+        written = capsys.readouterr()
+        return code or 0, written.out, written.err
+
+    return dynloss
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "fig9"], "unknown figure 'fig9'; there are fig01_bad, fig02_good"),
+        (["run", "fig02", "fig9"], "unknown figure 'fig9'; there are fig01_bad, fig02_good"),
+        (["run", "fig0"], "'fig0' could be fig01_bad or fig02_good"),
+        (["run"], "name a figure, or --all; there are fig01_bad, fig02_good"),
+        (["run", "fig02", "--profile", "paper"], "fig02_good has no profile 'paper'; there are quick, smoke"),
+        (["run", "--all", "--profile", "paper"], "fig02_good has no profile 'paper'; there are quick, smoke"),
+        (["run", "fig02", "-p", "amplitude", "abc"], "fig02_good: amplitude='abc' is no finite number"),
+        (["run", "fig02", "-p", "steps", "1.5"], "fig02_good: steps='1.5' is no whole number"),
+        (["run", "fig02", "-p", "amplitude", "nan"], "fig02_good: amplitude='nan' is no finite number"),
+        (["run", "fig02", "-p", "period", "1"],
+         "fig02_good: unknown parameter 'period'; there are steps, amplitude, stop, fresh"),
+        (["run", "fig02", "--out", "notebooks"],
+         "--out notebooks is the folder of the sources, which are never overwritten"),
+        (["run", "fig02", "-p", "steps"], "Option '-p' requires 2 arguments."),
+        (["book", "--profile", "smoke"], "fig01_bad has no profile 'smoke'; there are quick, paper"),
+        (["book", "--no-run", "--fresh"], "--fresh needs a run: leave out --no-run"),
+        (["status", "--profile", "x"], "unknown profile 'x'; there are quick, paper, smoke"),
+        (["frob"], "No such command 'frob'."),
+    ],
+)  # fmt: skip
+def test_misuse_is_one_line_and_2_before_anything_starts(checkout, dynloss, monkeypatch, arguments, said):
+    monkeypatch.setattr(cli, "_execute", lambda *_: pytest.fail("something started"))
+    assert dynloss(*arguments) == (2, "", f"dynloss: {said}\n")
+    assert not (checkout / "_build").exists()
+
+
+@pytest.mark.parametrize("command", [["list"], ["run", "fig04"], ["book"], ["status"]])
+def test_outside_a_checkout(tmp_path, monkeypatch, dynloss, command):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = dynloss(*command)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "run dynloss inside a checkout" in err
+
+
+def test_negative_values_are_values(checkout, dynloss, monkeypatch):
+    jobs = []
+    monkeypatch.setattr(cli, "_execute", lambda *given: jobs.append(given))
+    assert dynloss("run", "fig02", "-p", "steps", "-1", "-p", "stop", "none") == (0, "", "")
+    (((figure, parameters),), label, folder) = jobs[0]
+    assert (figure.stem, parameters, label) == ("fig02_good", {"steps": -1, "stop": None}, "quick, steps=-1, stop=none")
+    assert folder == checkout / "_build" / "executed" / "custom"  # not in the place of the book's copies
+
+
+def test_list_and_status(checkout, dynloss):
+    code, out, _ = dynloss("list")
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines()[1:]] == [
+        ["fig01_bad", "quick"], ["fig01_bad", "paper"], ["fig02_good", "quick"], ["fig02_good", "smoke"],
+    ]  # fmt: skip
+    code, out, _ = dynloss("status", "--profile", "smoke")
+    assert code == 0
+    assert out.count("not run") == 2
+
+
+def test_help_is_quick():
+    slow = {"jax", "xarray", "papermill", "nbformat", "yaml", "numpy", "matplotlib"}
+    code = f"import sys, dynloss.cli; print(sorted({slow} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_failure_does_not_stop_the_others(checkout, dynloss, tmp_path):
+    before = {path: hashlib.sha256(path.read_bytes()).digest() for path in (checkout / "notebooks").iterdir()}
+    code, out, err = dynloss("run", "--all", "--out", str(tmp_path / "out"))
+    assert (code, out) == (1, "")
+    lines = [line for line in err.splitlines() if line.startswith("dynloss: ")]
+    assert lines[0].startswith("dynloss: fig01_bad failed after ")
+    assert f"cell 3: ValueError: amplitude=70.0 is too much (partial copy: {tmp_path}/out/fig01_bad.ipynb)" in lines[0]
+    assert lines[1:] == ["dynloss: 1 of 2 notebooks failed"]
+    good = json.loads((tmp_path / "out" / "fig02_good.ipynb").read_text())
+    assert good["metadata"]["dynloss"]["complete"] is True
+    assert "so far so good" in (tmp_path / "out" / "fig01_bad.ipynb").read_text()
+    assert {path: hashlib.sha256(path.read_bytes()).digest() for path in (checkout / "notebooks").iterdir()} == before
+
+
+def test_no_book_from_a_failed_notebook(checkout, dynloss):
+    code, out, err = dynloss("book")
+    assert (code, out) == (1, "")
+    assert "fig01_bad failed" in err
+    assert {path.name for path in (checkout / "_build").iterdir()} == {"executed"}
+    code, out, err = dynloss("book", "--no-run")
+    assert (code, out) == (1, "")
+    assert "fig01_bad [quick]: cell" in err
+    assert err.endswith("dynloss: no book was published\n")
+    assert {path.name for path in (checkout / "_build").iterdir()} == {"executed"}
+
+
+def test_the_last_line_is_the_first_page(checkout, dynloss, monkeypatch):
+    from dynloss.runner import book
+
+    monkeypatch.setattr(book, "build", lambda root, figures, profile: root / "_build" / "html" / "index.html")
+    code, out, _ = dynloss("book", "--no-run")
+    assert (code, out) == (0, f"{checkout}/_build/html/index.html\n")
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGKILL", -signal.SIGKILL)])
+def test_interrupted_in_the_middle(checkout, name, code):
+    """What was finished stays, what was not is kept but unfit for the book, and no kernel is left behind."""
+    marker = checkout / "running"
+    wait = f"import os, time\nopen({str(marker)!r}, 'w').write(str(os.getpid()))\ntime.sleep(120)"
+    (checkout / "notebooks" / "fig01_bad.ipynb").write_text(json.dumps(notebook("print('begun')", wait)))
+    process = subprocess.Popen([*COMMAND, "run", "fig02", "fig01"], stderr=subprocess.PIPE, text=True)
+    while not (marker.exists() and marker.read_text()):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.1)
+    process.send_signal(getattr(signal, name))
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == code
+    executed = checkout / "_build" / "executed" / "quick"
+    assert json.loads((executed / "fig02_good.ipynb").read_text())["metadata"]["dynloss"]["complete"] is True
+    partial = json.loads((executed / "fig01_bad.ipynb").read_text())
+    assert not partial["metadata"].get("dynloss", {}).get("complete")
+    assert "begun" in json.dumps(partial)
+    if name == "SIGINT":
+        assert err.splitlines()[-1].startswith("dynloss: fig01_bad: interrupted; what was done is kept in ")
+    deadline = time.monotonic() + 20  # a kernel looks for its parent about once a second
+    while _alive(int(marker.read_text())) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not _alive(int(marker.read_text()))
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{process}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_doctor_and_the_gpu(dynloss, monkeypatch):
+    from dynloss.runner import doctor
+
+    code, out, err = dynloss("doctor")
+    assert (code, err) == (0, "")
+    assert "canary    well" in out
+    for found, expected in ((True, (0, "")), (False, (1, "dynloss: no GPU: JAX does not compute on one here\n"))):
+        monkeypatch.setattr(doctor, "has_gpu", lambda found=found: found)
+        code, _, err = dynloss("doctor", "--require-gpu")
+        assert (code, err) == expected
+    monkeypatch.setattr(doctor, "canary", lambda: 7)
+    assert dynloss("doctor")[0] == 1
+
+
+def test_a_missing_library_is_named(checkout, dynloss, monkeypatch):
+    monkeypatch.setitem(sys.modules, "papermill", None)
+    code, out, err = dynloss("run", "fig02")
+    assert (code, out) == (2, "")
+    assert "pip install 'dynloss[notebooks]'" in err
