@@ -1,0 +1,139 @@
+"""The idea in one picture: a ball that rolls down a landscape of one dimension while the landscape tilts.
+
+The landscape is a toy, but nothing in the picture is drawn by hand: the weights are the real Γ_i(t) of
+`dynloss.schedules`, and both balls take plain gradient-descent steps on Σ_i Γ_i(t) f_i(w).
+
+The loss of class i, f_i(w), steps down where the model learns that class (w = 1, 2 and 3), and has a bump where it
+learns each other class: learning one thing first disturbs the rest. With equal weights the bumps add up to barriers,
+and the ball stays behind the first. While one class counts more, the others' bumps shrink and its own step grows.
+"""
+
+from typing import Any, NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from dynloss import schedules
+
+CLASS_COLOURS = ("#0072B2", "#D55E00", "#009E73")  # Okabe-Ito: blue, vermilion, bluish green
+INK, PALE = "#222222", "#8A8A8A"
+NUMBER: dict[str, Any] = {  # a view's number in a white disc
+    "ha": "center", "va": "center", "fontsize": 13, "fontweight": "bold", "color": INK,
+    "bbox": {"boxstyle": "circle,pad=0.2", "fc": "white", "ec": INK},
+}  # fmt: skip
+
+LEARNT_AT = np.array([1.0, 2.0, 3.0])  # the w at which each class is learnt
+STEP_WIDTH, BUMP_WIDTH, BUMP_HEIGHT = 0.25, 0.17, 0.36
+START, LEFT_WALL, RIGHT_WALL = 0.35, 0.25, 3.75
+PERIOD, AMPLITUDE, LEARNING_RATE = 200, 8.0, 0.02
+STEPS = 4 * PERIOD  # one cycle through three classes, then one period with equal weights
+
+
+class Descent(NamedTuple):
+    """One run of gradient descent: the weights (step, class), the positions (step,) and the loss at equal weights."""
+
+    weights: np.ndarray
+    positions: np.ndarray
+    equal_loss: np.ndarray
+
+
+def class_losses(w) -> np.ndarray:
+    """The toy's f_i(w), with the three classes along a new last axis."""
+    offset = np.asarray(w)[..., None] - LEARNT_AT
+    step = 1 / (1 + np.exp(offset / STEP_WIDTH))
+    bumps = BUMP_HEIGHT * np.exp(-((offset / BUMP_WIDTH) ** 2) / 2)
+    left, right = LEFT_WALL - np.asarray(w), np.asarray(w) - RIGHT_WALL
+    walls = 3 * np.maximum(0, left) ** 2 + 3 * np.maximum(0, right) ** 2
+    return step + bumps.sum(-1, keepdims=True) - bumps + walls[..., None]
+
+
+def landscape(w, weights) -> np.ndarray:
+    """The toy's loss Σ_i Γ_i f_i(w) / C."""
+    return (class_losses(w) * weights).mean(-1)
+
+
+def descend(weights: np.ndarray) -> Descent:
+    """Roll the ball from `START`, one step of gradient descent for each row of `weights`."""
+    h = 1e-5  # central differences are exact enough for a picture, and need no second formula
+    positions = [START]
+    for now in weights[:-1]:
+        w = positions[-1]
+        slope = (landscape(w + h, now) - landscape(w - h, now)) / (2 * h)
+        positions.append(w - LEARNING_RATE * slope)
+    return Descent(weights, np.array(positions), landscape(np.array(positions), 1.0))
+
+
+def run() -> tuple[Descent, Descent]:
+    """The descent at equal weights, and the one with oscillating weights."""
+    schedule = schedules.oscillating(PERIOD, AMPLITUDE, num_classes=3, stop=3 * PERIOD)
+    weights = np.asarray(schedules.weights_over(schedule, np.arange(STEPS)))
+    return descend(np.ones_like(weights)), descend(weights)
+
+
+def plot() -> Figure:
+    """Four views of the tilting landscape; below them the weights, and the loss of both balls."""
+    still, tilted = run()
+    with plt.rc_context({"font.size": 14, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = plt.figure(figsize=(6.4, 9), facecolor="white", layout="constrained")
+        axes = figure.subplot_mosaic(
+            [["still", "0"], ["1", "2"], ["weights", "weights"], ["losses", "losses"]], height_ratios=[1, 1, 0.5, 0.9]
+        )
+        _snapshot(axes["still"], still, STEPS - 1, "All classes count the\nsame: the ball is stuck", INK)
+        for i, title in enumerate(["Blue counts more:\nthe barrier melts", "Then orange:\nthe next one melts",
+                                   "Then green: down\ninto the deep valley"]):  # fmt: skip
+            _snapshot(axes[str(i)], tilted, _peak(i), title, CLASS_COLOURS[i], since=i * PERIOD)
+            axes[str(i)].text(3.95, 1.45, str(i + 1), **NUMBER)
+        for axis in (axes["still"], axes["1"]):
+            axis.set_ylabel("loss")
+        for axis in (axes["1"], axes["2"]):
+            axis.set_xlabel("parameter $w$")
+        _weights(axes["weights"], tilted)
+        _losses(axes["losses"], still, tilted)
+        figure.align_ylabels()
+    plt.close(figure)  # the figure lives on; pyplot need not keep it
+    return figure
+
+
+def _peak(i: int) -> int:
+    """The step at which class i counts most."""
+    return i * PERIOD + PERIOD // 2
+
+
+def _snapshot(axis, descent: Descent, step: int, title: str, colour: str, since: int = 0) -> None:
+    """The landscape at `step`, the ball on it, and where the ball was at `since`."""
+    w = np.linspace(0, 4.1, 500)
+    now, ball, before = descent.weights[step], descent.positions[step], descent.positions[since]
+
+    def above(w):
+        return landscape(w, now) + 0.09  # the centre of a ball that rests on the line
+
+    axis.plot(w, landscape(w, 1.0), color=PALE, lw=1.5, ls=(0, (4, 2)))
+    axis.plot(w, landscape(w, now), color=colour, lw=3)
+    axis.fill_between(w, landscape(w, now), -0.15, color=colour, alpha=0.12, lw=0)
+    if ball - before > 0.3:
+        path = np.linspace(before, ball, 50)
+        axis.plot(path, above(path), color=INK, lw=1.5, ls=":")
+        axis.plot(before, above(before), "o", ms=11, mfc="white", mec=INK, mew=1.5)
+    axis.plot(ball, above(ball), "o", ms=13, color=INK)
+    axis.set(xticks=[], yticks=[], ylim=(-0.15, 1.6), xlim=(0, 4.1))
+    axis.set_title(title, fontsize=14)
+
+
+def _weights(axis, descent: Descent) -> None:
+    """The weights Γ_i(t), with the steps of the three views."""
+    for i, colour in enumerate(CLASS_COLOURS):
+        axis.plot(descent.weights[:, i], color=colour, lw=3)
+        axis.text(_peak(i), descent.weights[_peak(i), i], str(i + 1), **NUMBER)
+    axis.text(3.5 * PERIOD, 1.15, "all the same", color=INK, ha="center", va="bottom")
+    axis.set(ylabel="weight\nof a class", xlim=(0, STEPS), ylim=(0, 3.2), yticks=[0, 1, 2, 3], xticklabels=[])
+
+
+def _losses(axis, still: Descent, tilted: Descent) -> None:
+    """The loss at equal weights along both descents."""
+    axis.plot(still.equal_loss, color=PALE, lw=2.5, ls=(0, (4, 2)))
+    axis.plot(tilted.equal_loss, color=INK, lw=3)
+    axis.text(STEPS - 8, 1.0, "equal weights", color="#6A6A6A", ha="right", va="bottom")
+    axis.text(STEPS - 8, 0.07, "oscillating weights", color=INK, ha="right", va="bottom")
+    axis.set(xlabel="training step", ylabel="loss at\nequal weights", xlim=(0, STEPS), ylim=(0, 1.3))
+    axis.set_yticks([0, 0.5, 1])

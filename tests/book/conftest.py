@@ -1,0 +1,98 @@
+"""Fixtures for the checks of a built book: `make book`, then `pytest -m book`."""
+
+import functools
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = Path(os.environ.get("DYNLOSS_SITE", ROOT / "_build" / "html"))
+MADE_BY_SPHINX = ["genindex", "py-modindex", "search"]
+
+
+def chapters() -> list[str]:
+    """The pages of _toc.yml, without suffix, the root first."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    return [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`page`: every page of the book; `chapter`: those in _toc.yml; `notebook`: the notebooks among them."""
+    if "page" in metafunc.fixturenames:
+        metafunc.parametrize("page", chapters() + MADE_BY_SPHINX)
+    if "chapter" in metafunc.fixturenames:
+        metafunc.parametrize("chapter", chapters())
+    if "notebook" in metafunc.fixturenames:
+        metafunc.parametrize("notebook", [name for name in chapters() if name.startswith("notebooks/")])
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def contents() -> list[str]:
+    """The pages of _toc.yml in their order."""
+    return chapters()
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The folder of the built pages."""
+    assert (SITE / "index.html").exists(), f"there is no book in {SITE}: run `make book` first"
+    return SITE
+
+
+@pytest.fixture(scope="session")
+def parsed(site):
+    """A function from a page's name to its parsed HTML."""
+
+    @functools.cache
+    def parse(name: str) -> BeautifulSoup:
+        return BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+
+    return parse
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format, *args) -> None:
+        """Say nothing: a missing file shows in the browser's console."""
+
+
+@pytest.fixture(scope="session")
+def address(site) -> Iterator[str]:
+    """Where the book is served, on this machine only."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=site))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator:
+    """A headless Chromium. Where there is none the tests are skipped, but in CI they fail."""
+    found = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+    if not found:
+        reason = "no Chromium on this machine (on Debian: apt-get install chromium)"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    sync_api = pytest.importorskip("playwright.sync_api")
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+        "--disable-background-networking --disable-component-update --disable-sync"
+    )
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=flags.split())
+        yield browser
+        browser.close()

@@ -1,0 +1,120 @@
+"""What stands in the built pages: links, figures, equations, and what must not stand there."""
+
+import re
+import subprocess
+import tomllib
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.book
+
+COLAB = "https://colab.research.google.com/github/"
+
+
+def test_pages_are_those_of_the_contents(site, contents):
+    built = {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html")}
+    built = {name for name in built if not name.startswith("_")}
+    assert built == set(contents) | {"index", "genindex", "py-modindex", "search"}
+
+
+def test_first_page_leads_to_the_introduction(parsed, site):
+    target = re.search(r"url=(.*)", parsed("index").meta["content"])[1]
+    assert (site / target).exists() and target == "book/introduction.html"
+
+
+def test_internal_targets_exist(page, parsed, site):
+    missing = []
+    for tag in parsed(page).find_all(["a", "img", "script", "link"]):
+        target = tag.get("href") or tag.get("src") or ""
+        url = urlsplit(target)
+        if url.scheme or url.netloc:
+            continue
+        path = ((site / f"{page}.html").parent / unquote(url.path)).resolve() if url.path else site / f"{page}.html"
+        if not path.is_file() or path.stat().st_size == 0:
+            missing.append(target)
+        elif url.fragment and path.suffix == ".html":
+            name = path.relative_to(site.resolve()).with_suffix("").as_posix() if url.path else page
+            if not parsed(name).find(id=unquote(url.fragment)):
+                missing.append(target)
+    assert not missing
+
+
+def test_nothing_comes_from_elsewhere(page, parsed):
+    tags = parsed(page).find_all(["script", "img", "iframe", "source", "video", "audio", "link"])
+    sources = [tag.get("src") or tag.get("href") or "" for tag in tags if "canonical" not in tag.get("rel", [])]
+    outside = [source for source in sources if re.match("(https?:)?//", source)]
+    assert not outside
+
+
+def test_style_sheets_import_nothing_from_elsewhere(site):
+    for sheet in (site / "_static").rglob("*.css"):
+        assert not re.search(r"(@import|url\()\s*[\"']?(https?:)?//", sheet.read_text(encoding="utf-8")), sheet.name
+
+
+def test_no_page_shows_an_error(page, parsed):
+    outputs = " ".join(output.get_text() for output in parsed(page).select(".cell_output"))
+    assert "Traceback (most recent call last)" not in outputs  # the API page may show one, in an example
+    assert not parsed(page).select(".traceback, .problematic, .system-message")
+
+
+def test_figures_have_caption_number_and_alternative_text(chapter, parsed):
+    for image in parsed(chapter).select("article img"):
+        alt = image.get("alt", "")
+        assert len(alt.split()) >= 5, f"alternative text of {image['src']}: {alt!r}"
+        figure = image.find_parent("figure")
+        assert figure, f"{image['src']} has no caption"
+        assert re.fullmatch(r"Plate \d+", figure.select_one(".caption-number").get_text(strip=True))
+        assert figure.select_one(".caption-text").get_text(strip=True)
+
+
+def test_plates_are_numbered_through_the_book(parsed, contents):
+    captions = [caption for name in contents for caption in parsed(name).select("figure .caption-number")]
+    numbers = [int(caption.get_text().split()[1]) for caption in captions]
+    assert numbers and numbers == list(range(1, len(numbers) + 1))
+
+
+def test_equations_keep_the_numbers_of_the_paper(parsed):
+    numbers = [tag.find(string=True, recursive=False) for tag in parsed("book/theory").select(".eqno")]
+    assert numbers == [f"({n})" for n in range(1, 15)]
+
+
+def test_figure_pages_show_picture_provenance_and_data(notebook, parsed):
+    article = parsed(notebook).find("article")
+    assert article.select("figure img")
+    downloads = [link["href"] for link in article.select("a.download")]
+    assert any(link.endswith((".nc", ".csv")) for link in downloads), downloads
+    assert re.search("computed|archive", article.get_text(), re.IGNORECASE)
+
+
+def test_colab_opens_a_tracked_notebook(notebook, parsed, root):
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    repository = project["urls"]["Repository"].removeprefix("https://github.com/")
+    links = {link["href"] for link in parsed(notebook).find_all("a", href=re.compile("colab"))}
+    assert links == {f"{COLAB}{repository}/blob/main/{notebook}.ipynb"}
+    assert (root / f"{notebook}.ipynb").exists()
+    if (root / ".git").exists():
+        subprocess.run(["git", "ls-files", "--error-unmatch", f"{notebook}.ipynb"], cwd=root, check=True)
+
+
+def test_only_notebooks_offer_colab(contents, parsed):
+    offering = [name for name in contents if parsed(name).find("a", href=re.compile(COLAB))]
+    assert offering == [name for name in contents if name.startswith("notebooks/")]
+
+
+def test_status_names_every_notebook(parsed, notebook):
+    rows = [row.get_text() + str(row) for row in parsed("book/status").select("article table tbody tr")]
+    assert any(notebook.removeprefix("notebooks/") in row for row in rows)
+
+
+def test_profiles_are_listed_with_their_cost(parsed, root):
+    profiles = yaml.safe_load((root / "notebooks" / "profiles.yml").read_text(encoding="utf-8"))
+    table = " ".join(table.get_text() for table in parsed("book/how_to_run").select("article table"))
+    assert set(profiles) and all(figure in table for figure in profiles)
+    assert all(profile in table for figure in profiles.values() for profile in figure)
+
+
+def test_no_placeholder_is_left(page, site):
+    text = (site / f"{page}.html").read_text(encoding="utf-8")
+    assert not re.search("<!-- (status|profiles) -->", text)

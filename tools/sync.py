@@ -1,0 +1,101 @@
+"""Carry what is written in one place to where it has to be copied.
+
+- The repository's address, from pyproject.toml, to the pages, the notebooks and the citation.
+- Each notebooks/NAME.py (percent format, the source) to notebooks/NAME.ipynb, without outputs, for Colab and papermill.
+
+    python tools/sync.py           writes what differs
+    python tools/sync.py --check   names what differs, and exits 1 if anything does
+"""
+
+import argparse
+import hashlib
+import re
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import jupytext
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[1]
+CARRIERS = ["README.md", "CITATION.cff", "_config.yml", "book/**/*.md", "notebooks/*.py"]
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def repository(root: Path) -> str:
+    """The owner/name of the repository, as pyproject.toml has it."""
+    url = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+    found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)", url)
+    if not found:
+        raise SystemExit(f"pyproject.toml: Repository is {url!r}, expected https://github.com/OWNER/NAME")
+    return found[1]
+
+
+def carried(root: Path) -> str:
+    """The owner/name that was carried last, as _config.yml has it."""
+    found = re.search(r"^repository:\s+url: https://github\.com/([\w.-]+/[\w.-]+)", (root / "_config.yml").read_text(), re.M)
+    if not found:
+        raise SystemExit("_config.yml has no `repository: url: https://github.com/OWNER/NAME`")
+    return found[1]
+
+
+def readdressed(text: str, old: str, new: str) -> str:
+    """The text with every address of the repository, its Colab links and its pages moved from `old` to `new`."""
+    (old_owner, old_name), (owner, name) = old.split("/"), new.split("/")
+    text = re.sub(rf"(github\.com/|/github/){re.escape(old)}(?![\w-])", rf"\g<1>{new}", text)
+    return re.sub(rf"\b{re.escape(old_owner)}\.github\.io/{re.escape(old_name)}(?![\w-])", f"{owner}.github.io/{name}", text)
+
+
+def notebook(source: str) -> str:
+    """The .ipynb of a percent script: a function of the script alone, whatever the time, the machine and the last copy."""
+    made = jupytext.reads(source, fmt="py:percent")
+    seen: Counter[str] = Counter()
+    for cell in made.cells:
+        # An id follows the cell's text, so that an edit changes one id and an insertion none.
+        text = f"{cell.cell_type}\n{cell.source}"
+        cell.id = hashlib.sha256(f"{text}\n{seen[text]}".encode()).hexdigest()[:8]
+        seen[text] += 1
+    made.metadata.pop("jupytext", None)
+    made.metadata.setdefault("kernelspec", KERNEL)
+    made.metadata.setdefault("language_info", {"name": "python"})
+    made.nbformat, made.nbformat_minor = 4, 5
+    nbformat.validate(made)
+    return nbformat.writes(made, version=4, indent=1, sort_keys=True).rstrip("\n") + "\n"
+
+
+def wanted(root: Path) -> Iterator[tuple[Path, str]]:
+    """Every file that this script looks after, with the text it should have."""
+    old, new = carried(root), repository(root)
+    for path in sorted(path for pattern in CARRIERS for path in root.glob(pattern)):
+        text = readdressed(path.read_text(encoding="utf-8"), old, new)
+        yield path, text
+        if path.suffix == ".py":
+            yield path.with_suffix(".ipynb"), notebook(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Carry the repository's address and the notebooks to their copies.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if something differs")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout (default: this one)")
+    options = parser.parse_args()
+
+    differs = [
+        (path, text)
+        for path, text in wanted(options.root)
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    orphans = [p for p in options.root.glob("notebooks/*.ipynb") if not p.with_suffix(".py").exists()]
+    for path, text in differs:
+        print(f"{'differs' if options.check else 'written'}: {path.relative_to(options.root)}")
+        if not options.check:
+            path.write_text(text, encoding="utf-8")
+    for path in orphans:
+        print(f"no source: {path.relative_to(options.root)} has no .py beside it")
+    if orphans or (options.check and differs):
+        sys.exit("run `make sync`" if differs else 1)
+
+
+if __name__ == "__main__":
+    main()
