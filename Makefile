@@ -7,7 +7,7 @@ export MPLBACKEND = Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env book test lint sync lock clean distclean
+.PHONY: help env book test lint sync picture lock clean distclean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*##/make \1:/p' Makefile
@@ -41,6 +41,9 @@ lint: env  ## ruff and mypy
 
 sync: env  ## carry the repository's address and the notebooks' .py to where they are copied
 	$(BIN)/python tools/sync.py
+
+picture: env  ## redraw the README's picture (the book draws its own)
+	$(BIN)/python -c "from dynloss.figures import idea; idea.plot().savefig('book/images/idea.png', dpi=110)"
 
 # Keeps the versions that still fit; `make lock UPGRADE=--upgrade` takes the newest of everything.
 lock:  ## resolve pyproject.toml anew into requirements.lock (needs uv)

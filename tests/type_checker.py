@@ -1,4 +1,4 @@
-"""The checker of types in the tests: beartype, with an int wherever a float will do, as Python's type checkers have it."""
+"""The checker of types in the tests: beartype, with an int wherever a float will do, as for mypy."""
 
 from beartype import BeartypeConf, beartype
 

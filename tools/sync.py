@@ -35,7 +35,8 @@ def repository(root: Path) -> str:
 
 def carried(root: Path) -> str:
     """The owner/name that was carried last, as _config.yml has it."""
-    found = re.search(r"^repository:\s+url: https://github\.com/([\w.-]+/[\w.-]+)", (root / "_config.yml").read_text(), re.M)
+    config = (root / "_config.yml").read_text(encoding="utf-8")
+    found = re.search(r"^repository:\s+url: https://github\.com/([\w.-]+/[\w.-]+)", config, re.M)
     if not found:
         raise SystemExit("_config.yml has no `repository: url: https://github.com/OWNER/NAME`")
     return found[1]
@@ -43,13 +44,13 @@ def carried(root: Path) -> str:
 
 def readdressed(text: str, old: str, new: str) -> str:
     """The text with every address of the repository, its Colab links and its pages moved from `old` to `new`."""
-    (old_owner, old_name), (owner, name) = old.split("/"), new.split("/")
     text = re.sub(rf"(github\.com/|/github/){re.escape(old)}(?![\w-])", rf"\g<1>{new}", text)
-    return re.sub(rf"\b{re.escape(old_owner)}\.github\.io/{re.escape(old_name)}(?![\w-])", f"{owner}.github.io/{name}", text)
+    old_pages, new_pages = (address.replace("/", ".github.io/") for address in (old, new))
+    return re.sub(rf"\b{re.escape(old_pages)}(?![\w-])", new_pages, text)
 
 
 def notebook(source: str) -> str:
-    """The .ipynb of a percent script: a function of the script alone, whatever the time, the machine and the last copy."""
+    """The .ipynb of a percent script, and of nothing else: not the time, the machine or the last copy."""
     made = jupytext.reads(source, fmt="py:percent")
     seen: Counter[str] = Counter()
     for cell in made.cells:

@@ -12,6 +12,7 @@ A result whose code has changed since (see `dynloss.fingerprint`) is returned, m
 
 import errno
 import hashlib
+import inspect
 import io
 import json
 import math
@@ -65,7 +66,8 @@ def fetch_or_compute(
     Args:
         figure: the folder of the result, as a rule the notebook's name.
         compute: a plain function that returns a dataset. Its attributes `dtype`, `seed` and `scale` ("5 of 50 seeds")
-            are kept as they are.
+            are kept as they are. If it takes an argument `checkpoint`, it is given a file of its own in which to keep
+            an unfinished run, the same one the next time that the same code computes the same parameters.
         parameters: None, booleans, finite numbers, strings, and lists and mappings of these.
         fresh: compute although there is an archived result, and replace it.
         results: the archive's folder; see `results_folder`.
@@ -89,7 +91,7 @@ def fetch_or_compute(
 
     _check_writable(path.parent)
     started = time.perf_counter()
-    dataset = compute(**parameters)
+    dataset = compute(**parameters, **_checkpoint(compute, path, hashes))
     if not isinstance(dataset, xr.Dataset):
         raise TypeError(f"compute must return an xarray.Dataset; got {type(dataset).__name__}")
     dataset = dataset.as_numpy()  # waits for devices, so that the time is the whole time
@@ -214,6 +216,12 @@ def _write(path: Path, content: bytes) -> None:
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
+
+
+def _checkpoint(compute: Callable, path: Path, hashes: Mapping[str, str]) -> dict[str, Path]:
+    if "checkpoint" not in inspect.signature(compute).parameters:
+        return {}
+    return {"checkpoint": path.with_name(f".{path.stem}-{fingerprint.fingerprint(hashes)[:8]}.checkpoint")}
 
 
 def _check_writable(folder: Path) -> None:

@@ -15,7 +15,7 @@ class Dataset:
     Attributes:
         inputs: (P, …), one sample a row, finite.
         labels: (P,), whole numbers 0 … C-1.
-        num_classes: C. A class may have no samples (``counts`` tells).
+        num_classes: the number of classes, C. A class may have no samples (``counts`` tells).
 
     Raises:
         ValueError: where the shapes disagree, there is no sample, a label is out of range or an input is not finite.

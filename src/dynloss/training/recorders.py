@@ -9,7 +9,7 @@ from dynloss import losses
 from dynloss.checks import check_count
 from dynloss.datasets.base import Dataset
 from dynloss.spectral.hessian import hessian_eigenvalues
-from dynloss.spectral.ntk import ntk_eigenvalues, output_averaged_ntk_eigenvalues
+from dynloss.spectral.ntk import kernel_eigenvalues, ntk_eigenvalues
 from dynloss.training.full_batch import Recorder, Snapshot
 
 
@@ -77,13 +77,17 @@ def ntk(apply: Callable, inputs: Any, order: int = 16, every: int = 1) -> Record
     return _recorder(measure, variables, every)
 
 
-def output_averaged_ntk(apply: Callable, inputs: Any, order: int = 10, every: int = 1) -> Recorder:
-    """The largest eigenvalue of the NTK averaged over outputs (the authors': first 50 samples), with its residual."""
+def output_averaged_ntk(kernel: Callable, inputs: Any, order: int = 10, every: int = 1) -> Recorder:
+    """The largest eigenvalue of the NTK averaged over outputs (the authors': first 50 samples), with its residual.
+
+    ``kernel`` is (params, inputs) -> (P, P): ``functools.partial(ntk.output_averaged_ntk_matrix, model.apply)``, or
+    ``mlp.output_averaged_ntk``, which is faster.
+    """
     inputs = jnp.asarray(inputs)
     variables = _eigenvalues("averaged_ntk", "eigenvalue of the NTK averaged over outputs", "averaged_ntk_rank", 1)
 
     def measure(at: Snapshot) -> dict[str, Any]:
-        return _named("averaged_ntk", output_averaged_ntk_eigenvalues(apply, at.params, inputs, order=order))
+        return _named("averaged_ntk", kernel_eigenvalues(kernel(at.params, inputs), order=order))
 
     return _recorder(measure, variables, every)
 

@@ -1,0 +1,1 @@
+"""Plots: each takes a data set and returns a matplotlib figure."""

@@ -1,0 +1,48 @@
+"""One look for all figures: colour-blind-safe, readable in print and on a white card in dark mode."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+
+# Okabe and Ito's colours, told apart by all common kinds of colour vision.
+CLASSES = ("#D55E00", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9")
+RANKS = ("#0072B2", "#D55E00", "#009E73")
+INK = "#1f2933"
+START, END, THRESHOLD = "#009E73", "#CC3311", "#000000"
+
+_SETTINGS = {
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "savefig.facecolor": "white",
+    "figure.dpi": 110,
+    "savefig.dpi": 160,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": "medium",
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "mathtext.fontset": "cm",
+    "figure.constrained_layout.use": True,
+}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Draw inside this context; nothing outside is changed."""
+    with sns.axes_style("ticks"), sns.plotting_context("notebook"), plt.rc_context(_SETTINGS):
+        yield
+
+
+def panel_label(ax, letter: str) -> None:
+    """The letter of a panel, outside its upper left corner."""
+    ax.annotate(
+        f"({letter})", (0, 1), xycoords="axes fraction", xytext=(-4, 3), textcoords="offset points", ha="right",
+        va="bottom", fontweight="bold",
+    )

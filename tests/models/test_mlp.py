@@ -1,0 +1,113 @@
+"""The MLP against NumPy: outputs, initialisations, and the gradient written out."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference
+
+from dynloss import losses
+from dynloss.models import MLP
+from dynloss.models.mlp import cross_entropy_gradient
+
+
+def test_shapes_and_number_of_parameters():
+    params = MLP().init(jax.random.key(0), jnp.zeros((1, 2)))
+    shapes = {layer: {k: v.shape for k, v in leaves.items()} for layer, leaves in params["params"].items()}
+    assert shapes == {
+        "hidden": {"kernel": (2, 100), "bias": (100,)},
+        "output": {"kernel": (100, 3), "bias": (3,)},
+    }
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == 603
+
+
+def test_outputs(x64):
+    params, (inputs, _) = reference.parameters(0, 5, 7, 4), reference.samples(0, 9, 5, 4)
+    model = MLP(width=7, num_classes=4, param_dtype=jnp.float64)
+    outputs = model.apply(jax.tree.map(jnp.asarray, params), jnp.asarray(inputs))
+    np.testing.assert_allclose(outputs, reference.logits(params, inputs), rtol=1e-13)
+
+
+WIDE = 20_000
+
+
+@pytest.mark.parametrize(
+    ("initialization", "deviations"),
+    [
+        ("standard", {"hidden": ((1 / 2) ** 0.5, 0), "output": ((1 / WIDE) ** 0.5, 0)}),
+        ("glorot", {"hidden": ((2 / (2 + WIDE)) ** 0.5, 0.01), "output": ((2 / (WIDE + 3)) ** 0.5, 0.01)}),
+    ],
+)
+def test_initialisation(initialization, deviations):
+    params = MLP(WIDE, 3, initialization).init(jax.random.key(1), jnp.zeros((1, 2)))["params"]
+    for layer, (of_kernel, of_bias) in deviations.items():
+        _is_gaussian(params[layer]["kernel"], of_kernel)
+        _is_gaussian(params[layer]["bias"], of_bias)
+
+
+def _is_gaussian(values, deviation):
+    values = np.asarray(values).ravel()
+    if deviation == 0:
+        np.testing.assert_array_equal(values, 0.0)
+        return
+    scaled = values / deviation
+    # Of n Gaussian numbers the mean scatters by n^-1/2 and the variance by (2/n)^1/2; five times that at most.
+    assert abs(scaled.mean()) < 5 / len(values) ** 0.5
+    assert abs(scaled.var() - 1) < 5 * (2 / len(values)) ** 0.5
+    # A truncated Gaussian has nothing beyond two of its own deviations, a Gaussian 4.55 %.
+    beyond = np.mean(np.abs(scaled) > 2)
+    assert abs(beyond - 0.0455) < 5 * (0.0455 / len(values)) ** 0.5
+
+
+def test_the_key_decides():
+    first, again, other = (MLP().init(jax.random.key(i), jnp.zeros((1, 2))) for i in (0, 0, 1))
+    np.testing.assert_array_equal(reference.flatten(first), reference.flatten(again))
+    kernels = (params["params"]["hidden"]["kernel"] for params in (first, other))
+    assert (np.subtract(*kernels) != 0).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"width": 0}, "width must be a whole number, at least 1, got 0"),
+        ({"num_classes": 0}, "num_classes must be a whole number, at least 1, got 0"),
+        ({"initialization": "he"}, "initialization must be one of 'standard', 'glorot', got 'he'"),
+    ],
+)
+def test_misuse(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        MLP(**arguments).init(jax.random.key(0), jnp.zeros((1, 2)))
+
+
+SHAPES = [(2, 16, 3), (5, 9, 4), (3, 1, 2), (7, 6, 6)]
+
+
+@pytest.mark.parametrize(("dimension", "width", "classes"), SHAPES)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 2e-5)])
+def test_gradient_written_out(x64, dimension, width, classes, dtype, tolerance):
+    params = reference.parameters(1, dimension, width, classes)
+    inputs, labels = reference.samples(2, 23, dimension, classes)
+    weights = np.random.RandomState(3).uniform(0.1, 2, classes)
+    model = MLP(width, classes, param_dtype=dtype)
+    cast = jax.tree.map(lambda leaf: jnp.asarray(leaf.astype(dtype)), (params, inputs, weights))
+
+    def loss(p, x, w):
+        return losses.class_weighted_mean(losses.cross_entropy(model.apply(p, x), labels), labels, w)
+
+    labels = jnp.asarray(labels)
+    written = jax.jit(cross_entropy_gradient)(cast[0], cast[1], labels, cast[2])
+    automatic = jax.jit(jax.grad(loss))(*cast)
+    assert jax.tree.structure(written) == jax.tree.structure(automatic)
+    assert {leaf.dtype for leaf in jax.tree.leaves(written)} == {np.dtype(dtype)}
+    by_hand = reference.flatten(reference.gradient(params, inputs, np.asarray(labels), weights))
+    size = np.abs(by_hand).max()
+    np.testing.assert_allclose(reference.flatten(written), reference.flatten(automatic), atol=tolerance * size)
+    np.testing.assert_allclose(reference.flatten(written), by_hand, atol=tolerance * size)
+
+
+def test_the_reference_gradient_is_the_derivative_of_the_reference_loss():
+    params, (inputs, labels) = reference.parameters(1, 5, 9, 4), reference.samples(2, 23, 5, 4)
+    weights = np.array([0.4, 2.0, 1.1, 0.5])
+    differences = reference.differences(lambda p: reference.loss(p, inputs, labels, weights), params)
+    by_hand = reference.flatten(reference.gradient(params, inputs, labels, weights))
+    np.testing.assert_allclose(by_hand, differences, atol=1e-9)

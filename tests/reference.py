@@ -1,0 +1,145 @@
+"""The physics once more, in NumPy and float64, written from the equations and sharing no code with the library.
+
+Parameters are those of the MLP: ``{"params": {"hidden": {"kernel", "bias"}, "output": {"kernel", "bias"}}}``.
+"""
+
+import numpy as np
+
+# The order in which JAX flattens the parameters.
+LEAVES = (("hidden", "bias"), ("hidden", "kernel"), ("output", "bias"), ("output", "kernel"))
+
+
+def class_weights(steps, period, amplitude, num_classes, stop=None, reading="text"):
+    """Γ at steps 0 … steps-1, eqs. (2)-(5): a clock and the emphasised class, counted on as the paper tells it."""
+    rows, clock, emphasised = [], 0, 0
+    for step in range(steps):
+        slope = 2 * (amplitude - 1) / period
+        height = 1 + slope * clock if clock <= period / 2 else 2 * amplitude - 1 - slope * clock
+        raw = [height if i == emphasised else 1.0 for i in range(num_classes)]
+        if stop is not None and step >= stop:
+            raw = [1.0] * num_classes
+        rows.append([num_classes * value / sum(raw) for value in raw])
+        clock += 1
+        # The text has T steps a class, t_T = 0 … T-1; the authors' code resets after t_T > T.
+        if clock == period if reading == "text" else clock > period:
+            clock, emphasised = 0, (emphasised + 1) % num_classes
+    return np.array(rows)
+
+
+def parameters(seed, dimension, width, num_classes):
+    """Parameters without a structure: no bias is zero."""
+    random = np.random.RandomState(seed)
+    shapes = {"hidden": (dimension, width), "output": (width, num_classes)}
+    return {
+        "params": {
+            name: {"kernel": random.randn(*shape) / shape[0] ** 0.5, "bias": random.randn(shape[1]) / 5}
+            for name, shape in shapes.items()
+        }
+    }
+
+
+def samples(seed, points, dimension, num_classes):
+    """Gaussian inputs, with the classes in turn."""
+    return np.random.RandomState(seed).randn(points, dimension), np.arange(points) % num_classes
+
+
+def flatten(tree):
+    """One vector of the parameters, or of something shaped as they are."""
+    return np.concatenate([np.asarray(tree["params"][layer][leaf]).ravel() for layer, leaf in LEAVES])
+
+
+def unflatten(vector, like):
+    """The inverse of ``flatten``."""
+    tree, start = {"params": {"hidden": {}, "output": {}}}, 0
+    for layer, leaf in LEAVES:
+        shape = like["params"][layer][leaf].shape
+        tree["params"][layer][leaf] = vector[start : start + np.prod(shape)].reshape(shape)
+        start += np.prod(shape)
+    return tree
+
+
+def logits(params, inputs):
+    """The outputs of the MLP, sample by sample."""
+    hidden, output = params["params"]["hidden"], params["params"]["output"]
+    rows = []
+    for x in inputs:
+        units = np.maximum(x @ hidden["kernel"] + hidden["bias"], 0)
+        rows.append(units @ output["kernel"] + output["bias"])
+    return np.array(rows)
+
+
+def cross_entropy(outputs, labels):
+    """-log softmax(f)_y of each sample."""
+    return np.array([np.log(np.sum(np.exp(f - f.max()))) + f.max() - f[y] for f, y in zip(outputs, labels, strict=True)])
+
+
+def loss(params, inputs, labels, weights):
+    """Eq. (1) as a mean over samples."""
+    total = 0.0
+    for y, value in zip(labels, cross_entropy(logits(params, inputs), labels), strict=True):
+        total += weights[y] * value
+    return total / len(labels)
+
+
+def gradient(params, inputs, labels, weights):
+    """∇F by the chain rule, all samples at once; held against differences of ``loss`` in the tests."""
+    hidden, output = params["params"]["hidden"], params["params"]["output"]
+    entering = inputs @ hidden["kernel"] + hidden["bias"]
+    units = np.maximum(entering, 0)
+    outputs = units @ output["kernel"] + output["bias"]
+    exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    error = exponentials / exponentials.sum(axis=1, keepdims=True)
+    error[np.arange(len(labels)), labels] -= 1
+    error *= np.asarray(weights)[labels][:, None] / len(labels)
+    back = (error @ output["kernel"].T) * (entering > 0)
+    return {
+        "params": {
+            "hidden": {"kernel": inputs.T @ back, "bias": back.sum(axis=0)},
+            "output": {"kernel": units.T @ error, "bias": error.sum(axis=0)},
+        }
+    }
+
+
+def descend(params, inputs, labels, weights, learning_rate):
+    """W_0, W_1, …: one step of gradient descent for each row of ``weights``."""
+    path = [params]
+    for row in weights:
+        change = flatten(gradient(path[-1], inputs, labels, row))
+        path.append(unflatten(flatten(path[-1]) - learning_rate * change, params))
+    return path
+
+
+def differences(function, params, step=1e-5):
+    """The derivative of ``function`` of the parameters by central differences, one row a parameter."""
+    flat = flatten(params)
+    rows = []
+    for i in range(len(flat)):
+        shift = np.zeros_like(flat)
+        shift[i] = step
+        ahead, behind = (function(unflatten(flat + sign * shift, params)) for sign in (1, -1))
+        rows.append((ahead - behind) / (2 * step))
+    return np.array(rows)
+
+
+def hessian(params, inputs, labels, weights):
+    """The dense Hessian of the loss, by differences of the gradient."""
+    matrix = differences(lambda p: flatten(gradient(p, inputs, labels, weights)), params)
+    return (matrix + matrix.T) / 2
+
+
+def ntk(params, inputs):
+    """Θ of eq. (11) over pairs (sample, output), from the Jacobian of each sample, written out by hand."""
+    hidden, output = params["params"]["hidden"], params["params"]["output"]
+    classes = len(output["bias"])
+    rows = []
+    for x in inputs:
+        entering = x @ hidden["kernel"] + hidden["bias"]
+        units = np.maximum(entering, 0)
+        for k in range(classes):
+            chosen = np.eye(classes)[k]
+            back = output["kernel"][:, k] * (entering > 0)
+            layers = {"hidden": {"kernel": np.outer(x, back), "bias": back}}
+            layers["output"] = {"kernel": np.outer(units, chosen), "bias": chosen}
+            rows.append(flatten({"params": layers}))
+    jacobian = np.array(rows)
+    return jacobian @ jacobian.T

@@ -1,0 +1,39 @@
+"""The examples in the docstrings do what they say."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+
+import jax
+import pytest
+
+import dynloss
+
+MODULES = sorted(module.name for module in pkgutil.walk_packages(dynloss.__path__, "dynloss."))
+
+
+class Finder(doctest.DocTestFinder):
+    """Sees through decorators: doctest takes a function wrapped by jit or by the type checker for an imported one."""
+
+    def _from_module(self, module, object):
+        home = getattr(inspect.unwrap(object), "__module__", None) if callable(object) else None
+        return home == module.__name__ if home else super()._from_module(module, object)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(name)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    # A reader's code may promote; that the library does not is for the other tests.
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+        for example in Finder().find(module, name):
+            runner.run(example)
+    assert runner.failures == 0, "see the output above"
+
+
+def test_examples_of_wrapped_functions_are_found():
+    schedules = importlib.import_module("dynloss.schedules")
+    found = {example.name for example in Finder(exclude_empty=True).find(schedules) if example.examples}
+    assert "dynloss.schedules.oscillating" in found

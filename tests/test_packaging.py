@@ -1,0 +1,208 @@
+"""pyproject.toml, environment.yml and the lock agree; the repository's address stands in one place."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+CONDA = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+PYTHONS = ["3.11.0", "3.11.9", "3.12.0", "3.13.0"]
+
+RUNTIME = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
+LOCKED_EXTRAS = ["neural-tangents", "notebooks", "book", "tests", "benchmarks"]
+LOCKED_TEXTS = [
+    *PROJECT["project"]["dependencies"],
+    *(text for extra in LOCKED_EXTRAS for text in PROJECT["project"]["optional-dependencies"][extra]),
+    *PROJECT["dependency-groups"]["build"],
+    *PROJECT["build-system"]["requires"],
+]
+WANTED = [wanted for wanted in map(Requirement, LOCKED_TEXTS) if wanted.name != "dynloss"]
+# One entry: the requirement, then its hashes on continued lines.
+ENTRIES = re.findall(r"^([a-z0-9][^\n]*?) \\\n((?:    --hash=\S+(?: \\)?\n)+)", LOCK, re.M)
+
+
+def locked(python: str) -> dict[str, str]:
+    """{name: version} of what the lock installs on Linux with this Python."""
+    environment = default_environment() | {
+        "python_version": python.rsplit(".", 1)[0],
+        "python_full_version": python,
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "os_name": "posix",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+    }
+    chosen = {}
+    for text, _ in ENTRIES:
+        entry = Requirement(text)
+        if entry.marker is None or entry.marker.evaluate(environment):
+            (pin,) = entry.specifier
+            assert pin.operator == "==" and entry.name not in chosen, text
+            chosen[entry.name] = pin.version
+    return chosen
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_lock_has_what_pyproject_asks_for(python):
+    have = locked(python)
+    for wanted in WANTED:
+        name = canonicalize_name(wanted.name)
+        assert name in have, f"{wanted} is not in requirements.lock: run `make lock`"
+        assert wanted.specifier.contains(have[name], prereleases=True), f"{wanted}, but the lock has {have[name]}"
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_lock_leaves_out_bad_versions_and_tensorflow(python):
+    have = locked(python)
+    assert have["jax"] == have["jaxlib"]
+    assert have["jax"] not in {"0.10.2", "0.11.1"}
+    assert not [name for name in have if re.match("tensorflow|tf2jax|tf-", name)]
+
+
+def test_bad_versions_are_outside_the_range():
+    jax = next(wanted for wanted in RUNTIME if wanted.name == "jax").specifier
+    assert [v for v in ("0.7.1", "0.7.2", "0.10.1", "0.10.2", "0.11.1", "0.12.0.1") if v in jax] == [
+        "0.7.2",
+        "0.10.1",
+        "0.12.0.1",
+    ]
+
+
+def test_every_line_of_the_lock_is_a_pin_with_hashes():
+    pins = [line for line in LOCK.splitlines() if line and not line.startswith((" ", "#"))]
+    assert pins == [f"{text} \\" for text, _ in ENTRIES]
+    for text, hashes in ENTRIES:
+        assert re.fullmatch(r"(    --hash=sha256:[0-9a-f]{64}( \\)?\n)+", hashes), text
+
+
+def test_lock_names_no_place():
+    assert not re.search(r"://|--(extra-)?index|--find-links|^\s*-f |/tmp|@ ", LOCK, re.M)
+
+
+def test_environment_has_the_same_ranges():
+    conda = dict(line.split(" ", 1) for line in CONDA["dependencies"] if isinstance(line, str) and " " in line)
+    python = SpecifierSet(conda.pop("python"))
+    assert SpecifierSet(PROJECT["project"]["requires-python"]) == SpecifierSet(">=3.11")
+    assert all(v in python for v in PYTHONS) and "3.10.9" not in python
+    # conda-forge's packages without the Qt windows are called -base
+    ranges = {name.removesuffix("-base"): SpecifierSet(text) for name, text in conda.items()}
+    assert ranges == {wanted.name: wanted.specifier for wanted in RUNTIME}
+
+
+def test_environment_installs_the_extras():
+    (pip,) = [line["pip"] for line in CONDA["dependencies"] if isinstance(line, dict)]
+    ((_, extras),) = [re.fullmatch(r"(--editable \.)\[([\w,-]+)\]", line).groups() for line in pip]
+    available = PROJECT["project"]["optional-dependencies"]
+    assert set(extras.split(",")) <= set(available)
+    assert {"tests", "benchmarks"} == set(extras.split(","))
+    assert "dynloss[book]" in available["tests"] and "dynloss[notebooks]" in available["book"]
+
+
+def test_version_is_the_same_everywhere():
+    import dynloss
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert PROJECT["project"]["version"] == dynloss.__version__ == citation["version"] == version("dynloss")
+
+
+def tracked() -> list[Path]:
+    """Files that git tracks or would, or all in the tree of an unpacked archive without git."""
+    names = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True
+    )
+    paths = [ROOT / name for name in names.stdout.split("\0") if name]
+    return [path for path in (paths or ROOT.rglob("*")) if path.is_file()]
+
+
+def test_repository_address_is_in_one_place():
+    address = PROJECT["project"]["urls"]["Repository"]
+    owner, name = address.removeprefix("https://github.com/").split("/")
+    pattern = re.compile(rf"(?:github\.com|colab\.research\.google\.com/github)/([\w.-]+/{re.escape(name)})(?![\w-])")
+    pages = re.compile(rf"([\w-]+)\.github\.io/{re.escape(name)}(?![\w-])")
+    strangers, seen = [], set()
+    for path in tracked():
+        if path.suffix in {".png", ".nc"} or path == Path(__file__):
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        found = {*pattern.findall(text), *(f"{who}/{name}" for who in pages.findall(text))}
+        seen |= {path.name} if found else set()
+        strangers += [f"{path.relative_to(ROOT)}: {where}" for where in found if where != f"{owner}/{name}"]
+    assert not strangers
+    assert {"pyproject.toml", "README.md", "_config.yml"} <= seen
+
+
+def sync(*arguments, root=ROOT):
+    command = [sys.executable, str(ROOT / "tools" / "sync.py"), "--root", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_nothing_is_out_of_sync():
+    checked = sync("--check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A small checkout with another address in pyproject.toml than in the rest."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "pyproject.toml").write_text('[project.urls]\nRepository = "https://github.com/someone/tilted"\n')
+    (tmp_path / "_config.yml").write_text("repository:\n  url: https://github.com/dynloss/dynloss  # why\n")
+    (tmp_path / "README.md").write_text(
+        "https://dynloss.github.io/dynloss https://github.com/dynloss/dynloss-data "
+        "https://colab.research.google.com/github/dynloss/dynloss/blob/main/a.ipynb\n"
+    )
+    (tmp_path / "notebooks" / "a.py").write_text(
+        "# ---\n# jupyter:\n#   accelerator: GPU\n# ---\n\n# %%\n# !pip install git+https://github.com/dynloss/dynloss\n\n"
+        '# %% tags=["parameters"]\nsteps: int = 3  # how many\n\n# %%\n1\n\n# %%\n1\n'
+    )
+    return tmp_path
+
+
+def test_sync_carries_the_address_and_the_notebooks(checkout):
+    assert sync("--check", root=checkout).returncode == 1
+    assert "dynloss/dynloss" in (checkout / "README.md").read_text(), "--check writes nothing"
+    assert sync(root=checkout).returncode == 0
+    assert (checkout / "README.md").read_text() == (
+        "https://someone.github.io/tilted https://github.com/dynloss/dynloss-data "
+        "https://colab.research.google.com/github/someone/tilted/blob/main/a.ipynb\n"
+    )
+    notebook = yaml.safe_load((checkout / "notebooks" / "a.ipynb").read_text())
+    assert notebook["metadata"]["accelerator"] == "GPU"
+    assert notebook["cells"][1]["metadata"] == {"tags": ["parameters"]}
+    assert "github.com/someone/tilted" in "".join(notebook["cells"][0]["source"])
+    assert len({cell["id"] for cell in notebook["cells"]}) == 4, "equal cells have different ids"
+    assert all(cell["outputs"] == [] for cell in notebook["cells"])
+
+
+def test_sync_again_changes_nothing(checkout):
+    sync(root=checkout)
+    before = {path: path.read_bytes() for path in checkout.rglob("*.*")}
+    assert sync("--check", root=checkout).returncode == 0
+    assert sync(root=checkout).stdout == ""
+    assert before == {path: path.read_bytes() for path in checkout.rglob("*.*")}
+
+
+def test_sync_reports_a_notebook_without_source(checkout):
+    sync(root=checkout)
+    (checkout / "notebooks" / "b.ipynb").write_text("{}")
+    assert "b.ipynb has no .py" in sync("--check", root=checkout).stdout
+    assert sync("--check", root=checkout).returncode == 1
+
+
+def test_import_is_light():
+    heavy = ["xarray", "flax", "optax", "matplotlib", "pandas", "papermill", "jupytext", "h5netcdf", "neural_tangents"]
+    code = f"import sys, dynloss; print([name for name in {heavy} if name in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"

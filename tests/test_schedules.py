@@ -1,0 +1,157 @@
+"""Γ(t): closed forms, the two readings, exactness at the boundaries, tracing, and misuse."""
+
+from fractions import Fraction
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference
+
+from dynloss.schedules import last_period, oscillating, static, weights_over
+
+
+@partial(jax.jit, static_argnames=("num_classes", "reading"))
+def over(steps, period, amplitude, num_classes=3, stop=None, reading="text"):
+    """Γ at many steps, with every parameter traced."""
+    return weights_over(oscillating(period, amplitude, num_classes, stop=stop, reading=reading), steps)
+
+
+@pytest.mark.parametrize(("num_classes", "amplitude", "period"), [(2, 3.0, 4), (3, 70.0, 100), (10, 5.5, 40)])
+def test_closed_forms(x64, num_classes, amplitude, period):
+    quarters = jnp.arange(4 * num_classes + 1) * (period // 4)
+    weights = np.asarray(over(quarters, float(period), amplitude, num_classes))
+    for quarter, row in enumerate(weights):
+        emphasised = (quarter // 4) % num_classes
+        height = [1, (1 + amplitude) / 2, amplitude, (1 + amplitude) / 2][quarter % 4]
+        expected = np.full(num_classes, num_classes / (num_classes - 1 + height))
+        expected[emphasised] *= height
+        np.testing.assert_allclose(row, expected, rtol=1e-14)
+    # The wave starts anew for the next class, and the cycle after the last.
+    np.testing.assert_array_equal(weights[::4], 1.0)
+    assert weights[2::4].argmax(axis=1).tolist() == list(range(num_classes))
+
+
+def test_never_negative_and_sum_to_the_number_of_classes():
+    for reading in ("text", "code"):
+        weights = np.asarray(over(jnp.arange(500), 37.0, 70.0, reading=reading))
+        assert (weights > 0).all()
+        np.testing.assert_allclose(weights.sum(axis=1), 3, rtol=1e-6)
+        assert weights.max() <= 3 * 70 / 72 * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("reading", ["text", "code"])
+@pytest.mark.parametrize(("period", "amplitude", "num_classes", "stop"), [(20, 10.0, 3, 170), (7, 3.5, 4, 55), (1, 9.0, 2, 30)])
+def test_equals_the_reference(x64, reading, period, amplitude, num_classes, stop):
+    weights = over(jnp.arange(200), float(period), amplitude, num_classes, float(stop), reading)
+    expected = reference.class_weights(200, period, amplitude, num_classes, stop, reading)
+    np.testing.assert_allclose(weights, expected, rtol=1e-13)
+    np.testing.assert_array_equal(weights[stop:], 1.0)
+    assert period == 1 or (np.asarray(weights[stop - 3 : stop]) != 1).any()
+
+
+def test_the_readings_differ_by_one_step_a_class():
+    steps = jnp.arange(0, 3001)
+    text, code = (over(steps, 100.0, 10.0, reading=reading) for reading in ("text", "code"))
+    np.testing.assert_array_equal(text[::100], 1.0)
+    np.testing.assert_array_equal(code[::101], 1.0)
+    np.testing.assert_allclose(code[100::101], 1.0, rtol=2e-5)  # t_T = T: the wave is back at 1
+    np.testing.assert_array_equal(text[:100], code[:100])
+    assert oscillating(4, 3, 2)(4).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("period", [3.0, 333.0, 1000.0, 5000.0])
+def test_float32_is_exact_at_the_boundaries_of_late_periods(period):
+    turns = np.arange(int(2**24 / period) - 3000 // 3, int(2**24 / period) - 1)
+    at_boundary = over(jnp.asarray(turns * int(period)), period, 70.0)
+    assert at_boundary.dtype == jnp.float32
+    np.testing.assert_array_equal(at_boundary, 1.0)
+    in_the_middle = over(jnp.asarray(turns * int(period) + max(1, int(period // 2))), period, 70.0)
+    np.testing.assert_array_equal(np.asarray(in_the_middle).argmax(axis=1), turns % 3)
+    just_before = over(jnp.asarray(turns * int(period) - 1), period, 70.0)
+    np.testing.assert_array_equal(np.asarray(just_before).argmax(axis=1), (turns - 1) % 3)
+
+
+@pytest.mark.parametrize("period", [1.1, 12.3, 777.7])
+def test_a_fractional_period_keeps_time(period):
+    steps = np.random.RandomState(0).randint(0, 1_000_000, 300)
+    weights = np.asarray(over(jnp.asarray(steps), period, 70.0))
+    exact = Fraction(float(np.float32(period)))
+    for step, row in zip(steps.tolist(), weights, strict=True):
+        turn, phase = divmod(Fraction(step), exact)
+        height = float(1 + 69 * (1 - abs(2 * phase / exact - 1)))
+        expected = np.ones(3)
+        expected[turn % 3] = height
+        np.testing.assert_allclose(row, 3 * expected / expected.sum(), rtol=3e-5)
+
+
+def test_vmap_over_period_and_amplitude_equals_each_alone():
+    steps, periods, amplitudes = jnp.arange(60), jnp.array([5.0, 8.0, 13.5]), jnp.array([1.0, 10.0, 70.0])
+    together = jax.jit(jax.vmap(over, (None, 0, 0)))(steps, periods, amplitudes)
+    for i in range(3):
+        np.testing.assert_allclose(together[i], over(steps, periods[i], amplitudes[i]), rtol=1e-6)
+    np.testing.assert_array_equal(together[0], 1.0)
+
+
+def test_differentiable_in_the_amplitude(x64):
+    slope = jax.grad(lambda a: oscillating(8, a, 3)(4)[0])(5.0)
+    assert float(slope) == pytest.approx(6 / (5 + 2) ** 2, rel=1e-12)  # of 3A / (A + 2)
+
+
+def test_traced_nonsense_comes_back_as_nan():
+    assert np.isnan(over(jnp.array([3]), jnp.nan, 5.0)).all()
+    assert np.isnan(over(jnp.array([3]), 0.0, 5.0)).all()
+
+
+@pytest.mark.parametrize("num_classes", [1, 3, 10, 41, 47, 49, 100])
+def test_without_oscillations_every_weight_is_exactly_one(x64, num_classes):
+    for dtype in (jnp.float32, jnp.float64):
+        for schedule in (oscillating(50, 1, num_classes), oscillating(50, 70, num_classes, stop=10), static(num_classes)):
+            weights = schedule(20, dtype)
+            assert weights.dtype == dtype
+            np.testing.assert_array_equal(weights, 1.0)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), 0.5, float("inf")])
+@pytest.mark.parametrize("name", ["period", "amplitude"])
+def test_misuse_names_the_value(name, wrong):
+    with pytest.raises(ValueError, match=f"{name} must be finite and at least 1, got {wrong}"):
+        oscillating(**{"period": 100, "amplitude": 10, "num_classes": 3} | {name: wrong})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"num_classes": 0}, "num_classes must be a whole number, at least 1, got 0"),
+        ({"stop": -1}, "stop must be finite and at least 0, got -1"),
+        ({"stop": float("nan")}, "got nan"),
+    ],
+)
+def test_other_misuse(change, said):
+    with pytest.raises(ValueError, match=said):
+        oscillating(**{"period": 100, "amplitude": 10, "num_classes": 3} | change)
+    with pytest.raises(ValueError, match="num_classes"):
+        static(0)
+
+
+@pytest.mark.parametrize(("steps", "period"), [(70_000, 5000), (1000, 60), (305, 100), (50, 100), (100, 100)])
+def test_last_period(steps, period):
+    assert last_period(steps, period) == max(steps - period, 0)
+    # The authors set A := 1 where their clock resets, once step > total - T.
+    clock, stop = 0, None
+    for step in range(steps + period + 2):
+        if clock > period:
+            clock = 0
+        if clock == 0 and step > steps - period:
+            stop = step
+            break
+        clock += 1
+    assert last_period(steps, period, reading="code") == stop
+
+
+def test_last_period_is_traceable_and_checked():
+    traced = jax.jit(lambda steps, period: last_period(steps, period, reading="code"))(70_000, 5000)
+    assert int(traced) == 65_013
+    with pytest.raises(ValueError, match="period must be finite and at least 1, got 0"):
+        last_period(100, 0)
