@@ -70,7 +70,8 @@ def logits(params, inputs):
 
 def cross_entropy(outputs, labels):
     """-log softmax(f)_y of each sample."""
-    return np.array([np.log(np.sum(np.exp(f - f.max()))) + f.max() - f[y] for f, y in zip(outputs, labels, strict=True)])
+    shifted = [f - f.max() for f in outputs]
+    return np.array([np.log(np.sum(np.exp(f))) - f[y] for f, y in zip(shifted, labels, strict=True)])
 
 
 def loss(params, inputs, labels, weights):

@@ -100,12 +100,15 @@ def first_crossings(steps, eigenvalues, level: float, window: tuple[int, int]) -
     return [int(steps[np.argmax(column)]) if column.any() else None for column in crossed.T]
 
 
-def alternation_breaks(steps, loss, window: tuple[int, int], *, fraction: float = 0.5) -> int | None:
+def alternation_breaks(steps, loss, window: tuple[int, int], *, fraction: float = 0.25) -> int | None:
     """The first step in a window where the loss no longer alternates between two values: the second bifurcation.
 
-    Bouncing between two walls has period two: F(t) - F(t-2) is small beside F(t) - F(t-1). The second bifurcation is
-    where it first exceeds that ``fraction`` of it, in the median over eight steps (single steps in which the two
-    branches meet do not count).
+    Bouncing between two walls has period two: F(t) - F(t-2) is small beside F(t) - F(t-1). We look for the first step
+    at which this alternation stands (a tenth or less), and then for the first at which F(t) - F(t-2) exceeds
+    ``fraction`` of F(t) - F(t-1); both in the median over eight steps, since two branches may meet in single steps.
+
+    Returns:
+        The step, or ``None`` where the loss never alternates or never ceases to.
 
     >>> loss = np.r_[np.tile([1.0, 2.0], 10), np.tile([0.5, 2.5, 1.0, 2.0], 5)]
     >>> 16 <= alternation_breaks(range(40), loss, (0, 40)) <= 28
@@ -120,5 +123,8 @@ def alternation_breaks(steps, loss, window: tuple[int, int], *, fraction: float 
         return None
     one, two = np.abs(loss[2:] - loss[1:-1]), np.abs(loss[2:] - loss[:-2])
     one, two = (np.median(np.lib.stride_tricks.sliding_window_view(x, width), axis=1) for x in (one, two))
-    broken = two > fraction * one
+    alternates, broken = two < 0.1 * one, two > fraction * one
+    if not alternates.any():
+        return None
+    broken[: np.argmax(alternates)] = False
     return int(steps[2 + np.argmax(broken)]) if broken.any() else None

@@ -70,7 +70,8 @@ def accuracy(logits: Float[Array, "*P C"], labels: Int[Array, "*P"]) -> Float[Ar
 
 
 def _one_hot(labels, like):
-    return jnp.expand_dims(labels, -1) == jnp.arange(like.shape[-1]).reshape((1,) * labels.ndim + (-1,))
+    classes = jnp.arange(like.shape[-1], dtype=labels.dtype).reshape((1,) * labels.ndim + (-1,))
+    return jnp.expand_dims(labels, -1) == classes
 
 
 def _in_range(labels, like):

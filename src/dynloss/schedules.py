@@ -78,8 +78,9 @@ def oscillating(
         wave = jnp.where(phase <= T / 2, 1 + slope * phase, 2 * A - 1 - slope * phase)
         if stop is not None:
             wave = jnp.where(t >= jnp.asarray(stop).astype(dtype), jnp.ones_like(wave), wave)
-        raw = jnp.where(jnp.arange(num_classes) == emphasised, wave, jnp.ones_like(wave))
-        return num_classes * (raw / jnp.sum(raw))
+        raw = jnp.where(jnp.arange(num_classes, dtype=jnp.int32) == emphasised, wave, jnp.ones_like(wave))
+        # The scale by itself, so that it is exactly 1 without oscillations, however XLA rewrites divisions.
+        return raw * (num_classes / jnp.sum(raw))
 
     return schedule
 

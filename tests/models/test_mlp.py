@@ -8,7 +8,7 @@ import reference
 
 from dynloss import losses
 from dynloss.models import MLP
-from dynloss.models.mlp import cross_entropy_gradient
+from dynloss.models.mlp import cross_entropy_gradient, output_averaged_ntk
 
 
 def test_shapes_and_number_of_parameters():
@@ -79,7 +79,7 @@ def test_misuse(arguments, said):
         MLP(**arguments).init(jax.random.key(0), jnp.zeros((1, 2)))
 
 
-SHAPES = [(2, 16, 3), (5, 9, 4), (3, 1, 2), (7, 6, 6)]
+SHAPES = [(2, 16, 3), (5, 9, 4), (3, 1, 2)]
 
 
 @pytest.mark.parametrize(("dimension", "width", "classes"), SHAPES)
@@ -111,3 +111,12 @@ def test_the_reference_gradient_is_the_derivative_of_the_reference_loss():
     differences = reference.differences(lambda p: reference.loss(p, inputs, labels, weights), params)
     by_hand = reference.flatten(reference.gradient(params, inputs, labels, weights))
     np.testing.assert_allclose(by_hand, differences, atol=1e-9)
+
+
+@pytest.mark.parametrize(("dimension", "width", "classes"), [(2, 16, 3), (5, 9, 4)])
+def test_averaged_kernel_written_out(x64, dimension, width, classes):
+    params = reference.parameters(1, dimension, width, classes)
+    inputs, _ = reference.samples(2, 13, dimension, classes)
+    kernel = jax.jit(output_averaged_ntk)(jax.tree.map(jnp.asarray, params), jnp.asarray(inputs))
+    blocks = reference.ntk(params, inputs).reshape(13, classes, 13, classes)
+    np.testing.assert_allclose(kernel, np.einsum("ikjk->ij", blocks) / classes, rtol=1e-12)

@@ -37,10 +37,12 @@ def spiral(
     """
     check_count("points_per_class", points_per_class, at_least=1)
     radius = np.linspace(0.0, 1, points_per_class)
-    # linspace from the start of each arm, not start + linspace: they differ in the last bit.
-    return _arms(
-        radius, lambda start, sweep: np.linspace(start, start + sweep, points_per_class), num_classes, turns, noise, seed
-    )
+
+    def angles(start, sweep):
+        # Not start plus a linspace from zero: they differ in the last bit.
+        return np.linspace(start, start + sweep, points_per_class)
+
+    return _arms(radius, angles, num_classes, turns, noise, seed)
 
 
 def spiral_validation(

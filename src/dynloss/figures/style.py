@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib.pyplot as plt
 import seaborn as sns
@@ -12,7 +13,7 @@ RANKS = ("#0072B2", "#D55E00", "#009E73")
 INK = "#1f2933"
 START, END, THRESHOLD = "#009E73", "#CC3311", "#000000"
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "savefig.facecolor": "white",

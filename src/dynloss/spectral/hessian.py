@@ -39,7 +39,7 @@ def hessian_eigenvalues(
     """The k extreme eigenvalues of the Hessian, by ``order`` products in Lanczos's method.
 
     >>> ritz = hessian_eigenvalues(lambda w: jnp.array([1.0, 2.0, 3.0]) * w, jnp.zeros(3), 2, order=3)
-    >>> ritz.eigenvalues.round(3).tolist()
+    >>> [round(value, 3) for value in ritz.eigenvalues.tolist()]
     [3.0, 2.0]
     """
     with jax.default_matmul_precision("highest"):

@@ -38,14 +38,15 @@ def _restore_names() -> None:
         if not _has(jax.core, name):
             setattr(jax.core, name, getattr(jax.extend.core, name))
     if importlib.util.find_spec("jax.util") is None:
-        sys.modules["jax.util"] = jax.util = ModuleType("jax.util")
+        sys.modules["jax.util"] = ModuleType("jax.util")
+        vars(jax)["util"] = sys.modules["jax.util"]
     util = importlib.import_module("jax.util")
     for name, function in {"safe_map": _safe_map, "safe_zip": _safe_zip}.items():
         if not _has(util, name):
             setattr(util, name, function)
     if not _has(ad, "zeros_like_p"):
         # Gone from JAX together with everything that produced it, so that no program holds this primitive.
-        ad.zeros_like_p = jax.extend.core.Primitive("zeros_like")
+        vars(ad)["zeros_like_p"] = jax.extend.core.Primitive("zeros_like")
 
 
 def _has(module, name: str) -> bool:

@@ -204,7 +204,8 @@ def _kept(records, recorders, first, count) -> dict[str, np.ndarray]:
 def _as_dataset(pieces, recorders, steps):
     import xarray as xr
 
-    variables, bad = {}, []
+    variables: dict[str, tuple] = {}
+    bad: list[int] = []
     for recorder in recorders:
         dim = "step" if recorder.every == 1 else f"step_{recorder.every}"
         recorded = np.arange(0, steps, recorder.every)
@@ -224,7 +225,7 @@ def _save(path: Path, first: int, params, pieces) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     with part.open("wb") as file:
-        np.savez(file, first=first, **leaves, **records)
+        np.savez(file, **{"first": np.asarray(first), **leaves, **records})  # type: ignore[arg-type]
     os.replace(part, path)
 
 

@@ -25,7 +25,7 @@ def class_weights(every: int = 1) -> Recorder:
 
 
 def training_state(apply: Callable, data: Dataset, every: int = 1, loss: Callable = losses.cross_entropy) -> Recorder:
-    """``loss`` F of eq. (1) and ``static_loss`` (Γ = 1), in nats, and the training ``accuracy``, from one forward pass."""
+    """``loss`` F of eq. (1) and ``static_loss`` (Γ = 1), in nats, and training ``accuracy``, from one forward pass."""
     inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)
 
     def measure(at: Snapshot) -> dict[str, Any]:

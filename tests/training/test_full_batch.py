@@ -1,0 +1,274 @@
+"""Gradient descent in one scan: against NumPy, against a loop, cut in pieces, interrupted, diverged, and misused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference
+import xarray as xr
+
+from dynloss.datasets import Dataset, spiral
+from dynloss.models import MLP
+from dynloss.models.mlp import cross_entropy_gradient
+from dynloss.schedules import last_period, oscillating, static
+from dynloss.training import full_batch, recorders
+from dynloss.training.full_batch import descend, loss_gradient, train
+
+WIDTH = 12
+PARAMS = reference.parameters(0, 2, WIDTH, 3)
+DATA = spiral(points_per_class=10)
+APPLY = MLP(WIDTH, 3).apply
+
+
+def params(dtype=np.float32):
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf.astype(dtype)), PARAMS)
+
+
+def gradient(data):
+    arrays = jnp.asarray(data.inputs), jnp.asarray(data.labels)
+    return lambda w, weights: cross_entropy_gradient(w, *arrays, weights)
+
+
+def run(steps, **arguments):
+    """A short run in float32, with something recorded every step and something every 7."""
+    chosen = {
+        "schedule": oscillating(20, 10, 3),
+        "learning_rate": 0.5,
+        "recorders": [recorders.training_state(APPLY, DATA.astype(np.float32)), recorders.class_weights(every=7)],
+    }
+    chosen |= arguments
+    return train(params(), DATA, gradient=gradient(DATA), steps=steps, **chosen)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return run(101)
+
+
+def assert_same(one, other):
+    xr.testing.assert_identical(one.trajectory, other.trajectory)
+    for a, b in zip(jax.tree.leaves(one.params), jax.tree.leaves(other.params), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("reading", ["text", "code"])
+def test_three_hundred_steps_equal_the_reference_loop(x64, reading):
+    stop = last_period(300, 60, reading=reading)
+    chosen = [recorders.class_weights(), recorders.training_state(APPLY, DATA)]
+    schedule = oscillating(60, 10, 3, stop=stop, reading=reading)
+    ours = train(
+        params(np.float64), DATA, schedule, gradient=gradient(DATA), learning_rate=1, steps=300, recorders=chosen
+    )
+
+    weights = reference.class_weights(300, 60, 10, 3, stop, reading)
+    path = reference.descend(PARAMS, DATA.inputs, DATA.labels, weights, 1)
+    trajectory = ours.trajectory
+    np.testing.assert_allclose(trajectory["class_weights"], weights, rtol=1e-12)
+    np.testing.assert_allclose(reference.flatten(ours.params), reference.flatten(path[-1]), atol=1e-9)
+    for step in range(0, 300, 13):
+        expected = reference.loss(path[step], DATA.inputs, DATA.labels, weights[step])
+        assert float(trajectory["loss"][step]) == pytest.approx(expected, abs=1e-9)
+        outputs = reference.logits(path[step], DATA.inputs)
+        expected = reference.cross_entropy(outputs, DATA.labels).mean()
+        assert float(trajectory["static_loss"][step]) == pytest.approx(expected, abs=1e-9)
+        assert float(trajectory["accuracy"][step]) == np.mean(outputs.argmax(axis=1) == DATA.labels)
+    assert trajectory["loss"].dtype == np.float64
+    # It is the dynamics that were compared, not a standstill.
+    assert float(trajectory["static_loss"][-1]) < 0.9 * float(trajectory["static_loss"][0])
+
+
+def test_one_step_with_the_automatic_gradient(x64):
+    weights = jnp.array([2.0, 0.5, 0.5])
+    ours = descend(loss_gradient(APPLY, DATA), lambda step, dtype: weights, 0.7, params(np.float64), 0, 1)[0]
+    expected = reference.descend(PARAMS, DATA.inputs, DATA.labels, [np.asarray(weights)], 0.7)[1]
+    np.testing.assert_allclose(reference.flatten(ours), reference.flatten(expected), rtol=1e-12, atol=1e-14)
+
+
+def test_scan_equals_a_loop(x64):
+    schedule, grad = oscillating(8, 5, 3), gradient(DATA)
+    scanned, _ = jax.jit(lambda w: descend(grad, schedule, 0.5, w, 0, 40))(params(np.float64))
+
+    @jax.jit
+    def step(w, t):
+        return jax.tree.map(lambda w, g: w - 0.5 * g, w, grad(w, schedule(t)))
+
+    looped = params(np.float64)
+    for t in range(40):
+        looped = step(looped, t)
+    np.testing.assert_allclose(reference.flatten(scanned), reference.flatten(looped), rtol=1e-12, atol=1e-14)
+
+
+def test_vmapped_descent_equals_each_alone(x64):
+    grad = gradient(DATA)
+    state = recorders.training_state(APPLY, DATA, every=2)
+
+    def alone(period, amplitude, rate, scale):
+        w = jax.tree.map(lambda leaf: scale * leaf, params(np.float64))
+        final, records = descend(grad, oscillating(period, amplitude, 3), rate, w, 0, 25, [state])
+        return final, records[0]["loss"]
+
+    cases = jnp.array([[5.0, 1.0, 0.5, 1.0], [8.0, 10.0, 0.5, 0.5], [12.5, 70.0, 1.0, 1.5]])
+    together, losses = jax.jit(jax.vmap(alone))(*cases.T)
+    one = jax.jit(alone)
+    for i, case in enumerate(cases):
+        expected, loss = one(*case)
+        # Between the cadence's steps a scan holds zeros.
+        np.testing.assert_array_equal(loss[1::2], 0.0)
+        np.testing.assert_allclose(losses[i], loss, rtol=1e-11)
+        mine = jax.tree.map(lambda leaf, i=i: leaf[i], together)
+        np.testing.assert_allclose(reference.flatten(mine), reference.flatten(expected), rtol=1e-10, atol=1e-12)
+
+
+def test_cut_in_segments_equals_the_whole_to_the_last_bit(whole):
+    assert_same(run(101, segments=7), whole)  # 6 × 15 and 11
+
+
+def test_spectra_too_are_the_same_in_segments():
+    spectra = [recorders.hessian(1, order=3, every=7)]
+    whole, pieces = (run(34, recorders=spectra, segments=segments) for segments in (1, 2))
+    assert_same(pieces, whole)
+    assert whole.trajectory["hessian_eigenvalues"].dims == ("step_7", "rank")
+    assert (whole.trajectory["hessian_eigenvalues"] != 0).all()
+
+
+@pytest.mark.parametrize(
+    ("steps", "segments", "length"),
+    [(100, 10, 10), (100, 7, 20), (101, 7, 15), (3, 100, 1), (70_000, 100, 700), (9, 1, 9)],
+)
+def test_segment_lengths(steps, segments, length):
+    assert full_batch._segment_length(steps, segments) == length
+
+
+def interrupted(monkeypatch, path, after, **arguments):
+    """A run killed once its checkpoint has been written ``after`` times."""
+    save, written = full_batch._save, []
+
+    def save_and_die(*args):
+        save(*args)
+        written.append(args[1])
+        if len(written) == after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(full_batch, "_save", save_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            run(101, checkpoint=path, segments=7, **arguments)
+    return written[-1]
+
+
+def test_a_resumed_run_equals_the_uninterrupted_one(monkeypatch, tmp_path, whole):
+    path = tmp_path / "run.npz"
+    assert interrupted(monkeypatch, path, after=2) == 30
+    assert [file.name for file in tmp_path.iterdir()] == ["run.npz"]
+    # It goes on from step 30: what it does not compute again cannot come from anywhere but the file.
+    seen, kept = [], full_batch._kept
+    monkeypatch.setattr(full_batch, "_kept", lambda *args: seen.append(args[2]) or kept(*args))
+    assert_same(run(101, checkpoint=path, segments=7), whole)
+    assert seen == [30, 45, 60, 75, 90]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kill_while_writing_leaves_the_older_checkpoint(monkeypatch, tmp_path, whole):
+    path = tmp_path / "run.npz"
+    interrupted(monkeypatch, path, after=1)
+    before = path.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(full_batch.os, "replace", lambda *names: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run(101, checkpoint=path, segments=7)
+    assert path.read_bytes() == before
+    assert_same(run(101, checkpoint=path, segments=7), whole)
+
+
+def test_a_checkpoint_cut_in_half_is_left_aside_with_a_warning(monkeypatch, tmp_path, whole):
+    path = tmp_path / "run.npz"
+    interrupted(monkeypatch, path, after=2)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.warns(UserWarning, match=r"checkpoint run.npz cannot be read .*: starting again"):
+        assert_same(run(101, checkpoint=path, segments=7), whole)
+    assert not path.exists()
+
+
+def test_a_checkpoint_of_another_network_or_other_recorders_is_left_aside(tmp_path, whole):
+    path = tmp_path / "run.npz"
+    other = jax.tree.map(lambda leaf: leaf[..., :1], params())
+    records = {name: np.zeros((5, *values.shape[1:])) for name, values in whole.trajectory.data_vars.items()}
+    full_batch._save(path, 5, other, [records])
+    with pytest.warns(UserWarning, match="checkpoint run.npz is of another network: starting again"):
+        assert_same(run(101, checkpoint=path, segments=1), whole)
+    full_batch._save(path, 5, params(), [{}])
+    with pytest.warns(UserWarning, match="checkpoint run.npz cannot be read"):
+        assert_same(run(101, checkpoint=str(path), segments=1), whole)
+
+
+def test_recorded_at_their_cadences(whole):
+    trajectory = whole.trajectory
+    assert trajectory["loss"].dims == ("step",)
+    assert trajectory["class_weights"].dims == ("step_7", "class")
+    np.testing.assert_array_equal(trajectory["step"], np.arange(101))
+    np.testing.assert_array_equal(trajectory["step_7"], np.arange(0, 101, 7))
+    expected = reference.class_weights(101, 20, 10, 3)[::7]
+    np.testing.assert_allclose(trajectory["class_weights"], expected, rtol=1e-6)
+    assert trajectory["step_7"].attrs["units"] == "steps"
+    assert trajectory.attrs == {"steps": 101, "diverged_at": -1}
+
+
+def test_step_zero_is_the_untrained_network(whole):
+    expected = reference.loss(PARAMS, DATA.inputs, DATA.labels, np.ones(3))
+    assert float(whole.trajectory["loss"][0]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_diverged_run_is_recorded_not_raised():
+    state = recorders.training_state(APPLY, DATA.astype(np.float32))
+    diverged = run(30, learning_rate=1e38, recorders=[state, recorders.hessian(1, order=3, every=7)])
+    at = diverged.trajectory.attrs["diverged_at"]
+    assert 0 < at < 30
+    finite = np.isfinite(diverged.trajectory["loss"].values)
+    assert finite[:at].all() and not finite[at]
+    assert not np.isfinite(diverged.trajectory["hessian_eigenvalues"].values[-1]).any()
+
+
+def test_a_large_learning_rate_passes_through_too():
+    trajectory = run(30, learning_rate=1e6).trajectory
+    series = np.stack([trajectory[name] for name in ("loss", "static_loss", "accuracy")])
+    bad = ~np.isfinite(series).all(axis=0)
+    assert trajectory.attrs["diverged_at"] == (bad.argmax() if bad.any() else -1)
+    assert float(np.nanmax(trajectory["loss"])) > 1e3
+
+
+def test_without_recorders():
+    bare = run(3, recorders=[])
+    assert not bare.trajectory.data_vars and bare.trajectory.attrs["steps"] == 3
+    assert not np.array_equal(reference.flatten(bare.params), reference.flatten(params()))
+
+
+def test_progress_is_shown_on_request(capsys):
+    run(6, recorders=[], progress="Figure 4", segments=2)
+    shown = capsys.readouterr().err
+    assert "Figure 4" in shown and "6/6" in shown
+    run(6, recorders=[])
+    assert capsys.readouterr().err == ""
+
+
+def test_a_class_without_samples_is_warned_of():
+    some = Dataset(DATA.inputs, np.where(DATA.labels == 1, 0, DATA.labels), 3)
+    with pytest.warns(UserWarning, match="class 1 has no samples: its turn of the schedule emphasises nothing"):
+        result = train(params(), some, static(3), gradient=gradient(some), learning_rate=1, steps=2)
+    assert np.isfinite(reference.flatten(result.params)).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"learning_rate": 0}, "learning_rate must be finite and greater than 0, got 0"),
+        ({"learning_rate": -1.0}, "got -1.0"),
+        ({"learning_rate": float("nan")}, "got nan"),
+        ({"steps": 0}, "steps must be a whole number, at least 1, got 0"),
+        ({"segments": 0}, "segments must be a whole number, at least 1, got 0"),
+        ({"segments": -2}, "segments must be a whole number, at least 1, got -2"),
+        ({"schedule": oscillating(20, 10, 4)}, r"the schedule gives weights \(4,\) for 3 classes"),
+    ],
+)
+def test_misuse(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        run(**{"steps": 3} | arguments)
