@@ -1,6 +1,7 @@
 """Checks of arguments at the boundary of the library; traced values pass, since inside jit nothing raises."""
 
 import math
+import operator
 from typing import Any
 
 import jax
@@ -16,17 +17,23 @@ def check_number(name: str, value: Any, *, at_least: float = -math.inf, above: f
     if is_traced(value):
         return
     try:
-        number = float(value)
+        number = float("text" if isinstance(value, str | bytes) else value)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be a number, got {value!r}") from None
-    allowed = f"at least {at_least:g}" if above == -math.inf else f"greater than {above:g}"
-    if not math.isfinite(number) or number < at_least or number <= above:
-        raise ValueError(f"{name} must be finite and {allowed}, got {value!r}")
+    if math.isfinite(number) and number >= at_least and number > above:
+        return
+    bounds = [f"at least {at_least:g}"] if at_least > -math.inf else []
+    bounds += [f"greater than {above:g}"] if above > -math.inf else []
+    raise ValueError(f"{name} must be {' and '.join(['finite', *bounds])}, got {value!r}")
 
 
 def check_count(name: str, value: Any, *, at_least: int) -> None:
     """Raise ``ValueError`` unless ``value`` is a whole number, not smaller than ``at_least``."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < at_least:
+    try:
+        whole = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        whole = None
+    if whole is None or whole < at_least:
         raise ValueError(f"{name} must be a whole number, at least {at_least}, got {value!r}")
 
 

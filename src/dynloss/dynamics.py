@@ -57,7 +57,8 @@ def instabilities(steps, curvature, *, jump: float = 0.1, quiet: int = 500) -> l
         raise ValueError(f"steps {steps.shape} and curvature {curvature.shape} must be one series of the same length")
 
     with np.errstate(invalid="ignore"):
-        marked = np.flatnonzero(np.abs(np.diff(curvature)) >= jump) + 1
+        change = np.abs(np.diff(curvature))
+    marked = np.flatnonzero((change >= jump) & np.isfinite(change)) + 1
     if len(marked) == 0:
         return []
     middle = (curvature[1:] + curvature[:-1]) / 2

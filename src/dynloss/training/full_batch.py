@@ -140,7 +140,8 @@ def train(
         first step recorded with a value that is not finite, or -1.
 
     Raises:
-        ValueError: for a learning rate not above 0, no steps, or weights that do not fit the classes.
+        ValueError: for a learning rate not above 0, no steps, weights that do not fit the classes, or two recorders of
+            the same variable.
     """
     check_number("learning_rate", learning_rate, above=0)
     check_count("steps", steps, at_least=1)
@@ -152,6 +153,10 @@ def train(
 
     if segments is None:
         segments = 100 if progress or checkpoint else 1
+    check_count("segments", segments, at_least=1)
+    names = [name for recorder in recorders for name in recorder.variables]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two recorders give the same variable: {', '.join(repeated)}")
     length = _segment_length(steps, segments)
     run = jax.jit(
         lambda params, first, count: descend(gradient, schedule, learning_rate, params, first, count, recorders),
@@ -159,7 +164,7 @@ def train(
     )
     first, pieces = 0, []
     if checkpoint is not None and Path(checkpoint).exists():
-        first, params, pieces = _resume(Path(checkpoint), params, recorders)
+        first, params, pieces = _resume(Path(checkpoint), params, recorders, steps)
 
     with _progress_bar(progress, steps, first) as bar:
         while first < steps:
@@ -229,10 +234,10 @@ def _save(path: Path, first: int, params, pieces) -> None:
     os.replace(part, path)
 
 
-def _resume(path: Path, params, recorders):
+def _resume(path: Path, params, recorders, steps):
     """What ``_save`` wrote; a file that does not fit or is damaged is left aside with a warning."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             leaves, tree = jax.tree.flatten(params)
             restored = [stored[f"params/{i}"] for i in range(len(leaves))]
             records = {name: stored[f"records/{name}"] for recorder in recorders for name in recorder.variables}
@@ -240,7 +245,14 @@ def _resume(path: Path, params, recorders):
     except Exception as error:  # a damaged zip raises almost anything
         warnings.warn(f"checkpoint {path.name} cannot be read ({error}): starting again", stacklevel=3)
         return 0, params, []
-    if any(a.shape != b.shape or a.dtype != b.dtype for a, b in zip(leaves, restored, strict=True)):
-        warnings.warn(f"checkpoint {path.name} is of another network: starting again", stacklevel=3)
+    fits = all(a.shape == b.shape and a.dtype == b.dtype for a, b in zip(leaves, restored, strict=True))
+    whole = all(
+        len(records[name]) == len(range(0, first, recorder.every))
+        for recorder in recorders
+        for name in recorder.variables
+    )
+    if not (fits and whole and 0 < first < steps):
+        what = "another network" if not fits else "another run"
+        warnings.warn(f"checkpoint {path.name} is of {what}: starting again", stacklevel=3)
         return 0, params, []
     return first, jax.tree.unflatten(tree, list(map(jnp.asarray, restored))), [records]
