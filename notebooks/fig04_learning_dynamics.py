@@ -46,10 +46,10 @@ zoom_cascade: int = 2  # the cascade shown on the right; the first is 1
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
-# The loss is the class-weighted mean {eq}`eq-loss` over the 300 training points, with the weights $\Gamma_i(t)$ of
-# {eq}`eq-triangle`-{eq}`eq-normalise`; gradient descent takes $\mathbf W_{t+1} = \mathbf W_t - \eta \nabla \mathcal F(\mathbf W_t; \Gamma(t))$.
+# The loss is the class-weighted mean of eq. (1) over the 300 training points, with the weights $\Gamma_i(t)$ of
+# eqs. (2)-(5); gradient descent takes $\mathbf W_{t+1} = \mathbf W_t - \eta \nabla \mathcal F(\mathbf W_t; \Gamma(t))$.
 # Before each of these steps we record the loss, the accuracy, the three largest eigenvalues of the Hessian of that step's
-# loss, and the largest eigenvalue of the neural tangent kernel {eq}`eq-ntk` on all 300 points and 3 outputs (a matrix of
+# loss, and the largest eigenvalue of the neural tangent kernel of eq. (11) on all 300 points and 3 outputs (a matrix of
 # 900 × 900 that is never formed). The authors' notebook took the Hessian every 25 steps and the kernel on 50 points.
 
 # %%

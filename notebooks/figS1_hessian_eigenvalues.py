@@ -42,7 +42,7 @@ fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
 # The run is that of Figure 4, and is read from the archive if Figure 4 has computed it: gradient descent on
-# {eq}`eq-loss`, with the three largest eigenvalues of the Hessian of that step's loss at every step.
+# eq. (1), with the three largest eigenvalues of the Hessian of that step's loss at every step.
 
 # %%
 import jax

@@ -1,0 +1,83 @@
+"""The figures' notebooks: what they share is the same, and each runs in the smoke profile and passes the gate."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import pytest
+
+from dynloss.runner import gate
+from dynloss.runner.execute import execute
+from dynloss.runner.profiles import load, values
+from dynloss.runner.tables import provenance_of
+
+ROOT = Path(__file__).resolve().parents[2]
+FIGURES = load(ROOT)
+
+
+def cells(stem):
+    return [cell for cell in jupytext.read(ROOT / "notebooks" / f"{stem}.py").cells if cell.cell_type == "code"]
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    return tmp_path_factory.mktemp("archive")
+
+
+@pytest.mark.parametrize("stem", sorted(FIGURES))
+def test_runs_in_smoke_and_passes_the_gate(stem, archive, tmp_path, monkeypatch):
+    monkeypatch.setenv("DYNLOSS_RESULTS", str(archive))
+    figure = FIGURES[stem]
+    wanted = values(figure, "smoke")
+    outcome = execute(figure, "smoke", wanted, tmp_path / f"{stem}.ipynb", io.StringIO())
+    assert outcome.error == ""
+    assert gate.problems(outcome.path, figure.path, wanted) == []
+    outputs = [o for cell in json.loads(outcome.path.read_text())["cells"] for o in cell.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 1
+    records = [r for cell in json.loads(outcome.path.read_text())["cells"] for r in provenance_of(cell)]
+    assert [record["stale"] for record in records] == [""]
+    assert len(list(archive.glob("*/*.nc"))) >= 1
+
+
+def test_figures_4_and_s1_share_their_run(archive):
+    """The same parameters and the same simulation, so that the second reads what the first computed."""
+    fourth, first = cells("fig04_learning_dynamics"), cells("figS1_hessian_eigenvalues")
+    assert [cell.source for cell in fourth[:3]] == [cell.source for cell in first[:3]]
+    profiles = [
+        {name: profile.parameters for name, profile in FIGURES[stem].profiles.items()}
+        for stem in ("fig04_learning_dynamics", "figS1_hessian_eigenvalues")
+    ]
+    assert profiles[0] == profiles[1]
+    assert len(list((archive / "fig04_learning_dynamics").glob("*.nc"))) == 1
+    assert not (archive / "figS1_hessian_eigenvalues").exists()
+
+
+def test_the_first_cell_leaves_what_is_installed_alone():
+    sources = {cells(stem)[0].source for stem in FIGURES}
+    assert len(sources) == 1
+    (source,) = sources
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import subprocess\nsubprocess.run = None\n{source}"], capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "jax" not in source.replace("JAX is left", "").lower()
+
+
+def test_plain_papermill(tmp_path, monkeypatch):
+    """Without our runner, from another folder."""
+    monkeypatch.chdir(tmp_path)
+    notebook = ROOT / "notebooks" / "fig02_spiral_dataset.ipynb"
+    command = [sys.executable, "-m", "papermill", notebook, "out.ipynb", "-p", "points_per_class", "10"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "in the run" not in ended.stderr and (tmp_path / "out.ipynb").is_file()
+
+
+@pytest.mark.parametrize(("name", "value"), [("amplitude", 0.5), ("period", -1), ("precision", "half")])
+def test_misuse_fails_in_one_line_before_training(name, value, tmp_path):
+    figure = FIGURES["fig04_learning_dynamics"]
+    outcome = execute(figure, "smoke", values(figure, "smoke") | {name: value}, tmp_path / "out.ipynb", io.StringIO())
+    assert "ValueError" in outcome.error and repr(value) in outcome.error and "\n" not in outcome.error
