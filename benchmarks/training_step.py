@@ -1,6 +1,7 @@
 """One training step without recorders, width 100, against the same arithmetic as compiled loops in C.
 
-The C program (training_step.c, `cc -O2 -ftree-vectorize -march=native -ffast-math`, one thread) is checked to train the same network.
+The C program (training_step.c, one thread, `-O2 -ftree-vectorize -march=native -ffast-math`) is checked to train the
+same network.
 
     python benchmarks/training_step.py [--steps 20000] [--rounds 5]
 """
