@@ -1,6 +1,7 @@
 """What holds for every test: strict JAX, checked shapes and types, and no file outside the test's own folders."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,9 @@ CHECKED = sorted({f"dynloss.{path.stem}" for path in SOURCES.iterdir() if path.s
 # Only modules imported from here on are checked.
 assert "dynloss" not in sys.modules, "dynloss was imported before its import hook was in place"
 install_import_hook(CHECKED, "type_checker.checked")
+
+# A shell's background job ignores Ctrl-C, and so would all that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # An axis or a precision that appears unasked is the commonest silent error in JAX.
 jax.config.update("jax_numpy_rank_promotion", "raise")
