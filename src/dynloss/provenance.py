@@ -79,7 +79,7 @@ def execution(parameters: Mapping[str, Any], given: Mapping[str, Any], seconds: 
     return {
         "versions": json.dumps({"python": platform.python_version()} | versions()),
         "device": device(),
-        "dtype": str(given.get("dtype", "float64" if jax.config.jax_enable_x64 else "float32")),
+        "dtype": str(given.get("dtype", jax.numpy.result_type(float))),
         "seed": str(given.get("seed", parameters.get("seed", parameters.get("seeds", "none")))),
         "seconds": round(seconds, 3),
         "commit": commit(),
