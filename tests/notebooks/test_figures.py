@@ -73,7 +73,9 @@ def test_plain_papermill(tmp_path, monkeypatch):
     command = [sys.executable, "-m", "papermill", notebook, "out.ipynb", "-p", "points_per_class", "10"]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
-    assert "in the run" not in ended.stderr and (tmp_path / "out.ipynb").is_file()
+    outputs = [o for cell in json.loads((tmp_path / "out.ipynb").read_text())["cells"] for o in cell.get("outputs", [])]
+    shown = "".join("".join(output.get("data", {}).get("text/plain", "")) for output in outputs)
+    assert "scale 3 × 10 points a set" in shown
 
 
 @pytest.mark.parametrize(("name", "value"), [("amplitude", 0.5), ("period", -1), ("precision", "half")])
