@@ -50,7 +50,7 @@ lock:  ## resolve pyproject.toml anew into requirements.lock (needs uv)
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv, or make lock UV=path/to/uv"; exit 1; }
 	$(UV) pip compile pyproject.toml --quiet --output-file requirements.lock $(UPGRADE) \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
-	  --extra tests --extra book --extra neural-tangents --extra benchmarks --group build
+	  --extra tests --extra book --extra neural-tangents --group build
 
 clean:  ## remove what was built
 	rm -rf _build dist .pytest_cache .mypy_cache .ruff_cache

@@ -13,7 +13,7 @@ from jaxtyping import install_import_hook
 
 # The physics is checked; what works on files and streams takes whatever behaves like one.
 SOURCES = Path(__file__).resolve().parents[1] / "src" / "dynloss"
-UNCHECKED = {"__init__", "__main__", "archive", "cli", "fingerprint", "provenance", "runner"}
+UNCHECKED = {"__init__", "__main__", "archive", "cli", "fingerprint", "provenance", "runner", "sweeps"}
 CHECKED = sorted({f"dynloss.{path.stem}" for path in SOURCES.iterdir() if path.suffix in {".py", ""}} - {
     f"dynloss.{name}" for name in UNCHECKED
 })

@@ -16,6 +16,7 @@ __all__ = [
     "provenance",
     "schedules",
     "spectral",
+    "sweeps",
     "training",
 ]
 

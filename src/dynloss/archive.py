@@ -10,6 +10,7 @@ parameters. A single-precision copy is half as long: where that is enough, retur
 A result whose code has changed since (see `dynloss.fingerprint`) is returned, marked as stale, with a warning.
 """
 
+import contextlib
 import errno
 import hashlib
 import inspect
@@ -17,10 +18,11 @@ import io
 import json
 import math
 import os
+import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +87,11 @@ def fetch_or_compute(
     if not fresh and (dataset := _read(path, parameters)) is not None:
         stale = _changed(hashes, json.loads(dataset.attrs["sources"]))
         if stale:
-            _warn(f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. fresh=True "
+            warn(f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. fresh=True "
                   f"(dynloss run {figure} --fresh) computes it again.")  # fmt: skip
         return dataset.assign_attrs(origin="archived", stale=stale, path=str(path))
 
-    _check_writable(path.parent)
+    check_writable(path.parent)
     started = time.perf_counter()
     dataset = compute(**parameters, **_checkpoint(compute, path, hashes))
     if not isinstance(dataset, xr.Dataset):
@@ -105,12 +107,12 @@ def fetch_or_compute(
     )
     kept = ""
     try:
-        content = _encode(dataset)
-        dataset = _decode(content)
-        _write(path, content)
+        content = encode(dataset)
+        dataset = decode(content)
+        write(path, content)
         kept = str(path)
     except (OSError, TypeError, ValueError) as error:  # what was computed must not be lost with the file
-        _warn(f"{figure}: computed, not archived: {error}. {RESULTS} names another folder.")
+        warn(f"{figure}: computed, not archived: {error}. {RESULTS} names another folder.")
     return dataset.assign_attrs(origin="computed", stale="", path=kept)
 
 
@@ -158,11 +160,16 @@ def results_folder(results: str | os.PathLike | None = None) -> Path:
 
 
 def records(figure: str, results: str | os.PathLike | None = None) -> list[dict[str, Any]]:
-    """What the archive has of a figure, newest first: the attributes of its readable files, and `path`."""
+    """What the archive has of a figure, newest first: the attributes of its readable files, and `path`.
+
+    A sweep's files, in a folder of their own, each hold some of its points.
+    """
     import h5netcdf
 
     found = []
-    for path in sorted((results_folder(results) / figure).glob("*.nc")):
+    folder = results_folder(results) / figure
+    of_sweeps = [path for path in folder.glob("*/*.nc") if path.parent.suffix != ".old"]
+    for path in sorted([*folder.glob("*.nc"), *of_sweeps]):
         try:
             with h5netcdf.File(path, "r") as file:
                 attributes = {name: file.attrs[name] for name in file.attrs}
@@ -180,31 +187,44 @@ def _read(path: Path, parameters: Mapping[str, Any]) -> xr.Dataset | None:
     if not path.exists():
         return None
     try:
-        dataset = _decode(path.read_bytes())
+        dataset = decode(path.read_bytes())
         if decoded(dataset.attrs)["parameters"] != json.loads(canonical(parameters)):
             raise ValueError("it holds other parameters than its name says")
         return dataset
     except Exception as error:  # the readers have half a dozen exceptions for a damaged file
-        _warn(f"{path} cannot be read ({error}); it is computed again.")
+        warn(f"{path} cannot be read ({error}); it is computed again.")
         return None
 
 
-def _encode(dataset: xr.Dataset) -> bytes:
-    """As a NetCDF file in memory, so that a full disk shows in one place: the plain write of `_write`."""
+def encode(dataset: xr.Dataset) -> bytes:
+    """As a NetCDF file in memory, so that a full disk shows in one place: the plain write of `write`."""
     compressed = {
         name: {"zlib": True, "complevel": 9, "shuffle": True}
         for name, variable in dataset.variables.items()
         if variable.size > 1 and variable.ndim and variable.dtype.kind in "biuf"
     }
-    return bytes(dataset.to_netcdf(engine="h5netcdf", encoding=compressed))
+    with _undistributed():
+        return bytes(dataset.to_netcdf(engine="h5netcdf", encoding=compressed))
 
 
-def _decode(content: bytes) -> xr.Dataset:
-    with xr.open_dataset(io.BytesIO(content), engine="h5netcdf") as dataset:
+def decode(content: bytes) -> xr.Dataset:
+    with _undistributed(), xr.open_dataset(io.BytesIO(content), engine="h5netcdf") as dataset:
         return dataset.load()
 
 
-def _write(path: Path, content: bytes) -> None:
+@contextlib.contextmanager
+def _undistributed() -> Iterator[None]:
+    """No dask in xarray: beside a client it asks the cluster for a lock on each file, and fails for one in memory."""
+    if "dask" not in sys.modules:
+        yield
+        return
+    import dask
+
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
+
+def write(path: Path, content: bytes) -> None:
     """All or nothing: the file stands under its name only when it is whole and on the disk."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}.", suffix=".part", delete=False) as file:
         try:
@@ -224,18 +244,18 @@ def _checkpoint(compute: Callable, path: Path, hashes: Mapping[str, str]) -> dic
     return {"checkpoint": path.with_name(f".{path.stem}-{fingerprint.fingerprint(hashes)[:8]}.checkpoint")}
 
 
-def _check_writable(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        if error.errno not in _FULL:  # a full disk may have room again by then; if not, `_write` says so
+        if error.errno not in _FULL:  # a full disk may have room again by then; if not, `write` says so
             raise ArchiveError(
                 f"results cannot be written to {folder} ({error.strerror}); nothing was computed. "
                 f"Set {RESULTS} to a folder that can be written to."
             ) from error
 
 
-def _warn(message: str) -> None:
+def warn(message: str) -> None:
     warnings.warn(message, ArchiveWarning, stacklevel=3)

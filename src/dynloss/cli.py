@@ -90,6 +90,24 @@ def status(profile: str | None) -> None:
     click.echo(tables.plain([tables.STATUS, *rows]))
 
 
+@cli.group()
+def sweep() -> None:
+    """Sweeps over parameters and seeds."""
+
+
+@sweep.command("status")
+@click.argument("names", metavar="[FIG]...", nargs=-1)
+def sweep_status(names: Sequence[str]) -> None:
+    """How far the sweeps in the archive are."""
+    from dynloss.runner import tables
+
+    root = profiles.find_root()
+    figures = profiles.load(root)
+    chosen = {profiles.find(figures, name).stem for name in names}
+    rows = list(tables.sweep_rows(root, chosen))
+    click.echo(tables.plain([tables.SWEEPS, *rows]) if rows else "no sweeps yet")
+
+
 @cli.command()
 @click.option("--require-gpu", is_flag=True, help="Fail unless JAX computes on a GPU.")
 def doctor(require_gpu: bool) -> None:

@@ -72,3 +72,28 @@ def test_status_says_why_a_copy_is_unfit(site):
 
 def test_markdown_escapes_bars():
     assert tables.markdown([("a", "b"), ("x|y", "z")]) == "| a | b |\n| --- | --- |\n| x\\|y | z |"
+
+
+def one_point(period, seed, *, steps):
+    return {"value": period * steps}
+
+
+def test_sweep_rows_say_how_far_a_sweep_is(tmp_path, monkeypatch):
+    from dynloss import sweeps
+
+    monkeypatch.setenv("DYNLOSS_RESULTS", str(tmp_path))
+    assert list(tables.sweep_rows(tmp_path)) == []
+    call = {"axes": {"period": [10, 20]}, "constants": {"steps": 5}, "progress": False}
+    sweeps.run("fig_a", one_point, seeds=range(2), **call)
+    (row,) = tables.sweep_rows(tmp_path)
+    assert row[:4] == ("fig_a", "steps=5", "4 of 4", "2 seeds")
+    (folder,) = (tmp_path / "fig_a").iterdir()
+    (folder / "request.json").write_text(
+        (folder / "request.json").read_text().replace('"seed": [0, 1]', '"seed": [0, 1, 2]')
+    )
+    (row,) = tables.sweep_rows(tmp_path)
+    assert row[2:4] == ("4 of 6", "2 of 3 seeds")
+    assert list(tables.sweep_rows(tmp_path, {"fig_b"})) == []
+    (folder / "request.json").unlink()
+    (row,) = tables.sweep_rows(tmp_path)
+    assert row[2] == "4"

@@ -86,13 +86,24 @@ def _with_data(notebook: dict[str, Any], folder: Path, data: Path) -> None:
         cells.append(cell)
         for number, record in enumerate(tables.provenance_of(cell)):
             source = folder / record["path"]
-            if record["path"] and source.is_file():
-                name = f"{record['figure']}-{source.name}"
-                shutil.copy(source, data / name)
-                size = source.stat().st_size / 1e6
+            if record["path"] and source.exists():
+                name = f"{record['figure']}-{source.stem}.nc"
+                _copy_data(source, data / name)
+                size = (data / name).stat().st_size / 1e6
                 text = f"{{download}}`Download the data (NetCDF, {size:.2g} MB) <data/{name}>`"
                 cells.append(_markdown(f"{cell.get('id', 'cell')}-data-{number}", text))
     notebook["cells"] = cells
+
+
+def _copy_data(source: Path, target: Path) -> None:
+    """A result is a file; a sweep is a folder of them, of which readers get one."""
+    if source.is_file():
+        shutil.copy(source, target)
+        return
+    from dynloss import archive
+    from dynloss.sweeps.overview import gathered
+
+    target.write_bytes(archive.encode(gathered(source)))
 
 
 def _markdown(identifier: str, text: str) -> dict[str, Any]:

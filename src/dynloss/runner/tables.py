@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from dynloss.runner import gate
 from dynloss.runner.profiles import Figure, Profile, values
 
 PROFILES = ("figure", "profile", "cost", "archive")
+SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest")
 STATUS = ("notebook", "profile", "result", "device", "commit", "date", "computing", "notebook's run")
 
 
@@ -56,6 +57,17 @@ def status_rows(root: Path, figures: Mapping[str, Figure], profile: str) -> Iter
             yield from _result_rows(figure.stem, profile, json.loads(path.read_text("utf-8")))
 
 
+def sweep_rows(root: Path, figures: Collection[str] = ()) -> Iterator[tuple[str, ...]]:
+    """How far each sweep in the archive is; of some figures only, or of all."""
+    from dynloss.sweeps.overview import overview
+
+    for found in overview(_results(root)):
+        if not figures or found.figure in figures:
+            constants = ", ".join(f"{name}={value}" for name, value in found.parameters.items())
+            points = f"{found.done} of {found.wanted}" if found.wanted is not None else f"{found.done}"
+            yield found.figure, constants, points, found.scale, duration(found.seconds), found.date
+
+
 def provenance_of(cell: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The provenance records among a cell's outputs."""
     return [output["data"][MIME] for output in cell.get("outputs", []) if MIME in output.get("data", {})]
@@ -98,12 +110,18 @@ def _result_rows(stem: str, profile: str, notebook: Mapping[str, Any]) -> Iterat
 
 def _archived(figure: Figure, root: Path) -> list[dict[str, Any]]:
     """The archive's records of the figures that a notebook asks for; a notebook may ask for another's."""
-    from dynloss.archive import RESULTS, records, results_folder
+    from dynloss.archive import records
 
-    folder = results_folder() if os.environ.get(RESULTS) else root / "results"
+    folder = _results(root)
     words = set(re.findall(r"\w+", figure.path.read_text("utf-8")))
     names = sorted(path.name for path in folder.glob("*") if path.name in words | {figure.stem})
     return [record for name in names for record in records(name, folder)]
+
+
+def _results(root: Path) -> Path:
+    from dynloss.archive import RESULTS, results_folder
+
+    return results_folder() if os.environ.get(RESULTS) else root / "results"
 
 
 def _fits(archived: Mapping[str, Any], figure: Figure, profile: Profile) -> bool:

@@ -1,0 +1,283 @@
+"""Run a sweep: what is missing in the store is computed in batches, kept as it comes, and shown as one dataset."""
+
+import datetime
+import json
+import math
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from dynloss import archive, fingerprint
+from dynloss.checks import check_number
+from dynloss.provenance import decoded, execution
+from dynloss.sweeps import contract, evaluate
+from dynloss.sweeps import grid as grids
+from dynloss.sweeps.grid import SEED, Grid, Points, Variables
+from dynloss.sweeps.store import MANY, Store, SweepError, together
+
+SCHEDULER = "DYNLOSS_SCHEDULER"  # the address of a dask scheduler, tcp://host:port
+WRITE_EVERY = 10.0  # seconds: what a killed sweep may lose, beside the batches in flight
+_POLL = 0.2  # seconds between looks at what another process is computing
+
+
+def run(
+    figure: str,
+    function: Callable[..., Mapping[str, Any]],
+    *,
+    axes: Mapping[str, Iterable[float]],
+    seeds: Iterable[int],
+    constants: Mapping[str, Any] | None = None,
+    variables: Variables | None = None,
+    vectorize: bool = True,
+    chunk: int | None = None,
+    client: Any = None,
+    minutes: float | None = None,
+    fresh: bool = False,
+    progress: bool = True,
+    store: str | Path | None = None,
+    results: str | Path | None = None,
+) -> xr.Dataset:
+    """The results of ``function`` at every point of a grid and for every seed, from the store or computed now.
+
+    A point's result depends on the point and its seed alone: all the randomness of ``function`` has to come from
+    ``seed``, as in ``jax.random.key(seed)``.
+
+    Args:
+        figure: the folder of the results, as a rule the notebook's name.
+        function: of one point: ``function(seed=…, <axis>=…, <constant>=…) -> {name: array}``, a plain function whose
+            source can be read. The shapes of its arrays must not depend on the point.
+        axes: {name: values}. Numbers; arrays can grow from call to call.
+        seeds: whole numbers from 0 on, such as ``range(50)``.
+        constants: what else the function takes; None, booleans, finite numbers, strings, lists and mappings of these.
+            Other constants are another sweep, with a store of its own.
+        variables: {name: (dimensions after the point, attributes such as long_name and units)}.
+        vectorize: ``function`` is traceable by JAX: it is vmapped over batches, and these are sharded over all local
+            devices. If False it is any Python function, called point by point with plain numbers, one thread a core.
+        chunk: points in a batch. By default as many as keep the device busy and fit its memory.
+        client: a ``distributed.Client``: batches go to its workers; only this process touches the store. By default
+            one for the scheduler that the environment variable DYNLOSS_SCHEDULER names, if it does.
+        minutes: compute for about so long, then return what there is; 0 computes nothing. ``None`` has no limit.
+        fresh: compute everything again; the store that there is moves aside, to ``<store>.old``.
+        progress: show a bar with the points done, the rate and the time left.
+        store: the folder of the store, instead of one named by the figure, the function and the constants.
+        results: the archive's folder; see ``archive.results_folder``.
+
+    Returns:
+        the variables over (axes…, seed, …), NaN where nothing is computed yet, with ``done`` and ``diverged`` (a result
+        that is not finite) for each point. The attributes say what an archived result's say (`archive.provenance`
+        shows them); ``scale`` says how much of the sweep is there.
+
+    Raises:
+        ValueError: axes, seeds, constants or a function that do not fit; before anything is computed.
+        SweepError: the store belongs to another sweep, or was computed by other code and is not complete; a point
+            raised an error; there is nothing to show.
+        archive.ArchiveError: the store cannot be written to; before anything is computed.
+    """
+    wanted, fixed = grids.grid(axes, seeds), dict(constants or {})
+    names = list(wanted.axes)
+    contract.check_function(function, names, fixed)
+    evaluate.check_size(chunk)
+    if minutes is not None:
+        check_number("minutes", minutes, at_least=0)
+    kept = _open(figure, function, fixed, names, store, results)
+    points, anew = wanted.points(), fresh and minutes != 0
+    missing = points if anew else grids.select(points, ~kept.holds(points))
+    compute = bool(len(missing[SEED])) and minutes != 0
+    if compute:
+        if not anew and (stale := kept.stale()):
+            raise SweepError(
+                f"the store {kept.folder} was computed by other code: {stale} changed since. Go on from there with "
+                f"that code, or compute anew: fresh=True (dynloss run {figure} --fresh); the old store is kept beside."
+            )
+        kept.check_writable()
+        how: Any
+        client = client or _client()
+        if client is not None:
+            how = evaluate.Dask(client, function, fixed, names, vectorize, chunk, wanted.size)
+        elif vectorize:
+            how = evaluate.vectorised(function, fixed, names, chunk, wanted.size)
+        else:
+            how = evaluate.pointwise(function, fixed)
+        if how.layout:
+            contract.check_layout(how.layout, variables or {}, names)
+            if not anew and kept.parts:
+                contract.check_same(how.layout, kept.layout(), f"the store {kept.folder}", types=True)
+        if anew:
+            kept.set_aside()
+        kept.merge(more_than=MANY)
+        kept.note_request({name: values.tolist() for name, values in wanted.axes.items()}, wanted.size)
+        facts = {"seed": _span(wanted.seeds)} | ({"dtype": fixed["precision"]} if "precision" in fixed else {})
+        task = _Task(kept, how, missing, variables or {}, facts, minutes)
+        _compute(task, wanted.size, figure if progress else None)
+        kept.merge()
+    return _result(kept, wanted, computed=compute)
+
+
+def _open(figure, function, fixed, names, store, results) -> Store:
+    hashes = fingerprint.sources(function)
+    called = function.__name__
+    key = archive.key(figure, {"function": called, "axes": names, "constants": fixed})
+    folder = Path(store) if store is not None else archive.results_folder(results) / figure / key
+    identity = {"figure": figure, "function": called, "parameters": archive.canonical(fixed)}
+    return Store(folder.expanduser().absolute(), identity, hashes, names)
+
+
+def _client() -> Any:
+    """A client of the scheduler that the environment names, if it does; the same one every time."""
+    if not (address := os.environ.get(SCHEDULER)):
+        return None
+    try:
+        from distributed import get_client
+    except ImportError as error:
+        raise SweepError(f"{SCHEDULER} is set, but dask is missing: pip install 'dynloss[cluster]'") from error
+    try:
+        return get_client(address, timeout="30s")
+    except OSError as error:
+        raise SweepError(f"no dask scheduler answers at {SCHEDULER}={address}: {error}") from error
+
+
+class _Task(NamedTuple):
+    """What is to be computed, how, for how long, and where it goes."""
+
+    store: Store
+    how: Any
+    missing: Points
+    variables: Variables
+    facts: dict[str, str]
+    minutes: float | None
+
+
+def _compute(task: _Task, total: int, label: str | None) -> None:
+    from tqdm import tqdm
+
+    store, how, count = task.store, task.how, len(task.missing[SEED])
+    queue = deque(slice(first, first + how.size) for first in range(0, count, how.size))
+    finished: list[evaluate.Batch] = []
+    layout = how.layout
+    facts = execution({}, task.facts, 0)  # once: git takes as long to tell the commit as many batches
+    began = since = time.monotonic()
+    deadline = math.inf if task.minutes is None else began + 60 * task.minutes
+    started = False
+
+    def flush() -> None:
+        """Everything finished goes to the disk, and its claims are given up."""
+        nonlocal since
+        if finished:
+            points, outputs = (grids.joined(each) for each in zip(*finished, strict=True))
+            date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+            now = {"seconds": round(time.monotonic() - since, 3), "date": date}
+            store.add(grids.rows(points, outputs, task.variables), facts | now)
+            for batch, _ in finished:
+                store.claims.release(batch)
+            finished.clear()
+        since = time.monotonic()
+
+    with tqdm(total=total, initial=total - count, desc=label, unit=" points", disable=not label, mininterval=1) as bar:
+        try:
+            while True:
+                # However little time there is, one batch is computed.
+                while how.room and queue and (not started or time.monotonic() < deadline):
+                    if (batch := _take(task, queue, bar)) is None:
+                        break
+                    how.submit(batch)
+                    started = True
+                if how.busy:
+                    points, outputs = how.wait()
+                    layout = _checked(task, points, outputs, layout)
+                    finished.append((points, outputs))
+                    bar.update(len(points[SEED]))
+                    if time.monotonic() - since > WRITE_EVERY:
+                        flush()
+                    continue
+                flush()
+                if not queue or time.monotonic() >= deadline:
+                    break
+                bar.set_postfix_str("waiting for another process")
+                time.sleep(_POLL)
+        finally:
+            finished += [each for each in how.close() if contract.fits(contract.layout(each[1]), layout)]
+            try:
+                flush()
+            finally:
+                store.claims.close()
+    store.save()
+
+
+def _take(task: _Task, queue: deque[slice], bar) -> Points | None:
+    """The next batch that nobody else computes, less what others have computed; None if there is none now."""
+    for _ in range(len(queue)):
+        rows = queue.popleft()
+        batch = grids.select(task.missing, rows)
+        if not task.store.claims.take(batch):
+            queue.append(rows)
+            continue
+        task.store.refresh()
+        left = ~task.store.holds(batch)
+        if left.all():
+            return batch
+        task.store.claims.release(batch)
+        rest = grids.select(batch, left)
+        if left.any() and not task.store.claims.take(rest):
+            queue.append(rows)
+            continue
+        bar.update(int(np.count_nonzero(~left)))
+        if left.any():
+            return rest
+    return None
+
+
+def _checked(task: _Task, points: Points, outputs: evaluate.Outputs, expected: contract.Layout | None):
+    """The layout that all results have to have; that of the first where none is known."""
+    found = contract.layout(outputs)
+    if expected is None:
+        contract.check_layout(found, task.variables, task.store.names)
+        expected = task.store.layout() or found
+    contract.check_same(found, expected, f"the store {task.store.folder} ({contract.place(points)})")
+    return expected
+
+
+def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
+    rows = store.rows()
+    result = grids.assemble(wanted, rows)
+    if not result.done.any():
+        raise SweepError(f"{store.folder} holds no point of this sweep, and none was to be computed (minutes=0)")
+    facts = [decoded(part.attrs) for part in store.parts]
+    latest = max(facts, key=lambda each: each["date"])
+    stale = store.stale()
+    if stale:
+        archive.warn(f"the archived {store.identity['figure']} of {latest['date']} is STALE: {stale} changed since.")
+    parameters = json.loads(store.identity["parameters"])
+    ranges = {name: values.tolist() for name, values in wanted.axes.items() if name != SEED}
+    return result.assign_attrs(
+        figure=store.identity["figure"],
+        parameters=archive.canonical(parameters | ranges | {"seeds": wanted.seeds.tolist()}),
+        sources=json.dumps(store.hashes) if not stale else next(p.attrs["sources"] for p in store.parts),
+        fingerprint=latest["fingerprint"],
+        versions=json.dumps(latest["versions"]),
+        device=together(each["device"] for each in facts),
+        commit=together(each["commit"] for each in facts),
+        dtype=latest["dtype"],
+        seed=_span(wanted.seeds),
+        seconds=round(sum(each["seconds"] for each in facts), 3),
+        date=latest["date"],
+        scale=grids.scale(result),
+        origin="computed" if computed else "archived",
+        stale=stale,
+        path=str(store.folder) if store.saved else "",
+    )
+
+
+def _span(seeds: np.ndarray) -> str:
+    """
+    >>> _span(np.arange(50)), _span(np.array([3]))
+    ('0 to 49', '3')
+    """
+    first, last = int(seeds.min()), int(seeds.max())
+    return f"{first} to {last}" if last > first else str(first)
+

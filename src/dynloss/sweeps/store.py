@@ -1,0 +1,265 @@
+"""The store of a sweep: a folder of NetCDF files, each with the results of some points and what computed them.
+
+A file is written whole or not at all, and never changed; files are removed only when another holds all their rows. So
+whoever dies at whatever moment leaves a sound store; several processes may add to one; a point that is there twice is
+there with the same result.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dynloss import archive, fingerprint
+from dynloss.provenance import decoded
+from dynloss.sweeps import grid as grids
+from dynloss.sweeps.claims import Claims
+from dynloss.sweeps.grid import Points
+
+REQUEST = "request.json"
+MANY = 32  # files: more are merged, since reading takes about 10 ms for each
+_IDENTITY = ("figure", "function", "parameters")
+
+
+class SweepError(RuntimeError):
+    """A sweep that cannot go on: its store belongs to other parameters or other code, or a point has failed."""
+
+
+class Store:
+    """One sweep's results on disk.
+
+    Attributes:
+        folder: where the files are.
+        identity: figure, function and parameters; the same in each file.
+        hashes: of the code that computes now.
+        names: of the axes, ``seed`` last.
+        claims: who computes what.
+    """
+
+    def __init__(self, folder: Path, identity: Mapping[str, str], hashes: Mapping[str, str], names: list[str]):
+        self.folder, self.identity, self.hashes, self.names = folder, dict(identity), dict(hashes), names
+        self._parts: dict[str, xr.Dataset] = {}  # what is on disk, by file
+        self._unsaved: list[xr.Dataset] = []
+        self._held: set[bytes] = set()  # the points of all these
+        self._superfluous: set[str] = set()  # files all of whose points other files hold
+        self._left_out: dict[str, tuple[int, int]] = {}  # damaged files, and when they were written
+        self._own: list[str] = []  # files that this process has written
+        self.claims = Claims(folder, names)
+        self._open = False
+        self.refresh()
+        self._open = True
+
+    # What is there
+
+    def refresh(self) -> None:
+        """Read the files that have appeared, of this process or another, and forget those that were merged."""
+        gone: list[xr.Dataset] = []
+        while not self._look(gone):
+            pass
+        # Gone and nowhere else: somebody has deleted the store under us. What is in memory is written again.
+        for part in gone:
+            if not self._held.issuperset(own := grids.keys(part, self.names)):
+                self._unsaved.append(part)
+                self._held.update(own)
+
+    def _look(self, gone: list[xr.Dataset]) -> bool:
+        """Whether the files were still there when they were read; those known before that are not are now ``gone``."""
+        try:
+            present = set(os.listdir(self.folder)) if self.folder.is_dir() else set()
+            if missing := self._parts.keys() - present:
+                gone += [self._parts.pop(name) for name in missing]
+                self._superfluous.clear()
+                self._held = {key for part in self.parts for key in grids.keys(part, self.names)}
+            new = present - self._parts.keys() - self._superfluous
+            files = {name: (self.folder / name).stat() for name in new if name.endswith(".nc") and name[0] != "."}
+            # The largest first: where a merger was killed before it removed what it had merged, that adds nothing.
+            for name in sorted(files, key=lambda each: (-files[each].st_size, each)):
+                self._admit(name, (files[name].st_mtime_ns, files[name].st_size))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _admit(self, name: str, stamp: tuple[int, int]) -> None:
+        if self._left_out.get(name) == stamp:
+            return
+        part = self._read(self.folder / name)
+        if part is None:
+            self._left_out[name] = stamp
+        elif self._held.issuperset(new := grids.keys(part, self.names)):
+            self._superfluous.add(name)
+        else:
+            self._parts[name] = part
+            self._held.update(new)
+
+    @property
+    def parts(self) -> list[xr.Dataset]:
+        """What is on disk, file by file, and what could not be written yet."""
+        return [*self._parts.values(), *self._unsaved]
+
+    def layout(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+        """The shape of a point's variables, and their types; empty if there is no row."""
+        part = self.parts[0] if self.parts else xr.Dataset()
+        return {str(name): (each.shape[1:], each.dtype) for name, each in part.data_vars.items()}
+
+    @property
+    def saved(self) -> bool:
+        """Whether all is on disk."""
+        return not self._unsaved
+
+    def rows(self) -> xr.Dataset | None:
+        """All rows, each point once."""
+        return rows(self.parts, self.names) if self.parts else None
+
+    def holds(self, points: Points) -> np.ndarray:
+        """Which points are there."""
+        return np.array([key in self._held for key in grids.keys(points, self.names)], dtype=bool)
+
+    def stale(self) -> str:
+        """What of the code has changed since any of the rows was computed; empty if nothing."""
+        changed: set[str] = set()
+        for part in self.parts:
+            then = json.loads(part.attrs["sources"])
+            changed |= {name for name in self.hashes.keys() | then.keys() if self.hashes.get(name) != then.get(name)}
+        return ", ".join(sorted(changed))
+
+    # Adding to it
+
+    def check_writable(self) -> None:
+        """Raise ``archive.ArchiveError`` before anything is computed, if the folder cannot be written to."""
+        archive.check_writable(self.folder)
+
+    def add(self, rows: xr.Dataset, execution: Mapping[str, Any]) -> None:
+        """Write rows as a file of their own. On a full disk they stay in memory, and the next call tries again."""
+        attributes = {
+            **self.identity,
+            "axes": json.dumps(self.names),
+            "sources": json.dumps(self.hashes),
+            "fingerprint": fingerprint.fingerprint(self.hashes),
+            **execution,
+        }
+        self._unsaved.append(rows.assign_attrs(attributes))
+        self._held.update(grids.keys(rows, self.names))
+        self.save()
+        if len(self._own) > MANY:
+            self._merge(list(self._own))
+
+    def save(self) -> None:
+        """Write what is not on disk yet."""
+        while self._unsaved:
+            part = self._unsaved[0]
+            try:
+                name = self._write(part)
+            except OSError as error:
+                archive.warn(
+                    f"{self.identity['figure']}: {sum(len(each.point) for each in self._unsaved)} points could not be "
+                    f"written to {self.folder} ({error.strerror or error}); they are kept in memory and tried again."
+                )
+                return
+            self._unsaved.pop(0)
+            self._parts[name] = part
+            self._own.append(name)
+            self._left_out.pop(name, None)
+
+    def merge(self, more_than: int = 1) -> None:
+        """All files into one: quicker to read, and one to archive. Whoever else adds or merges is not disturbed."""
+        if len(self._parts) + len(self._superfluous) > more_than:
+            self._merge([*self._parts, *self._superfluous])
+
+    def _merge(self, names: list[str]) -> None:
+        """Write what these files hold as one, then remove them.
+
+        Only who has just written all rows of a file may remove it, and the same rows have the same name: so two
+        processes never remove each other's.
+        """
+        parts = [self._parts[name] for name in names if name in self._parts]
+        if not self.saved or not parts or self.stale():
+            return
+        facts = [decoded(part.attrs) for part in parts]
+        latest = max(parts, key=lambda part: part.attrs["date"])
+        merged = rows(parts, self.names).assign_attrs(
+            latest.attrs,
+            seconds=round(sum(each["seconds"] for each in facts), 3),
+            device=together(each["device"] for each in facts),
+            commit=together(each["commit"] for each in facts),
+        )
+        try:
+            name = self._write(merged)
+            for old in names:
+                if old != name:
+                    (self.folder / old).unlink(missing_ok=True)
+        except OSError:  # it was only to be tidier
+            return
+        self._parts = {each: part for each, part in self._parts.items() if each not in names} | {name: merged}
+        self._own = [each for each in self._own if each not in names] + [name]
+        self._superfluous.difference_update(names)
+
+    def set_aside(self) -> None:
+        """Begin anew: what there is goes to a folder beside, which replaces an older such."""
+        if self.parts:
+            old = self.folder.with_name(self.folder.name + ".old")
+            shutil.rmtree(old, ignore_errors=True)
+            os.replace(self.folder, old)
+            self.folder.mkdir()
+        for known in (self._parts, self._unsaved, self._held, self._superfluous, self._left_out, self._own):
+            known.clear()  # type: ignore[attr-defined]
+
+    def note_request(self, axes: Mapping[str, list], size: int) -> None:
+        """What was asked for last, for ``dynloss sweep status``."""
+        content = json.dumps({**self.identity, "axes": dict(axes), "points": size, "asked": time.time()})
+        with contextlib.suppress(OSError):  # a full disk: the results will say so
+            archive.write(self.folder / REQUEST, content.encode())
+
+    # Files
+
+    def _read(self, path: Path) -> xr.Dataset | None:
+        """A file's rows; None if it is damaged."""
+        try:
+            part = archive.decode(path.read_bytes())
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # the readers have half a dozen exceptions for a damaged file
+            archive.warn(f"{path} cannot be read ({error}): it is left out, and its points are computed again.")
+            return None
+        wanted = {**self.identity, "axes": json.dumps(self.names)}
+        for name, value in wanted.items():
+            if (found := part.attrs.get(name, "unknown")) != value:
+                raise SweepError(
+                    f"the store {self.folder} belongs to another sweep: its {name} is {found}, not {value}. "
+                    "Name another store, or none."
+                )
+        if self._open and json.loads(part.attrs["sources"]) != self.hashes:
+            archive.warn(f"another process computes {self.folder} with other code: {path.name} is left out.")
+            return None
+        return part
+
+    def _write(self, part: xr.Dataset) -> str:
+        content = archive.encode(part)
+        found = b"".join(sorted(grids.keys(part, self.names)))
+        name = f"{hashlib.sha256(found).hexdigest()[:16]}.nc"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        archive.write(self.folder / name, content)
+        return name
+
+
+def rows(parts: list[xr.Dataset], names: list[str]) -> xr.Dataset:
+    """The rows of several files, each point once."""
+    bare = [part.drop_attrs(deep=False) for part in parts]
+    everything = bare[0]
+    if len(bare) > 1:
+        options: Any = {"data_vars": "all", "coords": "minimal", "compat": "override", "join": "override"}
+        everything = xr.concat(bare, "point", combine_attrs="override", **options)
+    first = grids.first_of_each(grids.keys(everything, names))
+    return everything if len(first) == len(everything.point) else everything.isel(point=first)
+
+
+def together(names: Any) -> str:
+    """Different words, each once, in order."""
+    return ", ".join(dict.fromkeys(each for name in names for each in str(name).split(", ")))

@@ -1,0 +1,47 @@
+"""Processes that compute sweeps and are killed: forked from one that has imported everything, which saves seconds."""
+
+import contextlib
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def processes():
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["sweep_points"])
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *([before] if before else [])])
+    yield context
+    os.environ.pop("PYTHONPATH")
+    if before:
+        os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture
+def child(processes, tmp_path):
+    """A function of ``sweep_points`` in a process of its own, killed in the end, and what it writes to a file."""
+    import sweep_points
+
+    @contextlib.contextmanager
+    def start(name, *arguments):
+        out = tmp_path / f"said-{time.monotonic_ns()}"
+        process = processes.Process(target=getattr(sweep_points, name), args=(*arguments, out))
+        process.start()
+
+        def said(seconds=30):
+            until = time.monotonic() + seconds
+            while not out.exists() and process.is_alive() and time.monotonic() < until:
+                time.sleep(0.01)
+            return out.read_text()
+
+        try:
+            yield process, said
+        finally:
+            process.kill()
+            process.join()
+
+    return start

@@ -1,0 +1,223 @@
+import threading
+import time
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import sweep_points
+
+from dynloss import sweeps
+from dynloss.sweeps import contract, engine, evaluate
+from dynloss.sweeps import grid as grids
+
+POINTS = grids.grid({"x": [1, 2, 3, 4, 5]}, [0, 1]).points()
+NAMES = ["x", "seed"]
+
+
+def everything(how, points=POINTS):
+    """What an evaluator makes of all points, in their order."""
+    parts = []
+    queue = [slice(first, first + how.size) for first in range(0, len(points["seed"]), how.size)]
+    while queue or how.busy:
+        while how.room and queue:
+            how.submit(grids.select(points, queue.pop(0)))
+        parts.append(how.wait())
+    where = grids.joined([each for each, _ in parts])
+    order = [grids.keys(where, NAMES).index(key) for key in grids.keys(points, NAMES)]
+    return grids.select(grids.joined([each for _, each in parts]), order)
+
+
+@pytest.mark.parametrize("size", [1, 3, 10])
+def test_a_vectorised_batch_holds_what_each_point_gives_alone(size):
+    found = everything(evaluate.vectorised(sweep_points.drawn, {"steps": 3}, NAMES, size, 10))
+    for row in range(10):
+        alone = sweep_points.drawn(float(POINTS["x"][row]), int(POINTS["seed"][row]), steps=3)
+        np.testing.assert_allclose(found["numbers"][row], alone["numbers"], rtol=1e-5, atol=1e-7)
+
+
+def test_the_last_batch_is_filled_up_and_cut():
+    how = evaluate.vectorised(sweep_points.number, {}, NAMES, 4, 10)
+    how.submit(grids.select(POINTS, slice(8, 10)))
+    points, outputs = how.wait()
+    assert points["x"].tolist() == [4, 5] and outputs["value"].tolist() == [5, 6]
+
+
+def test_a_batch_is_never_larger_than_the_sweep():
+    assert evaluate.vectorised(sweep_points.number, {}, NAMES, 10**9, 10).size == 10
+
+
+def test_the_batch_fits_the_memory(monkeypatch):
+    def size(free, chunk=None):
+        monkeypatch.setattr(evaluate, "_bytes_free", lambda device: free)
+        return evaluate.vectorised(sweep_points.drawn, {}, NAMES, chunk, 10).size
+
+    needs = []
+    needed = evaluate._bytes_needed
+    monkeypatch.setattr(evaluate, "_bytes_needed", lambda program: needs.append(needed(program)) or needs[-1])
+    assert size(2**40) == 10
+    assert 1 <= size(needs[0]) < 10 and needs[-1] < needs[0] / 2
+    assert size(0, chunk=10) == 10  # asked for
+    assert size(0) == 1
+    assert size(None) == 10
+
+
+def test_batches_that_had_finished_are_handed_out_at_the_end():
+    how = evaluate.vectorised(sweep_points.number, {}, NAMES, 5, 10)
+    how.submit(grids.select(POINTS, slice(5)))
+    while how.finished.empty():
+        time.sleep(0.001)
+    assert [len(points["x"]) for points, _ in how.close()] == [5]
+    assert how.close() == [] and not how.busy
+
+
+def test_threads_compute_point_by_point_with_plain_numbers():
+    seen = []
+
+    def plain(x, seed, offset):
+        seen.append((type(x), type(seed)))
+        return {"value": x + offset}
+
+    found = everything(evaluate.pointwise(plain, {"offset": 10}, workers=3))
+    assert found["value"].tolist() == (POINTS["x"] + 10).tolist()
+    assert set(seen) == {(int, int)}
+
+
+def test_threads_overlap():
+    meeting = threading.Barrier(3, timeout=20)
+
+    def together(x, seed):
+        meeting.wait()
+        return {"value": x}
+
+    points = grids.select(POINTS, slice(3))
+    assert everything(evaluate.pointwise(together, {}, workers=3), points)["value"].tolist() == [1, 2, 3]
+
+
+def test_a_failing_point_is_named_and_what_had_finished_is_kept():
+    how = evaluate.pointwise(sweep_points.at_most_one, {}, workers=2)
+    how.submit(grids.select(POINTS, slice(1)))
+    while how.finished.empty():
+        time.sleep(0.001)
+    how.submit(grids.select(POINTS, slice(1, 2)))
+    assert how.wait()[1]["value"] == [1]
+    how.submit(grids.select(POINTS, slice(5, 6)))
+    with pytest.raises(sweeps.SweepError, match=r"at_most_one failed at x=2, seed=0: RuntimeError: x is 2"):
+        how.wait()
+    while how.finished.empty():
+        time.sleep(0.001)
+    assert [outputs["value"].tolist() for _, outputs in how.close()] == [[1]]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (jnp.zeros(3), "must return {name: value}, got "),
+        (3.0, "must return {name: value}, got float"),
+        (None, "must return {name: value}, got NoneType"),
+        ({}, "must return {name: value}, got dict"),
+        ({"seed": 1.0}, "returns seed, which the sweep uses itself"),
+        ({"x": 1.0}, "returns x, which"),
+        ({"done": 1.0}, "returns done, which"),
+        ({"diverged": 1.0, "point": 1.0}, "returns diverged, point, which"),
+        ({"value": "text"}, "returns value of type <U4; a sweep keeps real numbers"),
+        ({"value": {"inner": 1.0}}, "returns value of type object"),
+        ({"value": None}, "returns value of type object"),
+        ({"value": 1j}, "returns value of type complex128"),
+        ({"value": jnp.zeros(2, "bfloat16")}, "returns value of type bfloat16"),
+    ],
+)
+def test_results_that_cannot_be_kept_are_refused(outputs, message):
+    def function(x, seed):
+        return outputs
+
+    with pytest.raises(ValueError, match=f"function {message}"):
+        evaluate._point_by_point(function, {}, grids.select(POINTS, slice(1)))
+
+
+def test_a_function_that_jax_cannot_trace_says_what_to_do():
+    def branches(x, seed):
+        return {"value": 1.0 if x > 2 else 0.0}
+
+    with pytest.raises(jax.errors.TracerBoolConversionError) as raised:
+        contract.traced(branches, {}, NAMES)
+    assert "branches cannot be traced by JAX; vectorize=False calls it point by point" in raised.value.__notes__
+
+
+def test_axes_are_floats_and_seeds_whole_numbers():
+    def types(x, seed):
+        return {"x_is": x.dtype == jnp.result_type(float), "seed_is": seed.dtype == jnp.int32}
+
+    found = everything(evaluate.vectorised(types, {}, NAMES, 4, 10))
+    assert found["x_is"].all() and found["seed_is"].all()
+
+
+@pytest.fixture(scope="module")
+def cluster(processes):
+    distributed = pytest.importorskip("distributed")
+    import dask
+
+    patience = {"distributed.comm.timeouts.connect": "5s"}  # with a worker that has been killed
+    with warnings.catch_warnings(), dask.config.set(patience):
+        warnings.simplefilter("ignore")  # what distributed does on its way is its own affair
+        options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "processes": True}
+        with distributed.LocalCluster(**options) as local, distributed.Client(local) as client:
+            yield client
+
+
+def run(function, **options):
+    options = {"axes": {"x": range(20)}, "seeds": [0, 1], "progress": False} | options
+    return sweeps.run("test", function, **options)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+class TestOnACluster:
+    def test_the_same_results(self, cluster, results):
+        constants = {"constants": {"steps": 5}}
+        there = run(sweep_points.drawn, **constants, client=cluster, chunk=6, store=results / "there")
+        here = run(sweep_points.drawn, **constants, chunk=40, store=results / "here")
+        np.testing.assert_allclose(there.numbers, here.numbers, rtol=1e-5, atol=1e-7)
+        assert there.done.all()
+
+    def test_stores_of_one_name_do_not_share_programs(self, cluster, results):
+        """Workers keep what they have compiled: for this sweep, not for another that is called the same."""
+        for steps, seeds in ((0, [0]), (3, [0, 1]), (0, [0, 1])):
+            store = results / f"{steps}" / "same"
+            found = run(sweep_points.drawn, seeds=seeds, constants={"steps": steps}, client=cluster, store=store)
+            alone = sweep_points.drawn(7.0, seeds[-1], steps=steps)
+            np.testing.assert_allclose(found["mean"].sel(x=7, seed=seeds[-1]), alone["mean"], rtol=1e-5)
+
+    def test_the_scheduler_that_the_environment_names(self, cluster, monkeypatch):
+        monkeypatch.setenv("DYNLOSS_SCHEDULER", cluster.scheduler.address)
+        assert engine._client() is cluster
+        before = cluster.run_on_scheduler(lambda dask_scheduler: dask_scheduler.transition_counter)
+        found = run(sweep_points.number, vectorize=False)
+        assert found.done.all()
+        assert cluster.run_on_scheduler(lambda dask_scheduler: dask_scheduler.transition_counter) > before
+
+    def test_any_function(self, cluster):
+        found = run(sweep_points.number, vectorize=False, client=cluster)
+        np.testing.assert_array_equal(found.value, found.x + found.seed)
+
+    def test_a_worker_that_is_killed(self, cluster, tmp_path):
+        """dask computes its points again, and the sweep completes."""
+        constants = {"log": str(tmp_path / "log")}
+        found = run(sweep_points.dying, constants=constants, vectorize=False, client=cluster)
+        assert (tmp_path / "log").read_text() == "killed"
+        np.testing.assert_array_equal(found.value, found.x + found.seed)
+
+    def test_a_point_that_fails(self, cluster, results):
+        with pytest.raises(sweeps.SweepError, match=r"at_most_one failed at x=.*RuntimeError"):
+            run(sweep_points.at_most_one, vectorize=False, client=cluster, store=results / "store")
+        # The next call goes on: with the points that can be computed nothing is left to do.
+        assert run(sweep_points.at_most_one, axes={"x": [0, 1]}, vectorize=False, store=results / "store").done.all()
+
+    def test_misuse_is_found_before_anything_is_sent(self, cluster):
+        with pytest.raises(ValueError, match="returns x, which"):
+            run(sweep_points.returns_axis, client=cluster)
+
+
+def test_without_a_scheduler_named_there_is_no_client(monkeypatch):
+    monkeypatch.delenv("DYNLOSS_SCHEDULER", raising=False)
+    assert engine._client() is None

@@ -1,0 +1,304 @@
+import errno
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dynloss import archive
+from dynloss.provenance import execution
+from dynloss.sweeps import grid as grids
+from dynloss.sweeps.store import MANY, Store, SweepError
+
+NAMES = ["x", "seed"]
+FACTS = execution({}, {}, 1.0)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "store"
+
+
+def opened(folder, code="one", parameters="{}"):
+    return Store(folder, {"figure": "test", "function": "f", "parameters": parameters}, {"compute": code}, NAMES)
+
+
+def points(*xs):
+    return {"x": np.array(xs, float), "seed": np.zeros(len(xs), int)}
+
+
+def add(store, *xs):
+    store.add(grids.rows(points(*xs), {"value": np.array(xs) * 10.0}, {}), FACTS)
+
+
+def files(folder):
+    return sorted(path.name for path in folder.glob("*.nc"))
+
+
+def check(folder, *xs):
+    """The store holds exactly these points, each once, with its value."""
+    rows = opened(folder).rows()
+    assert sorted(rows.x.values) == sorted(xs)
+    np.testing.assert_array_equal(rows.value, rows.x * 10)
+
+
+def seconds(store):
+    return sum(float(part.attrs["seconds"]) for part in store.parts)
+
+
+def test_what_is_added_is_there_when_it_is_opened_again(folder):
+    store = opened(folder)
+    assert store.rows() is None and store.layout() == {}
+    add(store, 1, 2)
+    add(store, 3)
+    assert store.holds(points(3, 4, 1)).tolist() == [True, False, True]
+    assert opened(folder).holds(points(3, 4, 1)).tolist() == [True, False, True]
+    assert opened(folder).layout() == {"value": ((), np.dtype(float))}
+    check(folder, 1, 2, 3)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x89HDF\r\n", b"nonsense" * 100, "truncated"])
+def test_damaged_files_are_left_out_with_one_warning(folder, damage):
+    store = opened(folder)
+    add(store, 1)
+    add(store, 2, 3)
+    broken = next(path for path in folder.glob("*.nc") if len(archive.decode(path.read_bytes()).point) == 1)
+    broken.write_bytes(broken.read_bytes()[:-100] if damage == "truncated" else damage)
+    with pytest.warns(archive.ArchiveWarning, match=f"{broken.name} cannot be read .* computed again") as warned:
+        again = opened(folder)
+        again.refresh()
+        again.refresh()
+    assert len(warned) == 1
+    assert again.holds(points(1, 2, 3)).tolist() == [False, True, True]
+    add(again, 1)  # the same points, so the same name: the damaged file is replaced
+    check(folder, 1, 2, 3)
+
+
+def test_stray_and_foreign_files_are_ignored(folder):
+    add(opened(folder), 1)
+    whole = next(folder.glob("*.nc")).read_bytes()
+    (folder / ".abc.xyz.part").write_bytes(whole[:50])
+    (folder / ".hidden.nc").write_bytes(whole)
+    (folder / "notes.txt").write_text("mine")
+    check(folder, 1)
+
+
+def test_other_parameters_are_refused(folder):
+    add(opened(folder), 1)
+    with pytest.raises(SweepError, match=r'belongs to another sweep: its parameters is {}, not {"width": 7}'):
+        opened(folder, parameters='{"width": 7}')
+
+
+def test_a_file_that_is_no_sweeps_is_refused(folder):
+    folder.mkdir()
+    (folder / "other.nc").write_bytes(archive.encode(opened(folder).rows() or grids.rows(points(1), {}, {})))
+    with pytest.raises(SweepError, match="belongs to another sweep: its figure is unknown, not test"):
+        opened(folder)
+
+
+def test_other_code_is_stale_and_named(folder):
+    add(opened(folder), 1)
+    assert opened(folder).stale() == ""
+    assert opened(folder, code="two").stale() == "compute"
+
+
+def test_what_another_process_adds_with_other_code_is_left_out(folder):
+    store = opened(folder)
+    add(store, 1)
+    add(opened(folder, code="two"), 2)
+    with pytest.warns(archive.ArchiveWarning, match="other code"):
+        store.refresh()
+    assert store.holds(points(1, 2)).tolist() == [True, False]
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A switch: while it is on, nothing can be written."""
+    write, state = archive.write, {"full": True}
+
+    def limited(path, content):
+        if state["full"]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, content)
+
+    monkeypatch.setattr(archive, "write", limited)
+    return state
+
+
+def test_a_full_disk_keeps_results_in_memory_and_writes_them_later(folder, full_disk):
+    store = opened(folder)
+    for x in (1, 2):
+        with pytest.warns(archive.ArchiveWarning, match=f"{x} points could not be .*No space left .* kept in memory"):
+            add(store, x)
+    assert store.holds(points(1, 2)).all() and not store.saved and files(folder) == []
+    store.merge()
+    assert sorted(store.rows().x.values) == [1, 2]
+    full_disk["full"] = False
+    add(store, 3)
+    assert store.saved
+    check(folder, 1, 2, 3)
+
+
+def test_a_full_disk_while_merging_leaves_the_files(folder, full_disk):
+    full_disk["full"] = False
+    store = opened(folder)
+    add(store, 1)
+    add(store, 2)
+    full_disk["full"] = True
+    store.merge()
+    assert len(files(folder)) == 2
+    check(folder, 1, 2)
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path):
+    (tmp_path / "store").write_text("a file where the folder should be")
+    with pytest.raises(archive.ArchiveError, match=r"cannot be written to .*store"):
+        opened(tmp_path / "store").check_writable()
+
+
+def test_merging_keeps_every_point_once_and_adds_the_seconds(folder):
+    store = opened(folder)
+    add(store, 1, 2)
+    add(store, 2, 3)
+    add(store, 4)
+    store.merge()
+    assert len(files(folder)) == 1
+    check(folder, 1, 2, 3, 4)
+    assert seconds(store) == seconds(opened(folder)) == 3
+    store.merge()
+    assert len(files(folder)) == 1
+
+
+def test_a_merger_that_dies_before_it_removes_the_old_files(folder, monkeypatch):
+    store = opened(folder)
+    add(store, 1, 2)
+    add(store, 3)
+
+    def die(path, missing_ok=False):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", die)
+        with pytest.raises(KeyboardInterrupt):
+            store.merge()
+    assert len(files(folder)) == 3
+    check(folder, 1, 2, 3)
+    again = opened(folder)
+    assert seconds(again) == 2  # not 4
+    again.merge()
+    assert len(files(folder)) == 1
+    check(folder, 1, 2, 3)
+
+
+@pytest.mark.parametrize("moment", ["before writing", "before removing"])
+@pytest.mark.parametrize("news", [(), (4,)])
+def test_two_mergers_at_once_lose_nothing(folder, monkeypatch, moment, news):
+    first = opened(folder)
+    add(first, 1, 2)
+    add(first, 3)
+    second = opened(folder)
+    if news:
+        add(second, *news)
+    write, unlink = archive.write, Path.unlink
+
+    def interrupted(original):
+        def call(*arguments, **options):
+            monkeypatch.setattr(archive, "write", write)
+            monkeypatch.setattr(Path, "unlink", unlink)
+            second.merge()
+            return original(*arguments, **options)
+
+        return call
+
+    if moment == "before writing":
+        monkeypatch.setattr(archive, "write", interrupted(write))
+    else:
+        monkeypatch.setattr(Path, "unlink", interrupted(unlink))
+    first.merge()
+    check(folder, 1, 2, 3, *news)
+    for store in (first, second):
+        store.refresh()
+        store.save()
+        store.merge()
+    check(folder, 1, 2, 3, *news)
+    assert len(files(folder)) == 1
+
+
+def test_files_that_are_merged_while_they_are_listed(folder, monkeypatch):
+    add(opened(folder), 1, 2)
+    other = opened(folder)
+    add(other, 3)
+    read = Store._read
+
+    def late(store, path):
+        monkeypatch.setattr(Store, "_read", read)
+        other.merge()
+        return read(store, path)
+
+    monkeypatch.setattr(Store, "_read", late)
+    assert opened(folder).holds(points(1, 2, 3)).all()
+
+
+def test_files_that_another_process_merges_are_not_written_again(folder):
+    store = opened(folder)
+    add(store, 1)
+    add(store, 2)
+    opened(folder).merge()
+    store.refresh()
+    assert store.saved and store.holds(points(1, 2)).all() and len(store.parts) == 1
+
+
+def test_a_store_that_is_deleted_while_it_is_used_is_written_again(folder):
+    store = opened(folder)
+    add(store, 1)
+    shutil.rmtree(folder)
+    store.refresh()
+    assert store.holds(points(1)).all()
+    add(store, 2)
+    check(folder, 1, 2)
+
+
+def test_there_are_never_many_files(folder, monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda _: None)
+    store = opened(folder)
+    for x in range(2 * MANY + 5):
+        add(store, x)
+    assert len(files(folder)) < MANY
+    check(folder, *range(2 * MANY + 5))
+    assert seconds(opened(folder)) == 2 * MANY + 5
+
+
+def test_beginning_anew_keeps_the_old_store_beside(folder):
+    store = opened(folder)
+    add(store, 1)
+    store.set_aside()
+    assert not store.holds(points(1)).any()
+    add(store, 2)
+    check(folder, 2)
+    check(folder.with_name("store.old"), 1)
+    store.set_aside()
+    check(folder.with_name("store.old"), 2)
+
+
+def test_claims_hold_back_other_processes_until_they_are_given_up_or_die(folder, child):
+    folder.mkdir()
+    store = opened(folder)
+    assert store.claims.take(points(1, 2)) and store.claims.take(points(5))
+    with child("claimed", folder, [[1, 2], [5], [3, 4]]) as (_, said):
+        assert said() == "no no yes"
+        assert not store.claims.take(points(3, 4))
+    assert store.claims.take(points(3, 4))  # the child was killed
+    store.claims.release(points(5))
+    with child("claimed", folder, [[1, 2], [5]]) as (_, said):
+        assert said() == "no yes"
+    store.claims.close()
+    with child("claimed", folder, [[1, 2], [5]]) as (_, said):
+        assert said() == "yes yes"
+
+
+def test_without_locks_everything_can_be_claimed(folder, monkeypatch):
+    store = opened(folder)  # the folder is not there, so neither is the file of the locks
+    assert store.claims.take(points(1))
+    folder.mkdir()
+    monkeypatch.setitem(__import__("sys").modules, "fcntl", None)
+    assert store.claims.take(points(1))
