@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from dynloss.dynamics import Instability, alternation_breaks, first_crossings, instabilities, threshold
+from dynloss.dynamics import (
+    Instability,
+    alternation_breaks,
+    curvature_at_marks,
+    first_crossings,
+    instabilities,
+    instabilities_of_pairs,
+    power_law,
+    threshold,
+)
 
 
 def cascades(starts, length=40, size=1000, level=2.0):
@@ -111,3 +120,113 @@ def test_alternation_of_too_short_a_window():
     assert alternation_breaks(range(50), np.random.RandomState(0).rand(50), (0, 8)) is None
     with pytest.raises(ValueError, match="fraction must be finite and greater than 0, got 0"):
         alternation_breaks(range(50), np.zeros(50), (0, 50), fraction=0)
+
+
+def test_a_lone_kink_is_no_instability_where_jumps_must_last():
+    series = cascades([500])
+    series[100] += 0.5  # a sample crosses a kink for one step: two jumps, in and out
+    assert [c.start for c in instabilities(range(1000), series, quiet=100)] == [100, 500]
+    assert [(c.start, c.end) for c in instabilities(range(1000), series, quiet=100, lasting=3)] == [(500, 540)]
+    # It does not move the start of a cascade that follows closely either.
+    series[470] += 0.5
+    assert instabilities(range(1000), series, quiet=100, lasting=3)[0].start == 500
+    # The cascade has 41 jumps in a row.
+    assert instabilities(range(1000), series, quiet=100, lasting=41)[0].start == 500
+    assert instabilities(range(1000), series, quiet=100, lasting=42) == []
+
+
+def test_pairs_at_every_step_are_the_whole_series():
+    series = cascades([100, 500])
+    series[700] = np.nan
+    whole = instabilities(range(1000), series, quiet=100, lasting=2)
+    assert instabilities_of_pairs(range(1, 1000), series[:-1], series[1:], quiet=100, lasting=2) == whole
+
+
+def test_pairs_at_a_cadence_find_the_same_cascades():
+    series = cascades([100, 500])
+    at = np.arange(0, 999, 7)
+    found = instabilities_of_pairs(at, series[at], series[at + 1], quiet=100, lasting=2)
+    # From inside: the first pair that jumps is at most a cadence late, the last at most a cadence early.
+    for cascade, start, end in zip(found, (99, 499), (139, 539), strict=True):
+        assert 0 <= cascade.start - start < 7 and 0 <= end - cascade.end < 7
+    # The last pair of the second cascade is its last jump, from 1.8 back to 2.
+    assert curvature_at_marks(found) == pytest.approx([2.0, 2.0, 2.0, 1.9])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"lasting": 0}, "lasting must be a whole number, at least 1, got 0"),
+        ({"jump": -1}, "jump must be finite and greater than 0, got -1"),
+        ({"after": np.zeros(4)}, r"before \(5,\) and after \(4,\)"),
+    ],
+)
+def test_misuse_of_pairs(arguments, said):
+    given = {"steps": range(5), "before": np.zeros(5), "after": np.zeros(5)}
+    with pytest.raises(ValueError, match=said):
+        instabilities_of_pairs(**given | arguments)
+
+
+def test_curvature_at_marks():
+    assert curvature_at_marks([Instability(1, 9, 1.8, 2.0), Instability(20, 30, 2.4, 2.2)]).tolist() == [
+        1.8, 2.0, 2.4, 2.2,
+    ]  # fmt: skip
+    assert curvature_at_marks([]).shape == (0,)
+
+
+@pytest.mark.parametrize(("exponent", "prefactor"), [(-0.9, 2.0), (0.0, 3.0), (1.5, 1e-3)])
+def test_an_exact_power_law(exponent, prefactor):
+    x = np.array([0.2, 0.5, 0.5, 1.0, 2.0])
+    law = power_law(x, prefactor * x**exponent)
+    assert law.exponent == pytest.approx(exponent, abs=1e-12)
+    assert law.prefactor == pytest.approx(prefactor)
+    assert law.low == pytest.approx(exponent, abs=1e-6) and law.high == pytest.approx(exponent, abs=1e-6)
+    assert law.points == 5
+    np.testing.assert_allclose(law.at([0.1, 4.0]), prefactor * np.array([0.1, 4.0]) ** exponent)
+
+
+def test_the_interval_is_that_of_linear_regression():
+    from scipy.stats import linregress, t
+
+    random = np.random.RandomState(0)
+    x = np.geomspace(0.2, 2, 7)
+    y = 2 / x * np.exp(0.1 * random.randn(7))
+    law, line = power_law(x, y, confidence=0.9), linregress(np.log(x), np.log(y))
+    assert law.exponent == pytest.approx(line.slope) and np.log(law.prefactor) == pytest.approx(line.intercept)
+    assert law.high - law.exponent == pytest.approx(t.ppf(0.95, 5) * line.stderr)
+    assert law.exponent - law.low == pytest.approx(t.ppf(0.95, 5) * line.stderr)
+
+
+@pytest.mark.parametrize("points", [3, 9])
+def test_the_interval_covers_the_truth_as_often_as_it_says(points):
+    random = np.random.RandomState(1)
+    x = np.geomspace(0.2, 2, points)
+    laws = [power_law(x, 2 / x * np.exp(0.2 * random.randn(points)), confidence=0.8) for _ in range(2000)]
+    covered = np.mean([law.low <= -1 <= law.high for law in laws])
+    assert abs(covered - 0.8) < 0.03  # three standard errors of 2000 draws; a normal quantile gives 0.58 for 3 points
+
+
+def test_points_without_a_threshold_are_left_out():
+    x, y = np.array([0.5, 1.0, 1.5, 2.0]), np.array([4.0, 2.0, np.nan, 1.0])
+    law = power_law(x, y)
+    assert law.points == 3 and law.exponent == pytest.approx(-1)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "options", "said"),
+    [
+        ([1, 2], [1, 2], {}, "at least 3 points and 2 values of x, got 2"),
+        ([1, 2, 3], [1, 2, np.nan], {}, "at least 3 points"),
+        ([2, 2, 2], [1, 2, 3], {}, "2 values of x"),
+        ([1, 2, 3], [1, -2, 3], {}, "y must be finite and greater than 0"),
+        ([0, 2, 3], [1, 2, 3], {}, "x must be finite and greater than 0"),
+        ([1, 2, np.nan], [1, 2, 3], {}, "x must be finite"),
+        ([1, 2, 3], [1, 2, np.inf], {}, "y must be finite"),
+        ([1, 2, 3], [1, 2], {}, r"x \(3,\) and y \(2,\)"),
+        ([1, 2, 3], [1, 2, 3], {"confidence": 1}, "confidence must be below 1, got 1"),
+        ([1, 2, 3], [1, 2, 3], {"confidence": 0}, "confidence must be finite and greater than 0, got 0"),
+    ],
+)
+def test_misuse_of_the_power_law(x, y, options, said):
+    with pytest.raises(ValueError, match=said):
+        power_law(x, y, **options)

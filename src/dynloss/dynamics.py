@@ -3,6 +3,8 @@
 The paper marks an instability where λ_max(t) - λ_max(t-1) is about 0.1. While the network bounces between the walls of
 a valley λ_max alternates between two branches, so the value *at* a mark is taken as the mean of the two steps that the
 jump joins: the branches' midpoint, and not whichever side the step happens to be on.
+
+A single sample that crosses a kink of a ReLU also makes λ_max jump, for a step or two; ``lasting`` tells the two apart.
 """
 
 from typing import NamedTuple
@@ -34,7 +36,28 @@ class Threshold(NamedTuple):
     marks: int
 
 
-def instabilities(steps, curvature, *, jump: float = 0.1, quiet: int = 500) -> list[Instability]:
+class PowerLaw(NamedTuple):
+    """y = c·x^p, from ``power_law``.
+
+    Attributes:
+        exponent: p.
+        low, high: the confidence interval of p.
+        prefactor: c, the value at x = 1.
+        points: how many points were fitted.
+    """
+
+    exponent: float
+    low: float
+    high: float
+    prefactor: float
+    points: int
+
+    def at(self, x):
+        """The fitted y at x, an array."""
+        return self.prefactor * np.asarray(x, dtype=float) ** self.exponent
+
+
+def instabilities(steps, curvature, *, jump: float = 0.1, quiet: int = 500, lasting: int = 1) -> list[Instability]:
     """The cascades of a trajectory.
 
     Args:
@@ -42,32 +65,61 @@ def instabilities(steps, curvature, *, jump: float = 0.1, quiet: int = 500) -> l
         curvature: λ_max at each, (n,); values that are not finite belong to no instability.
         jump: the paper's mark: a step over which λ_max changes by this much or more belongs to an instability.
         quiet: as many steps without a jump end a cascade; a tenth of the period separates the paper's.
+        lasting: a jump counts only in a row of at least so many; 1, the default, counts them all.
 
     Raises:
-        ValueError: for a jump not above 0, a ``quiet`` below 1, or arrays that do not match.
+        ValueError: for a jump not above 0, a ``quiet`` or ``lasting`` below 1, or arrays that do not match.
 
     >>> curvature = np.array([1.0, 1.9, 2.3, 1.8, 1.7, 1.7, 1.7])
     >>> instabilities(range(7), curvature, jump=0.3, quiet=3)
     [Instability(start=1, end=3, curvature_at_start=1.45, curvature_at_end=2.05)]
     """
-    check_number("jump", jump, above=0)
-    check_count("quiet", quiet, at_least=1)
     steps, curvature = np.asarray(steps), np.asarray(curvature, dtype=float)
     if steps.shape != curvature.shape or steps.ndim != 1:
         raise ValueError(f"steps {steps.shape} and curvature {curvature.shape} must be one series of the same length")
+    return instabilities_of_pairs(steps[1:], curvature[:-1], curvature[1:], jump=jump, quiet=quiet, lasting=lasting)
+
+
+def instabilities_of_pairs(
+    steps, before, after, *, jump: float = 0.1, quiet: int = 500, lasting: int = 1
+) -> list[Instability]:
+    """The cascades of a trajectory of which only pairs are known: λ_max before and after a step, now and then.
+
+    Args:
+        steps: (n,), increasing.
+        before, after: λ_max on the two sides of each, (n,).
+        jump, quiet, lasting: see ``instabilities``; ``lasting`` counts pairs.
+
+    >>> bounces = instabilities_of_pairs([0, 9, 18], before=[2.0, 1.75, 2.0], after=[2.0, 2.25, 2.0])
+    >>> bounces
+    [Instability(start=9, end=9, curvature_at_start=2.0, curvature_at_end=2.0)]
+    """
+    check_number("jump", jump, above=0)
+    check_count("quiet", quiet, at_least=1)
+    check_count("lasting", lasting, at_least=1)
+    steps, before, after = np.asarray(steps), np.asarray(before, dtype=float), np.asarray(after, dtype=float)
+    if not (steps.shape == before.shape == after.shape) or steps.ndim != 1:
+        raise ValueError(f"steps {steps.shape}, before {before.shape} and after {after.shape} must be of one length")
 
     with np.errstate(invalid="ignore"):
-        change = np.abs(np.diff(curvature))
-    marked = np.flatnonzero((change >= jump) & np.isfinite(change)) + 1
+        change = np.abs(after - before)
+    marked = np.flatnonzero((change >= jump) & np.isfinite(change))
+    marked = _in_rows(marked, lasting)
     if len(marked) == 0:
         return []
-    middle = (curvature[1:] + curvature[:-1]) / 2
+    middle = (before + after) / 2
     gaps = np.flatnonzero(np.diff(steps[marked]) > quiet)
     firsts, lasts = marked[np.r_[0, gaps + 1]], marked[np.r_[gaps, -1]]
     return [
-        Instability(int(steps[a]), int(steps[b]), float(middle[a - 1]), float(middle[b - 1]))
+        Instability(int(steps[a]), int(steps[b]), float(middle[a]), float(middle[b]))
         for a, b in zip(firsts, lasts, strict=True)
     ]
+
+
+def _in_rows(indices, length: int):
+    """Those of increasing indices that stand in a row of at least ``length`` neighbours."""
+    rows = np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1)
+    return np.concatenate([row for row in rows if len(row) >= length] or [indices[:0]])
 
 
 def threshold(cascades: list[Instability]) -> Threshold:
@@ -76,10 +128,19 @@ def threshold(cascades: list[Instability]) -> Threshold:
     >>> threshold([Instability(1, 9, 1.9, 2.1)]).value
     2.0
     """
-    values = [value for c in cascades for value in (c.curvature_at_start, c.curvature_at_end)]
-    if not values:
+    values = curvature_at_marks(cascades)
+    if len(values) == 0:
         return Threshold(float("nan"), float("nan"), 0)
     return Threshold(float(np.mean(values)), float(np.std(values, ddof=1) / len(values) ** 0.5), len(values))
+
+
+def curvature_at_marks(cascades: list[Instability]):
+    """λ_max at the start and the end of every cascade, in this order: (2 · cascades,).
+
+    >>> curvature_at_marks([Instability(1, 9, 1.9, 2.1)]).tolist()
+    [1.9, 2.1]
+    """
+    return np.array([value for c in cascades for value in (c.curvature_at_start, c.curvature_at_end)], dtype=float)
 
 
 def first_crossings(steps, eigenvalues, level: float, window: tuple[int, int]) -> list[int | None]:
@@ -129,3 +190,56 @@ def alternation_breaks(steps, loss, window: tuple[int, int], *, fraction: float 
         return None
     broken[: np.argmax(alternates)] = False
     return int(steps[2 + np.argmax(broken)]) if broken.any() else None
+
+
+def power_law(x, y, *, confidence: float = 0.95) -> PowerLaw:
+    r"""A power law by least squares in the logarithms, with a confidence interval that few points widen.
+
+    With :math:`u = \ln x`, :math:`v = \ln y` and n points, :math:`v = \ln c + p\,u`:
+
+    .. math::
+
+        p = \frac{\sum (u - \bar u)(v - \bar v)}{\sum (u - \bar u)^2}, \quad
+        \ln c = \bar v - p\,\bar u, \quad
+        s^2 = \frac{\sum (v - \ln c - p\,u)^2}{(n - 2) \sum (u - \bar u)^2}.
+
+    If the logarithms scatter independently and alike around the line, p is within :math:`t_{n-2}\, s` of the true
+    exponent with the stated probability, where t is the quantile of Student's distribution with n - 2 degrees of
+    freedom. Points whose y is NaN, where nothing was found, are left out.
+
+    Args:
+        x: (n,), above 0, with two values or more.
+        y: (n,), above 0 or NaN.
+        confidence: of the interval, between 0 and 1.
+
+    Raises:
+        ValueError: for fewer than 3 points, equal x, values not above 0, or a confidence outside (0, 1).
+
+    >>> law = power_law([1.0, 2.0, 4.0], [2.0, 1.0, 0.5])
+    >>> round(law.exponent, 6), round(law.prefactor, 6), law.points
+    (-1.0, 2.0, 3)
+    """
+    from scipy.stats import t as student
+
+    check_number("confidence", confidence, above=0)
+    if confidence >= 1:
+        raise ValueError(f"confidence must be below 1, got {confidence!r}")
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if x.shape != y.shape or x.ndim != 1:
+        raise ValueError(f"x {x.shape} and y {y.shape} must be one series of the same length")
+    x, y = x[~np.isnan(y)], y[~np.isnan(y)]
+    for name, values in (("x", x), ("y", y)):
+        if not (np.isfinite(values) & (values > 0)).all():
+            raise ValueError(f"{name} must be finite and greater than 0, got {values.min()!r} … {values.max()!r}")
+    if len(x) < 3 or x.min() == x.max():
+        raise ValueError(f"a power law needs at least 3 points and 2 values of x, got {len(x)} points")
+
+    u, v = np.log(x), np.log(y)
+    spread = np.sum((u - u.mean()) ** 2)
+    exponent = np.sum((u - u.mean()) * (v - v.mean())) / spread
+    offset = v.mean() - exponent * u.mean()
+    error = np.sqrt(np.sum((v - offset - exponent * u) ** 2) / (len(u) - 2) / spread)
+    reach = student.ppf((1 + confidence) / 2, len(u) - 2) * error
+    return PowerLaw(
+        float(exponent), float(exponent - reach), float(exponent + reach), float(np.exp(offset)), points=len(u)
+    )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import matplotlib
 import matplotlib.pyplot as plt
 import seaborn as sns
 
@@ -39,6 +40,9 @@ def figure_style() -> Iterator[None]:
     """Draw inside this context; nothing outside is changed."""
     with sns.axes_style("ticks"), sns.plotting_context("notebook"), plt.rc_context(_SETTINGS):
         yield
+        interactive = plt.isinteractive()
+    # The first figure of a notebook loads the backend, which turns this on; without it no later figure is shown.
+    matplotlib.interactive(interactive)
 
 
 def panel_label(ax, letter: str) -> None:

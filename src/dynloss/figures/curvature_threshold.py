@@ -1,0 +1,116 @@
+"""Fig. 5: the curvature threshold against the learning rate, and λ_max without oscillations beside it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+from dynloss.dynamics import PowerLaw
+from dynloss.figures.style import INK, RANKS, THRESHOLD, figure_style, panel_label
+
+PAPER_EXPONENT = -0.9  # Sec. III.C
+_MARKERS = ("o", "s", "^")
+
+
+Fits = Mapping[str, Mapping[str, PowerLaw]]
+
+
+def plot(networks: Mapping[str, Any], readings: Mapping[str, str], fits: Fits, static: Mapping[str, Any], rate: float):
+    """Fig. 5: (a) λ_th against η; (b), (c) λ_max(t) without oscillations, with the threshold from (a).
+
+    Args:
+        networks: {label: dataset over (learning_rate, seed) with the variables of ``readings``}; NaN is left out.
+        readings: {mark: variable}, ways to read λ_th from a run: the first is drawn filled, a second open.
+        fits: {mark: {label: power law}}; where there is none, there is no line. (b) and (c) show the first mark's.
+        static: {label: trajectory with ``hessian_eigenvalues`` over (step…, rank)}, one panel each.
+        rate: η of the static runs.
+    """
+    with figure_style():
+        figure = plt.figure(figsize=(10, 1.2 + 2.3 * max(2, len(static))))
+        grid = figure.add_gridspec(len(static), 2, width_ratios=[1.15, 1])
+        power = figure.add_subplot(grid[:, 0])
+        _power_law(power, networks, readings, fits)
+        panel_label(power, "a")
+
+        first = None
+        for row, (label, trajectory) in enumerate(static.items()):
+            first = ax = figure.add_subplot(grid[row, 1], sharex=first)
+            law = fits[next(iter(readings))].get(label)
+            level = float(law.at(rate)) if law else np.nan
+            _static(ax, label, trajectory, level, rate, RANKS[row])
+            panel_label(ax, "bcdefg"[row])
+            ax.tick_params(labelbottom=row == len(static) - 1)
+        if first is not None:
+            first.set_xlabel("minimisation step $t$ (steps)")
+            first.xaxis.set_major_locator(MaxNLocator(4))
+            first.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
+        figure.legend(handles=_handles(power, rate), loc="outside lower center", ncols=2)
+    return figure
+
+
+def _power_law(ax, networks, readings, fits):
+    """The points of all seeds, their fits, and the two laws that they are compared with."""
+    rates = np.concatenate([np.ravel(network.learning_rate) for network in networks.values()])
+    reach = np.geomspace(rates.min() / 1.15, rates.max() * 1.15, 2)
+    for (label, network), colour, shape in zip(networks.items(), RANKS, _MARKERS, strict=False):
+        for (mark, variable), (face, line) in zip(readings.items(), ((colour, "-"), ("none", "-.")), strict=False):
+            points = {"color": colour, "marker": shape, "markerfacecolor": face, "linestyle": "", "markersize": 5.5}
+            values = network[variable].transpose("learning_rate", "seed")
+            at = np.broadcast_to(values.learning_rate.values[:, None], values.shape)
+            name = f"{label}, jumps of {mark}"
+            if law := fits[mark].get(label):
+                ax.plot(reach, law.at(reach), color=colour, linestyle=line, linewidth=1.3)
+                name += f": exponent {exponent_in_words(law)}"
+            ax.plot(at.ravel(), values.values.ravel(), label=name, **points)
+    ax.plot(reach, 2 / reach, color=INK, linestyle="--", linewidth=1.2, label=r"edge of stability, $2/\eta$")
+    first = list(fits[next(iter(readings))].values())
+    if first:
+        # The paper states the exponent alone; its line passes through the middle of the fits.
+        middle = np.sqrt(reach.prod())
+        height = np.exp(np.mean([np.log(law.at(middle)) for law in first]))
+        guide = height * (reach / middle) ** PAPER_EXPONENT
+        name = rf"the paper's $\eta^{{{PAPER_EXPONENT}}}$"
+        ax.plot(reach, guide, color=INK, linestyle=":", linewidth=1.6, label=name)
+    ax.set(xscale="log", yscale="log", xlabel=r"learning rate $\eta$", ylabel=r"curvature threshold $\lambda_{th}$")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    _few_ticks(ax.xaxis, reach)
+    _few_ticks(ax.yaxis, ax.get_ylim())
+
+
+def exponent_in_words(fit: PowerLaw) -> str:
+    """The exponent with its interval.
+
+    >>> exponent_in_words(PowerLaw(exponent=-0.95, low=-1.1, high=-0.8, prefactor=2.0, points=9))
+    '−0.95 [−1.10, −0.80]'
+    """
+    return f"{fit.exponent:.2f} [{fit.low:.2f}, {fit.high:.2f}]".replace("-", "−")
+
+
+def _few_ticks(axis, limits):
+    """1, 2 and 5 in each decade: over one decade Matplotlib would label two ticks."""
+    ticks = np.outer(10.0 ** np.arange(-6, 7), [1, 2, 5]).ravel()
+    axis.set_ticks(ticks[(ticks >= min(limits)) & (ticks <= max(limits))])
+
+
+def _static(ax, label, trajectory, level, rate, colour):
+    """λ_max of one run without oscillations; the axis leaves out the rarest 1 % of its values."""
+    curvature = trajectory.hessian_eigenvalues[:, 0]
+    steps, values = curvature[curvature.dims[0]].values, curvature.values
+    ax.plot(steps, values, color=colour, linestyle="", marker=".", markersize=2, markeredgewidth=0, rasterized=True)
+    ax.axhline(2 / rate, color=INK, linestyle="--", linewidth=0.8, alpha=0.6)
+    if np.isfinite(level):
+        ax.axhline(level, color=THRESHOLD, linestyle="-", linewidth=1.2)
+    finite = values[np.isfinite(values)]
+    top = max([2 / rate, *np.quantile(finite, [0.99])] if len(finite) else [2 / rate])
+    ax.set(xlim=(0, steps[-1] + 1), ylim=(0, 1.15 * top), ylabel=r"Hessian $\lambda_{\max}$")
+    ax.set_title(rf"{label}, $A=1$, $\eta={rate:g}$", loc="center")
+
+
+def _handles(ax, rate):
+    handles, _ = ax.get_legend_handles_labels()
+    level = rf"threshold of (a) at $\eta={rate:g}$"
+    return [*handles, plt.Line2D([], [], color=THRESHOLD, linewidth=1.2, label=level)]

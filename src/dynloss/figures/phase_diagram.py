@@ -1,0 +1,211 @@
+"""Figs. 1 and 3: accuracies over the (T, A) plane of the dynamical loss, and how sure they are."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import BoundaryNorm
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+from dynloss.figures.style import INK, RANKS, figure_style, panel_label
+
+TRAINING, VALIDATION = "accuracy", "validation_accuracy"
+_NAMES = {TRAINING: "training accuracy", VALIDATION: "validation accuracy"}
+_LEVELS = 12
+
+
+class Region(NamedTuple):
+    """A rectangle of the (T, A) plane in which the paper claims an effect: T to ``longest``, A between two values."""
+
+    longest: float
+    weakest: float
+    strongest: float
+
+    def holds(self, period, amplitude):
+        """Whether points lie in it."""
+        return (period <= self.longest) & (amplitude >= self.weakest) & (amplitude <= self.strongest)
+
+
+def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
+    """Contours of the mean accuracies: a row for each network, training on the left, validation on the right.
+
+    Args:
+        means: {label of a network: dataset over (period, amplitude) with ``accuracy`` and ``validation_accuracy``};
+            NaN, where nothing is computed, stays blank.
+        regions: {label: where the paper claims the improvement}, outlined.
+    """
+    with figure_style():
+        figure, axes = _grid_of_planes(len(means), 4.2)
+        for row, (label, mean) in zip(axes, means.items(), strict=True):
+            levels = _levels(np.concatenate([mean[name].values.ravel() for name in _NAMES]))
+            for ax, name in zip(row, _NAMES, strict=True):
+                values = mean[name].transpose("amplitude", "period")
+                drawn = _contours(ax, values, levels)
+                _region(ax, regions.get(label), values)
+                if float(values.amplitude.min()) == 1:
+                    ax.axhline(1, color="#D55E00", linewidth=6)
+                _plane(ax, values)
+                ax.set_title(f"{label}: {_NAMES[name]}", loc="center")
+            if drawn is not None:
+                figure.colorbar(drawn, ax=list(row), label="mean accuracy", format="%.2f")
+        for ax, letter in zip(axes.ravel(), "abcdefgh", strict=False):
+            panel_label(ax, letter)
+        _outer_labels(axes)
+        handles = [
+            plt.Line2D([], [], color="white", linestyle="--", linewidth=2, label="claimed region"),
+            plt.Line2D([], [], color="#D55E00", linewidth=3, label="$A = 1$: no oscillations"),
+        ]
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=2)
+        legend.get_frame().set(facecolor="0.55", alpha=1, edgecolor="none")
+        legend.set_frame_on(True)
+    return figure
+
+
+def plot_gain(gains: Mapping[str, Any], margins: Mapping[str, Any], regions: Mapping[str, Region]):
+    """What the oscillations gain over A = 1 with the same seeds; hatched where the confidence interval holds zero.
+
+    The colours are cut at the largest gain, so that a small gain is seen beside a large loss.
+
+    Args:
+        gains: {label: (period, amplitude) mean differences of an accuracy}.
+        margins: {label: half the widths of their confidence intervals, NaN for fewer than two seeds}.
+        regions: {label: where the paper claims the improvement}, outlined.
+    """
+    with figure_style():
+        figure, axes = plt.subplots(1, len(gains), figsize=(10, 4), squeeze=False, sharex=True, sharey=True)
+        for ax, letter, (label, gain) in zip(axes[0], "abcd", gains.items(), strict=False):
+            gain, margin = (each.transpose("amplitude", "period") for each in (gain, margins[label]))
+            most = max(0.01, float(gain.max().fillna(0)))
+            corners = _edges(gain.period.values), _edges(gain.amplitude.values)
+            drawn = ax.pcolormesh(*corners, np.ma.masked_invalid(gain), cmap="RdBu", vmin=-most, vmax=most)
+            for row, column in np.argwhere((abs(gain) <= margin).values):
+                (left, right), (low, high) = corners[0][column : column + 2], corners[1][row : row + 2]
+                shape = Rectangle((left, low), right - left, high - low)
+                shape.set(fill=False, hatch="////", edgecolor="0.45", linewidth=0)
+                ax.add_patch(shape)
+            _region(ax, regions.get(label), gain, colour=INK)
+            _plane(ax, gain)
+            ax.set_title(label, loc="center")
+            figure.colorbar(drawn, ax=ax, label="gain in validation accuracy", extend="min")
+            panel_label(ax, letter)
+        _outer_labels(axes)
+    return figure
+
+
+def plot_certainty(errors: Mapping[str, Any], numbers: Mapping[str, Any]):
+    """How sure the diagrams are: the standard error of the mean validation accuracy, and the seeds behind it.
+
+    Args:
+        errors: {label: (period, amplitude) standard errors, NaN for fewer than two seeds}.
+        numbers: {label: (period, amplitude) number of seeds}.
+    """
+    with figure_style():
+        figure, axes = _grid_of_planes(len(errors), 3.8)
+        for row, label in zip(axes, errors, strict=True):
+            error, number = (each[label].transpose("amplitude", "period") for each in (errors, numbers))
+            _cells(figure, row[0], error, "standard error", "magma_r")
+            most = max(1, int(number.max()))
+            steps = np.unique(np.linspace(-0.5, most + 0.5, min(most + 2, 12)).round(1))
+            _cells(figure, row[1], number, "seeds", "cividis", BoundaryNorm(steps, 256))
+            row[0].set_title(f"{label}: standard error", loc="center")
+            row[1].set_title(f"{label}: seeds", loc="center")
+        for ax, letter in zip(axes.ravel(), "abcdefgh", strict=False):
+            panel_label(ax, letter)
+        _outer_labels(axes)
+    return figure
+
+
+def plot_curves(curves: Mapping[str, Any], regions: Mapping[str, Region]):
+    """Accuracy along A at one period, with confidence bands; the static loss as a dashed line.
+
+    Args:
+        curves: {label: dataset over ``amplitude`` with each accuracy, its ``<name>_margin`` (half the width of its
+            confidence interval, NaN where there is none), and ``period``}.
+        regions: {label: where the paper claims the improvement}, shaded where ``period`` is inside.
+    """
+    with figure_style():
+        figure, axes = plt.subplots(1, len(curves), figsize=(10, 4.2), squeeze=False, sharey=True)
+        for ax, letter, (label, curve) in zip(axes[0], "abcd", curves.items(), strict=False):
+            for name, colour, marker in zip(_NAMES, RANKS, "os", strict=False):
+                mean, margin = curve[name], curve[f"{name}_margin"].fillna(0)
+                ax.plot(curve.amplitude, mean, color=colour, marker=marker, markersize=4, label=_NAMES[name])
+                ax.fill_between(curve.amplitude, mean - margin, mean + margin, color=colour, alpha=0.25, linewidth=0)
+                if curve.amplitude.values[0] == 1:
+                    ax.axhline(mean.values[0], color=colour, linestyle="--", linewidth=1)
+            region = regions.get(label)
+            if region is not None and float(curve.period) <= region.longest:
+                ax.axvspan(region.weakest, region.strongest, color="0.88", zorder=0, label="claimed region")
+            ax.set_xscale("log")
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            ax.xaxis.set_minor_formatter(NullFormatter())
+            ax.set(xlabel="amplitude $A$", title=f"{label}, $T$ = {float(curve.period):g} steps")
+            panel_label(ax, letter)
+        lowest = min(float(curve[name].min()) for curve in curves.values() for name in _NAMES)
+        axes[0, 0].set(ylabel="accuracy", ylim=(lowest - 0.08, 1.02))  # wide bands are cut, the means never
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        handles.append(plt.Line2D([], [], color=INK, linestyle="--", linewidth=1))
+        figure.legend(handles, [*labels, "the same at $A = 1$"], loc="outside lower center", ncols=4)
+    return figure
+
+
+def _grid_of_planes(rows, height):
+    return plt.subplots(rows, 2, figsize=(10, height * rows), squeeze=False, sharex=True, sharey=True)
+
+
+def _levels(values):
+    finite = values[np.isfinite(values)]
+    if not len(finite) or np.ptp(finite) < 1e-6:
+        middle = finite[0] if len(finite) else 0.5
+        return np.linspace(middle - 0.01, middle + 0.01, _LEVELS)
+    return MaxNLocator(_LEVELS).tick_values(finite.min(), finite.max())
+
+
+def _contours(ax, values, levels):
+    if min(values.shape) < 2 or not np.isfinite(values).any():
+        return None
+    return ax.contourf(
+        values.period, values.amplitude, np.ma.masked_invalid(values), levels=levels, cmap="viridis", extend="neither"
+    )
+
+
+def _cells(figure, ax, values, label, colours, norm=None):
+    if not np.isfinite(values).any():
+        ax.text(0.5, 0.5, "fewer than two seeds", transform=ax.transAxes, ha="center", va="center")
+    drawn = ax.pcolormesh(
+        _edges(values.period.values), _edges(values.amplitude.values), np.ma.masked_invalid(values), cmap=colours,
+        norm=norm,
+    )  # fmt: skip
+    _plane(ax, values)
+    figure.colorbar(drawn, ax=ax, label=label, ticks=MaxNLocator(integer=norm is not None))
+
+
+def _edges(values):
+    """The borders of cells around values, halfway between neighbours on a logarithmic axis."""
+    logs = np.log(np.asarray(values, dtype=float))
+    if len(logs) == 1:
+        return np.exp([logs[0] - 0.5, logs[0] + 0.5])
+    middle = (logs[1:] + logs[:-1]) / 2
+    return np.exp(np.r_[2 * logs[0] - middle[0], middle, 2 * logs[-1] - middle[-1]])
+
+
+def _region(ax, region, values, colour="white"):
+    if region is not None:
+        left = float(values.period.min())
+        corner, size = (left, region.weakest), (region.longest - left, region.strongest - region.weakest)
+        ax.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linestyle="--", linewidth=2))
+
+
+def _plane(ax, values):
+    ax.set(xscale="log", yscale="log")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+
+
+def _outer_labels(axes):
+    for ax in axes[-1]:
+        ax.set_xlabel("period $T$ (steps)")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("amplitude $A$")

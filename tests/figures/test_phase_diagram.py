@@ -1,0 +1,104 @@
+"""The phase diagrams: what is drawn is what is in the data, complete or not."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import xarray as xr
+
+from dynloss.figures import phase_diagram
+from dynloss.figures.phase_diagram import Region
+
+PERIODS, AMPLITUDES = [10.0, 100.0, 1000.0], [1.0, 10.0, 100.0]
+REGION = Region(longest=300, weakest=5, strongest=20)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def plane(values):
+    return xr.DataArray(values, dims=("period", "amplitude"), coords={"period": PERIODS, "amplitude": AMPLITUDES})
+
+
+@pytest.fixture
+def means():
+    rising = plane(np.linspace(0.5, 0.9, 9).reshape(3, 3))
+    return {"100 units": {"accuracy": rising, "validation_accuracy": rising - 0.1}}
+
+
+def test_a_region_holds_its_borders_and_nothing_outside():
+    periods, amplitudes = np.array([300, 301, 10, 10, 10]), np.array([20, 10, 5, 4.9, 21])
+    assert REGION.holds(periods, amplitudes).tolist() == [True, False, True, False, False]
+
+
+def test_contours_share_one_scale_a_row_and_outline_the_region(means):
+    figure = phase_diagram.plot(means, {"100 units": REGION})
+    left, right = figure.axes[:2]
+    (first,), (second,) = ([c for c in ax.collections if hasattr(c, "levels")] for ax in (left, right))
+    np.testing.assert_array_equal(first.levels, second.levels)
+    assert first.levels[0] <= 0.4 and first.levels[-1] >= 0.9
+    (outline,) = left.patches
+    assert (outline.get_x(), outline.get_y()) == (10, 5)
+    assert outline.get_width() == 290 and outline.get_height() == 15
+    assert left.get_xscale() == left.get_yscale() == "log"
+    assert left.get_ylabel() == "amplitude $A$" and left.get_xlabel() == "period $T$ (steps)"
+
+
+def test_an_unfinished_diagram_is_drawn_with_its_gaps(means):
+    means["100 units"]["accuracy"] = means["100 units"]["accuracy"].where(means["100 units"]["accuracy"] < 0.7)
+    phase_diagram.plot(means, {}).canvas.draw()
+
+
+@pytest.mark.parametrize("values", [np.full((3, 3), np.nan), np.full((3, 3), 0.5)], ids=["nothing", "all the same"])
+def test_a_diagram_without_contrast_is_drawn(values):
+    same = {"accuracy": plane(values), "validation_accuracy": plane(values)}
+    phase_diagram.plot({"100 units": same}, {"100 units": REGION}).canvas.draw()
+
+
+def test_certainty_shows_errors_and_numbers():
+    errors, numbers = plane(np.full((3, 3), 0.01)), plane(np.full((3, 3), 5))
+    errors[0, 0] = np.nan
+    figure = phase_diagram.plot_certainty({"100 units": errors}, {"100 units": numbers})
+    error, number = (ax.collections[0].get_array() for ax in figure.axes[:2])
+    assert error.mask.sum() == 1 and np.ma.compressed(error) == pytest.approx(0.01)
+    assert (number == 5).all()
+
+
+def test_curves_have_bands_only_where_there_is_a_margin():
+    curve = xr.Dataset(
+        {
+            "accuracy": ("amplitude", [0.5, 0.9, 0.4]),
+            "accuracy_margin": ("amplitude", [0.1, 0.05, np.nan]),
+            "validation_accuracy": ("amplitude", [0.4, 0.8, 0.3]),
+            "validation_accuracy_margin": ("amplitude", [np.nan] * 3),
+        },
+        coords={"amplitude": AMPLITUDES, "period": 100.0},
+    )
+    figure = phase_diagram.plot_curves({"100 units": curve}, {"100 units": REGION})
+    (ax,) = figure.axes
+    training, static, *_ = ax.get_lines()
+    np.testing.assert_array_equal(training.get_ydata(), [0.5, 0.9, 0.4])
+    assert static.get_ydata()[0] == 0.5
+    band = ax.collections[0].get_paths()[0].get_extents()
+    assert band.y0 == pytest.approx(0.4) and band.y1 == pytest.approx(0.95)
+    assert "$T$ = 100 steps" in ax.get_title(loc="left")
+
+
+def test_edges_lie_halfway_on_a_logarithmic_axis():
+    np.testing.assert_allclose(phase_diagram._edges([1, 100]), [0.1, 10, 1000])
+    assert phase_diagram._edges([7])[0] < 7 < phase_diagram._edges([7])[1]
+
+
+def test_gain_shows_small_gains_beside_large_losses_and_hatches_what_is_unsure():
+    gains = plane(np.array([[-0.5, 0.02, 0.04], [0.0, 0.01, 0.03], [0.0, 0.0, 0.02]]))
+    margins = plane(np.full((3, 3), 0.015))
+    margins[0, 0] = np.nan
+    figure = phase_diagram.plot_gain({"100 units": gains}, {"100 units": margins}, {"100 units": REGION})
+    (colours,) = figure.axes[0].collections
+    assert colours.get_clim() == (-0.04, 0.04)
+    hatched = [patch for patch in figure.axes[0].patches if patch.get_hatch()]
+    assert sorted((round(patch.get_x()), round(patch.get_y(), 1)) for patch in hatched) == [
+        (32, 0.3), (32, 3.2), (316, 0.3), (316, 3.2)
+    ]  # fmt: skip
