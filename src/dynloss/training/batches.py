@@ -1,0 +1,150 @@
+"""The compiled part of minibatch training: the order of an epoch, its steps, and evaluations in bounded memory."""
+
+import inspect
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from dynloss import losses
+from dynloss.checks import check_count
+
+
+class State(NamedTuple):
+    """What a step changes: the model's variables, parameters and all, and the optimiser's state."""
+
+    variables: dict[str, Any]
+    optimizer: Any
+
+
+class Epoch(NamedTuple):
+    """What the steps of an epoch read, a row each: samples (S, B), learning rates (S,), Γ (S, C); and a key."""
+
+    order: Any
+    rates: Any
+    weights: Any
+    key: Any
+
+
+class Parts(NamedTuple):
+    """What the compiled program is made of. Equal parts share one program."""
+
+    model: Any
+    optimizer: optax.GradientTransformation
+    loss: Callable
+    augment: Callable | None
+
+
+def steps_per_epoch(samples: int, batch_size: int) -> int:
+    """How many batches a pass over the data takes, the last and smaller one included.
+
+    >>> steps_per_epoch(50_000, 512)
+    98
+    """
+    check_count("samples", samples, at_least=1)
+    check_count("batch_size", batch_size, at_least=1)
+    return math.ceil(samples / batch_size)
+
+
+@partial(jax.jit, static_argnames=("samples", "batch_size"))
+def shuffled(key, epoch, samples: int, batch_size: int):
+    """The samples of each batch, (S, B), all of them and the first ones again; and a key for the steps' own noise."""
+    shuffle, noise = jax.random.split(jax.random.fold_in(key, epoch))
+    order = jax.random.permutation(shuffle, samples)
+    shape = steps_per_epoch(samples, batch_size), batch_size
+    return jnp.resize(order, shape), noise
+
+
+@partial(jax.jit, static_argnames=("count", "parts"))
+def advance(state: State, inputs, labels, epoch: Epoch, start, count: int, parts: Parts) -> State:
+    """``count`` steps of an epoch from step ``start`` of it."""
+
+    def step(state: State, i):
+        chosen, key = epoch.order[i], jax.random.fold_in(epoch.key, i)
+        x, y = inputs[chosen], labels[chosen]
+        augmenting, dropping = jax.random.split(key)
+        if parts.augment is not None:
+            x = parts.augment(augmenting, x)
+        share = _share(i, len(chosen), len(labels))
+        others = {name: tree for name, tree in state.variables.items() if name != "params"}
+
+        def objective(params):
+            outputs, changed = outputs_of(parts.model, {"params": params, **others}, x, dropping)
+            each = parts.loss(outputs, y)
+            each = each * share.astype(each.dtype)
+            return losses.class_weighted_mean(each, y, epoch.weights[i].astype(each.dtype)), changed
+
+        params = state.variables["params"]
+        gradient, changed = jax.grad(objective, has_aux=True)(params)
+        direction, optimizer = parts.optimizer.update(gradient, state.optimizer, params)
+        params = jax.tree.map(lambda w, d: w - epoch.rates[i].astype(w.dtype) * d, params, direction)
+        return State({"params": params, **others, **changed}, optimizer), None
+
+    return _loop(step, state, start, count)[0]
+
+
+def _share(i, batch_size: int, samples: int):
+    """What each place of batch i counts, so that a mean over all places is that over its samples, (B,)."""
+    there = i * batch_size + jnp.arange(batch_size) < samples
+    return jnp.where(there, batch_size / jnp.sum(there), 0.0)
+
+
+def outputs_of(model, variables, inputs, key=None):
+    """The outputs, and, given a key, the collections that training changes."""
+    extra = _takes_train(model)
+    if not extra or key is None:
+        return model.apply(variables, inputs, **({"train": False} if extra else {})), {}
+    mutable = [name for name in variables if name != "params"]
+    return model.apply(variables, inputs, train=True, mutable=mutable, rngs={"dropout": key})
+
+
+def _takes_train(model) -> bool:
+    return "train" in inspect.signature(model if callable(model) else model.apply).parameters
+
+
+@partial(jax.jit, static_argnames=("count", "batch_size", "parts"))
+def _sums(variables, inputs, labels, start, count: int, batch_size: int, parts: Parts):
+    """Of ``count`` batches in the order of the data: the sum of the losses, and how many samples are right."""
+
+    def batch(sums, i):
+        places = i * batch_size + jnp.arange(batch_size)
+        there, chosen = places < len(labels), places % len(labels)
+        outputs, _ = outputs_of(parts.model, variables, inputs[chosen])
+        each = parts.loss(outputs, labels[chosen])
+        right = jnp.argmax(outputs, -1).astype(labels.dtype) == labels[chosen]
+        return None, (jnp.sum(jnp.where(there, each, 0)), jnp.sum(there & right))
+
+    return _loop(batch, None, start, count)[1]
+
+
+def _loop(step: Callable, state, start, count: int):
+    """A scan over ``count`` numbers; of one, without a loop, which would stand in the way of XLA."""
+    if count > 1:
+        return jax.lax.scan(step, state, start + jnp.arange(count))
+    state, result = step(state, start)
+    return state, jax.tree.map(lambda leaf: leaf[None], result)
+
+
+def evaluated(parts: Parts, variables, inputs, labels, batch_size: int) -> dict[str, float]:
+    """``static_loss`` and ``accuracy`` of all samples."""
+    found = [
+        jax.block_until_ready(_sums(variables, inputs, labels, start, count, batch_size, parts))
+        for start, count in calls(steps_per_epoch(len(labels), batch_size))
+    ]
+    loss, right = (np.concatenate(column).astype(np.float64).sum() / len(labels) for column in zip(*found, strict=True))
+    return {"static_loss": float(loss), "accuracy": float(right)}
+
+
+def calls(steps: int) -> list[tuple[int, int]]:
+    """How many steps go into each call of the compiled program, as (first, number).
+
+    All; on a processor one, since XLA compiles the gradients of convolutions in a loop to code many times as slow
+    there (jax-ml/jax#12868), and a call costs nothing beside a step. It is the same arithmetic.
+    """
+    together = 1 if jax.default_backend() == "cpu" else steps
+    return [(start, together) for start in range(0, steps, together)]
