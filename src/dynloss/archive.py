@@ -29,6 +29,7 @@ from typing import Any
 import xarray as xr
 
 from dynloss import fingerprint
+from dynloss.files import whole
 from dynloss.provenance import Provenance, decoded, execution, provenance
 
 __all__ = [
@@ -225,17 +226,9 @@ def _undistributed() -> Iterator[None]:
 
 
 def write(path: Path, content: bytes) -> None:
-    """All or nothing: the file stands under its name only when it is whole and on the disk."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}.", suffix=".part", delete=False) as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    """The one place that writes results, all or nothing."""
+    with whole(path) as file:
+        file.write(content)
 
 
 def _checkpoint(compute: Callable, path: Path, hashes: Mapping[str, str]) -> dict[str, Path]:

@@ -343,7 +343,7 @@ def test_a_kill_while_writing_leaves_the_older_checkpoint(monkeypatch, tmp_path)
     killed(monkeypatch, path, after=1)
     before = path.read_bytes()
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoints.os, "replace", lambda *names: (_ for _ in ()).throw(Killed))
+        patched.setattr("os.replace", lambda *names: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             run(checkpoint=path)
     assert path.read_bytes() == before

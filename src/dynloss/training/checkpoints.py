@@ -5,7 +5,6 @@ array a parameter on one machine.)
 """
 
 import hashlib
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from dynloss.files import whole
 
 
 def identity(*trees: Any) -> str:
@@ -24,7 +25,7 @@ def identity(*trees: Any) -> str:
 
 
 def save(path: Path, run: str, epoch: int, state: Any, records: dict[str, list[float]]) -> None:
-    """Write the run so far beside the file, then put it in place.
+    """Write the run so far, in place of an older state.
 
     Args:
         run: its identity.
@@ -34,11 +35,9 @@ def save(path: Path, run: str, epoch: int, state: Any, records: dict[str, list[f
     """
     arrays = {f"state/{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
     arrays |= {f"records/{name}": np.asarray(values, np.float64) for name, values in records.items()}
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("wb") as file:
+    with whole(path) as file:
         np.savez(file, run=np.asarray(run), epoch=np.asarray(epoch), **arrays)  # type: ignore[arg-type]
-    os.replace(part, path)
 
 
 def load(path: Path, run: str, state: Any, names: Any) -> tuple[int, Any, dict[str, list[float]]] | None:

@@ -34,7 +34,7 @@ from dynloss import losses
 from dynloss.checks import check_count, check_number
 from dynloss.datasets.base import Dataset
 from dynloss.schedules import Schedule
-from dynloss.training import batches, checkpoints
+from dynloss.training import batches, checkpoints, full_batch
 from dynloss.training.batches import steps_per_epoch as steps_per_epoch
 
 # Gradient -> direction; the step is -η times it. With a learning rate these are ``optax.sgd``.
@@ -176,7 +176,7 @@ def train(
     else:
         evaluate(state.variables)
     key = jax.random.key(np.uint32(seed))
-    with _progress_bar(progress, epochs * steps, first * steps) as bar:
+    with full_batch._progress_bar(progress, epochs * steps, first * steps) as bar:
         for epoch in range(first, epochs):
             state = _one_epoch(parts, state, on_device[""], key, epoch, tables, batch_size, bar)
             if (done := epoch + 1) % evaluate_every == 0 or done == epochs:
@@ -270,12 +270,6 @@ def _check_parts(parts: batches.Parts, variables, training: Dataset, batch_size:
             raise ValueError(
                 f"the model gives outputs {outputs.shape} for {batch_size} samples of {training.num_classes} classes"
             )
-
-
-def _progress_bar(label, steps, first):
-    from tqdm import tqdm
-
-    return tqdm(total=steps, initial=first, desc=label, unit=" steps", disable=label is None, mininterval=1)
 
 
 def _as_dataset(records, epochs, every, steps):
