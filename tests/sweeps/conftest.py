@@ -1,12 +1,15 @@
 """Processes that compute sweeps and are killed: forked from one that has imported everything, which saves seconds."""
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import time
 from pathlib import Path
 
 import pytest
+
+from dynloss import archive
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +48,17 @@ def child(processes, tmp_path):
             process.join()
 
     return start
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A switch: while it is on, nothing can be written."""
+    write, state = archive.write, {"full": True}
+
+    def limited(path, content):
+        if state["full"]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, content)
+
+    monkeypatch.setattr(archive, "write", limited)
+    return state

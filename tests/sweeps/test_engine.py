@@ -372,11 +372,50 @@ def test_other_code_is_refused_when_something_must_be_computed_and_else_shown_as
     assert run(new, seeds=[0], vectorize=False).origin == "archived"
 
 
+def test_anew_with_a_part_of_the_grid_keeps_the_rest(counted):
+    everything = run(number, vectorize=False)
+    part = run(number, seeds=[0], axes={"x": [1, 2]}, vectorize=False, fresh=True)
+    assert part.origin == "computed" and len(counted) == 22
+    assert run(number, vectorize=False).identical(everything.assign_attrs(run(number, vectorize=False).attrs))
+    assert len(counted) == 22
+
+
 def test_anew_after_misuse_leaves_the_old_store(tmp_path):
     first = run(number, vectorize=False, store=tmp_path / "store")
     with pytest.raises(ValueError, match="describes nothing"):
         run(number, store=tmp_path / "store", fresh=True, variables={"nothing": ((), {})})
     assert run(number, minutes=0, store=tmp_path / "store").done.all() and first.done.all()
+
+
+def unfinished(x, seed, checkpoint=None):
+    """Counts its calls in its checkpoint; the first call dies."""
+    calls = int(checkpoint.read_text()) + 1 if checkpoint.exists() else 1
+    checkpoint.write_text(str(calls))
+    if calls == 1 and x == 3:
+        raise RuntimeError("the machine went down")
+    checkpoint.unlink()
+    return {"value": calls}
+
+
+def test_a_point_goes_on_from_its_checkpoint(results):
+    with pytest.raises(sweeps.SweepError, match="went down"):
+        run(unfinished, axes={"x": [1, 2, 3]}, seeds=[0], vectorize=False)
+    (left,) = results.rglob(".*.checkpoint")
+    found = run(unfinished, axes={"x": [1, 2, 3]}, seeds=[0], vectorize=False)
+    assert found.value.sel(seed=0).values.tolist() == [1, 1, 2] and not left.exists()
+
+
+def test_what_is_finished_is_written_while_the_next_is_computed(results, monkeypatch):
+    """However long a point takes: no other one waits for it in memory."""
+    monkeypatch.setattr(engine, "WRITE_EVERY", 0.05)
+
+    def files_seen(x, seed):
+        until = time.monotonic() + 20 * x
+        while not (seen := len(list(results.rglob("*.nc")))) and time.monotonic() < until:
+            time.sleep(0.01)
+        return {"value": seen}
+
+    assert run(files_seen, axes={"x": [0, 1]}, seeds=[0], vectorize=False).value.sel(x=1, seed=0) == 1
 
 
 def test_another_precision_is_not_mixed_into_a_store(x64):
@@ -410,22 +449,14 @@ def test_a_store_that_is_deleted_while_it_is_used(tmp_path, monkeypatch):
     assert run(deleting, vectorize=False, store=tmp_path / "store", minutes=0).done.all()
 
 
-def test_a_full_disk_loses_nothing(monkeypatch, results):
-    write, disk = archive.write, {"full": True}
-
-    def limited(path, content):
-        if disk["full"]:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(path, content)
-
-    monkeypatch.setattr(archive, "write", limited)
+def test_a_full_disk_loses_nothing(monkeypatch, results, full_disk):
     with pytest.warns(archive.ArchiveWarning, match="20 points could not be written.*No space left"):
         found = run(number, vectorize=False)
     assert found.done.all() and found.path == "" and "not archived" in str(archive.provenance(found))
     assert list(results.rglob("*.nc")) == []
 
     def freeing(x, seed):
-        disk["full"] = x < 5
+        full_disk["full"] = x < 5
         time.sleep(0.02)
         return {"value": x}
 

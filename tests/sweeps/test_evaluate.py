@@ -133,7 +133,7 @@ def test_results_that_cannot_be_kept_are_refused(outputs, message):
         return outputs
 
     with pytest.raises(ValueError, match=f"function {message}"):
-        evaluate._point_by_point(function, {}, grids.select(POINTS, slice(1)))
+        evaluate._point_by_point(function, {}, None, grids.select(POINTS, slice(1)))
 
 
 def test_a_function_that_jax_cannot_trace_says_what_to_do():

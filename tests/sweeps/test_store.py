@@ -1,4 +1,3 @@
-import errno
 import shutil
 from pathlib import Path
 
@@ -109,20 +108,6 @@ def test_what_another_process_adds_with_other_code_is_left_out(folder):
     with pytest.warns(archive.ArchiveWarning, match="other code"):
         store.refresh()
     assert store.holds(points(1, 2)).tolist() == [True, False]
-
-
-@pytest.fixture
-def full_disk(monkeypatch):
-    """A switch: while it is on, nothing can be written."""
-    write, state = archive.write, {"full": True}
-
-    def limited(path, content):
-        if state["full"]:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(path, content)
-
-    monkeypatch.setattr(archive, "write", limited)
-    return state
 
 
 def test_a_full_disk_keeps_results_in_memory_and_writes_them_later(folder, full_disk):
@@ -268,16 +253,44 @@ def test_there_are_never_many_files(folder, monkeypatch):
     assert seconds(opened(folder)) == 2 * MANY + 5
 
 
-def test_beginning_anew_keeps_the_old_store_beside(folder):
-    store = opened(folder)
-    add(store, 1)
-    store.set_aside()
-    assert not store.holds(points(1)).any()
-    add(store, 2)
-    check(folder, 2)
+def test_beginning_anew_keeps_every_older_store_beside(folder):
+    for x, beside in ((1, []), (2, ["store.old"]), (3, ["store.2.old", "store.old"])):
+        store = opened(folder)
+        store.set_aside(points(1, 2))
+        assert not store.holds(points(1, 2)).any()
+        add(store, x)
+        assert sorted(path.name for path in folder.parent.glob("*.old")) == beside
+    check(folder, 3)
     check(folder.with_name("store.old"), 1)
-    store.set_aside()
-    check(folder.with_name("store.old"), 2)
+    check(folder.with_name("store.2.old"), 2)
+
+
+def test_beginning_anew_with_some_points_keeps_the_others(folder):
+    store = opened(folder)
+    add(store, 1, 2, 3, 4)
+    add(store, 5)
+    store.set_aside(points(2, 5))
+    assert store.holds(points(1, 2, 3, 4, 5)).tolist() == [True, False, True, True, False]
+    check(folder, 1, 3, 4)
+    check(folder.with_name("store.old"), 1, 2, 3, 4, 5)
+    assert seconds(opened(folder)) == 0.75
+    store.set_aside(points(7))  # nothing of it is there: nothing to put aside
+    assert not folder.with_name("store.2.old").exists()
+
+
+def test_beginning_anew_with_other_code_keeps_nothing_of_the_old(folder):
+    add(opened(folder), 1, 2)
+    store = opened(folder, code="two")
+    store.set_aside(points(2))
+    assert not store.holds(points(1, 2)).any() and files(folder) == []
+    check(folder.with_name("store.old"), 1, 2)
+
+
+def test_a_points_checkpoint_is_its_own_and_that_of_the_code(folder):
+    store = opened(folder)
+    path = store.checkpoint(points(1))
+    assert path.parent == folder and path == opened(folder).checkpoint(points(1))
+    assert path not in (store.checkpoint(points(2)), opened(folder, code="two").checkpoint(points(1)))
 
 
 def test_claims_hold_back_other_processes_until_they_are_given_up_or_die(folder, child):

@@ -10,10 +10,8 @@ import numpy as np
 
 from dynloss import archive
 from dynloss.sweeps import grid as grids
-from dynloss.sweeps.grid import FLAGS, SEED, Points, Variables
+from dynloss.sweeps.grid import FLAGS, SEED, Layout, Points, Variables
 from dynloss.sweeps.store import SweepError
-
-Layout = dict[str, tuple[tuple[int, ...], np.dtype]]  # shape and type of each of a point's results
 
 
 def check_function(function: Callable, names: list[str], constants: Mapping[str, Any]) -> None:
@@ -25,6 +23,11 @@ def check_function(function: Callable, names: list[str], constants: Mapping[str,
         inspect.signature(function).bind(**dict.fromkeys(names), **constants)
     except TypeError as error:
         raise ValueError(f"{called(function)} does not take {', '.join([*names, *constants])} ({error})") from None
+
+
+def takes_checkpoint(function: Callable, constants: Mapping[str, Any]) -> bool:
+    """Whether the function asks for a file in which to keep its unfinished run."""
+    return "checkpoint" in inspect.signature(function).parameters and "checkpoint" not in constants
 
 
 def check_outputs(function: Callable, outputs: Any, names: list[str]) -> None:
@@ -49,11 +52,6 @@ def traced(function: Callable, constants: Mapping[str, Any], names: list[str]) -
         raise
     check_outputs(function, found, names)
     return {name: (each.shape, np.dtype(each.dtype)) for name, each in found.items()}
-
-
-def layout(outputs: Mapping[str, np.ndarray]) -> Layout:
-    """The shapes and types of a batch's results."""
-    return {name: (values.shape[1:], values.dtype) for name, values in outputs.items()}
 
 
 def check_layout(expected: Layout, variables: Variables, names: list[str]) -> None:

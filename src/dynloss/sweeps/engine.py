@@ -59,11 +59,14 @@ def run(
         variables: {name: (dimensions after the point, attributes such as long_name and units)}.
         vectorize: ``function`` is traceable by JAX: it is vmapped over batches, and these are sharded over all local
             devices. If False it is any Python function, called point by point with plain numbers, one thread a core.
+            One that takes ``checkpoint=None`` is given a file of its own in which to keep an unfinished run, the same
+            one the next time that the same code computes the same point; or None, on a cluster.
         chunk: points in a batch. By default as many as keep the device busy and fit its memory.
         client: a ``distributed.Client``: batches go to its workers; only this process touches the store. By default
             one for the scheduler that the environment variable DYNLOSS_SCHEDULER names, if it does.
         minutes: compute for about so long, then return what there is; 0 computes nothing. ``None`` has no limit.
-        fresh: compute everything again; the store that there is moves aside, to ``<store>.old``.
+        fresh: compute all these points again. The store as it was stays beside, as ``<store>.old`` (then
+            ``<store>.2.old``, …); what it holds of other points stays in the store too, if the code is the same.
         progress: show a bar with the points done, the rate and the time left.
         store: the folder of the store, instead of one named by the figure, the function and the constants.
         results: the archive's folder; see ``archive.results_folder``.
@@ -103,13 +106,13 @@ def run(
         elif vectorize:
             how = evaluate.vectorised(function, fixed, names, chunk, wanted.size)
         else:
-            how = evaluate.pointwise(function, fixed)
+            how = evaluate.pointwise(function, fixed, kept.checkpoint)
         if how.layout:
             contract.check_layout(how.layout, variables or {}, names)
             if not anew and kept.parts:
                 contract.check_same(how.layout, kept.layout(), f"the store {kept.folder}", types=True)
         if anew:
-            kept.set_aside()
+            kept.set_aside(points)
         kept.merge(more_than=MANY)
         kept.note_request({name: values.tolist() for name, values in wanted.axes.items()}, wanted.size)
         facts = {"seed": _span(wanted.seeds)} | ({"dtype": fixed["precision"]} if "precision" in fixed else {})
@@ -188,10 +191,10 @@ def _compute(task: _Task, total: int, label: str | None) -> None:
                     how.submit(batch)
                     started = True
                 if how.busy:
-                    points, outputs = how.wait()
-                    layout = _checked(task, points, outputs, layout)
-                    finished.append((points, outputs))
-                    bar.update(len(points[SEED]))
+                    if (ready := how.wait(WRITE_EVERY if finished else None)) is not None:
+                        layout = _checked(task, ready[0], ready[1], layout)
+                        finished.append(ready)
+                        bar.update(len(ready[0][SEED]))
                     if time.monotonic() - since > WRITE_EVERY:
                         flush()
                     continue
@@ -201,7 +204,7 @@ def _compute(task: _Task, total: int, label: str | None) -> None:
                 bar.set_postfix_str("waiting for another process")
                 time.sleep(_POLL)
         finally:
-            finished += [each for each in how.close() if contract.fits(contract.layout(each[1]), layout)]
+            finished += [each for each in how.close() if contract.fits(grids.layout(each[1]), layout)]
             try:
                 flush()
             finally:
@@ -232,9 +235,9 @@ def _take(task: _Task, queue: deque[slice], bar) -> Points | None:
     return None
 
 
-def _checked(task: _Task, points: Points, outputs: evaluate.Outputs, expected: contract.Layout | None):
+def _checked(task: _Task, points: Points, outputs: evaluate.Outputs, expected: grids.Layout | None):
     """The layout that all results have to have; that of the first where none is known."""
-    found = contract.layout(outputs)
+    found = grids.layout(outputs)
     if expected is None:
         contract.check_layout(found, task.variables, task.store.names)
         expected = task.store.layout() or found

@@ -1,8 +1,8 @@
 """Ways to compute batches of points: vectorised over the local devices, in threads, or on a dask cluster.
 
-Each takes batches with ``submit`` as long as there is ``room``, hands out finished ones with ``wait``, and with
-``close`` what has finished when nothing more is wanted. ``layout`` says what a point's results look like, where that is
-known before anything is computed.
+Each takes batches with ``submit`` as long as there is ``room``, hands out finished ones with ``wait`` (or None, if
+nothing finishes in so many seconds), and with ``close`` what has finished when nothing more is wanted. ``layout`` says
+what a point's results look like, where that is known before anything is computed.
 """
 
 import contextlib
@@ -12,14 +12,15 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 from dynloss.checks import check_count
-from dynloss.sweeps.contract import Layout, argument_type, called, check_outputs, place, traced
-from dynloss.sweeps.grid import SEED, Points, select
+from dynloss.sweeps.contract import argument_type, called, check_outputs, place, takes_checkpoint, traced
+from dynloss.sweeps.grid import SEED, Layout, Points, select
 from dynloss.sweeps.store import SweepError
 
 Outputs = dict[str, np.ndarray]
@@ -71,18 +72,21 @@ class Local:
         except BaseException as error:
             self.finished.put((points, error))
 
-    def wait(self) -> Batch:
-        points, outputs = self.finished.get()
+    def wait(self, seconds: float | None = None) -> Batch | None:
+        try:
+            points, outputs = self.finished.get(timeout=seconds)
+        except queue.Empty:
+            return None
         self.running -= 1
         if isinstance(outputs, BaseException):
             raise outputs
         return points, outputs
 
     def close(self) -> list[Batch]:
-        ready = []
+        ready: list[Batch] = []
         while not self.finished.empty():
             with contextlib.suppress(BaseException):
-                ready.append(self.wait())
+                ready += filter(None, [self.wait(0)])
         return ready
 
 
@@ -126,10 +130,20 @@ def _compiled(batched: Callable, names: list[str], sharding: Any, size: int, shr
         size = len(devices) * max(1, size // 2 // len(devices))
 
 
-def pointwise(function: Callable, constants: Mapping[str, Any], workers: int | None = None) -> Local:
-    """Any Python function, point by point, one thread a core on a CPU; a batch is a point."""
+def pointwise(
+    function: Callable,
+    constants: Mapping[str, Any],
+    checkpoint: Callable[[Points], Path] | None = None,
+    workers: int | None = None,
+) -> Local:
+    """Any Python function, point by point, one thread a core on a CPU; a batch is a point.
+
+    One that takes a ``checkpoint`` is given the file that ``checkpoint`` names for its point.
+    """
+    files = checkpoint if takes_checkpoint(function, constants) else None
     workers = workers or (_cores() if jax.default_backend() == "cpu" else 1)
-    return Local(lambda points: partial(_point_by_point, function, dict(constants), points), 1, workers, leave=True)
+    begin = partial(partial, _point_by_point, function, dict(constants), files)
+    return Local(begin, 1, workers, leave=True)
 
 
 class Dask:
@@ -162,8 +176,8 @@ class Dask:
         self.running[future] = points
         self.finished.add(future)
 
-    def wait(self) -> Batch:
-        future = next(self.finished)
+    def wait(self, seconds: float | None = None) -> Batch:
+        future = next(self.finished)  # which knows no time limit
         return self.running.pop(future), future.result()
 
     def close(self) -> list[Batch]:
@@ -185,7 +199,7 @@ def _on_worker(sweep, function, constants, names, size, vectorise, x64, points) 
     """Compute a batch on a worker, which keeps the program that it has compiled for the batches to come."""
     jax.config.update("jax_enable_x64", x64)
     if not vectorise:
-        return _point_by_point(function, constants, points)
+        return _point_by_point(function, constants, None, points)  # no disk that all workers see
     with _compiling:
         if sweep not in _programs:
             while len(_programs) >= 4:
@@ -194,12 +208,13 @@ def _on_worker(sweep, function, constants, names, size, vectorise, x64, points) 
         return _programs[sweep].begin(points)()
 
 
-def _point_by_point(function, constants, points) -> Outputs:
+def _point_by_point(function, constants, checkpoint, points) -> Outputs:
     results = []
     for row in range(len(points[SEED])):
         one = select(points, slice(row, row + 1))
+        file = {"checkpoint": checkpoint(one)} if checkpoint else {}
         try:
-            outputs = function(**{name: values.item() for name, values in one.items()}, **constants)
+            outputs = function(**{name: values.item() for name, values in one.items()}, **constants, **file)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise SweepError(f"{called(function)} failed at {place(one)}: {reason}") from error

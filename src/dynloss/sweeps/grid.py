@@ -13,6 +13,7 @@ SEED = "seed"
 FLAGS = ("done", "diverged")
 Variables = Mapping[str, tuple[tuple[str, ...], dict[str, str]]]
 Points = dict[str, np.ndarray]
+Layout = dict[str, tuple[tuple[int, ...], np.dtype]]  # shape and type of each of a point's results
 
 _KNOWN = {
     "period": {"long_name": "period T", "units": "steps"},
@@ -121,6 +122,11 @@ def select(points: Points, where) -> Points:
 def joined(several: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Batches of points, or of what was computed for them, as one."""
     return {name: np.concatenate([each[name] for each in several]) for name in several[0]}
+
+
+def layout(outputs: Mapping[Any, Any]) -> Layout:
+    """The shapes and types of a batch's results, a row a point."""
+    return {str(name): (values.shape[1:], values.dtype) for name, values in outputs.items()}
 
 
 def rows(points: Points, outputs: Mapping[str, np.ndarray], variables: Variables) -> xr.Dataset:

@@ -7,9 +7,9 @@ there with the same result.
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ from dynloss import archive, fingerprint
 from dynloss.provenance import decoded
 from dynloss.sweeps import grid as grids
 from dynloss.sweeps.claims import Claims
-from dynloss.sweeps.grid import Points
+from dynloss.sweeps.grid import Layout, Points
 
 REQUEST = "request.json"
 MANY = 32  # files: more are merged, since reading takes about 10 ms for each
@@ -104,10 +104,9 @@ class Store:
         """What is on disk, file by file, and what could not be written yet."""
         return [*self._parts.values(), *self._unsaved]
 
-    def layout(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
-        """The shape of a point's variables, and their types; empty if there is no row."""
-        part = self.parts[0] if self.parts else xr.Dataset()
-        return {str(name): (each.shape[1:], each.dtype) for name, each in part.data_vars.items()}
+    def layout(self) -> Layout:
+        """Of a point's results; empty if there is no row."""
+        return grids.layout(self.parts[0].data_vars) if self.parts else {}
 
     @property
     def saved(self) -> bool:
@@ -201,15 +200,41 @@ class Store:
         self._own = [each for each in self._own if each not in names] + [name]
         self._superfluous.difference_update(names)
 
-    def set_aside(self) -> None:
-        """Begin anew: what there is goes to a folder beside, which replaces an older such."""
-        if self.parts:
-            old = self.folder.with_name(self.folder.name + ".old")
-            shutil.rmtree(old, ignore_errors=True)
-            os.replace(self.folder, old)
-            self.folder.mkdir()
+    def set_aside(self, points: Points) -> None:
+        """Begin anew with these points: all that there is stays in a folder beside.
+
+        The other points are kept in the store too, unless other code computed them.
+        """
+        stale = self.stale()
+        if not stale and not self.holds(points).any():
+            return
+        others = [] if stale else [part for each in self.parts if len((part := self._without(each, points)).point)]
+        if self.folder.is_dir():
+            os.replace(self.folder, self._free_name())
+        self.folder.mkdir(parents=True)
         for known in (self._parts, self._unsaved, self._held, self._superfluous, self._left_out, self._own):
             known.clear()  # type: ignore[attr-defined]
+        self._unsaved += others
+        self._held.update(key for part in others for key in grids.keys(part, self.names))
+        self.save()
+
+    def _without(self, part: xr.Dataset, points: Points) -> xr.Dataset:
+        """The rows of other points, with their share of the time."""
+        dropped = set(grids.keys(points, self.names))
+        left = [row for row, key in enumerate(grids.keys(part, self.names)) if key not in dropped]
+        seconds = decoded(part.attrs)["seconds"] * len(left) / len(part.point)
+        return part.isel(point=left).assign_attrs(seconds=round(seconds, 3))
+
+    def _free_name(self) -> Path:
+        """<store>.old, or <store>.2.old, …."""
+        numbers = itertools.chain([""], (f".{number}" for number in itertools.count(2)))
+        paths = (self.folder.with_name(f"{self.folder.name}{number}.old") for number in numbers)
+        return next(path for path in paths if not path.exists())
+
+    def checkpoint(self, point: Points) -> Path:
+        """Where a point may keep its unfinished run: the same file as long as the code is the same."""
+        about = grids.keys(point, self.names)[0] + fingerprint.fingerprint(self.hashes).encode()
+        return self.folder / f".{hashlib.sha256(about).hexdigest()[:16]}.checkpoint"
 
     def note_request(self, axes: Mapping[str, list], size: int) -> None:
         """What was asked for last, for ``dynloss sweep status``."""
