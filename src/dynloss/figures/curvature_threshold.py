@@ -5,10 +5,10 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from dynloss.dynamics import PowerLaw
-from dynloss.figures.style import INK, RANKS, THRESHOLD, figure_style, panel_label
+from dynloss.figures.style import INK, RANKS, THRESHOLD, figure_style, panel_label, plain_numbers, step_axis
 
 PAPER_EXPONENT = -0.9  # Sec. III.C
 _MARKERS = ("o", "s", "^")
@@ -43,9 +43,8 @@ def plot(networks: Mapping[str, Any], readings: Mapping[str, str], fits: Fits, s
             panel_label(ax, "bcdefg"[row])
             ax.tick_params(labelbottom=row == len(static) - 1)
         if first is not None:
-            first.set_xlabel("minimisation step $t$ (steps)")
+            step_axis(first)
             first.xaxis.set_major_locator(MaxNLocator(4))
-            first.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
         figure.legend(handles=_handles(power, rate), loc="outside lower center", ncols=2)
     return figure
 
@@ -75,8 +74,7 @@ def _power_law(ax, networks, readings, fits):
         ax.plot(reach, guide, color=INK, linestyle=":", linewidth=1.6, label=name)
     ax.set(xscale="log", yscale="log", xlabel=r"learning rate $\eta$", ylabel=r"curvature threshold $\lambda_{th}$")
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(NullFormatter())
+        plain_numbers(axis)
     _few_ticks(ax.xaxis, reach)
     _few_ticks(ax.yaxis, ax.get_ylim())
 

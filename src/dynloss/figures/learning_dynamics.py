@@ -2,10 +2,9 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import FuncFormatter
 
 from dynloss.dynamics import Instability
-from dynloss.figures.style import CLASSES, END, INK, RANKS, START, THRESHOLD, figure_style, panel_label
+from dynloss.figures.style import CLASSES, END, INK, RANKS, START, THRESHOLD, figure_style, panel_label, step_axis
 
 _DOTS = {"linestyle": "", "marker": ".", "markersize": 1.6, "rasterized": True, "markeredgewidth": 0}
 
@@ -127,8 +126,7 @@ def _marks(ax, cascades, window):
 
 
 def _step_axis(ax):
-    ax.set_xlabel("minimisation step $t$ (steps)")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
+    step_axis(ax)
     ax.tick_params(axis="x", labelrotation=30)
 
 

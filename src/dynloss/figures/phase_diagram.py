@@ -7,9 +7,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import BoundaryNorm
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
-from dynloss.figures.style import INK, RANKS, figure_style, panel_label
+from dynloss.figures.style import INK, RANKS, figure_style, panel_label, plain_numbers
 
 TRAINING, VALIDATION = "accuracy", "validation_accuracy"
 _NAMES = {TRAINING: "training accuracy", VALIDATION: "validation accuracy"}
@@ -138,8 +138,7 @@ def plot_curves(curves: Mapping[str, Any], regions: Mapping[str, Region]):
             if region is not None and float(curve.period) <= region.longest:
                 ax.axvspan(region.weakest, region.strongest, color="0.88", zorder=0, label="claimed region")
             ax.set_xscale("log")
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            ax.xaxis.set_minor_formatter(NullFormatter())
+            plain_numbers(ax.xaxis)
             ax.set(xlabel="amplitude $A$", title=f"{label}, $T$ = {float(curve.period):g} steps")
             panel_label(ax, letter)
         lowest = min(float(curve[name].min()) for curve in curves.values() for name in _NAMES)
@@ -200,8 +199,7 @@ def _region(ax, region, values, colour="white"):
 def _plane(ax, values):
     ax.set(xscale="log", yscale="log")
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(NullFormatter())
+        plain_numbers(axis)
 
 
 def _outer_labels(axes):

@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib
 import matplotlib.pyplot as plt
 import seaborn as sns
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 # Okabe and Ito's colours, told apart by all common kinds of colour vision.
 CLASSES = ("#D55E00", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9")
@@ -51,3 +52,15 @@ def panel_label(ax, letter: str) -> None:
         f"({letter})", (0, 1), xycoords="axes fraction", xytext=(-4, 3), textcoords="offset points", ha="right",
         va="bottom", fontweight="bold",
     )
+
+
+def plain_numbers(axis) -> None:
+    """Label a logarithmic axis with 1, 10, 100 instead of powers of ten."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def step_axis(ax) -> None:
+    """Minimisation steps along x, their thousands set apart."""
+    ax.set_xlabel("minimisation step $t$ (steps)")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
