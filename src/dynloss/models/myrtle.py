@@ -1,5 +1,6 @@
 """Myrtle networks (Shankar et al. 2020, arXiv:2003.02237), the convolutional networks of Figs. 1, S2 and S3."""
 
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -7,6 +8,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from dynloss.checks import check_count
+from dynloss.models.convolution import convolution
 
 # Convolutions before the first pooling, between the first and the second, and after the second.
 _CONVOLUTIONS = {5: (2, 1, 1), 7: (2, 2, 2), 10: (3, 3, 3)}
@@ -52,14 +54,14 @@ class Myrtle(nn.Module):
         check_count("final_pools", self.final_pools, at_least=0)
         check_images(inputs, 2 ** (2 + self.final_pools))
         types = {"param_dtype": self.param_dtype, "dtype": self.dtype or self.param_dtype}
+        convolve = partial(nn.Conv, kernel_size=(3, 3), kernel_init=HE, conv_general_dilated=convolution, **types)
         # One average over the last pixels is the same as averages of averages, and cheaper.
         windows = (2, 2, 2**self.final_pools)
         x, number = inputs, 0
         for convolutions, window in zip(_CONVOLUTIONS[self.depth], windows, strict=True):
             for _ in range(convolutions):
                 number += 1
-                x = nn.Conv(self.channels, (3, 3), kernel_init=HE, name=f"convolution_{number}", **types)(x)
-                x = nn.relu(x)
+                x = nn.relu(convolve(features=self.channels, name=f"convolution_{number}")(x))
             x = average_pool(x, window)
         types["dtype"] = self.param_dtype
         return nn.Dense(self.num_classes, kernel_init=HE, name="output", **types)(x.reshape(len(x), -1))

@@ -7,6 +7,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from dynloss.checks import check_count, check_number
+from dynloss.models.convolution import convolution
 from dynloss.models.myrtle import HE, check_images
 
 
@@ -87,6 +88,7 @@ def _convolution(model: WideResNet, channels: int, window: int, name: str, strid
         padding=window // 2,
         use_bias=False,
         kernel_init=HE,
+        conv_general_dilated=convolution,
         dtype=model.dtype,
         name=name,
     )

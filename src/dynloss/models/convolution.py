@@ -1,0 +1,223 @@
+r"""Convolutions whose derivatives of every order are fast on a processor too.
+
+XLA's processor backend hands a plain convolution to a good matrix product, but the gradients of one to loops that are
+several times as slow, many times inside another loop (jax-ml/jax#12868). Here all three products of images x, a kernel
+k and the slopes g = ∂L/∂y of its outputs are plain convolutions:
+
+.. math::
+    y_{r} = \sum_i x_{r + i}\, k_i, \qquad
+    \frac{\partial L}{\partial x_s} = \sum_i g_{s - i}\, k_i^\mathsf{T}, \qquad
+    \frac{\partial L}{\partial k_i} = \sum_r x_{r + i}^\mathsf{T}\, g_r .
+
+The first is ``convolve``; the second too, with the kernel turned around; the third is ``correlate``, a convolution of
+images with images, in groups of them that fit into the cache. Each is the derivative of the others, so both are
+primitives of JAX that know each other: reverse mode, forward mode and one over the other, as Hessians need it, stay
+among them. On a GPU or TPU ``convolution`` is the plain one.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+from jaxtyping import Array, Float
+
+_LAYOUT = ("NHWC", "HWIO", "NHWC")
+_PLAIN = lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
+# Images that enter a product together in ``correlate``: of 32 × 32 pixels and 64 channels they fill 4 MB.
+_GROUP = 16
+
+
+def convolution(
+    inputs: Float[Array, "P ... D"],
+    kernel: Float[Array, "... C"],
+    strides: Sequence[int] = (1, 1),
+    padding: Any = "SAME",
+    **options: Any,
+) -> Float[Array, "P ..."]:
+    """``lax.conv_general_dilated`` of images, for ``flax.linen.Conv(conv_general_dilated=convolution)``.
+
+    Args:
+        inputs: (P, H, W, D).
+        kernel: (h, w, D, C), of the same type.
+        strides: pixels from one output to the next, along either side.
+        padding: "SAME", "VALID", or pixels of zeros before and after, along either side.
+        options: the others of ``lax.conv_general_dilated``. With dilations, groups of channels or another layout it
+            is that function itself.
+
+    >>> convolution(jnp.ones((1, 3, 3, 1)), jnp.ones((3, 3, 1, 1)))[0, :, :, 0].tolist()
+    [[4.0, 6.0, 4.0], [6.0, 9.0, 6.0], [4.0, 6.0, 4.0]]
+    """
+    strides = tuple(strides)
+    if jax.default_backend() != "cpu" or not _is_plain(inputs, kernel, options):
+        options.setdefault("dimension_numbers", _LAYOUT)
+        return lax.conv_general_dilated(inputs, kernel, strides, padding, **options)
+    if isinstance(padding, str):
+        padding = lax.padtype_to_pads(inputs.shape[1:3], kernel.shape[:2], strides, padding)
+    padding = tuple((int(before), int(after)) for before, after in padding)
+    if strides != (1, 1):
+        inputs, kernel = _without_strides(inputs, kernel, strides, padding)
+        padding = ((0, 0), (0, 0))
+    return _convolve.bind(inputs, kernel, padding=padding)
+
+
+def _is_plain(inputs, kernel, options: dict[str, Any]) -> bool:
+    ones = {"lhs_dilation", "rhs_dilation", "feature_group_count", "batch_group_count"}
+    layout = options.get("dimension_numbers")
+    return (
+        inputs.ndim == kernel.ndim == 4
+        and inputs.dtype == kernel.dtype
+        and inputs.shape[3] == kernel.shape[2]
+        and (layout in (None, _LAYOUT) or layout == _PLAIN)
+        and all(set(jax.tree.leaves(options.get(name))) <= {1} for name in ones)
+        and options.get("preferred_element_type") in (None, inputs.dtype)
+    )
+
+
+def _without_strides(inputs, kernel, strides, padding):
+    """Images and a kernel whose convolution, without strides or padding, is the same.
+
+    Each patch of as many pixels as the strides becomes one pixel with all their channels; the kernel's likewise.
+    """
+    sides = zip(inputs.shape[1:3], kernel.shape[:2], strides, padding, strict=True)
+    around, ends, used = [], [], []
+    for side, window, stride, (before, after) in sides:
+        patches = -(-window // stride)
+        outputs = (side + before + after - window) // stride + 1
+        around.append((before, (outputs + patches - 1) * stride - side - before, 0))
+        ends.append((0, patches * stride - window, 0))
+        used.append(min(window, stride))
+    none = (0, 0, 0)
+    inputs = lax.pad(inputs, jnp.zeros((), inputs.dtype), [none, *around, none])
+    kernel = lax.pad(kernel, jnp.zeros((), kernel.dtype), [*ends, none, none])
+    (down, across), (rows, columns) = strides, used
+
+    def patched(pixels, first: int):
+        """With sides at ``first`` and the next axis, the channels after them."""
+        before, (height, width, channels, *after) = pixels.shape[:first], pixels.shape[first:]
+        pixels = pixels.reshape(*before, height // down, down, width // across, across, channels, *after)
+        pixels = jnp.moveaxis(pixels, first + 2, first + 1)
+        pixels = lax.slice_in_dim(pixels, 0, rows, axis=first + 2)
+        pixels = lax.slice_in_dim(pixels, 0, columns, axis=first + 3)
+        return pixels.reshape(*before, height // down, width // across, rows * columns * channels, *after)
+
+    return patched(inputs, 1), patched(kernel, 0)
+
+
+def _turned(kernel):
+    """The kernel of the transposed convolution."""
+    return jnp.swapaxes(kernel[::-1, ::-1], 2, 3)
+
+
+def _beyond(window, padding):
+    """The padding of the transposed convolution."""
+    return tuple((size - 1 - before, size - 1 - after) for size, (before, after) in zip(window, padding, strict=True))
+
+
+def _convolved(inputs, kernel, *, padding):
+    # The barrier keeps XLA from undoing ``_turned`` in favour of its own, slow, reversed windows.
+    kernel = lax.optimization_barrier(kernel)
+    return lax.conv_general_dilated(inputs, kernel, (1, 1), padding, dimension_numbers=_LAYOUT)
+
+
+def _correlated(inputs, slopes, *, padding):
+    """A convolution with the slopes as its kernel; the images take the part of channels, and channels that of images.
+
+    XLA would move the axes by strides, slowly: the barriers make it copy.
+    """
+    narrow = inputs.dtype
+    wide = narrow if jnp.finfo(narrow).bits >= 32 else jnp.float32  # of a sum over many groups
+
+    def product(inputs, slopes):
+        inputs, slopes = inputs.astype(wide).transpose(3, 1, 2, 0), slopes.astype(wide).transpose(1, 2, 0, 3)
+        inputs, slopes = lax.optimization_barrier((inputs, slopes))
+        return lax.conv_general_dilated(inputs, slopes, (1, 1), padding, dimension_numbers=_LAYOUT)
+
+    def add(total, group):
+        return total + product(*group), None
+
+    rest = -len(inputs) % _GROUP if len(inputs) > _GROUP else 0
+    if rest:  # images of zeros add nothing
+        inputs, slopes = (jnp.pad(each, ((0, rest), (0, 0), (0, 0), (0, 0))) for each in (inputs, slopes))
+    if len(inputs) > _GROUP:
+        groups = tuple(each.reshape(-1, _GROUP, *each.shape[1:]) for each in (inputs, slopes))
+        first = jax.eval_shape(product, *(each[0] for each in groups))
+        total, _ = lax.scan(add, jnp.zeros(first.shape, wide), groups)
+    else:
+        total = product(inputs, slopes)
+    return lax.optimization_barrier(total).transpose(1, 2, 0, 3).astype(narrow)
+
+
+def _shape_convolved(inputs, kernel, *, padding):
+    sides = zip(inputs.shape[1:3], kernel.shape[:2], padding, strict=True)
+    outputs = (side + before + after - window + 1 for side, window, (before, after) in sides)
+    return inputs.update(shape=(inputs.shape[0], *outputs, kernel.shape[3]))
+
+
+def _shape_correlated(inputs, slopes, *, padding):
+    sides = zip(inputs.shape[1:3], slopes.shape[1:3], padding, strict=True)
+    window = (side + before + after - outputs + 1 for side, outputs, (before, after) in sides)
+    return inputs.update(shape=(*window, inputs.shape[3], slopes.shape[3]))
+
+
+def _primitive(name: str, compute, shape) -> Primitive:
+    primitive = Primitive(name)
+    primitive.def_abstract_eval(shape)
+    primitive.def_impl(jax.jit(primitive.bind, static_argnames="padding"))
+    mlir.register_lowering(primitive, mlir.lower_fun(compute, multiple_results=False))
+    return primitive
+
+
+_convolve = _primitive("convolve", _convolved, _shape_convolved)
+_correlate = _primitive("correlate", _correlated, _shape_correlated)
+
+
+def _to_inputs(slopes, _, kernel, *, padding):
+    return _convolve.bind(slopes, _turned(kernel), padding=_beyond(kernel.shape[:2], padding))
+
+
+def _to_kernel(slopes, inputs, _, *, padding):
+    return _correlate.bind(inputs, slopes, padding=padding)
+
+
+def _correlate_to_inputs(kernel, _, slopes, *, padding):
+    return _to_inputs(slopes, _, kernel, padding=padding)
+
+
+def _correlate_to_slopes(kernel, inputs, _, *, padding):
+    return _convolve.bind(inputs, kernel, padding=padding)
+
+
+ad.defbilinear(_convolve, _to_inputs, _to_kernel)
+ad.defbilinear(_correlate, _correlate_to_inputs, _correlate_to_slopes)
+
+
+def _one_by_one(primitive, arguments, axes, **options):
+    """Under ``vmap``: one after another, for one convolution with many kernels is far slower on a processor."""
+    many = [jnp.moveaxis(each, axis, 0) for each, axis in zip(arguments, axes, strict=True) if axis is not None]
+
+    def one(own):
+        own = iter(own)
+        return primitive.bind(
+            *(each if axis is None else next(own) for each, axis in zip(arguments, axes, strict=True)), **options
+        )
+
+    return lax.map(one, many), 0
+
+
+def _convolve_many(arguments, axes, **options):
+    """Images of many, with the same kernel, go together."""
+    (inputs, kernel), (axis, other) = arguments, axes
+    if other is not None:
+        return _one_by_one(_convolve, arguments, axes, **options)
+    inputs = jnp.moveaxis(inputs, axis, 0)
+    outputs = _convolve.bind(inputs.reshape(-1, *inputs.shape[2:]), kernel, **options)
+    return outputs.reshape(*inputs.shape[:2], *outputs.shape[1:]), 0
+
+
+batching.primitive_batchers[_convolve] = _convolve_many
+batching.primitive_batchers[_correlate] = partial(_one_by_one, _correlate)

@@ -1,0 +1,192 @@
+"""Our convolutions against JAX's own: values, derivatives of either mode and second order, strides, vmap, bfloat16."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from dynloss.models import convolution as module
+from dynloss.models.convolution import convolution
+from dynloss.models.myrtle import Myrtle
+from dynloss.models.wide_resnet import WideResNet
+
+LAYOUT = ("NHWC", "HWIO", "NHWC")
+on_a_processor = pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere it is JAX's own")
+
+# images, pixels, channels before and after, window, strides, padding
+CASES = {
+    "3 x 3": (3, (6, 8), 2, 4, (3, 3), (1, 1), "SAME"),
+    "groups of images": (37, (4, 5), 2, 3, (3, 3), (1, 1), "SAME"),
+    "1 x 1": (3, (4, 4), 2, 4, (1, 1), (1, 1), "VALID"),
+    "strides": (3, (6, 7), 2, 4, (3, 3), (2, 2), ((1, 1), (1, 1))),
+    "strides beyond the window": (3, (7, 8), 2, 4, (1, 1), (2, 2), ((0, 0), (0, 0))),
+    "everything uneven": (2, (7, 9), 2, 3, (5, 2), (3, 1), "SAME"),
+    "one-sided padding": (2, (6, 8), 2, 3, (2, 4), (1, 2), ((2, 0), (1, 3))),
+}
+
+
+def plain(strides, padding):
+    def convolved(inputs, kernel):
+        return lax.conv_general_dilated(inputs, kernel, strides, padding, dimension_numbers=LAYOUT)
+
+    return convolved
+
+
+@pytest.fixture(params=CASES.values(), ids=CASES.keys())
+def case(request, x64):
+    """Ours, JAX's own, images with a kernel, and a direction in which to change them."""
+    samples, sides, before, after, window, strides, padding = request.param
+    random = np.random.RandomState(0)
+
+    def draw():
+        inputs, kernel = random.randn(samples, *sides, before), random.randn(*window, before, after)
+        return jnp.asarray(inputs), jnp.asarray(kernel)
+
+    return (lambda x, k: convolution(x, k, strides, padding)), plain(strides, padding), draw(), draw()
+
+
+def agree(found, expected):
+    def close(one, other):
+        assert one.dtype == other.dtype and one.shape == other.shape
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-12 * float(np.abs(other).max()))
+
+    jax.tree.map(close, found, expected)
+
+
+def slopes(convolved):
+    """Of a loss with curvature, with respect to images and kernel."""
+    return jax.grad(lambda x, k: jnp.sum(jnp.sin(convolved(x, k))), (0, 1))
+
+
+def test_values_and_all_derivatives(case):
+    ours, theirs, point, direction = case
+
+    def everything(convolved):
+        def run(point, direction):
+            outputs, forward = jax.jvp(convolved, point, direction)
+            gradient, curved = jax.jvp(slopes(convolved), point, direction)
+            linear = jax.linearize(slopes(convolved), *point)[1](*direction)
+            mixed = jax.grad(lambda x: jnp.vdot(slopes(convolved)(x, point[1])[1], direction[1]))(point[0])
+            twice = jax.jvp(lambda *at: jax.jvp(convolved, at, direction)[1], point, direction)[1]
+            (back,) = jax.linear_transpose(lambda x: convolved(x, point[1]), point[0])(outputs)
+            return outputs, forward, gradient, curved, linear, mixed, twice, back
+
+        return jax.jit(run)(point, direction)
+
+    agree(everything(ours), everything(theirs))
+
+
+@pytest.mark.parametrize("axes", [(2, 1), (2, None), (None, 1)])
+def test_many_at_once(x64, axes):
+    random = np.random.RandomState(0)
+    inputs, kernel = jnp.asarray(random.randn(3, 5, 2, 4, 2)), jnp.asarray(random.randn(3, 2, 3, 2, 4))
+    inputs, kernel = inputs if axes[0] else inputs[:, :, 0], kernel if axes[1] else kernel[:, 0]
+
+    def everything(convolved):
+        many = jax.vmap(convolved, axes)
+        return jax.jit(lambda *at: (many(*at), jax.vmap(slopes(convolved), axes)(*at), slopes(many)(*at)))(
+            inputs, kernel
+        )
+
+    agree(everything(convolution), everything(plain((1, 1), "SAME")))
+
+
+def test_inside_a_loop_and_alone(x64):
+    random = np.random.RandomState(0)
+    inputs, kernel = jnp.asarray(random.randn(20, 4, 4, 2)), jnp.asarray(random.randn(3, 3, 2, 2))
+
+    def descended(convolved):
+        def step(kernel, _):
+            return kernel - 0.01 * slopes(convolved)(inputs, kernel)[1], None
+
+        return lax.scan(step, kernel, length=3)[0]
+
+    expected = descended(plain((1, 1), "SAME"))
+    agree(descended(convolution), expected)
+    assert np.abs(expected - kernel).max() > 1e-3
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])
+def test_short_numbers(dtype):
+    random = np.random.RandomState(0)
+    inputs, kernel = (jnp.asarray(random.randn(*shape), dtype) for shape in ((40, 6, 6, 4), (3, 3, 4, 4)))
+    exact = jax.jit(slopes(plain((1, 1), "SAME")))(inputs.astype(jnp.float32), kernel.astype(jnp.float32))
+    found = jax.jit(slopes(convolution))(inputs, kernel)
+    for one, other in zip(found, exact, strict=True):
+        assert one.dtype == dtype
+        error = np.linalg.norm(one.astype(jnp.float32) - other) / np.linalg.norm(other)
+        assert error < (0.03 if dtype == jnp.bfloat16 else 1e-5)
+
+
+@on_a_processor
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rhs_dilation": (2, 2)},
+        {"feature_group_count": 2},
+        {"dimension_numbers": ("NHWC", "HWOI", "NHWC")},
+        {"preferred_element_type": jnp.float64},
+    ],
+)
+def test_what_else_jax_can_do_is_jaxs_own(x64, options):
+    random = np.random.RandomState(0)
+    inputs, kernel = jnp.asarray(random.randn(2, 6, 6, 4), jnp.float32), jnp.asarray(random.randn(3, 3, 4, 4))
+    kernel = kernel[:, :, :2] if "feature_group_count" in options else kernel
+    kernel = kernel.astype(jnp.float32)
+    found = convolution(inputs, kernel, (1, 1), "SAME", **options)
+    agree(found, lax.conv_general_dilated(inputs, kernel, (1, 1), "SAME", **{"dimension_numbers": LAYOUT} | options))
+    assert "convolve" not in str(
+        jax.make_jaxpr(lambda *at: convolution(*at, (1, 1), "SAME", **options))(inputs, kernel)
+    )
+
+
+def test_misuse_is_told_by_jax():
+    with pytest.raises(TypeError, match="same dtype"):
+        convolution(jnp.zeros((1, 4, 4, 2)), jnp.zeros((3, 3, 2, 2), jnp.bfloat16))
+    with pytest.raises((TypeError, ValueError), match="feature"):
+        convolution(jnp.zeros((1, 4, 4, 2)), jnp.zeros((3, 3, 3, 2)))
+
+
+@on_a_processor
+def test_elsewhere_it_is_jaxs_own(monkeypatch):
+    at = jnp.zeros((2, 4, 4, 2)), jnp.zeros((3, 3, 2, 2))
+    assert "convolve" in str(jax.make_jaxpr(convolution)(*at))
+    monkeypatch.setattr(module.jax, "default_backend", lambda: "gpu")
+    assert "convolve" not in str(jax.make_jaxpr(lambda *at: convolution(*at))(*at))
+
+
+@pytest.mark.parametrize(
+    "model", [Myrtle(5, 4, 3, 1, param_dtype=jnp.float64), WideResNet(10, 1, 3)], ids=["Myrtle", "WRN"]
+)
+def test_models_are_the_same_with_plain_convolutions(x64, monkeypatch, model):
+    """The outputs, the gradient and a Hessian-vector product, forward over reverse, of whole networks."""
+    random = np.random.RandomState(0)
+    inputs = jnp.asarray(random.randn(4, 8, 8, 3).astype(getattr(model, "param_dtype", np.float32)))
+    shapes = jax.eval_shape(model.init, jax.random.key(0), inputs)
+
+    def draw(leaf):
+        if len(leaf.shape) == 1:
+            return jnp.asarray(random.uniform(0.5, 1.5, leaf.shape), leaf.dtype)
+        return jnp.asarray(random.randn(*leaf.shape) / np.prod(leaf.shape[:-1]) ** 0.5, leaf.dtype)
+
+    variables, direction = jax.tree.map(draw, shapes), jax.tree.map(draw, shapes["params"])
+
+    def everything():
+        def outputs(params):
+            return model.apply(variables | {"params": params}, inputs)
+
+        gradient = jax.grad(lambda params: jnp.sum(jnp.sin(outputs(params))))
+        at, change = variables["params"], direction
+        return jax.jit(
+            lambda at: (outputs(at), jax.jvp(gradient, (at,), (change,)), jax.linearize(gradient, at)[1](change))
+        )(at)
+
+    found = everything()
+    for name in ("myrtle", "wide_resnet"):
+        monkeypatch.setattr(f"dynloss.models.{name}.convolution", lax.conv_general_dilated)
+    expected = everything()
+    precise = jax.tree.leaves(inputs)[0].dtype == jnp.float64
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        scale = float(np.abs(other).max())
+        np.testing.assert_allclose(one, other, rtol=0, atol=scale * (1e-11 if precise else 2e-3))
