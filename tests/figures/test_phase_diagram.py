@@ -57,6 +57,26 @@ def test_a_diagram_without_contrast_is_drawn(values):
     phase_diagram.plot({"100 units": same}, {"100 units": REGION}).canvas.draw()
 
 
+def test_cells_show_each_accuracy_in_its_own_colours_and_leave_gaps_blank(means):
+    one = means["100 units"]
+    one["validation_accuracy"] = one["validation_accuracy"].where(one["validation_accuracy"] < 0.7)
+    figure = phase_diagram.plot_cells(one, REGION)
+    left, right = figure.axes[:2]
+    np.testing.assert_allclose(left.collections[0].get_array().ravel(), one["accuracy"].T.values.ravel())
+    assert right.collections[0].get_array().mask.sum() == 3
+    assert left.collections[0].get_clim() == pytest.approx((0.5, 0.9))
+    assert right.collections[0].get_clim() == pytest.approx((0.4, 0.65))
+    assert [(ax.patches[0].get_x(), ax.patches[0].get_y()) for ax in (left, right)] == [(10, 5), (10, 5)]
+    written = {text.get_position(): text.get_text() for text in right.texts}
+    assert len(written) == 6 and written[(100, 1)] == "0.550" and (10, 100) not in written
+
+
+def test_cells_without_anything_say_so():
+    nothing = plane(np.full((3, 3), np.nan))
+    figure = phase_diagram.plot_cells({"accuracy": nothing, "validation_accuracy": nothing}, REGION)
+    assert [ax.texts[0].get_text() for ax in figure.axes[:2]] == ["nothing computed"] * 2
+
+
 def test_certainty_shows_errors_and_numbers():
     errors, numbers = plane(np.full((3, 3), 0.01)), plane(np.full((3, 3), 5))
     errors[0, 0] = np.nan

@@ -63,6 +63,29 @@ def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
     return figure
 
 
+def plot_cells(means: Mapping[str, Any], region: Region):
+    """The mean accuracies of one network, point by point: training and validation, each with its own colours.
+
+    Args:
+        means: {``accuracy``, ``validation_accuracy``: (period, amplitude)}; NaN, which is not computed, stays blank.
+        region: where the paper claims the improvement, outlined.
+    """
+    with figure_style():
+        figure, axes = _grid_of_planes(1, 4.2)
+        for ax, letter, (name, title) in zip(axes[0], "ab", _NAMES.items(), strict=True):
+            values = means[name].transpose("amplitude", "period")
+            _cells(figure, ax, values, f"mean {title}", "viridis", empty="nothing computed")
+            _numbers(ax, values)
+            _region(ax, region, values, colour="#D55E00")
+            for axis, ticks in ((ax.xaxis, values.period), (ax.yaxis, values.amplitude)):
+                axis.set_ticks(ticks.values)
+                axis.set_ticks([], minor=True)
+            ax.set_title(title, loc="center")
+            panel_label(ax, letter)
+        _outer_labels(axes)
+    return figure
+
+
 def plot_gain(gains: Mapping[str, Any], margins: Mapping[str, Any], regions: Mapping[str, Region]):
     """What the oscillations gain over A = 1 with the same seeds; hatched where the confidence interval holds zero.
 
@@ -169,15 +192,25 @@ def _contours(ax, values, levels):
     )
 
 
-def _cells(figure, ax, values, label, colours, norm=None):
+def _cells(figure, ax, values, label, colours, norm=None, empty="fewer than two seeds"):
     if not np.isfinite(values).any():
-        ax.text(0.5, 0.5, "fewer than two seeds", transform=ax.transAxes, ha="center", va="center")
+        ax.text(0.5, 0.5, empty, transform=ax.transAxes, ha="center", va="center")
     drawn = ax.pcolormesh(
         _edges(values.period.values), _edges(values.amplitude.values), np.ma.masked_invalid(values), cmap=colours,
         norm=norm,
     )  # fmt: skip
     _plane(ax, values)
     figure.colorbar(drawn, ax=ax, label=label, ticks=MaxNLocator(integer=norm is not None))
+
+
+def _numbers(ax, values):
+    """Write each value into its cell, dark on bright ones."""
+    middle = (float(values.max()) + float(values.min())) / 2
+    for (row, column), value in np.ndenumerate(values.values):
+        if np.isfinite(value):
+            place = float(values.period[column]), float(values.amplitude[row])
+            colour = INK if value > middle else "white"
+            ax.text(*place, f"{value:.3f}", color=colour, ha="center", va="center", fontsize="x-small")
 
 
 def _edges(values):

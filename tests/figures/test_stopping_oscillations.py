@@ -1,0 +1,52 @@
+"""Fig. S3: each seed's curve, their mean, the dotted line and the stop are where the data say."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import xarray as xr
+
+from dynloss.figures import stopping_oscillations
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def runs(seeds=3):
+    epoch = np.array([0, 5, 10])
+    rising = np.linspace(0.1, 0.5, 3) + 0.01 * np.arange(seeds)[:, None]
+    both = {"accuracy": (("seed", "epoch"), rising + 0.2), "validation_accuracy": (("seed", "epoch"), rising)}
+    return xr.Dataset(both, coords={"seed": np.arange(seeds), "epoch": epoch})
+
+
+def test_every_seed_has_a_line_and_the_mean_a_thick_one():
+    figure = stopping_oscillations.plot({"A = 1": runs()}, stop_epoch=5, dotted=0.47)
+    left, right = figure.axes
+    *seeds, mean, stop, dotted = left.get_lines()
+    assert len(seeds) == 3
+    for line, seed in zip(seeds, runs().validation_accuracy, strict=True):
+        np.testing.assert_allclose(line.get_ydata(), seed)
+    np.testing.assert_allclose(mean.get_ydata(), runs().validation_accuracy.mean("seed"))
+    assert mean.get_linewidth() > seeds[0].get_linewidth()
+    assert stop.get_xdata()[0] == 5 and dotted.get_ydata()[0] == 0.47 and dotted.get_linestyle() == ":"
+    np.testing.assert_allclose(right.get_lines()[3].get_ydata(), runs().accuracy.mean("seed"))
+    assert (left.get_ylabel(), right.get_ylabel()) == ("validation accuracy", "training accuracy")
+
+
+def test_seeds_that_are_not_computed_are_left_out_of_lines_and_means():
+    missing = runs().where(runs().seed < 2)
+    figure = stopping_oscillations.plot({"A = 1": runs(), "A = 50": missing}, stop_epoch=5, dotted=0.47)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "A = 1: mean of 3 seeds", "A = 50: mean of 2 seeds", "oscillations stop", "best of the static loss"
+    ]  # fmt: skip
+    means = [line for line in figure.axes[0].get_lines() if line.get_linewidth() == 2]
+    np.testing.assert_allclose(means[1].get_ydata(), runs(2).validation_accuracy.mean("seed"))
+
+
+def test_nothing_computed_is_drawn_as_nothing():
+    nothing = runs() * np.nan
+    figure = stopping_oscillations.plot({"A = 1": nothing}, stop_epoch=5, dotted=np.nan)
+    figure.canvas.draw()
+    assert figure.legends[0].get_texts()[0].get_text() == "A = 1: mean of 0 seeds"
