@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import BoundaryNorm
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from dynloss.figures.style import INK, RANKS, figure_style, panel_label, plain_numbers
@@ -14,6 +15,7 @@ from dynloss.figures.style import INK, RANKS, figure_style, panel_label, plain_n
 TRAINING, VALIDATION = "accuracy", "validation_accuracy"
 _NAMES = {TRAINING: "training accuracy", VALIDATION: "validation accuracy"}
 _LEVELS = 12
+_FEW = 6  # values on an axis: each has its tick
 
 
 class Region(NamedTuple):
@@ -77,9 +79,6 @@ def plot_cells(means: Mapping[str, Any], region: Region):
             _cells(figure, ax, values, f"mean {title}", "viridis", empty="nothing computed")
             _numbers(ax, values)
             _region(ax, region, values, colour="#D55E00")
-            for axis, ticks in ((ax.xaxis, values.period), (ax.yaxis, values.amplitude)):
-                axis.set_ticks(ticks.values)
-                axis.set_ticks([], minor=True)
             ax.set_title(title, loc="center")
             panel_label(ax, letter)
         _outer_labels(axes)
@@ -204,13 +203,14 @@ def _cells(figure, ax, values, label, colours, norm=None, empty="fewer than two 
 
 
 def _numbers(ax, values):
-    """Write each value into its cell, dark on bright ones."""
+    """Write each value into its cell, dark on bright ones, and legible where the frame of a region crosses it."""
     middle = (float(values.max()) + float(values.min())) / 2
     for (row, column), value in np.ndenumerate(values.values):
         if np.isfinite(value):
             place = float(values.period[column]), float(values.amplitude[row])
-            colour = INK if value > middle else "white"
-            ax.text(*place, f"{value:.3f}", color=colour, ha="center", va="center", fontsize="x-small")
+            colour, halo = (INK, "white") if value > middle else ("white", INK)
+            text = ax.text(*place, f"{value:.3f}", color=colour, ha="center", va="bottom", fontsize="small", zorder=3)
+            text.set_path_effects([withStroke(linewidth=1.2, foreground=halo, alpha=0.5)])
 
 
 def _edges(values):
@@ -231,7 +231,10 @@ def _region(ax, region, values, colour="white"):
 
 def _plane(ax, values):
     ax.set(xscale="log", yscale="log")
-    for axis in (ax.xaxis, ax.yaxis):
+    for axis, grid in ((ax.xaxis, values.period), (ax.yaxis, values.amplitude)):
+        if grid.size <= _FEW:
+            axis.set_ticks(grid.values)
+            axis.set_ticks([], minor=True)
         plain_numbers(axis)
 
 
