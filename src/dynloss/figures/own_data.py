@@ -1,0 +1,103 @@
+"""Pictures of the page on one's own data: a run, a search for T and A, and accuracies of single classes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label
+from dynloss.sweeps.statistics import summary
+
+_MARKERS = "osD^vP"
+
+
+def plot_run(weights: Any, curves: Mapping[str, Any]):
+    """(a) The weight of each class at each step; (b) the static loss along runs of as many steps.
+
+    Args:
+        weights: Γ, (steps, C).
+        curves: {label: (steps,) losses, in nats}.
+    """
+    with figure_style():
+        figure, (above, below) = plt.subplots(2, 1, figsize=(10, 6), sharex=True, height_ratios=[1, 1.3])
+        table = np.asarray(weights).T
+        edges = np.arange(table.shape[1] + 1), np.arange(len(table) + 1) - 0.5
+        drawn = above.pcolormesh(*edges, table, cmap="viridis", vmin=0, rasterized=True)
+        above.set(ylabel="class", yticks=range(0, len(table), max(1, len(table) // 5)))
+        figure.colorbar(drawn, ax=above, label=r"weight $\Gamma_i$", pad=0.01)
+        for (label, curve), colour in zip(curves.items(), (INK, *RANKS), strict=False):
+            below.plot(np.asarray(curve), color=colour, linewidth=1, label=label)
+        below.set(yscale="log", xlabel="step (steps)", ylabel="static training loss (nats)")
+        below.legend(loc="upper right", ncols=len(curves))
+        for ax, letter in zip((above, below), "ab", strict=True):
+            panel_label(ax, letter)
+    return figure
+
+
+def plot_search(searches: Mapping[str, Any]):
+    """What the oscillations gain in validation accuracy over A for each T, with 95 % intervals.
+
+    The same seeds are compared, each loss at the learning rate that is the best for it: one for A = 1, and one for
+    each other point.
+
+    Args:
+        searches: {label: (learning_rate, period, amplitude, seed) accuracies, with A = 1 among them}.
+    """
+    with figure_style():
+        figure, axes = plt.subplots(1, len(searches), figsize=(10, 4.2), squeeze=False)
+        for ax, letter, (label, accuracy) in zip(axes[0], "abcd", searches.items(), strict=False):
+            found = summary(_gain(accuracy))
+            ax.axhline(0, color=INK, linestyle="--", linewidth=1.2, label="the static loss, $A = 1$")
+            for number, (period, colour) in enumerate(zip(found.mean.period.values, RANKS, strict=False)):
+                mean, margin = (each.sel(period=period) for each in (found.mean, found.margin))
+                line = {"color": colour, "marker": _MARKERS[number], "capsize": 3, "linewidth": 1.4}
+                # A little apart, so that no bar hides another.
+                at = mean.amplitude.values * 1.08 ** (number - 0.5)
+                ax.errorbar(at, mean.values, margin.fillna(0).values, label=f"$T$ = {period:g} steps", **line)
+            ax.set_xscale("log")
+            ax.xaxis.set_major_locator(FixedLocator(found.mean.amplitude.values))
+            ax.xaxis.set_minor_locator(NullLocator())
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            ax.yaxis.set_major_locator(MaxNLocator(6))
+            ax.set(xlabel="amplitude $A$", title=label)
+            panel_label(ax, letter)
+        axes[0, 0].set_ylabel("gain in validation accuracy")
+        handles, names = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+    return figure
+
+
+def plot_classes(accuracies: Mapping[str, Mapping[str, Any]], rare: Sequence[int]):
+    """The accuracy on each class, by several ways of training, with 95 % intervals; rare classes on grey.
+
+    Args:
+        accuracies: {network: {way: (digit, seed) accuracies}}, a panel for each network.
+        rare: classes with few samples.
+    """
+    with figure_style():
+        rows = len(accuracies)
+        figure, axes = plt.subplots(rows, 1, figsize=(10, 1 + 2.8 * rows), squeeze=False, sharex=True)
+        for ax, letter, (label, ways) in zip(axes[:, 0], "abcd", accuracies.items(), strict=False):
+            for digit in rare:
+                ax.axvspan(digit - 0.5, digit + 0.5, color="0.9", zorder=0, linewidth=0)
+            for number, (way, values) in enumerate(ways.items()):
+                found = summary(values)
+                at = np.arange(values.sizes["digit"]) + 0.18 * (number - (len(ways) - 1) / 2)
+                colour = (INK, *CLASSES[::2], *CLASSES[1::2])[number]
+                points = {"color": colour, "marker": _MARKERS[number % 6], "markersize": 4.5, "linestyle": ""}
+                ax.errorbar(at, found.mean.values, found.margin.fillna(0).values, capsize=2, label=way, **points)
+            ax.set(title=label, ylabel="test accuracy", xlim=(-0.5, values.sizes["digit"] - 0.5))
+            panel_label(ax, letter)
+        axes[-1, 0].set(xlabel="class (grey: one training sample in ten kept)", xticks=range(values.sizes["digit"]))
+        handles, names = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _gain(accuracy):
+    """Over (period, amplitude > 1, seed): each point less the static loss, both at their best learning rates."""
+    rate = accuracy.mean("seed").fillna(-1).argmax("learning_rate")
+    best = accuracy.isel(learning_rate=rate).drop_vars("learning_rate")
+    return best.drop_sel(amplitude=1) - best.sel(amplitude=1, drop=True).isel(period=0, drop=True)

@@ -1,0 +1,75 @@
+"""Fig. S4: the test accuracy of the wide residual network along A, and over the (T, A) plane."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from dynloss.figures.style import INK, RANKS, figure_style, panel_label
+
+
+def plot(curve: Mapping[str, Any], plane: Any, period: float):
+    """(a) The mean along A at one period, in a band of one standard deviation; (b) the mean over T and A.
+
+    Args:
+        curve: ``mean`` and ``deviation`` over ``amplitude``; NaN, where nothing is computed, is left out.
+        plane: means over (period, amplitude); NaN stays blank.
+        period: T of the curve, outlined in (b).
+    """
+    with figure_style():
+        figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), width_ratios=[1, 1.15])
+        mean, deviation = curve["mean"], curve["deviation"].fillna(0)
+        left.fill_between(mean.amplitude, mean - deviation, mean + deviation, color=RANKS[0], alpha=0.25, linewidth=0)
+        left.plot(mean.amplitude, mean, color=RANKS[0], marker="o", markersize=4)
+        if 1 in mean.amplitude:
+            left.axhline(float(mean.sel(amplitude=1)), color=INK, linestyle="--", linewidth=1, label="$A = 1$")
+            left.legend(loc="best")
+        _amplitudes(left, mean.amplitude.values)
+        left.set(ylabel="test accuracy", title=f"$T$ = {period:g} steps")
+        _cells(figure, right, plane, period)
+        for ax, letter in zip((left, right), "ab", strict=True):
+            panel_label(ax, letter)
+    return figure
+
+
+def plot_gain(gain: Any, margin: Any, period: float):
+    """The gain over A = 1 along the amplitude, with its confidence intervals and the line of no gain.
+
+    Args:
+        gain: mean differences over ``amplitude`` > 1.
+        margin: half the widths of their confidence intervals; NaN, with fewer than two seeds, has no bar.
+        period: T.
+    """
+    with figure_style():
+        figure, ax = plt.subplots(figsize=(7, 3.8))
+        ax.axhline(0, color=INK, linestyle="--", linewidth=1)
+        points: dict[str, Any] = {"color": RANKS[1], "marker": "s", "capsize": 3, "linestyle": ""}
+        ax.errorbar(gain.amplitude.values, gain.values, margin.fillna(0).values, **points)
+        _amplitudes(ax, gain.amplitude.values)
+        ax.set(ylabel="gain in test accuracy", title=f"$T$ = {period:g} steps")
+    return figure
+
+
+def _cells(figure, ax, plane, period):
+    """A map of cells of one size, whatever the values between them."""
+    values = plane.transpose("amplitude", "period")
+    drawn = ax.pcolormesh(np.ma.masked_invalid(values), cmap="viridis", edgecolor="white", linewidth=1)
+    figure.colorbar(drawn, ax=ax, label="mean test accuracy", ticks=MaxNLocator(6))
+    for axis, coordinate in ((ax.xaxis, values.period), (ax.yaxis, values.amplitude)):
+        axis.set_ticks(np.arange(coordinate.size) + 0.5, [f"{value:g}" for value in coordinate.values])
+    if period in values.period:
+        column = int(np.flatnonzero(values.period.values == period)[0])
+        outline = Rectangle((column, 0), 1, values.amplitude.size)
+        outline.set(fill=False, edgecolor=RANKS[1], linewidth=2.5, clip_on=False)
+        ax.add_patch(outline)
+    ax.set(xlabel="period $T$ (steps)", ylabel="amplitude $A$", title="over period and amplitude")
+
+
+def _amplitudes(ax, values):
+    ax.set(xscale="log", xlabel="amplitude $A$")
+    ax.xaxis.set_major_locator(FixedLocator(values))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
