@@ -56,6 +56,18 @@ def test_figures_4_and_s1_share_their_run(archive):
     assert not (archive / "figS1_hessian_eigenvalues").exists()
 
 
+def test_figures_1_and_s3_share_their_runs(archive):
+    """The same simulation and parameters, so that the second reads what the first computed."""
+    whole, part = (FIGURES[stem] for stem in ("fig01_cifar_phase_diagram", "figS3_stopping_oscillations"))
+    assert cells(whole.stem)[2].source == cells(part.stem)[2].source
+    shared = {name: whole.parameters[name] for name in part.parameters}
+    assert shared == part.parameters
+    for name, profile in whole.profiles.items():
+        assert {k: v for k, v in profile.parameters.items() if k in shared} == part.profiles[name].parameters
+    assert len(list((archive / whole.stem).iterdir())) == 1
+    assert not (archive / part.stem).exists()
+
+
 def test_the_first_cell_leaves_what_is_installed_alone():
     sources = {cells(stem)[0].source for stem in FIGURES}
     assert len(sources) == 1

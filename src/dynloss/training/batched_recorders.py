@@ -1,0 +1,99 @@
+"""What full-batch training can record where the samples do not fit into memory together: ``recorders``, by batches."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+
+from dynloss import losses
+from dynloss.checks import check_count
+from dynloss.datasets.base import Dataset
+from dynloss.spectral import batched
+from dynloss.spectral.lanczos import Ritz
+from dynloss.training.full_batch import Recorder, Snapshot
+
+
+def training_state(
+    apply: Callable, data: Dataset, batch_size: int, every: int = 1, loss: Callable = losses.cross_entropy
+) -> Recorder:
+    """``loss`` F of eq. (1) and ``static_loss`` (Γ = 1), in nats, and training ``accuracy``, from one forward pass."""
+    sums = _sums(apply, data, batch_size, loss)
+    return _recorder(
+        lambda at: sums(at.params, at.weights),
+        {
+            "loss": ((), {"long_name": "dynamical loss F", "units": "nats"}),
+            "static_loss": ((), {"long_name": "static loss (Γ = 1)", "units": "nats"}),
+            "accuracy": ((), {"long_name": "training accuracy", "units": "1"}),
+        },
+        every,
+    )
+
+
+def validation_accuracy(apply: Callable, data: Dataset, batch_size: int, every: int = 1) -> Recorder:
+    """``validation_accuracy``: the fraction of ``data`` classified correctly."""
+    sums = _sums(apply, data, batch_size, losses.cross_entropy)
+    variables = {"validation_accuracy": ((), {"long_name": "validation accuracy", "units": "1"})}
+    return _recorder(lambda at: {"validation_accuracy": sums(at.params, at.weights)["accuracy"]}, variables, every)
+
+
+def hessian(k: int = 1, order: int = 16, every: int = 1) -> Recorder:
+    """The k largest eigenvalues of the Hessian of F(·; Γ(t)), descending, with their residuals.
+
+    The gradient of the run, over batches, is differentiated forwards: see ``spectral.batched.hessian_operator``.
+    """
+    variables = _eigenvalues("hessian", "Hessian eigenvalue λ", "rank", k)
+
+    def measure(at: Snapshot) -> dict[str, Any]:
+        return _named("hessian", batched.hessian_eigenvalues(at.gradient, at.params, k, order=order))
+
+    return _recorder(measure, variables, every)
+
+
+def ntk(apply: Callable, inputs: Any, batch_size: int, order: int = 16, every: int = 1) -> Recorder:
+    """The largest eigenvalue of the full NTK of eq. (11) on ``inputs``, with its residual."""
+    variables = _eigenvalues("ntk", "NTK eigenvalue", "ntk_rank", 1)
+
+    def measure(at: Snapshot) -> dict[str, Any]:
+        ritz = batched.ntk_eigenvalues(apply, at.params, inputs, batch_size=batch_size, order=order)
+        return _named("ntk", ritz)
+
+    return _recorder(measure, variables, every)
+
+
+def _sums(apply, data, batch_size, loss) -> Callable:
+    """(params, weights) -> both losses and the accuracy of ``data``."""
+    batches = batched.in_batches(batch_size, data.inputs, data.labels)
+    samples = len(data)
+
+    def sums(params, weights):
+        def part(batch):
+            (inputs, labels), there = batch
+            logits = apply(params, inputs)
+            each = jnp.where(there, loss(logits, labels), 0)
+            right = there & (jnp.argmax(logits, -1).astype(labels.dtype) == labels)
+            return {
+                "loss": jnp.sum(weights[labels] * each) / samples,
+                "static_loss": jnp.sum(each) / samples,
+                "accuracy": jnp.sum(right.astype(logits.dtype)) / samples,
+            }
+
+        return batched.sum_over(batches, part)
+
+    return sums
+
+
+def _recorder(measure, variables, every) -> Recorder:
+    check_count("every", every, at_least=1)
+    return Recorder(measure, variables, every)
+
+
+def _eigenvalues(name: str, long_name: str, dim: str, k: int):
+    check_count("k", k, at_least=1)
+    return {
+        f"{name}_eigenvalues": ((dim,), {"long_name": long_name, "units": "1"}),
+        f"{name}_residuals": ((dim,), {"long_name": f"residual of the {long_name}", "units": "1"}),
+    }
+
+
+def _named(name: str, ritz: Ritz) -> dict[str, Any]:
+    return {f"{name}_eigenvalues": ritz.eigenvalues, f"{name}_residuals": ritz.residuals}
