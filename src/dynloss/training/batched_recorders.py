@@ -6,11 +6,10 @@ from typing import Any
 import jax.numpy as jnp
 
 from dynloss import losses
-from dynloss.checks import check_count
 from dynloss.datasets.base import Dataset
 from dynloss.spectral import batched
-from dynloss.spectral.lanczos import Ritz
 from dynloss.training.full_batch import Recorder, Snapshot
+from dynloss.training.recorders import _eigenvalues, _named, _recorder
 
 
 def training_state(
@@ -80,20 +79,3 @@ def _sums(apply, data, batch_size, loss) -> Callable:
         return batched.sum_over(batches, part)
 
     return sums
-
-
-def _recorder(measure, variables, every) -> Recorder:
-    check_count("every", every, at_least=1)
-    return Recorder(measure, variables, every)
-
-
-def _eigenvalues(name: str, long_name: str, dim: str, k: int):
-    check_count("k", k, at_least=1)
-    return {
-        f"{name}_eigenvalues": ((dim,), {"long_name": long_name, "units": "1"}),
-        f"{name}_residuals": ((dim,), {"long_name": f"residual of the {long_name}", "units": "1"}),
-    }
-
-
-def _named(name: str, ritz: Ritz) -> dict[str, Any]:
-    return {f"{name}_eigenvalues": ritz.eigenvalues, f"{name}_residuals": ritz.residuals}
