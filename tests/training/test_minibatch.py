@@ -82,7 +82,7 @@ def plain_loop(model, variables, data, schedule, rate, epochs, seed=0):
 
 def in_one_call(monkeypatch):
     """As on a GPU: all the steps of an epoch in one compiled loop."""
-    monkeypatch.setattr(batches, "calls", lambda steps: [(0, steps)])
+    monkeypatch.setattr(batches, "calls", lambda steps, *_: [(0, steps)])
 
 
 @pytest.mark.parametrize("looped", [False, True])
@@ -111,6 +111,31 @@ def test_equals_a_plain_loop_in_float64(x64, monkeypatch, looped):
             assert float(row[f"{prefix}accuracy"]) == pytest.approx(
                 np.mean(np.asarray(logits).argmax(axis=1) == some.labels)
             )
+
+
+def test_how_many_steps_go_into_a_call(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+    assert batches.calls(3) == [(0, 1), (1, 1), (2, 1)]
+    assert batches.calls(98, True) == [(start, 14) for start in range(0, 98, 14)]
+    assert batches.calls(16, True) == [(0, 16)]
+    assert batches.calls(17, True) == [(start, 1) for start in range(17)]
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert batches.calls(98) == batches.calls(98, True) == [(0, 98)]
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere all of them do")
+def test_plain_convolutions_do_not_go_into_loops_on_a_processor():
+    class Plain(nn.Module):
+        @nn.compact
+        def __call__(self, inputs):
+            return nn.Dense(3)(jnp.mean(nn.Conv(2, (3, 3))(inputs), axis=(1, 2)))
+
+    def fits(model):
+        inputs = jax.ShapeDtypeStruct((50, 8, 8, 3), jnp.float32)
+        return batches.fits_a_loop(model, jax.eval_shape(model.init, jax.random.key(0), inputs), inputs)
+
+    assert fits(MODEL) and fits(WideResNet(10, 1, 3))
+    assert not fits(Plain())
 
 
 def test_no_amplitude_equals_the_static_loss_to_the_last_bit(whole):

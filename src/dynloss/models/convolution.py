@@ -28,8 +28,8 @@ from jaxtyping import Array, Float
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _PLAIN = lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
-# Images that enter a product together in ``correlate``: of 32 × 32 pixels and 64 channels they fill 4 MB.
-_GROUP = 16
+# Images that enter a product together in ``correlate``: of 32 × 32 pixels and 64 channels they fill 2 MB.
+_GROUP = 8
 
 
 def convolution(

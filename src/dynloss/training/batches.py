@@ -140,11 +140,24 @@ def evaluated(parts: Parts, variables, inputs, labels, batch_size: int) -> dict[
     return {"static_loss": float(loss), "accuracy": float(right)}
 
 
-def calls(steps: int) -> list[tuple[int, int]]:
+def calls(steps: int, together: bool = False) -> list[tuple[int, int]]:
     """How many steps go into each call of the compiled program, as (first, number).
 
-    All; on a processor one, since XLA compiles the gradients of convolutions in a loop to code many times as slow
-    there (jax-ml/jax#12868), and a call costs nothing beside a step. It is the same arithmetic.
+    All, or one on a processor. Where they may go ``together`` on a processor too, up to 16, which share the memory that
+    each call has to get anew, and always as many, so that one program is compiled. It is the same arithmetic.
     """
-    together = 1 if jax.default_backend() == "cpu" else steps
-    return [(start, together) for start in range(0, steps, together)]
+    if jax.default_backend() != "cpu":
+        number = steps
+    else:
+        number = max(n for n in range(1, 17) if steps % n == 0) if together else 1
+    return [(start, number) for start in range(0, steps, number)]
+
+
+def fits_a_loop(model, variables, inputs) -> bool:
+    """Whether training steps of a model may go together into a loop on a processor.
+
+    XLA compiles the gradients of plain convolutions in a loop to code many times as slow there (jax-ml/jax#12868); not
+    those of ``dynloss.models.convolution``.
+    """
+    traced = jax.make_jaxpr(partial(outputs_of, model, key=jax.random.key(0)))(variables, inputs)
+    return "conv_general_dilated" not in str(traced)

@@ -176,9 +176,10 @@ def train(
     else:
         evaluate(state.variables)
     key = jax.random.key(np.uint32(seed))
+    calls = batches.calls(steps, batches.fits_a_loop(model, variables, on_device[""][0][:batch_size]))
     with full_batch._progress_bar(progress, epochs * steps, first * steps) as bar:
         for epoch in range(first, epochs):
-            state = _one_epoch(parts, state, on_device[""], key, epoch, tables, batch_size, bar)
+            state = _one_epoch(parts, state, on_device[""], key, epoch, tables, batch_size, calls, bar)
             if (done := epoch + 1) % evaluate_every == 0 or done == epochs:
                 evaluate(state.variables)
                 bar.set_postfix({name: f"{values[-1]:.3f}" for name, values in records.items() if "accuracy" in name})
@@ -191,14 +192,14 @@ def train(
     return Run(state.variables, trajectory)
 
 
-def _one_epoch(parts, state, data, key, epoch, tables, batch_size, bar):
+def _one_epoch(parts, state, data, key, epoch, tables, batch_size, calls, bar):
     """All samples once, in the order that the key and the number of the epoch give."""
     samples = len(data[1])
     steps = steps_per_epoch(samples, batch_size)
     order, noise = batches.shuffled(key, epoch, samples, batch_size)
     rates, weights = (jnp.asarray(table[epoch * steps : (epoch + 1) * steps]) for table in tables)
     rows = batches.Epoch(order, rates, weights, noise)
-    for start, count in batches.calls(steps):
+    for start, count in calls:
         state = jax.block_until_ready(batches.advance(state, *data, rows, start, count, parts))
         bar.update(count)
     return state
