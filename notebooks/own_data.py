@@ -203,7 +203,8 @@ searches = {
 # %% [markdown]
 # For each network the best learning rate of the static loss, and the best of all three for the dynamical loss. What to
 # look for: does any interval in the picture lie wholly above zero? With so few networks it hardly can. (At $A = 1$ the
-# period in the table means nothing.)
+# period in the table means nothing.) A best value at the edge of its grid asks for a wider grid, which this page does
+# not try, as it has to run in two minutes.
 
 # %%
 def best(search, oscillating):
