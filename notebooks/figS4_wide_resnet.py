@@ -169,8 +169,6 @@ sweep = functools.partial(
 # the curve, and shown at all periods.
 
 # %%
-import time
-
 import pandas as pd
 
 from dynloss.figures import wide_resnet as figure
@@ -185,43 +183,22 @@ parts = {
     "the plane": axes | {"amplitude": axes["amplitude"][1:]},
 }
 sizes = {"along A": (first_seeds, seeds), "the plane": (first_seeds, plane_seeds)}
-plan = [(name, parts[name], range(sizes[name][scale])) for scale in (0, 1) for name in parts]
+plan = [sweeps.Stage(name, parts[name], range(sizes[name][scale])) for scale in (0, 1) for name in parts]
 
 # %%
-began, origins = time.monotonic(), {"archived"}
-for number, (_, part, networks) in enumerate(plan[:stages]):
-    left = None if minutes is None else minutes - (time.monotonic() - began) / 60
-    if left is not None and left <= 0:
-        break
-    origins.add(sweep(axes=part, seeds=networks, minutes=left, fresh=fresh and number == 0).origin)
+origin = sweeps.run_plan(sweep, plan[:stages], minutes=minutes, fresh=fresh)
 
 # %%
 computed = sweep(axes=axes, seeds=range(max(first_seeds, seeds, plane_seeds)), minutes=0)  # all that there is
 plane = computed.where(computed.amplitude > 1, computed.sel(period=period, drop=True))  # A = 1 at every period
-origin = "computed" if "computed" in origins else "archived"
 plane = plane.assign_attrs(origin=origin, scale=grid.scale(plane))
-
-
-def progress():
-    for name, part, networks in plan:
-        done = computed.done.sel(part | {"seed": list(networks)})
-        yield {
-            "stage": name,
-            "T": ", ".join(f"{T:g}" for T in part["period"]),
-            "A": ", ".join(f"{A:g}" for A in part["amplitude"]),
-            "seeds": len(networks),
-            "networks": done.size,
-            "of these computed": int(done.sum()),
-        }
-
-
-pd.DataFrame(progress(), index=pd.RangeIndex(1, len(plan) + 1))
+sweeps.progress_of(plan, computed)
 
 # %%
 curve = plane.test_accuracy.sel(period=period)
 along = {"mean": curve.mean("seed"), "deviation": curve.std("seed", ddof=1)}
 
-# %% mystnb={"figure": {"caption": "Test accuracy of a wide residual network, compare Figure S4 of the paper: (a) along the amplitude at one period, the mean over seeds in a band of one standard deviation; dashed: the static loss. (b) The mean over period and amplitude, with the period of (a) outlined; the bottom row is the static loss at every period. Blank is what is not computed yet.", "name": "fig-wide-resnet"}, "image": {"alt": "Left, a curve of test accuracy against amplitude with a shaded band and a dashed line at the accuracy of the static loss, from which the curve does not rise. Right, a map in coloured cells over period and amplitude, brightest in its bottom row, the static loss, and among small amplitudes."}}
+# %% mystnb={"figure": {"caption": "Test accuracy of a wide residual network, compare Figure S4 of the paper: (a) along the amplitude at one period, the mean over seeds in a band of one standard deviation; dashed: the static loss. (b) The mean over period and amplitude, with the period of (a) outlined; the bottom row is the static loss at every period. Blank is what is not computed yet.", "name": "fig-wide-resnet"}, "image": {"alt": "Left, a curve of test accuracy against amplitude with a shaded band and a dashed line at the accuracy of the static loss. Right, a map in coloured cells over period and amplitude, with the static loss in its bottom row and one column outlined."}}
 figure.plot(along, plane.test_accuracy.mean("seed"), period);
 
 # %%
@@ -237,7 +214,7 @@ archive.provenance(plane)
 gain = plane.test_accuracy - plane.test_accuracy.sel(amplitude=1)
 gains = sweeps.summary(gain.sel(period=period).drop_sel(amplitude=1))
 
-# %% mystnb={"figure": {"caption": "What oscillations gain in test accuracy over the static loss along the amplitude: the mean difference between the same seeds, with its 95 % confidence interval (Student's t). With one seed there is no bar.", "name": "fig-wide-resnet-gain"}, "image": {"alt": "Points with error bars of the gain in test accuracy against the amplitude; a dashed line marks zero, and no error bar lies wholly above it."}}
+# %% mystnb={"figure": {"caption": "What oscillations gain in test accuracy over the static loss along the amplitude: the mean difference between the same seeds, with its 95 % confidence interval (Student's t). With one seed there is no bar.", "name": "fig-wide-resnet-gain"}, "image": {"alt": "Points with error bars of the gain in test accuracy against the amplitude; a dashed line marks zero."}}
 figure.plot_gain(gains.mean, gains.margin, period);
 
 # %% [markdown]

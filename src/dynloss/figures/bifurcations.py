@@ -4,10 +4,10 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from dynloss.dynamics import Instability
-from dynloss.figures.style import CLASSES, END, INK, RANKS, START, THRESHOLD, figure_style, panel_label
+from dynloss.figures.style import CLASSES, END, INK, RANKS, START, THRESHOLD, figure_style, panel_label, step_axis
 
 _DOTS: dict[str, Any] = {"linestyle": "", "marker": ".", "markeredgewidth": 0, "rasterized": True}
 _RARE = 0.005  # the share of values at each end that the axes of the lower panels may leave out
@@ -43,9 +43,9 @@ def plot(trajectory, weights, cascades: list[Instability], threshold: float, edg
             curvature.axhline(threshold, color=THRESHOLD, linestyle="--", linewidth=1)
             for ax in (accuracy, loss, curvature):
                 _marks(ax, cascades)
-            curvature.set(xlim=window, xlabel="minimisation step $t$ (steps)")
+            curvature.set(xlim=window)
             curvature.xaxis.set_major_locator(MaxNLocator(6 if column == 0 else 4))
-            curvature.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
+            step_axis(curvature)
         for ax, letter in zip(axes.T.ravel(), "abcdefgh", strict=True):
             panel_label(ax, letter)
         labels = (r"$\Gamma_i$", "training accuracy", r"$\mathcal{F}(t)-\mathcal{F}(t-1)$ (nats)", r"Hessian $\lambda$")

@@ -5,9 +5,9 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
-from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label
+from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label, ticks_at
 from dynloss.sweeps.statistics import summary
 
 _MARKERS = "osD^vP"
@@ -57,9 +57,7 @@ def plot_search(searches: Mapping[str, Any]):
                 at = mean.amplitude.values * 1.08 ** (number - 0.5)
                 ax.errorbar(at, mean.values, margin.fillna(0).values, label=f"$T$ = {period:g} steps", **line)
             ax.set_xscale("log")
-            ax.xaxis.set_major_locator(FixedLocator(found.mean.amplitude.values))
-            ax.xaxis.set_minor_locator(NullLocator())
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            ticks_at(ax.xaxis, found.mean.amplitude.values)
             ax.yaxis.set_major_locator(MaxNLocator(6))
             ax.set(xlabel="amplitude $A$", title=label)
             panel_label(ax, letter)

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from dynloss.figures.style import INK, RANKS, figure_style, panel_label, plain_numbers
+from dynloss.figures.style import INK, RANKS, figure_style, panel_label, plain_numbers, ticks_at
 
 TRAINING, VALIDATION = "accuracy", "validation_accuracy"
 _NAMES = {TRAINING: "training accuracy", VALIDATION: "validation accuracy"}
@@ -233,9 +233,9 @@ def _plane(ax, values):
     ax.set(xscale="log", yscale="log")
     for axis, grid in ((ax.xaxis, values.period), (ax.yaxis, values.amplitude)):
         if grid.size <= _FEW:
-            axis.set_ticks(grid.values)
-            axis.set_ticks([], minor=True)
-        plain_numbers(axis)
+            ticks_at(axis, grid.values)
+        else:
+            plain_numbers(axis)
 
 
 def _outer_labels(axes):

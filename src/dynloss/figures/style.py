@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib
 import matplotlib.pyplot as plt
 import seaborn as sns
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 # Okabe and Ito's colours, told apart by all common kinds of colour vision.
 CLASSES = ("#D55E00", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9")
@@ -58,6 +58,13 @@ def plain_numbers(axis) -> None:
     """Label a logarithmic axis with 1, 10, 100 instead of powers of ten."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def ticks_at(axis, values) -> None:
+    """A tick at each of these values, and nowhere else, on a logarithmic axis."""
+    axis.set_major_locator(FixedLocator(values))
+    axis.set_minor_locator(NullLocator())
+    plain_numbers(axis)
 
 
 def step_axis(ax) -> None:

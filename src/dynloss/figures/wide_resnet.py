@@ -6,9 +6,9 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
-from dynloss.figures.style import INK, RANKS, figure_style, panel_label
+from dynloss.figures.style import INK, RANKS, figure_style, panel_label, ticks_at
 
 
 def plot(curve: Mapping[str, Any], plane: Any, period: float):
@@ -70,6 +70,4 @@ def _cells(figure, ax, plane, period):
 
 def _amplitudes(ax, values):
     ax.set(xscale="log", xlabel="amplitude $A$")
-    ax.xaxis.set_major_locator(FixedLocator(values))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ticks_at(ax.xaxis, values)

@@ -1,0 +1,64 @@
+"""A sweep in stages: on one store, each with more points or more seeds than the last, as far as the time allows."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+import xarray as xr
+
+
+class Stage(NamedTuple):
+    """Some of a sweep's points.
+
+    Attributes:
+        name: in words.
+        axes: {name: values}.
+        seeds: whole numbers.
+    """
+
+    name: str
+    axes: Mapping[str, Sequence[float]]
+    seeds: Sequence[int]
+
+
+def run_plan(
+    sweep: Callable[..., xr.Dataset], plan: Sequence[Stage], *, minutes: float | None = None, fresh: bool = False
+) -> str:
+    """Compute what is missing of one stage after the other.
+
+    Args:
+        sweep: ``sweeps.run`` with all but its axes, seeds, minutes and fresh, by ``functools.partial``.
+        plan: the stages, in order.
+        minutes: for all of them together; a stage that has begun computes at least one batch. ``None`` has no limit.
+        fresh: compute the first stage again. The others hold it, so they go on from there.
+
+    Returns:
+        "computed", or "archived" if all was there.
+    """
+    began, origins = time.monotonic(), {"archived"}
+    for number, stage in enumerate(plan):
+        left = None if minutes is None else minutes - (time.monotonic() - began) / 60
+        if left is not None and left <= 0:
+            break
+        result = sweep(axes=stage.axes, seeds=stage.seeds, minutes=left, fresh=fresh and number == 0)
+        origins.add(result.attrs["origin"])
+    return "computed" if "computed" in origins else "archived"
+
+
+def progress_of(plan: Sequence[Stage], computed: xr.Dataset) -> pd.DataFrame:
+    """A table of the stages: their points, how many of these are computed, and the hours that all of them take.
+
+    Args:
+        plan: the stages.
+        computed: the sweep over all their points, with ``done``.
+    """
+    pace = computed.attrs["seconds"] / max(1, int(computed.done.sum()))
+
+    def row(stage: Stage) -> dict[str, Any]:
+        done = computed.done.sel({**stage.axes, "seed": list(stage.seeds)})
+        values = {name: ", ".join(f"{value:g}" for value in values) for name, values in stage.axes.items()}
+        counts = {"seeds": len(stage.seeds), "points": done.size, "computed": int(done.sum())}
+        return {"stage": stage.name, **values, **counts, "hours, at the pace so far": round(done.size * pace / 3600, 1)}
+
+    return pd.DataFrame(list(map(row, plan)), index=pd.RangeIndex(1, len(plan) + 1))

@@ -1,0 +1,66 @@
+import functools
+import time
+
+import pytest
+
+from dynloss import sweeps
+
+PLAN = [
+    sweeps.Stage("one", {"x": [1.0]}, range(1)),
+    sweeps.Stage("more points", {"x": [1.0, 2.0]}, range(1)),
+    sweeps.Stage("more seeds", {"x": [1.0, 2.0]}, range(3)),
+]
+
+
+@pytest.fixture
+def calls():
+    return []
+
+
+@pytest.fixture
+def sweep(calls, tmp_path):
+    def counted(x, seed):
+        calls.append((x, seed))
+        return {"value": x + seed}
+
+    return functools.partial(sweeps.run, "plan", counted, vectorize=False, progress=False, results=tmp_path)
+
+
+def test_each_stage_computes_what_the_earlier_ones_have_not(sweep, calls):
+    assert sweeps.run_plan(sweep, PLAN[:2]) == "computed"
+    assert sorted(calls) == [(1, 0), (2, 0)]
+    assert sweeps.run_plan(sweep, PLAN) == "computed"
+    assert sorted(calls) == [(x, seed) for x in (1, 2) for seed in range(3)]
+    assert sweeps.run_plan(sweep, PLAN) == "archived"
+    assert len(calls) == 6
+
+
+def test_anew_computes_the_first_stage_again(sweep, calls):
+    sweeps.run_plan(sweep, PLAN)
+    calls.clear()
+    assert sweeps.run_plan(sweep, PLAN, fresh=True) == "computed"
+    assert calls == [(1, 0)]
+
+
+def test_the_time_is_shared_among_the_stages(monkeypatch):
+    given = []
+
+    def slow(minutes, **_):
+        given.append(minutes)
+        clock[0] += 90
+        return sweeps_result
+
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    sweeps_result = type("Result", (), {"attrs": {"origin": "computed"}})()
+    sweeps.run_plan(slow, PLAN, minutes=2)
+    assert given == [2, 0.5]
+
+
+def test_progress_counts_points_and_hours(sweep):
+    sweeps.run_plan(sweep, PLAN[:2])
+    computed = sweep(axes=PLAN[-1].axes, seeds=PLAN[-1].seeds, minutes=0).assign_attrs(seconds=3600.0)
+    table = sweeps.progress_of(PLAN, computed)
+    assert table["x"].tolist() == ["1", "1, 2", "1, 2"]
+    assert table["points"].tolist() == [1, 2, 6] and table["computed"].tolist() == [1, 2, 2]
+    assert table["hours, at the pace so far"].tolist() == [0.5, 1.0, 3.0]
