@@ -164,7 +164,7 @@ def peak_per_second() -> float:
     from numba.core import cgutils, types
     from numba.extending import intrinsic
 
-    from dynloss.training import vectors
+    from dynloss.training.compiled import vectors
 
     chains = 16
 

@@ -296,22 +296,22 @@ def test_a_points_checkpoint_is_its_own_and_that_of_the_code(folder):
 def test_claims_hold_back_other_processes_until_they_are_given_up_or_die(folder, child):
     folder.mkdir()
     store = opened(folder)
-    assert store.claims.take(points(1, 2)) and store.claims.take(points(5))
+    assert store.locks.take(points(1, 2)) and store.locks.take(points(5))
     with child("claimed", folder, [[1, 2], [5], [3, 4]]) as (_, said):
         assert said() == "no no yes"
-        assert not store.claims.take(points(3, 4))
-    assert store.claims.take(points(3, 4))  # the child was killed
-    store.claims.release(points(5))
+        assert not store.locks.take(points(3, 4))
+    assert store.locks.take(points(3, 4))  # the child was killed
+    store.locks.release(points(5))
     with child("claimed", folder, [[1, 2], [5]]) as (_, said):
         assert said() == "no yes"
-    store.claims.close()
+    store.locks.close()
     with child("claimed", folder, [[1, 2], [5]]) as (_, said):
         assert said() == "yes yes"
 
 
 def test_without_locks_everything_can_be_claimed(folder, monkeypatch):
     store = opened(folder)  # the folder is not there, so neither is the file of the locks
-    assert store.claims.take(points(1))
+    assert store.locks.take(points(1))
     folder.mkdir()
     monkeypatch.setitem(__import__("sys").modules, "fcntl", None)
-    assert store.claims.take(points(1))
+    assert store.locks.take(points(1))

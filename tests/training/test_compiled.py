@@ -12,8 +12,8 @@ import reference
 from dynloss import schedules
 from dynloss.datasets import Dataset, spiral
 from dynloss.models import MLP
-from dynloss.training import compiled, foreign, full_batch
-from dynloss.training.compiled import descend
+from dynloss.training import compiled, full_batch
+from dynloss.training.compiled import descend, descent, foreign
 
 pytest.importorskip("numba")
 
@@ -111,7 +111,7 @@ def test_a_single_class_has_nothing_to_learn():
     assert_equal(descend(params, data, schedules.static(1), 0.5, 0, 3, method="compiled"), params)
 
 
-@pytest.mark.parametrize("steps", [0, 1, compiled.SEGMENT, 2 * compiled.SEGMENT + 17])
+@pytest.mark.parametrize("steps", [0, 1, descent.SEGMENT, 2 * descent.SEGMENT + 17])
 def test_any_number_of_steps(x64, steps):
     schedule, params = schedules.oscillating(30, 3, 3), parameters(SMALL, dtype="float64")
     ours = descend(params, SMALL, schedule, 0.05, 11, steps, method="compiled")
@@ -255,7 +255,7 @@ def test_the_exponential_is_within_two_ulp_and_knows_its_limits(dtype):
     from numba.core import types
     from numba.extending import intrinsic
 
-    from dynloss.training import vectors
+    from dynloss.training.compiled import vectors
 
     @intrinsic
     def exponential(typing, values, result, place):
@@ -296,16 +296,11 @@ def without_numba(monkeypatch):
     return SMALL, "needs numba"
 
 
-def on_another_device(monkeypatch):
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    return SMALL, "is for a CPU, and the default device is a gpu"
-
-
 def many_inputs(monkeypatch):
     return random_data(5, 40, 3), r"is for \(D \+ 1\) \(C - 1\) up to 64, got D = 40 and C = 3"
 
 
-@pytest.mark.parametrize("case", [without_numba, on_another_device, many_inputs])
+@pytest.mark.parametrize("case", [without_numba, many_inputs])
 def test_auto_falls_back_to_xla_and_compiled_says_why_not(monkeypatch, case):
     data, said = case(monkeypatch)
     schedule, params = schedules.oscillating(30, 3, 3), parameters(data)
@@ -315,6 +310,18 @@ def test_auto_falls_back_to_xla_and_compiled_says_why_not(monkeypatch, case):
     assert distance(xla, plain(params, data, schedule, 0.5, 0, 20)) < 1e-4
     with pytest.raises(ValueError, match=said):
         descend(params, data, schedule, 0.5, 0, 20, method="compiled")
+
+
+@pytest.mark.parametrize(("platform", "by_kernel"), [("cpu", True), ("cuda", False)])
+def test_auto_follows_the_platform_that_is_lowered_for(platform, by_kernel):
+    """Also under ``vmap``, with a traced amplitude: as in a sweep."""
+
+    def point(amplitude, params):
+        return descend(params, SMALL, schedules.oscillating(30, amplitude, 3), 0.5, 0, 50)
+
+    traced = jax.jit(jax.vmap(point, (0, None))).trace(jnp.array([1.0, 3.0]), parameters(SMALL))
+    program = traced.lower(lowering_platforms=(platform,)).as_text()
+    assert ("dynloss_descend" in program) == by_kernel
 
 
 def test_numba_is_imported_only_when_used():
@@ -369,6 +376,6 @@ def test_an_error_in_a_foreign_function_is_an_error_of_the_program():
 
 
 def test_a_processor_on_which_it_was_never_tested_gets_xla_unless_asked(monkeypatch):
-    assert compiled.compiled_fits(SMALL) == (compiled.platform.machine().lower() in ("x86_64", "amd64"))
-    monkeypatch.setattr(compiled.platform, "machine", lambda: "riscv64")
+    assert compiled.compiled_fits(SMALL) == (descent.platform.machine().lower() in ("x86_64", "amd64"))
+    monkeypatch.setattr(descent.platform, "machine", lambda: "riscv64")
     assert not compiled.compiled_fits(SMALL)

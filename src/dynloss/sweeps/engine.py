@@ -169,7 +169,7 @@ def _compute(task: _Task, total: int, label: str | None) -> None:
     started = False
 
     def flush() -> None:
-        """Everything finished goes to the disk, and its claims are given up."""
+        """Everything finished goes to the disk, and its locks are given up."""
         nonlocal since
         if finished:
             points, outputs = (grids.joined(each) for each in zip(*finished, strict=True))
@@ -177,7 +177,7 @@ def _compute(task: _Task, total: int, label: str | None) -> None:
             now = {"seconds": round(time.monotonic() - since, 3), "date": date}
             store.add(grids.rows(points, outputs, task.variables), facts | now)
             for batch, _ in finished:
-                store.claims.release(batch)
+                store.locks.release(batch)
             finished.clear()
         since = time.monotonic()
 
@@ -208,7 +208,7 @@ def _compute(task: _Task, total: int, label: str | None) -> None:
             try:
                 flush()
             finally:
-                store.claims.close()
+                store.locks.close()
     store.save()
 
 
@@ -217,16 +217,16 @@ def _take(task: _Task, queue: deque[slice], bar) -> Points | None:
     for _ in range(len(queue)):
         rows = queue.popleft()
         batch = grids.select(task.missing, rows)
-        if not task.store.claims.take(batch):
+        if not task.store.locks.take(batch):
             queue.append(rows)
             continue
         task.store.refresh()
         left = ~task.store.holds(batch)
         if left.all():
             return batch
-        task.store.claims.release(batch)
+        task.store.locks.release(batch)
         rest = grids.select(batch, left)
-        if left.any() and not task.store.claims.take(rest):
+        if left.any() and not task.store.locks.take(rest):
             queue.append(rows)
             continue
         bar.update(int(np.count_nonzero(~left)))

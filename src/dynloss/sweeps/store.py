@@ -21,8 +21,8 @@ import xarray as xr
 from dynloss import archive, fingerprint
 from dynloss.provenance import decoded
 from dynloss.sweeps import grid as grids
-from dynloss.sweeps.claims import Claims
 from dynloss.sweeps.grid import Layout, Points
+from dynloss.sweeps.locks import Locks
 
 REQUEST = "request.json"
 MANY = 32  # files: more are merged, since reading takes about 10 ms for each
@@ -41,7 +41,7 @@ class Store:
         identity: figure, function and parameters; the same in each file.
         hashes: of the code that computes now.
         names: of the axes, ``seed`` last.
-        claims: who computes what.
+        locks: who computes what.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, str], hashes: Mapping[str, str], names: list[str]):
@@ -52,7 +52,7 @@ class Store:
         self._superfluous: set[str] = set()  # files all of whose points other files hold
         self._left_out: dict[str, tuple[int, int]] = {}  # damaged files, and when they were written
         self._own: list[str] = []  # files that this process has written
-        self.claims = Claims(folder, names)
+        self.locks = Locks(folder, names)
         self._open = False
         self.refresh()
         self._open = True

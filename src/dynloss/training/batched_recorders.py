@@ -9,7 +9,7 @@ from dynloss import losses
 from dynloss.datasets.base import Dataset
 from dynloss.spectral import batched
 from dynloss.training.full_batch import Recorder, Snapshot
-from dynloss.training.recorders import _eigenvalues, _named, _recorder
+from dynloss.training.recorders import eigenvalue_records, eigenvalue_variables, recorder
 
 
 def training_state(
@@ -17,7 +17,7 @@ def training_state(
 ) -> Recorder:
     """``loss`` F of eq. (1) and ``static_loss`` (Γ = 1), in nats, and training ``accuracy``, from one forward pass."""
     sums = _sums(apply, data, batch_size, loss)
-    return _recorder(
+    return recorder(
         lambda at: sums(at.params, at.weights),
         {
             "loss": ((), {"long_name": "dynamical loss F", "units": "nats"}),
@@ -32,7 +32,7 @@ def validation_accuracy(apply: Callable, data: Dataset, batch_size: int, every: 
     """``validation_accuracy``: the fraction of ``data`` classified correctly."""
     sums = _sums(apply, data, batch_size, losses.cross_entropy)
     variables = {"validation_accuracy": ((), {"long_name": "validation accuracy", "units": "1"})}
-    return _recorder(lambda at: {"validation_accuracy": sums(at.params, at.weights)["accuracy"]}, variables, every)
+    return recorder(lambda at: {"validation_accuracy": sums(at.params, at.weights)["accuracy"]}, variables, every)
 
 
 def hessian(k: int = 1, order: int = 16, every: int = 1) -> Recorder:
@@ -40,23 +40,23 @@ def hessian(k: int = 1, order: int = 16, every: int = 1) -> Recorder:
 
     The gradient of the run, over batches, is differentiated forwards: see ``spectral.batched.hessian_operator``.
     """
-    variables = _eigenvalues("hessian", "Hessian eigenvalue λ", "rank", k)
+    variables = eigenvalue_variables("hessian", "Hessian eigenvalue λ", "rank", k)
 
     def measure(at: Snapshot) -> dict[str, Any]:
-        return _named("hessian", batched.hessian_eigenvalues(at.gradient, at.params, k, order=order))
+        return eigenvalue_records("hessian", batched.hessian_eigenvalues(at.gradient, at.params, k, order=order))
 
-    return _recorder(measure, variables, every)
+    return recorder(measure, variables, every)
 
 
 def ntk(apply: Callable, inputs: Any, batch_size: int, order: int = 16, every: int = 1) -> Recorder:
     """The largest eigenvalue of the full NTK of eq. (11) on ``inputs``, with its residual."""
-    variables = _eigenvalues("ntk", "NTK eigenvalue", "ntk_rank", 1)
+    variables = eigenvalue_variables("ntk", "NTK eigenvalue", "ntk_rank", 1)
 
     def measure(at: Snapshot) -> dict[str, Any]:
         ritz = batched.ntk_eigenvalues(apply, at.params, inputs, batch_size=batch_size, order=order)
-        return _named("ntk", ritz)
+        return eigenvalue_records("ntk", ritz)
 
-    return _recorder(measure, variables, every)
+    return recorder(measure, variables, every)
 
 
 def _sums(apply, data, batch_size, loss) -> Callable:

@@ -166,7 +166,7 @@ def train(
     if checkpoint is not None and Path(checkpoint).exists():
         first, params, pieces = _resume(Path(checkpoint), params, recorders, steps)
 
-    with _progress_bar(progress, steps, first) as bar:
+    with progress_bar(progress, steps, first) as bar:
         while first < steps:
             count = min(length, steps - first)
             params, records = run(params, jnp.asarray(first), count)
@@ -190,7 +190,7 @@ def _segment_length(steps: int, segments: int) -> int:
     return math.ceil(steps / segments)
 
 
-def _progress_bar(label, steps, first):
+def progress_bar(label, steps, first):
     from tqdm import tqdm
 
     return tqdm(total=steps, initial=first, desc=label, unit=" steps", disable=label is None, mininterval=1)

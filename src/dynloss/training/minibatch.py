@@ -177,7 +177,7 @@ def train(
         evaluate(state.variables)
     key = jax.random.key(np.uint32(seed))
     calls = batches.calls(steps, batches.fits_a_loop(model, variables, on_device[""][0][:batch_size]))
-    with full_batch._progress_bar(progress, epochs * steps, first * steps) as bar:
+    with full_batch.progress_bar(progress, epochs * steps, first * steps) as bar:
         for epoch in range(first, epochs):
             state = _one_epoch(parts, state, on_device[""], key, epoch, tables, batch_size, calls, bar)
             if (done := epoch + 1) % evaluate_every == 0 or done == epochs:

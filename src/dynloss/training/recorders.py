@@ -1,6 +1,6 @@
 """What full-batch training can record: weights, losses, accuracies and spectra, each at its own cadence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -13,7 +13,8 @@ from dynloss.spectral.ntk import kernel_eigenvalues, ntk_eigenvalues
 from dynloss.training.full_batch import Recorder, Snapshot
 
 
-def _recorder(measure, variables, every) -> Recorder:
+def recorder(measure: Callable, variables: Mapping[str, Any], every: int) -> Recorder:
+    """A ``full_batch.Recorder``, its cadence checked."""
     check_count("every", every, at_least=1)
     return Recorder(measure, variables, every)
 
@@ -21,7 +22,7 @@ def _recorder(measure, variables, every) -> Recorder:
 def class_weights(every: int = 1) -> Recorder:
     """Γ(t): ``class_weights`` (class), dimensionless."""
     variables = {"class_weights": (("class",), {"long_name": "class weight Γ", "units": "1"})}
-    return _recorder(lambda at: {"class_weights": at.weights}, variables, every)
+    return recorder(lambda at: {"class_weights": at.weights}, variables, every)
 
 
 def training_state(apply: Callable, data: Dataset, every: int = 1, loss: Callable = losses.cross_entropy) -> Recorder:
@@ -42,7 +43,7 @@ def training_state(apply: Callable, data: Dataset, every: int = 1, loss: Callabl
         "static_loss": ((), {"long_name": "static loss (Γ = 1)", "units": "nats"}),
         "accuracy": ((), {"long_name": "training accuracy", "units": "1"}),
     }
-    return _recorder(measure, variables, every)
+    return recorder(measure, variables, every)
 
 
 def validation_accuracy(apply: Callable, data: Dataset, every: int = 1) -> Recorder:
@@ -53,28 +54,28 @@ def validation_accuracy(apply: Callable, data: Dataset, every: int = 1) -> Recor
     def measure(at: Snapshot) -> dict[str, Any]:
         return {"validation_accuracy": losses.accuracy(apply(at.params, inputs), labels)}
 
-    return _recorder(measure, variables, every)
+    return recorder(measure, variables, every)
 
 
 def hessian(k: int = 1, order: int = 16, every: int = 1) -> Recorder:
     """The k largest eigenvalues of the Hessian of F(·; Γ(t)), descending, with their residuals."""
-    variables = _eigenvalues("hessian", "Hessian eigenvalue λ", "rank", k)
+    variables = eigenvalue_variables("hessian", "Hessian eigenvalue λ", "rank", k)
 
     def measure(at: Snapshot) -> dict[str, Any]:
-        return _named("hessian", hessian_eigenvalues(at.gradient, at.params, k, order=order))
+        return eigenvalue_records("hessian", hessian_eigenvalues(at.gradient, at.params, k, order=order))
 
-    return _recorder(measure, variables, every)
+    return recorder(measure, variables, every)
 
 
 def ntk(apply: Callable, inputs: Any, order: int = 16, every: int = 1) -> Recorder:
     """The largest eigenvalue of the full NTK of eq. (11) on ``inputs``, with its residual."""
     inputs = jnp.asarray(inputs)
-    variables = _eigenvalues("ntk", "NTK eigenvalue", "ntk_rank", 1)
+    variables = eigenvalue_variables("ntk", "NTK eigenvalue", "ntk_rank", 1)
 
     def measure(at: Snapshot) -> dict[str, Any]:
-        return _named("ntk", ntk_eigenvalues(apply, at.params, inputs, order=order))
+        return eigenvalue_records("ntk", ntk_eigenvalues(apply, at.params, inputs, order=order))
 
-    return _recorder(measure, variables, every)
+    return recorder(measure, variables, every)
 
 
 def output_averaged_ntk(kernel: Callable, inputs: Any, order: int = 10, every: int = 1) -> Recorder:
@@ -84,15 +85,17 @@ def output_averaged_ntk(kernel: Callable, inputs: Any, order: int = 10, every: i
     ``mlp.output_averaged_ntk``, which is faster.
     """
     inputs = jnp.asarray(inputs)
-    variables = _eigenvalues("averaged_ntk", "eigenvalue of the NTK averaged over outputs", "averaged_ntk_rank", 1)
+    long_name = "eigenvalue of the NTK averaged over outputs"
+    variables = eigenvalue_variables("averaged_ntk", long_name, "averaged_ntk_rank", 1)
 
     def measure(at: Snapshot) -> dict[str, Any]:
-        return _named("averaged_ntk", kernel_eigenvalues(kernel(at.params, inputs), order=order))
+        return eigenvalue_records("averaged_ntk", kernel_eigenvalues(kernel(at.params, inputs), order=order))
 
-    return _recorder(measure, variables, every)
+    return recorder(measure, variables, every)
 
 
-def _eigenvalues(name: str, long_name: str, dim: str, k: int):
+def eigenvalue_variables(name: str, long_name: str, dim: str, k: int) -> dict[str, Any]:
+    """``<name>_eigenvalues`` and ``<name>_residuals`` over ``dim``, for a recorder's variables."""
     check_count("k", k, at_least=1)
     return {
         f"{name}_eigenvalues": ((dim,), {"long_name": long_name, "units": "1"}),
@@ -100,5 +103,6 @@ def _eigenvalues(name: str, long_name: str, dim: str, k: int):
     }
 
 
-def _named(name, ritz):
+def eigenvalue_records(name: str, ritz: Any) -> dict[str, Any]:
+    """What ``spectral.lanczos`` found, under these variables' names."""
     return {f"{name}_eigenvalues": ritz.eigenvalues, f"{name}_residuals": ritz.residuals}

@@ -1,7 +1,7 @@
 """Full-batch gradient descent of many small networks on a CPU: ``full_batch.descend`` for an ``MLP``, but faster.
 
 XLA moves every array of a network this small through memory at each operation. Here a kernel compiled by numba
-(``training.kernel``) keeps them in registers and takes many steps in one go; a traced program calls it as any other
+(``compiled.kernel``) keeps them in registers and takes many steps in one go; a traced program calls it as any other
 operation, and under ``vmap`` it gets the whole batch and trains the networks on all cores. The physics has one source:
 Γ comes from the same schedules, as a table of the steps to come, and the tests hold the descent equal to automatic
 differentiation.
@@ -20,7 +20,8 @@ from dynloss.checks import check_choice, check_count, check_number
 from dynloss.datasets.base import Dataset
 from dynloss.models import mlp
 from dynloss.schedules import Schedule
-from dynloss.training import foreign, full_batch
+from dynloss.training import full_batch
+from dynloss.training.compiled import foreign
 
 # Steps in one call of the kernel. The table of Γ grows with it, the share of the calls in the time shrinks.
 SEGMENT = 1024
@@ -53,14 +54,15 @@ def descend(
         steps: how many; not traced.
         method: ``"compiled"``: the numba kernel, for a CPU; as many threads as ``NUMBA_NUM_THREADS`` says, by default
             all cores. ``"xla"``: ``full_batch.descend`` with ``mlp.cross_entropy_gradient``, on any device. ``"auto"``:
-            compiled where ``compiled_fits``, else XLA.
+            compiled where ``compiled_fits`` and the program is lowered for a CPU, else XLA. Where Python runs does not
+            matter: a program lowered for a GPU on a machine without one is the one that a GPU runs.
 
     Returns:
         The parameters after the last step.
 
     Raises:
         ValueError: for a learning rate not above 0, parameters, data and weights that do not fit each other, or the
-            compiled method where it does not fit.
+            compiled method where it does not fit. The compiled method cannot be lowered for other devices.
 
     >>> from dynloss import datasets, models, schedules
     >>> data = datasets.spiral(points_per_class=10).astype("float32")
@@ -74,25 +76,29 @@ def descend(
     check_number("learning_rate", learning_rate, above=0)
     check_count("steps", steps, at_least=0)
     _check_shapes(params, data, schedule)
-    if method == "auto":
-        method = "compiled" if compiled_fits(data) else "xla"
-    if method == "compiled":
-        if reason := _obstacle(data):
-            raise ValueError(f'method "compiled" {reason}; use "xla" or "auto"')
+    if method == "compiled" and (reason := _obstacle(data)):
+        raise ValueError(f'method "compiled" {reason}; use "xla" or "auto"')
+
+    def by_kernel(params, learning_rate, first):
         return _descend(params, data, schedule, learning_rate, first, steps)
-    arrays = jnp.asarray(data.inputs).astype(_dtype(params)), jnp.asarray(data.labels)
-    gradient = lambda w, weights: mlp.cross_entropy_gradient(w, *arrays, weights)  # noqa: E731
-    return full_batch.descend(gradient, schedule, learning_rate, params, first, steps)[0]
+
+    def by_xla(params, learning_rate, first):
+        arrays = jnp.asarray(data.inputs).astype(_dtype(params)), jnp.asarray(data.labels)
+        gradient = lambda w, weights: mlp.cross_entropy_gradient(w, *arrays, weights)  # noqa: E731
+        return full_batch.descend(gradient, schedule, learning_rate, params, first, steps)[0]
+
+    start = params, jnp.asarray(learning_rate), jnp.asarray(first)
+    if method == "auto" and compiled_fits(data):
+        return jax.lax.platform_dependent(*start, cpu=by_kernel, default=by_xla)
+    return by_kernel(*start) if method == "compiled" else by_xla(*start)
 
 
 def compiled_fits(data: Dataset) -> bool:
-    """Whether ``descend`` takes its compiled method here: on an x86-64 CPU, with numba, for few inputs and classes."""
+    """Whether ``descend`` has its compiled method here: with an x86-64 CPU, numba, and few inputs and classes."""
     return platform.machine().lower() in _TESTED and _obstacle(data) is None
 
 
 def _obstacle(data: Dataset) -> str | None:
-    if jax.default_backend() != "cpu":
-        return f"is for a CPU, and the default device is a {jax.default_backend()}"
     dimensions = np.shape(data.inputs)[1]
     if (dimensions + 1) * (data.num_classes - 1) > MOST_SUMS:
         return f"is for (D + 1) (C - 1) up to {MOST_SUMS}, got D = {dimensions} and C = {data.num_classes}"
@@ -129,7 +135,7 @@ def _check_shapes(params, data: Dataset, schedule: Schedule) -> None:
 
 
 def _descend(params, data, schedule, learning_rate, first, steps):
-    from dynloss.training import vectors
+    from dynloss.training.compiled import vectors
 
     foreign.register(_NAME, _train)
     dtype = _dtype(params)
@@ -137,7 +143,7 @@ def _descend(params, data, schedule, learning_rate, first, steps):
     fill = [(0, 0), (0, -samples % lanes)]
     onehot = np.arange(data.num_classes)[:, None] == np.asarray(data.labels)[None, :]
     arrays = [np.pad(each.astype(dtype), fill) for each in (np.asarray(data.inputs).T, onehot)]
-    rate = jnp.asarray(learning_rate).astype(dtype)
+    rate = learning_rate.astype(dtype)
 
     def segment(leaves, start, length):
         weights = jax.vmap(lambda step: schedule(step, dtype))(start + jnp.arange(length, dtype=start.dtype))
@@ -148,7 +154,6 @@ def _descend(params, data, schedule, learning_rate, first, steps):
 
     leaves = [params["params"][layer][part] for layer, part in _LAYERS]
     whole, rest = divmod(steps, SEGMENT)
-    first = jnp.asarray(first)
     starts = first + SEGMENT * jnp.arange(whole, dtype=first.dtype)
     leaves, _ = jax.lax.scan(lambda leaves, start: (segment(leaves, start, SEGMENT), None), leaves, starts)
     if rest:
@@ -163,7 +168,7 @@ def _train(operands, results) -> None:
     """What XLA calls: train a batch, its networks shared out among threads."""
     from numba.core.config import NUMBA_NUM_THREADS  # type: ignore[attr-defined]
 
-    from dynloss.training.kernel import train
+    from dynloss.training.compiled.kernel import train
 
     inputs, onehot, samples, *own = operands
     batch = results[-1].shape[:-1]

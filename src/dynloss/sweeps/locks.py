@@ -8,11 +8,11 @@ from typing import Any
 from dynloss.sweeps import grid as grids
 from dynloss.sweeps.grid import Points
 
-_LOCKS = ".claims"
+_FILE = ".locks"
 
 
-class Claims:
-    """This process's claims on points of the store in ``folder``.
+class Locks:
+    """This process's locks on points of the store in ``folder``.
 
     One lock stands for a batch, that of its first point. Processes with batches of other sizes may therefore compute a
     few points twice; that does no harm.
@@ -41,7 +41,7 @@ class Claims:
             import fcntl
 
             if self._file is None:
-                self._file = (self.folder / _LOCKS).open("a+b")
+                self._file = (self.folder / _FILE).open("a+b")
         except (ImportError, OSError):  # no such locks: two processes may compute the same
             return True
         first = grids.keys({name: points[name][:1] for name in self.names}, self.names)[0]

@@ -1,4 +1,4 @@
-"""Arithmetic on the processor's vectors, emitted as LLVM for ``training.kernel``, and its control word."""
+"""Arithmetic on the processor's vectors, emitted as LLVM for ``compiled.kernel``, and its control word."""
 
 import functools
 import math

@@ -29,7 +29,7 @@ import numpy as np
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from dynloss.training import vectors
+from dynloss.training.compiled import vectors
 
 
 def _compiled(function):
