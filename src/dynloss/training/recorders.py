@@ -1,6 +1,6 @@
 """What full-batch training can record: weights, losses, accuracies and spectra, each at its own cadence."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from dynloss.spectral.ntk import kernel_eigenvalues, ntk_eigenvalues
 from dynloss.training.full_batch import Recorder, Snapshot
 
 
-def recorder(measure: Callable, variables: Mapping[str, Any], every: int) -> Recorder:
+def recorder(measure: Callable, variables: dict[str, Any], every: int) -> Recorder:
     """A ``full_batch.Recorder``, its cadence checked."""
     check_count("every", every, at_least=1)
     return Recorder(measure, variables, every)
