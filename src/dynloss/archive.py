@@ -35,6 +35,7 @@ from dynloss.provenance import Provenance, decoded, execution, provenance
 __all__ = [
     "ArchiveError",
     "ArchiveWarning",
+    "NotArchived",
     "Provenance",
     "canonical",
     "fetch_or_compute",
@@ -45,11 +46,17 @@ __all__ = [
 ]
 
 RESULTS = "DYNLOSS_RESULTS"
+READ_ONLY = "DYNLOSS_ARCHIVE_ONLY"  # set: what the archive lacks, or has from other code, is not computed
+VERIFY = "DYNLOSS_VERIFY"  # so many points of each stale sweep are computed again; a stale single result, whole
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ArchiveWarning(UserWarning):
     """A result is stale, damaged, or could not be kept."""
+
+
+class NotArchived(LookupError):
+    """The archive has no fresh result, and only the archive was to be asked."""
 
 
 class ArchiveError(OSError):
@@ -80,6 +87,7 @@ def fetch_or_compute(
     Raises:
         ValueError: parameters without a key (NaN, arrays); a `compute` whose source cannot be read.
         ArchiveError: the folder cannot be written to; raised before anything is computed.
+        NotArchived: only the archive is to be asked (`read_only`), and has no fresh result.
     """
     import h5py  # noqa: F401  (h5netcdf writes with it, but does not ask for it: miss it now rather than after an hour)
 
@@ -87,10 +95,15 @@ def fetch_or_compute(
     hashes = fingerprint.sources(compute)
     if not fresh and (dataset := _read(path, parameters)) is not None:
         stale = _changed(hashes, json.loads(dataset.attrs["sources"]))
-        if stale:
+        if stale and read_only():
+            raise NotArchived(f"the archived {figure} is stale: {stale} changed since")
+        if stale and not points_to_verify():
             warn(f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. fresh=True "
                   f"(dynloss run {figure} --fresh) computes it again.")  # fmt: skip
-        return dataset.assign_attrs(origin="archived", stale=stale, path=str(path))
+        if not stale or not points_to_verify():
+            return dataset.assign_attrs(origin="archived", stale=stale, path=str(path))
+    if read_only():
+        raise NotArchived(f"the archive has no {figure} with these parameters")
 
     check_writable(path.parent)
     started = time.perf_counter()
@@ -158,6 +171,16 @@ def results_folder(results: str | os.PathLike | None = None) -> Path:
     here = Path.cwd()
     root = next((folder for folder in (here, *here.parents) if (folder / "_toc.yml").is_file()), here)
     return root / "results"
+
+
+def read_only() -> bool:
+    """Whether nothing is to be computed: the environment variable DYNLOSS_ARCHIVE_ONLY is set."""
+    return bool(os.environ.get(READ_ONLY))
+
+
+def points_to_verify() -> int:
+    """How many points of a stale sweep are to be computed again: the environment variable DYNLOSS_VERIFY, else 0."""
+    return int(os.environ.get(VERIFY) or 0)
 
 
 def records(figure: str, results: str | os.PathLike | None = None) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The command `dynloss`. Exit codes: 0 well, 1 something failed, 2 asked for what there is not, 130 interrupted."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,21 @@ def run(names: Sequence[str], everything: bool, profile: str, overrides, out: Pa
     if folder.resolve() == (root / "notebooks").resolve():
         raise Misuse(f"--out {out} is the folder of the sources, which are never overwritten")
     _execute([(figure, profiles.values(figure, profile, overrides, fresh)) for figure in chosen], label, folder)
+
+
+@cli.command()
+@click.argument("names", metavar="FIG...", nargs=-1, required=True)
+@_PROFILE
+@click.option("--points", default=2, show_default=True, type=click.IntRange(1), help="Of each sweep.")
+def verify(names: Sequence[str], profile: str, points: int) -> None:
+    """Compute some points of stale sweeps again: where they are equal, the sweep is fresh again."""
+    from dynloss.archive import VERIFY
+
+    figures = profiles.load(profiles.find_root())
+    chosen = [profiles.find(figures, name) for name in names]
+    os.environ[VERIFY] = str(points)  # for the notebooks' kernels
+    folder = profiles.find_root() / "_build" / "executed" / "verified"
+    _execute([(figure, profiles.values(figure, profile)) for figure in chosen], f"{profile}, verified", folder)
 
 
 @cli.command()

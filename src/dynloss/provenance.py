@@ -36,6 +36,7 @@ class Provenance:
             f"commit {record['commit']}",
             record["date"],
             *(f"{name} {record[name]}" for name in ("profile", "scale") if record[name]),
+            *([_verified(json.loads(record["verified"]))] if record["verified"] else []),
         ]
         return " · ".join(parts)
 
@@ -55,8 +56,13 @@ def provenance(dataset: "xr.Dataset") -> Provenance:
     record = decoded(dataset.attrs)
     names = ("figure", "origin", "stale", "path", "parameters", "fingerprint", "versions", "device", "dtype", "seed",
              "seconds", "commit", "date")  # fmt: skip
-    extra = {"scale": str(record.get("scale", "")), "profile": os.environ.get("DYNLOSS_PROFILE", "")}
+    extra = {name: str(record.get(name, "")) for name in ("scale", "verified")}
+    extra["profile"] = os.environ.get("DYNLOSS_PROFILE", "")
     return Provenance({name: record[name] for name in names} | extra)
+
+
+def _verified(again: Mapping[str, Any]) -> str:
+    return f"{again['points']} points computed again at commit {again['commit']}, equal"
 
 
 def duration(seconds: float) -> str:

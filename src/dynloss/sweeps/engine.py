@@ -16,7 +16,7 @@ import xarray as xr
 from dynloss import archive, fingerprint
 from dynloss.checks import check_number
 from dynloss.provenance import decoded, execution
-from dynloss.sweeps import contract, evaluate
+from dynloss.sweeps import contract, evaluate, verify
 from dynloss.sweeps import grid as grids
 from dynloss.sweeps.grid import SEED, Grid, Points, Variables
 from dynloss.sweeps.store import MANY, Store, SweepError, together
@@ -81,6 +81,7 @@ def run(
         SweepError: the store belongs to another sweep, or was computed by other code and is not complete; a point
             raised an error; there is nothing to show.
         archive.ArchiveError: the store cannot be written to; before anything is computed.
+        archive.NotArchived: only the archive is to be asked (``archive.read_only``), and the store is stale or empty.
     """
     wanted, fixed = grids.grid(axes, seeds), dict(constants or {})
     names = list(wanted.axes)
@@ -89,7 +90,14 @@ def run(
     if minutes is not None:
         check_number("minutes", minutes, at_least=0)
     kept = _open(figure, function, fixed, names, store, results)
+    if archive.read_only():
+        minutes = 0
+        if stale := kept.stale():
+            raise archive.NotArchived(f"the archived {figure} is stale: {stale} changed since")
     points, anew = wanted.points(), fresh and minutes != 0
+    if (count := archive.points_to_verify()) and kept.stale():
+        verify.verify(kept, _how(kept, function, fixed, names, vectorize, chunk, wanted, client), count)
+        minutes = 0
     missing = points if anew else grids.select(points, ~kept.holds(points))
     compute = bool(len(missing[SEED])) and minutes != 0
     if compute:
@@ -99,14 +107,7 @@ def run(
                 f"that code, or compute anew: fresh=True (dynloss run {figure} --fresh); the old store is kept beside."
             )
         kept.check_writable()
-        how: Any
-        client = client or _client()
-        if client is not None:
-            how = evaluate.Dask(client, function, fixed, names, vectorize, chunk, wanted.size)
-        elif vectorize:
-            how = evaluate.vectorised(function, fixed, names, chunk, wanted.size)
-        else:
-            how = evaluate.pointwise(function, fixed, kept.checkpoint)
+        how = _how(kept, function, fixed, names, vectorize, chunk, wanted, client)
         if how.layout:
             contract.check_layout(how.layout, variables or {}, names)
             if not anew and kept.parts:
@@ -129,6 +130,16 @@ def _open(figure, function, fixed, names, store, results) -> Store:
     folder = Path(store) if store is not None else archive.results_folder(results) / figure / key
     identity = {"figure": figure, "function": called, "parameters": archive.canonical(fixed)}
     return Store(folder.expanduser().absolute(), identity, hashes, names)
+
+
+def _how(kept: Store, function, fixed, names, vectorize, chunk, wanted: Grid, client) -> Any:
+    """Where and in what batches points are computed; see ``evaluate``."""
+    client = client or _client()
+    if client is not None:
+        return evaluate.Dask(client, function, fixed, names, vectorize, chunk, wanted.size)
+    if vectorize:
+        return evaluate.vectorised(function, fixed, names, chunk, wanted.size)
+    return evaluate.pointwise(function, fixed, kept.checkpoint)
 
 
 def _client() -> Any:
@@ -248,6 +259,8 @@ def _checked(task: _Task, points: Points, outputs: evaluate.Outputs, expected: g
 def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
     rows = store.rows()
     result = grids.assemble(wanted, rows)
+    if not result.done.any() and archive.read_only():
+        raise archive.NotArchived(f"the archive has no point of this sweep of {store.identity['figure']}")
     if not result.done.any():
         raise SweepError(f"{store.folder} holds no point of this sweep, and none was to be computed (minutes=0)")
     facts = [decoded(part.attrs) for part in store.parts]
@@ -272,6 +285,7 @@ def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
         scale=grids.scale(result),
         origin="computed" if computed else "archived",
         stale=stale,
+        verified=next((part.attrs["verified"] for part in store.parts if part.attrs.get("verified")), ""),
         path=str(store.folder) if store.saved else "",
     )
 
