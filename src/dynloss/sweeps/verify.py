@@ -18,7 +18,6 @@ from dynloss.sweeps import grid as grids
 from dynloss.sweeps.grid import Points
 from dynloss.sweeps.store import Store, SweepError
 
-
 _ROUNDING = 16  # units in the last place
 
 
