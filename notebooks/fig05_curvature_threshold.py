@@ -84,7 +84,7 @@ def both_sides(learning_rate, order, every):
     return full_batch.Recorder(measure, {"curvature": (("side",), {"long_name": "largest Hessian eigenvalue"})}, every)
 
 
-def train(width, seed, schedule, learning_rate, steps, precision, observe):
+def train(width, seed, schedule, learning_rate, steps, precision, observe, checkpoint=None):
     """Gradient descent on the spiral; ``observe`` gives the recorders for a model and its training points."""
     training = datasets.spiral().astype(precision)
     inputs, labels = jnp.asarray(training.inputs), jnp.asarray(training.labels)
@@ -97,6 +97,7 @@ def train(width, seed, schedule, learning_rate, steps, precision, observe):
         learning_rate=learning_rate,
         steps=steps,
         recorders=observe(model, training),
+        checkpoint=checkpoint,
     )
 
 
@@ -115,7 +116,8 @@ def train(width, seed, schedule, learning_rate, steps, precision, observe):
 
 # %%
 def thresholds_of_run(
-    learning_rate, seed, *, width, period, amplitude, steps, cadence, lanczos_order, precision
+    learning_rate, seed, *, width, period, amplitude, steps, cadence, lanczos_order, precision,
+    checkpoint=None,
 ):
     """λ_th of one run, with marks at 0.1, at 0.1/η, and at half and twice that."""
     turn, steps = max(1, round(period / learning_rate)), round(steps / learning_rate)
@@ -131,6 +133,7 @@ def thresholds_of_run(
             both_sides(learning_rate, lanczos_order, every),
             recorders.training_state(model.apply, training, every=every),
         ],
+        checkpoint,
     ).trajectory
     step = run[run.curvature.dims[0]].values
     settled = step >= turn // 2

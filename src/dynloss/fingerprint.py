@@ -22,8 +22,15 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
 _PACKAGE = Path(__file__).parent
-# Where a result is kept does not change it; nor does the package's list of its own modules.
-_NO_PART = {"dynloss", "dynloss.archive", "dynloss.fingerprint", "dynloss.provenance"}
+# Where a result is kept does not change it, nor how long it may take; nor does the package's list of its own modules.
+_NO_PART = {
+    "dynloss",
+    "dynloss.archive",
+    "dynloss.deadline",
+    "dynloss.files",
+    "dynloss.fingerprint",
+    "dynloss.provenance",
+}
 _CONSTANTS = (bool, int, float, str, type(None))
 _LAYOUT = {token.NL, token.COMMENT, token.ENCODING, token.ENDMARKER}
 

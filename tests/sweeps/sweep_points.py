@@ -15,7 +15,7 @@ from dynloss import archive, datasets, losses, schedules, sweeps
 from dynloss.models import mlp
 from dynloss.sweeps import engine, evaluate
 from dynloss.sweeps.store import Store
-from dynloss.training import full_batch
+from dynloss.training import full_batch, recorders
 
 # Reading and writing import a good second's worth: once, before the processes of the tests are forked.
 archive.decode(archive.encode(xr.Dataset({"x": ("x", [1.0])})))
@@ -125,3 +125,21 @@ def returns_axis(x, seed):
 
 def grid_point(x, y, seed):
     return {"value": x + 1000 * y}
+
+
+def slow_network(period, seed, checkpoint=None):
+    """One that is cut into segments, with a checkpoint after each."""
+    data = datasets.spiral(points_per_class=5).astype("float32")
+    model = mlp.MLP(3)
+    run = full_batch.train(
+        model.init(jax.random.key(seed), jnp.asarray(data.inputs)),
+        data,
+        schedules.oscillating(period, 3, 3),
+        gradient=full_batch.loss_gradient(model.apply, data),
+        learning_rate=0.1,
+        steps=20,
+        recorders=[recorders.training_state(model.apply, data)],
+        checkpoint=checkpoint,
+        segments=4,
+    )
+    return {"loss": run.trajectory.loss.values[-1]}

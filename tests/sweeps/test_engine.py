@@ -1,5 +1,7 @@
 import errno
+import functools
 import hashlib
+import json
 import random
 import signal
 import subprocess
@@ -310,7 +312,7 @@ def test_time_that_runs_out_in_the_middle(counted, monkeypatch):
 
 
 def test_no_time_shows_what_there_is(results, counted):
-    with pytest.raises(sweeps.SweepError, match=r"holds no point of this sweep, and none was to be computed"):
+    with pytest.raises(sweeps.SweepError, match="holds no point of this sweep, and none was finished"):
         run(sweep_points.number, minutes=0)
     assert list(results.rglob("*")) == []
     run(sweep_points.number, seeds=[0])
@@ -694,3 +696,60 @@ def test_two_long_axes(counted):
     np.testing.assert_array_equal(found.value.sel(seed=0), np.add.outer(np.arange(300), 1000 * np.arange(300)))
     again = run(sweep_points.grid_point, axes={"x": np.arange(300), "y": np.arange(300)}, seeds=[0], chunk=9000)
     assert len(counted) == 90_000 and content(again) == content(found)
+
+
+def test_minutes_end_a_point_at_its_checkpoint_and_the_next_call_goes_on(tmp_path):
+    function, options = sweep_points.slow_network, {"axes": {"period": [4.0]}, "seeds": [0], "vectorize": False}
+    interrupted = functools.partial(run, function, results=tmp_path / "cut", **options)
+    with pytest.raises(sweeps.SweepError, match="none was finished in the time given"):
+        interrupted(minutes=1e-9)
+    assert list((tmp_path / "cut").rglob("*.checkpoint"))
+    whole = run(function, results=tmp_path / "whole", **options)
+    assert content(interrupted()) == content(whole)
+    assert not list((tmp_path / "cut").rglob("*.checkpoint"))
+
+
+def test_only_the_archive_is_asked(monkeypatch, tmp_path):
+    monkeypatch.setenv(archive.READ_ONLY, "1")
+    with pytest.raises(archive.NotArchived, match="no point of this sweep of test"):
+        run(number, vectorize=False, results=tmp_path)
+    monkeypatch.delenv(archive.READ_ONLY)
+    run(number, vectorize=False, results=tmp_path, seeds=[0])
+    monkeypatch.setenv(archive.READ_ONLY, "1")
+    assert run(number, vectorize=False, results=tmp_path).attrs["scale"] == "1 of 2 seeds"
+    monkeypatch.setattr(engine.fingerprint, "sources", lambda function: {"compute": "other"})
+    with pytest.raises(archive.NotArchived, match="stale: "):
+        run(number, vectorize=False, results=tmp_path)
+
+
+def test_points_computed_again_affirm_a_stale_sweep(monkeypatch, tmp_path):
+    again = functools.partial(run, number, vectorize=False, results=tmp_path)
+    before = again()
+    sources = engine.fingerprint.sources(number)
+    monkeypatch.setattr(engine.fingerprint, "sources", lambda function: sources | {"compute": "other"})
+    with pytest.warns(archive.ArchiveWarning, match="STALE"):
+        assert again(minutes=0).attrs["stale"]
+    monkeypatch.setenv(archive.VERIFY, "3")
+    found = again()
+    assert content(found) == content(before)
+    assert not found.attrs["stale"] and json.loads(found.attrs["verified"])["points"] == 3
+    monkeypatch.delenv(archive.VERIFY)
+    assert not again(minutes=0).attrs["stale"]
+
+
+def test_a_point_that_differs_leaves_a_sweep_stale(monkeypatch, tmp_path):
+    again = functools.partial(run, varying, vectorize=False, results=tmp_path)
+    again()
+    sources = engine.fingerprint.sources(varying)
+    monkeypatch.setattr(engine.fingerprint, "sources", lambda function: sources | {"compute": "other"})
+    monkeypatch.setattr(sys.modules[__name__], "OFFSET", 1e-3)
+    monkeypatch.setenv(archive.VERIFY, "1")
+    with pytest.raises(sweeps.SweepError, match="stays stale: at x="):
+        again()
+
+
+OFFSET = 0.0
+
+
+def varying(x, seed):
+    return {"value": 1 + x + seed / 10 + OFFSET}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from dynloss import archive, fingerprint
+from dynloss import archive, deadline, fingerprint
 from dynloss.checks import check_number
 from dynloss.provenance import decoded, execution
 from dynloss.sweeps import contract, evaluate, verify
@@ -64,7 +64,9 @@ def run(
         chunk: points in a batch. By default as many as keep the device busy and fit its memory.
         client: a ``distributed.Client``: batches go to its workers; only this process touches the store. By default
             one for the scheduler that the environment variable DYNLOSS_SCHEDULER names, if it does.
-        minutes: compute for about so long, then return what there is; 0 computes nothing. ``None`` has no limit.
+        minutes: compute for so long, then return what there is; 0 computes nothing. ``None`` has no limit. A point that
+            takes a ``checkpoint`` ends at its first one after that, and goes on from there next time; a batch of a
+            vectorised function, and a point without a checkpoint, is computed to its end.
         fresh: compute all these points again. The store as it was stays beside, as ``<store>.old`` (then
             ``<store>.2.old``, …); what it holds of other points stays in the store too, if the code is the same.
         progress: show a bar with the points done, the rate and the time left.
@@ -176,7 +178,7 @@ def _compute(task: _Task, total: int, label: str | None) -> None:
     layout = how.layout
     facts = execution({}, task.facts, 0)  # once: git takes as long to tell the commit as many batches
     began = since = time.monotonic()
-    deadline = math.inf if task.minutes is None else began + 60 * task.minutes
+    end = math.inf if task.minutes is None else began + 60 * task.minutes
     started = False
 
     def flush() -> None:
@@ -192,17 +194,21 @@ def _compute(task: _Task, total: int, label: str | None) -> None:
             finished.clear()
         since = time.monotonic()
 
-    with tqdm(total=total, initial=total - count, desc=label, unit=" points", disable=not label, mininterval=1) as bar:
+    shown = tqdm(total=total, initial=total - count, desc=label, unit=" points", disable=not label, mininterval=1)
+    with deadline.until(end), shown as bar:
         try:
             while True:
-                # However little time there is, one batch is computed.
-                while how.room and queue and (not started or time.monotonic() < deadline):
+                # However little time there is, one batch is begun; if it keeps a checkpoint, it ends there.
+                while how.room and queue and (not started or time.monotonic() < end):
                     if (batch := _take(task, queue, bar)) is None:
                         break
                     how.submit(batch)
                     started = True
                 if how.busy:
-                    if (ready := how.wait(WRITE_EVERY if finished else None)) is not None:
+                    ready = how.wait(WRITE_EVERY if finished else None)
+                    if ready is not None and not ready[1]:
+                        store.locks.release(ready[0])
+                    elif ready is not None:
                         layout = _checked(task, ready[0], ready[1], layout)
                         finished.append(ready)
                         bar.update(len(ready[0][SEED]))
@@ -210,12 +216,12 @@ def _compute(task: _Task, total: int, label: str | None) -> None:
                         flush()
                     continue
                 flush()
-                if not queue or time.monotonic() >= deadline:
+                if not queue or time.monotonic() >= end:
                     break
                 bar.set_postfix_str("waiting for another process")
                 time.sleep(_POLL)
         finally:
-            finished += [each for each in how.close() if contract.fits(grids.layout(each[1]), layout)]
+            finished += [each for each in how.close() if each[1] and contract.fits(grids.layout(each[1]), layout)]
             try:
                 flush()
             finally:
@@ -262,7 +268,10 @@ def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
     if not result.done.any() and archive.read_only():
         raise archive.NotArchived(f"the archive has no point of this sweep of {store.identity['figure']}")
     if not result.done.any():
-        raise SweepError(f"{store.folder} holds no point of this sweep, and none was to be computed (minutes=0)")
+        raise SweepError(
+            f"{store.folder} holds no point of this sweep, and none was finished in the time given (minutes); "
+            "an unfinished run that keeps a checkpoint goes on next time"
+        )
     facts = [decoded(part.attrs) for part in store.parts]
     latest = max(facts, key=lambda each: each["date"])
     stale = store.stale()

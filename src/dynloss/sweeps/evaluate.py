@@ -1,8 +1,9 @@
 """Ways to compute batches of points: vectorised over the local devices, in threads, or on a dask cluster.
 
 Each takes batches with ``submit`` as long as there is ``room``, hands out finished ones with ``wait`` (or None, if
-nothing finishes in so many seconds), and with ``close`` what has finished when nothing more is wanted. ``layout`` says
-what a point's results look like, where that is known before anything is computed.
+nothing finishes in so many seconds), and with ``close`` what has finished when nothing more is wanted. A point that ran
+out of time has no outputs; its unfinished run is kept. ``layout`` says what a point's results look like, where that is
+known before anything is computed.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ import jax
 import numpy as np
 
 from dynloss.checks import check_count
+from dynloss.deadline import OutOfTime
 from dynloss.sweeps.contract import argument_type, called, check_outputs, place, takes_checkpoint, traced
 from dynloss.sweeps.grid import SEED, Layout, Points, select
 from dynloss.sweeps.store import SweepError
@@ -78,6 +80,8 @@ class Local:
         except queue.Empty:
             return None
         self.running -= 1
+        if isinstance(outputs, OutOfTime):
+            return points, {}
         if isinstance(outputs, BaseException):
             raise outputs
         return points, outputs
@@ -215,6 +219,8 @@ def _point_by_point(function, constants, checkpoint, points) -> Outputs:
         file = {"checkpoint": checkpoint(one)} if checkpoint else {}
         try:
             outputs = function(**{name: values.item() for name, values in one.items()}, **constants, **file)
+        except OutOfTime:
+            raise
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise SweepError(f"{called(function)} failed at {place(one)}: {reason}") from error

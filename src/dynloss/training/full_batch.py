@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dynloss import losses
+from dynloss import deadline, losses
 from dynloss.checks import check_count, check_number
 from dynloss.datasets.base import Dataset
 from dynloss.schedules import Schedule
@@ -131,7 +131,7 @@ def train(
         recorders: see ``dynloss.training.recorders``.
         progress: the label of a progress bar with the time left; ``None`` shows none.
         checkpoint: a file that holds the run so far; removed when the run is complete. It must belong to these
-            arguments: whoever names it says so.
+            arguments: whoever names it says so. With one, the run ends early at a ``dynloss.deadline``.
         segments: into how many to cut the run; by default 1, or up to 100 with progress or checkpoint.
 
     Returns:
@@ -174,6 +174,7 @@ def train(
             first += count
             if checkpoint is not None and first < steps:
                 _save(Path(checkpoint), first, params, pieces)
+                deadline.check()
             bar.update(count)
 
     trajectory = _as_dataset(pieces, recorders, steps)
@@ -190,7 +191,8 @@ def _segment_length(steps: int, segments: int) -> int:
     return math.ceil(steps / segments)
 
 
-def progress_bar(label, steps, first):
+def progress_bar(label: str | None, steps: int, first: int) -> Any:
+    """Of steps, with the time left, beginning at ``first``; without a label it shows nothing."""
     from tqdm import tqdm
 
     return tqdm(total=steps, initial=first, desc=label, unit=" steps", disable=label is None, mininterval=1)

@@ -30,7 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from dynloss import losses
+from dynloss import deadline, losses
 from dynloss.checks import check_count, check_number
 from dynloss.datasets.base import Dataset
 from dynloss.schedules import Schedule
@@ -185,6 +185,7 @@ def train(
                 bar.set_postfix({name: f"{values[-1]:.3f}" for name, values in records.items() if "accuracy" in name})
             if path is not None and done % checkpoint_every == 0 and done < epochs:
                 checkpoints.save(path, run, done, state, records)
+                deadline.check()
 
     trajectory = _as_dataset(records, epochs, evaluate_every, steps)
     if path is not None:
