@@ -1,6 +1,7 @@
 # dynloss: `make book` and `make test` do everything, the environment included.
 PYTHON ?= python3
-PROFILE ?= quick
+PROFILE ?= best
+FRESH ?=
 UV ?= uv
 BIN := .venv/bin
 export MPLBACKEND = Agg
@@ -11,7 +12,7 @@ export MPLBACKEND = Agg
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*##/make \1:/p' Makefile
-	@echo "PROFILE=smoke|quick|paper chooses the size of the figures (now: $(PROFILE)); PYTHON=python3.13 the Python of a new .venv"
+	@echo "PROFILE=best|smoke|quick|paper chooses the size of the figures (now: $(PROFILE)); FRESH=1 computes them anew; PYTHON=python3.13 the Python of a new .venv"
 
 env: .venv/installed  ## the environment (.venv) from requirements.lock
 
@@ -29,8 +30,8 @@ env: .venv/installed  ## the environment (.venv) from requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-book: env  ## run the notebooks and build the book (PROFILE=smoke|quick|paper)
-	$(BIN)/dynloss book --profile $(PROFILE)
+book: env  ## run the notebooks and build the book (PROFILE=best|smoke|quick|paper; FRESH=1)
+	$(BIN)/dynloss book --profile $(PROFILE) $(if $(FRESH),--fresh)
 
 test: env  ## the tests
 	$(BIN)/python -m pytest

@@ -62,7 +62,9 @@ def dynloss(capsys):
         (["run", "fig02", "-p", "steps"], "Option '-p' requires 2 arguments."),
         (["book", "--profile", "smoke"], "fig01_bad has no profile 'smoke'; there are quick, paper"),
         (["book", "--no-run", "--fresh"], "--fresh needs a run: leave out --no-run"),
-        (["status", "--profile", "x"], "unknown profile 'x'; there are quick, paper, smoke"),
+        (["book", "--fresh"], "best reads the archive: name a profile to compute anew, as in --profile quick --fresh"),
+        (["run", "fig02", "--profile", "best", "--fresh"], "best reads the archive: to compute, name a profile"),
+        (["status", "--profile", "x"], "unknown profile 'x'; there are best, quick, paper, smoke"),
         (["frob"], "No such command 'frob'."),
     ],
 )  # fmt: skip

@@ -2,15 +2,21 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dynloss.runner import profiles
-from dynloss.runner.profiles import DEFAULT_PROFILE, Figure, Misuse
+from dynloss.runner.profiles import BEST, DEFAULT_PROFILE, Figure, Misuse
 
-_PROFILE = click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help="smoke, quick or paper.")
+if TYPE_CHECKING:
+    from dynloss.runner.execute import Outcome
+
+_SIZES = "smoke, quick, …; best: the largest that the archive has of each notebook, else quick."
+_PROFILE = click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help=_SIZES)
+_BEST = click.option("--profile", default=BEST, show_default=True, help=_SIZES)
 _FRESH = click.option("--fresh", is_flag=True, help="Compute although the archive has the result.")
 
 
@@ -47,7 +53,12 @@ def run(names: Sequence[str], everything: bool, profile: str, overrides, out: Pa
     folder = (out or root / "_build" / "executed" / ("custom" if overrides else profile)).absolute()
     if folder.resolve() == (root / "notebooks").resolve():
         raise Misuse(f"--out {out} is the folder of the sources, which are never overwritten")
-    _execute([(figure, profiles.values(figure, profile, overrides, fresh)) for figure in chosen], label, folder)
+    if profile == BEST:
+        if overrides or fresh:
+            raise Misuse("best reads the archive: to compute, name a profile")
+        _execute_best(chosen, root, folder)
+    else:
+        _execute([(figure, profiles.values(figure, profile, overrides, fresh)) for figure in chosen], label, folder)
 
 
 @cli.command()
@@ -66,7 +77,7 @@ def verify(names: Sequence[str], profile: str, points: int) -> None:
 
 
 @cli.command()
-@_PROFILE
+@_BEST
 @click.option("--no-run", is_flag=True, help="Take the executed copies that are there.")
 @_FRESH
 def book(profile: str, no_run: bool, fresh: bool) -> None:
@@ -75,12 +86,18 @@ def book(profile: str, no_run: bool, fresh: bool) -> None:
 
     if no_run and fresh:
         raise Misuse("--fresh needs a run: leave out --no-run")
+    if fresh and profile == BEST:
+        raise Misuse("best reads the archive: name a profile to compute anew, as in --profile quick --fresh")
     root = profiles.find_root()
     figures = profiles.load(root)
-    jobs = [(figure, profiles.values(figure, profile, fresh=fresh)) for figure in figures.values()]
     builder.check(root)
     if not no_run:
-        _execute(jobs, profile, root / "_build" / "executed" / profile)
+        folder = root / "_build" / "executed" / profile
+        if profile == BEST:
+            _execute_best(list(figures.values()), root, folder)
+        else:
+            jobs = [(figure, profiles.values(figure, profile, fresh=fresh)) for figure in figures.values()]
+            _execute(jobs, profile, folder)
     click.echo("building the book", err=True)
     try:
         first_page = builder.build(root, figures, profile)
@@ -99,7 +116,7 @@ def status(profile: str | None) -> None:
 
     root = profiles.find_root()
     figures = profiles.load(root)
-    known = dict.fromkeys(name for figure in figures.values() for name in figure.profiles)
+    known = dict.fromkeys([BEST, *(name for figure in figures.values() for name in figure.profiles)])
     if profile and profile not in known:
         raise Misuse(f"unknown profile {profile!r}; there are {', '.join(known)}")
     rows = [row for name in ([profile] if profile else known) for row in tables.status_rows(root, figures, name)]
@@ -157,26 +174,43 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _execute(jobs: Sequence[tuple[Figure, dict]], label: str, folder: Path) -> None:
-    """Run notebooks one after another; a failure does not stop the others, but the command ends with 1."""
+    """Run notebooks with these parameters."""
+    _check_papermill()
+    from dynloss.runner.execute import execute
+
+    _report(execute(figure, label, parameters, folder / f"{figure.stem}.ipynb") for figure, parameters in jobs)
+
+
+def _execute_best(figures: Sequence[Figure], root: Path, folder: Path) -> None:
+    """Run notebooks, each with the largest profile that the archive has."""
+    _check_papermill()
+    from dynloss.runner.best import execute_best
+
+    _report(execute_best(figure, root, folder / f"{figure.stem}.ipynb") for figure in figures)
+
+
+def _check_papermill() -> None:
     try:
         import papermill  # noqa: F401
-
-        from dynloss.runner.execute import execute
     except ImportError as error:
         raise Misuse(f"running notebooks needs {error.name}: pip install 'dynloss[notebooks]'") from error
+
+
+def _report(outcomes: Iterable["Outcome"]) -> None:
+    """Say what becomes of each notebook; a failure does not stop the others, but the command ends with 1."""
     from dynloss.provenance import duration
 
-    failed = 0
-    for figure, parameters in jobs:
-        outcome = execute(figure, label, parameters, folder / f"{figure.stem}.ipynb")
+    ran, failed = 0, 0
+    for outcome in outcomes:
+        ran += 1
         took = duration(outcome.seconds)
         if outcome.error:
             failed += 1
-            _say(f"{figure.stem} failed after {took}: {outcome.error} (partial copy: {outcome.path})")
+            _say(f"{outcome.figure} failed after {took}: {outcome.error} (partial copy: {outcome.path})")
         else:
-            click.echo(f"{figure.stem} [{label}]: {took}, {outcome.path}", err=True)
+            click.echo(f"{outcome.figure} [{outcome.profile}]: {took}, {outcome.path}", err=True)
     if failed:
-        _say(f"{failed} of {len(jobs)} notebooks failed")
+        _say(f"{failed} of {ran} notebooks failed")
         sys.exit(1)
 
 

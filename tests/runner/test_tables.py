@@ -36,7 +36,8 @@ def test_profiles_say_cost_and_what_the_archive_has(site):
 def test_archive_of_another_figure_counts_where_the_notebook_asks_for_it(site):
     notebooks = site / "notebooks"
     (notebooks / "fig02_same.ipynb").write_text((notebooks / "fig01_good.ipynb").read_text())
-    (notebooks / "profiles.yml").write_text("fig01_good: {quick: {}}\nfig02_same: {smoke: {parameters: {steps: 3}}}")
+    profiles = "fig01_good: {quick: {}}\nfig02_same: {quick: {}, smoke: {parameters: {steps: 3}}}"
+    (notebooks / "profiles.yml").write_text(profiles)
     assert "commit" in list(tables.profile_rows(site, load(site)))[-1][3]
 
 

@@ -38,13 +38,12 @@ def build(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     Raises:
         BookError: a copy did not pass the gate, or the build had a warning or error.
     """
-    wrong = [
-        f"{figure.stem} [{profile}]: {problem}"
-        for figure in figures.values()
-        for problem in gate.problems(
-            tables.executed_copy(root, profile, figure.stem), figure.path, values(figure, profile)
-        )
-    ]
+    wrong = []
+    for figure in figures.values():
+        copy = tables.executed_copy(root, profile, figure.stem)
+        own = tables.profile_of(figure, profile, copy)
+        found = gate.problems(copy, figure.path, values(figure, own))
+        wrong += [f"{figure.stem} [{own}]: {problem}" for problem in found]
     if wrong:
         raise BookError("\n".join(wrong))
     site = stage(root, figures, profile)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from dynloss.archive import READ_ONLY
 from dynloss.provenance import commit, duration
 from dynloss.runner.profiles import Figure
 
@@ -22,6 +23,7 @@ class Outcome:
     """What became of a run; `error` is empty, or one line that names the cell."""
 
     figure: str
+    profile: str
     path: Path
     seconds: float
     error: str
@@ -74,8 +76,18 @@ class Progress:
             print(f"\r\x1b[K{line[:width]}", end="", file=self._stream, flush=True)
 
 
-def execute(figure: Figure, profile: str, parameters: Mapping[str, Any], output: Path, stream=None) -> Outcome:
+def execute(
+    figure: Figure,
+    profile: str,
+    parameters: Mapping[str, Any],
+    output: Path,
+    stream: TextIO | None = None,
+    *,
+    archive_only: bool = False,
+) -> Outcome:
     """Run one notebook with these parameters into `output`, a copy that is kept whether or not the run succeeds.
+
+    With `archive_only` nothing is computed: what the archive lacks, or has from other code, is an error.
 
     The copy's metadata say under `dynloss` which profile, source and commit it is of, and whether it is complete.
 
@@ -89,6 +101,7 @@ def execute(figure: Figure, profile: str, parameters: Mapping[str, Any], output:
     record = {"figure": figure.stem, "profile": profile, "source": source_hash(figure.path), "commit": commit()}
     output.parent.mkdir(parents=True, exist_ok=True)
     output.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
+    environment = {"DYNLOSS_PROFILE": profile} | ({READ_ONLY: "1"} if archive_only else {})
     started, error = time.monotonic(), ""
     with Progress(f"{figure.stem} [{profile}]", cells, stream) as progress:
         try:
@@ -99,7 +112,7 @@ def execute(figure: Figure, profile: str, parameters: Mapping[str, Any], output:
                 cwd=str(figure.path.parent),
                 kernel_name="python3",
                 language="python",
-                kernel_manager_class=_this_python({"DYNLOSS_PROFILE": profile}),
+                kernel_manager_class=_this_python(environment),
                 shutdown_kernel="immediate",
                 progress_bar=False,
                 coalesce_streams=True,  # of a progress bar, its last state
@@ -118,7 +131,7 @@ def execute(figure: Figure, profile: str, parameters: Mapping[str, Any], output:
     notebook = _read(output)
     error = _failure(notebook) or (f"{_last_cell(notebook)}{error}" if error else "")
     _annotate(output, record | {"complete": not error, "seconds": seconds})
-    return Outcome(figure.stem, output, seconds, error)
+    return Outcome(figure.stem, profile, output, seconds, error)
 
 
 def source_hash(path: Path) -> str:

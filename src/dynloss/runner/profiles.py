@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT_PROFILE = "quick"
+BEST = "best"  # no profile of a notebook's own, but the largest of each that the archive has; see `runner.best`
 
 
 class Misuse(ValueError):
@@ -214,6 +215,9 @@ def _profiles(stem: str, parameters: Mapping[str, Parameter], given: Any) -> dic
     found, problems = {}, []
     for name, content in given.items():
         where = f"profiles.yml: {stem}, {name}"
+        if name == BEST:
+            problems.append(f"{where}: the name is taken: it is the largest that the archive has")
+            continue
         content = content if content is not None else {}
         chosen, cost = (content.get("parameters"), content.get("cost")) if _is_table(content) else (None, None)
         if not _is_table(content) or set(content) - {"parameters", "cost"} or not _is_table(chosen or {}):
@@ -225,6 +229,8 @@ def _profiles(stem: str, parameters: Mapping[str, Parameter], given: Any) -> dic
                 found[name] = Profile(name, checked(where, parameters, chosen or {}), cost or {})
             except Misuse as error:
                 problems += str(error).splitlines()
+    if DEFAULT_PROFILE not in given:
+        problems.append(f"profiles.yml: {stem} has no {DEFAULT_PROFILE!r}")
     _raise(problems)
     return found
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dynloss.provenance import MIME, duration
 from dynloss.runner import gate
-from dynloss.runner.profiles import Figure, Profile, values
+from dynloss.runner.profiles import BEST, DEFAULT_PROFILE, Figure, Profile, values
 
 PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest")
@@ -21,15 +21,26 @@ def executed_copy(root: Path, profile: str, stem: str) -> Path:
     return root / "_build" / "executed" / profile / f"{stem}.ipynb"
 
 
+def profile_of(figure: Figure, profile: str, executed: Path) -> str:
+    """The profile of an executed copy: `profile`, or of `best` the one that the copy's metadata name."""
+    if profile != BEST:
+        return profile
+    try:
+        name = json.loads(executed.read_text("utf-8"))["metadata"]["dynloss"]["profile"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return DEFAULT_PROFILE
+    return name if name in figure.profiles else DEFAULT_PROFILE
+
+
 def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
     """Figures and profiles, what they cost, and what the archive has of them."""
     for figure in figures.values():
-        archived = _archived(figure, root)
+        held = archived(figure, root)
         for profile in figure.profiles.values():
-            found = [record for record in archived if _fits(record["parameters"], figure, profile)]
-            held = "; ".join(f"{each['date'][:10]}, {each['device']}, commit {each['commit']}" for each in found[:1])
+            found = [record for record in held if fits(record["parameters"], figure, profile)]
+            newest = "; ".join(f"{each['date'][:10]}, {each['device']}, commit {each['commit']}" for each in found[:1])
             more = f" (+{len(found) - 1})" if len(found) > 1 else ""
-            yield figure.stem, profile.name, cost(profile), held + more or "–"
+            yield figure.stem, profile.name, cost(profile), newest + more or "–"
 
 
 def cost(profile: Profile) -> str:
@@ -49,12 +60,13 @@ def status_rows(root: Path, figures: Mapping[str, Figure], profile: str) -> Iter
     """What made each notebook of a profile: a row for each of its results."""
     for figure in figures.values():
         path = executed_copy(root, profile, figure.stem)
-        if profile not in figure.profiles or not path.is_file():
-            yield figure.stem, profile, "not run", *["–"] * 5
-        elif wrong := gate.problems(path, figure.path, values(figure, profile)):
-            yield figure.stem, profile, f"not fit for the book: {wrong[0]}", *["–"] * 5
+        own = profile_of(figure, profile, path)
+        if own not in figure.profiles or not path.is_file():
+            yield figure.stem, own, "not run", *["–"] * 5
+        elif wrong := gate.problems(path, figure.path, values(figure, own)):
+            yield figure.stem, own, f"not fit for the book: {wrong[0]}", *["–"] * 5
         else:
-            yield from _result_rows(figure.stem, profile, json.loads(path.read_text("utf-8")))
+            yield from _result_rows(figure.stem, own, json.loads(path.read_text("utf-8")))
 
 
 def sweep_rows(root: Path, figures: Collection[str] = ()) -> Iterator[tuple[str, ...]]:
@@ -108,7 +120,7 @@ def _result_rows(stem: str, profile: str, notebook: Mapping[str, Any]) -> Iterat
         yield stem, profile, result + scale, record["device"], record["commit"], record["date"], computing, took
 
 
-def _archived(figure: Figure, root: Path) -> list[dict[str, Any]]:
+def archived(figure: Figure, root: Path) -> list[dict[str, Any]]:
     """The archive's records of the figures that a notebook asks for; a notebook may ask for another's."""
     from dynloss.archive import records
 
@@ -124,7 +136,7 @@ def _results(root: Path) -> Path:
     return results_folder() if os.environ.get(RESULTS) else root / "results"
 
 
-def _fits(archived: Mapping[str, Any], figure: Figure, profile: Profile) -> bool:
+def fits(archived: Mapping[str, Any], figure: Figure, profile: Profile) -> bool:
     """Whether the archived parameters are the profile's, as far as the two share names."""
     wanted = {name: parameter.default for name, parameter in figure.parameters.items()} | profile.parameters
     shared = archived.keys() & wanted.keys()

@@ -1,0 +1,96 @@
+"""`best` takes the largest profile that the archive can serve, and computes at most `quick`."""
+
+import json
+import os
+
+import pytest
+import small_site
+
+from dynloss.runner import best, book
+from dynloss.runner.execute import execute
+from dynloss.runner.profiles import BEST, Misuse, load, values
+from dynloss.runner.tables import executed_copy, profile_of, status_rows
+
+PROFILES = """
+fig01_good:
+  smoke: {parameters: {steps: 3}}
+  quick: {parameters: {}}
+  reduced: {parameters: {steps: 100}}
+  paper: {parameters: {steps: 1000}}
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    monkeypatch.delenv("DYNLOSS_RESULTS", raising=False)
+    return small_site.make(tmp_path / "checkout", PROFILES)
+
+
+def archived(root, profile):
+    """Compute a profile, so that the archive has it."""
+    figure = load(root)["fig01_good"]
+    assert execute(figure, profile, values(figure, profile), root / "trial.ipynb").error == ""
+
+
+def run_best(root):
+    figure = load(root)["fig01_good"]
+    outcome = best.execute_best(figure, root, executed_copy(root, BEST, figure.stem))
+    assert outcome.error == ""
+    return outcome.profile
+
+
+def change_code(root):
+    path = root / "notebooks" / "fig01_good.ipynb"
+    path.write_text(path.read_text().replace("amplitude * np.arange", "2 * amplitude * np.arange"))
+
+
+def test_the_largest_that_is_archived(checkout):
+    assert run_best(checkout) == "quick"
+    archived(checkout, "reduced")
+    assert run_best(checkout) == "reduced"
+    archived(checkout, "paper")
+    assert run_best(checkout) == "paper"
+
+
+def test_what_is_stale_or_damaged_is_passed_over_and_nothing_large_is_computed(checkout):
+    archived(checkout, "paper")
+    before = sorted((checkout / "results").rglob("*.nc"))
+    change_code(checkout)
+    assert run_best(checkout) == "quick"
+    (paper,) = before
+    assert len(list((checkout / "results").rglob("*.nc"))) == 2  # and quick's own
+    paper.write_bytes(paper.read_bytes()[:100])
+    assert run_best(checkout) == "quick"
+
+
+def test_only_missing_results_lead_to_a_smaller_profile(checkout):
+    """A notebook that fails at a profile for another reason has failed: the book must not hide it."""
+    archived(checkout, "paper")
+    path = checkout / "notebooks" / "fig01_good.ipynb"
+    notebook = json.loads(path.read_text())
+    notebook["cells"].append(small_site.notebook("assert steps < 1000")["cells"][-1] | {"id": "late"})
+    path.write_text(json.dumps(notebook))
+    figure = load(checkout)["fig01_good"]
+    outcome = best.execute_best(figure, checkout, checkout / "out.ipynb")
+    assert outcome.profile == "paper" and "AssertionError" in outcome.error
+
+
+def test_the_book_names_the_profile_of_each_page(checkout):
+    archived(checkout, "reduced")
+    run_best(checkout)
+    figures = load(checkout)
+    assert profile_of(figures["fig01_good"], BEST, executed_copy(checkout, BEST, "fig01_good")) == "reduced"
+    (row,) = status_rows(checkout, figures, BEST)
+    assert row[1] == "reduced" and row[2].startswith("archived, fresh")
+    book.stage(checkout, figures, BEST)
+    assert "DYNLOSS_ARCHIVE_ONLY" not in os.environ
+
+
+def test_best_is_no_name_for_a_profile(checkout):
+    path = checkout / "notebooks" / "profiles.yml"
+    path.write_text(PROFILES.replace("paper:", "best:"))
+    with pytest.raises(Misuse, match="best: the name is taken"):
+        load(checkout)
+    path.write_text(PROFILES.replace("  quick: {parameters: {}}\n", ""))
+    with pytest.raises(Misuse, match="fig01_good has no 'quick'"):
+        load(checkout)
