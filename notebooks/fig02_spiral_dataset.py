@@ -13,19 +13,21 @@
 # %% [markdown]
 # # Figure 2: the spiral data set
 #
-# Three classes wind around each other in the plane, so that no straight line, and no small number of them, tells them
-# apart. With a few hundred points the whole training set goes through the network at every step: what follows in
-# Figure 4 is gradient descent without the noise of batches, and every jump that it shows is the landscape's doing.
+# Three classes wind around each other in the plane. With a few hundred points the whole
+# training set goes through the network at every step: what follows in Figure 4 is
+# gradient descent without the noise of batches, and every jump that it shows is the
+# landscape's doing.
 
-# %% tags=["hide-input"]
-# Colab: install what is missing. JAX is left as it is: the preinstalled one knows the GPU.
+# %% tags=["remove-cell"]
+# Colab: install what is missing. JAX is left as it is: this one knows the GPU.
 import importlib.util
 import subprocess
 import sys
 
 if importlib.util.find_spec("dynloss") is None:
     source = "dynloss @ git+https://github.com/dynloss/dynloss"
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
+    subprocess.run(command, check=True)
 
 # %% tags=["parameters"]
 points_per_class: int = 100  # the paper's
@@ -39,39 +41,52 @@ fresh: bool = False  # compute anew although archived
 #
 # $$\theta_{jn} = \frac{2\pi j}{C} + 2\pi\,k\,r_n + \sigma\,\xi_{jn}, \qquad \xi_{jn}\sim\mathcal N(0,1),$$
 #
-# with $k$ turns and noise $\sigma$. The training points are, to the last bit, those of the authors' code. The paper says
-# of its validation set only that the points lie differently along the arms; ours lie midway between the training
-# points, with noise of their own.
+# with $k$ turns and noise $\sigma$. The training points are, to the last bit, those of the
+# authors' code. The paper says of its validation set only that the points lie differently
+# along the arms; ours lie midway between the training points, with noise of their own.
 
 # %%
 import numpy as np
 import xarray as xr
 
-from dynloss import archive, datasets
+from dynloss import archive, claims, datasets
 from dynloss.figures import spiral as figure
 
 
-def draw(points_per_class, num_classes, turns, noise):
+# %% tags=["physics"]
+def draw(*, points_per_class, num_classes, turns, noise):
+    """Training and validation points."""
     shape = {"turns": turns, "noise": noise}
-    sets = [
-        datasets.spiral(points_per_class, num_classes, **shape),
-        datasets.spiral_validation(points_per_class, num_classes, **shape),
-    ]
+    training = datasets.spiral(points_per_class, num_classes, **shape)
+    validation = datasets.spiral_validation(points_per_class, num_classes, **shape)
+    inputs = np.stack([training.inputs, validation.inputs])
+    labels = np.stack([training.labels, validation.labels])
+    scale = f"{num_classes} × {points_per_class} points a set"
+    both = "set", "sample"
     return xr.Dataset(
-        {
-            "inputs": (("set", "sample", "coordinate"), np.stack([each.inputs for each in sets])),
-            "labels": (("set", "sample"), np.stack([each.labels for each in sets])),
-        },
+        {"inputs": ((*both, "coordinate"), inputs), "labels": (both, labels)},
         coords={"set": ["training", "validation"]},
-        attrs={"dtype": "float64", "scale": f"{num_classes} × {points_per_class} points a set"},
+        attrs={"dtype": "float64", "scale": scale},
     )
 
 
-parameters = {"points_per_class": points_per_class, "num_classes": num_classes, "turns": turns, "noise": noise}
+# %%
+parameters = archive.parameters_of(draw, globals())
 data = archive.fetch_or_compute("fig02_spiral_dataset", draw, parameters, fresh=fresh)
 
-# %% mystnb={"figure": {"caption": "The spiral data set: the training points (left) and the validation points (right), one colour and marker a class. Compare Figure 2 of the paper, which shows the training points.", "name": "fig-spiral"}, "image": {"alt": "Two scatter plots of three interleaved spiral arms, one colour a class; the validation points on the right follow the same arms as the training points on the left."}}
+# %% tags=["lead"]
+findings = claims.spiral_dataset.judge(data)
+findings.answer
+
+# %% tags=["lead"] mystnb={"figure": {"caption": "The spiral data set: the training points (left) and the validation points (right), one colour and marker a class. Compare Figure 2 of the paper, which shows the training points.", "name": "fig-spiral"}, "image": {"alt": "Two scatter plots of three interleaved spiral arms, one colour a class; the validation points on the right follow the same arms as the training points on the left."}}
 figure.plot(data);
 
-# %%
+# %% tags=["lead"]
 archive.provenance(data)
+
+# %% [markdown] tags=["lead"]
+# **What to look at.** No straight line, and no small number of them, tells the arms
+# apart: a network has to bend. The validation points lie on the same arms, in the gaps.
+
+# %% tags=["lead"]
+findings

@@ -8,8 +8,10 @@ import importlib
 __version__ = "0.1.0"
 __all__ = [
     "archive",
+    "claims",
     "datasets",
     "dynamics",
+    "experiments",
     "figures",
     "losses",
     "models",

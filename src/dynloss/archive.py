@@ -130,6 +130,20 @@ def fetch_or_compute(
     return dataset.assign_attrs(origin="computed", stale="", path=kept)
 
 
+def parameters_of(compute: Callable, namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of `compute`, its keyword-only arguments but `checkpoint`, from a notebook's parameters.
+
+    >>> def simulate(seed, *, width, steps, checkpoint=None): ...
+    >>> parameters_of(simulate, {"width": 100, "steps": 10, "fresh": False})
+    {'width': 100, 'steps': 10}
+    """
+    arguments = inspect.signature(compute).parameters.values()
+    names = [each.name for each in arguments if each.kind is each.KEYWORD_ONLY and each.name != "checkpoint"]
+    if missing := [name for name in names if name not in namespace]:
+        raise ValueError(f"{compute.__name__} needs {', '.join(missing)}, which the notebook does not set")
+    return {name: namespace[name] for name in names}
+
+
 def key(figure: str, parameters: Mapping[str, Any]) -> str:
     """The name of a result: a hash of its figure and parameters, whatever their order. 1 and 1.0 are the same number.
 

@@ -1,10 +1,11 @@
 """Figs. 1 and 3: accuracies over the (T, A) plane of the dynamical loss, and how sure they are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
+import xarray as xr
 from matplotlib.colors import BoundaryNorm
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
@@ -13,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from dynloss.figures.style import INK, RANKS, figure_style, panel_label, plain_numbers, ticks_at
 
 TRAINING, VALIDATION = "accuracy", "validation_accuracy"
-_NAMES = {TRAINING: "training accuracy", VALIDATION: "validation accuracy"}
+ACCURACIES = {TRAINING: "training accuracy", VALIDATION: "validation accuracy"}
 _LEVELS = 12
 _FEW = 6  # values on an axis: each has its tick
 
@@ -29,6 +30,13 @@ class Region(NamedTuple):
         """Whether points lie in it."""
         return (period <= self.longest) & (amplitude >= self.weakest) & (amplitude <= self.strongest)
 
+    def part_of(self, axes: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+        """The values of ``period`` and ``amplitude`` that lie in it."""
+        return {
+            "period": [each for each in axes["period"] if each <= self.longest],
+            "amplitude": [each for each in axes["amplitude"] if self.weakest <= each <= self.strongest],
+        }
+
 
 def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
     """Contours of the mean accuracies: a row for each network, training on the left, validation on the right.
@@ -41,15 +49,15 @@ def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
     with figure_style():
         figure, axes = _grid_of_planes(len(means), 4.2)
         for row, (label, mean) in zip(axes, means.items(), strict=True):
-            levels = _levels(np.concatenate([mean[name].values.ravel() for name in _NAMES]))
-            for ax, name in zip(row, _NAMES, strict=True):
+            levels = _levels(np.concatenate([mean[name].values.ravel() for name in ACCURACIES]))
+            for ax, name in zip(row, ACCURACIES, strict=True):
                 values = mean[name].transpose("amplitude", "period")
                 drawn = _contours(ax, values, levels)
                 _region(ax, regions.get(label), values)
                 if float(values.amplitude.min()) == 1:
                     ax.axhline(1, color="#D55E00", linewidth=6)
                 _plane(ax, values)
-                ax.set_title(f"{label}: {_NAMES[name]}", loc="center")
+                ax.set_title(f"{label}: {ACCURACIES[name]}", loc="center")
             if drawn is not None:
                 figure.colorbar(drawn, ax=list(row), label="mean accuracy", format="%.2f")
         for ax, letter in zip(axes.ravel(), "abcdefgh", strict=False):
@@ -74,7 +82,7 @@ def plot_cells(means: Mapping[str, Any], region: Region):
     """
     with figure_style():
         figure, axes = _grid_of_planes(1, 4.2)
-        for ax, letter, (name, title) in zip(axes[0], "ab", _NAMES.items(), strict=True):
+        for ax, letter, (name, title) in zip(axes[0], "ab", ACCURACIES.items(), strict=True):
             values = means[name].transpose("amplitude", "period")
             _cells(figure, ax, values, f"mean {title}", "viridis", empty="nothing computed")
             _numbers(ax, values)
@@ -139,6 +147,19 @@ def plot_certainty(errors: Mapping[str, Any], numbers: Mapping[str, Any]):
     return figure
 
 
+def best_cut(summaries: Mapping[str, Any]) -> xr.Dataset:
+    """The curves for ``plot_curves``: along A at the period whose mean validation accuracy is highest anywhere.
+
+    Args:
+        summaries: {``accuracy`` and ``validation_accuracy``: ``sweeps.Summary`` over (period, amplitude)}.
+    """
+    validation = summaries[VALIDATION].mean
+    at = int(validation.max("amplitude").fillna(0).argmax("period"))
+    means = {name: each.mean.isel(period=at) for name, each in summaries.items()}
+    margins = {f"{name}_margin": each.margin.isel(period=at) for name, each in summaries.items()}
+    return xr.Dataset(means | margins)
+
+
 def plot_curves(curves: Mapping[str, Any], regions: Mapping[str, Region]):
     """Accuracy along A at one period, with confidence bands; the static loss as a dashed line.
 
@@ -150,9 +171,9 @@ def plot_curves(curves: Mapping[str, Any], regions: Mapping[str, Region]):
     with figure_style():
         figure, axes = plt.subplots(1, len(curves), figsize=(10, 4.2), squeeze=False, sharey=True)
         for ax, letter, (label, curve) in zip(axes[0], "abcd", curves.items(), strict=False):
-            for name, colour, marker in zip(_NAMES, RANKS, "os", strict=False):
+            for name, colour, marker in zip(ACCURACIES, RANKS, "os", strict=False):
                 mean, margin = curve[name], curve[f"{name}_margin"].fillna(0)
-                ax.plot(curve.amplitude, mean, color=colour, marker=marker, markersize=4, label=_NAMES[name])
+                ax.plot(curve.amplitude, mean, color=colour, marker=marker, markersize=4, label=ACCURACIES[name])
                 ax.fill_between(curve.amplitude, mean - margin, mean + margin, color=colour, alpha=0.25, linewidth=0)
                 if curve.amplitude.values[0] == 1:
                     ax.axhline(mean.values[0], color=colour, linestyle="--", linewidth=1)
@@ -163,7 +184,7 @@ def plot_curves(curves: Mapping[str, Any], regions: Mapping[str, Region]):
             plain_numbers(ax.xaxis)
             ax.set(xlabel="amplitude $A$", title=f"{label}, $T$ = {float(curve.period):g} steps")
             panel_label(ax, letter)
-        lowest = min(float(curve[name].min()) for curve in curves.values() for name in _NAMES)
+        lowest = min(float(curve[name].min()) for curve in curves.values() for name in ACCURACIES)
         axes[0, 0].set(ylabel="accuracy", ylim=(lowest - 0.08, 1.02))  # wide bands are cut, the means never
         handles, labels = axes[0, 0].get_legend_handles_labels()
         handles.append(plt.Line2D([], [], color=INK, linestyle="--", linewidth=1))

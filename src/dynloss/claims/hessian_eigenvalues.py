@@ -1,0 +1,54 @@
+"""Figure S1: do the second and third eigenvalue start the second and third bifurcation of a cascade?"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from dynloss.claims.findings import Claim, Findings
+from dynloss.claims.verdicts import exists
+
+MOST = 0.5  # the share of cascades from which on something happens as a rule
+CLOSE = 0.1  # of a cascade's length: as near as two events must be to count as one
+
+
+def judge(run: xr.Dataset, crossings: pd.DataFrame, settings: Mapping[str, Any]) -> Findings:
+    """The claims of Figure S1.
+
+    Args:
+        run: for its scale.
+        crossings: of `experiments.cascades.crossings`: one row a cascade.
+        settings: of the experiment.
+    """
+    number, where = len(crossings), "Supplement I, Figure S1"
+    crossed = {rank: int(crossings[f"λ{rank} crosses"].notna().sum()) for rank in "₂₃"}
+    complete = crossings.dropna(subset=["λ₂ crosses", "alternation breaks"]).astype(float)
+    delay = complete["alternation breaks"] - complete["λ₂ crosses"]
+    shares = delay / (complete["instability ends"] - complete["instability starts"]).clip(lower=1)
+    median = float(np.median(shares)) if len(shares) else float("nan")
+    claims = (
+        Claim("A second eigenvalue crosses the threshold in the cascades", where, "in the cascades",
+              f"{crossed['₂']} of {number}", exists(crossed["₂"] > MOST * number, testable=number > 0)),
+        Claim("… and where it does, the second bifurcation begins: the loss leaves its two branches", where,
+              f"at once (within {CLOSE:.0%} of the cascade)",
+              f"{median:+.0%} of the cascade, median of {len(complete)}".replace("nan%", "–"),
+              exists(abs(median) <= CLOSE, testable=len(complete) > 0)),
+        Claim("A third eigenvalue follows", where, "in the cascades",
+              f"{crossed['₃']} of {number}", exists(crossed["₃"] > MOST * number, testable=number > 0)),
+    )  # fmt: skip
+    return Findings(
+        "figS1_hessian_eigenvalues",
+        "Do further eigenvalues start further bifurcations?",
+        f"Of {number} cascades the second eigenvalue crosses the threshold in {crossed['₂']} and the third in "
+        f"{crossed['₃']}."
+        + (
+            f" The loss leaves its two branches a median of {abs(median):.0%} of the cascade's length "
+            f"{'after' if median >= 0 else 'before'} the second one crosses."
+            if len(complete)
+            else ""
+        ),
+        f"{run.attrs['scale']}; the paper: 70,000 steps, T = 5000",
+        claims,
+    )

@@ -1,0 +1,88 @@
+"""Figure S2: bifurcations of a convolutional network that learns photographs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from dynloss.claims.findings import Claim, Findings
+from dynloss.claims.verdicts import exists
+from dynloss.dynamics import Instability
+from dynloss.experiments import cascades as reading
+
+TIMES = 5  # more change of the accuracy a step inside the cascades than outside
+
+
+def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[str, Any]) -> Findings:
+    """The claims of Figure S2.
+
+    Args:
+        run: ``accuracy`` and ``loss`` at every step, ``hessian_eigenvalues`` at a cadence.
+        cascades: read from the loss alone.
+        settings: of the experiment.
+    """
+    rate = settings["learning_rate"]
+    table = reading.beside_the_edge(run, cascades, rate)
+    preceded = int(table["λ₁ exceeds 2/η"].notna().sum())
+    inside, outside = accuracy_changes(run, cascades)
+    above_inside, above_outside = shares_above(run, cascades, 2 / rate)
+    threshold = reading.threshold(run, cascades, settings["period"])
+    where = "Supplement II, Figure S2"
+    claims = (
+        Claim("Bifurcations are clearly present in the accuracy", where,
+              f"it changes at least {TIMES} times as much a step inside the cascades",
+              f"{inside:.4f} inside, {outside:.4f} outside", exists(inside > TIMES * outside)),
+        Claim("They occur when the largest eigenvalue of the Hessian crosses a threshold", where,
+              "λ₁ exceeds 2/η before every cascade", f"{preceded} of {len(cascades)}",
+              exists(bool(cascades) and preceded == len(cascades))),
+        Claim("… and nothing bounces below it", where, "λ₁ is above 2/η mostly inside the cascades",
+              f"{above_inside:.0%} of the measurements inside, {above_outside:.0%} outside",
+              exists(above_inside > 2 * above_outside)),
+    )  # fmt: skip
+    photographs = "images" if settings["images"] == "cifar10" else "generated images"
+    return Findings(
+        "figS2_myrtle_bifurcations",
+        "Does a convolutional network bifurcate too?",
+        f"It goes through {len(cascades)} cascades, {preceded} of them after the largest Hessian eigenvalue has passed "
+        rf"$2/\eta$; at the marks $\eta\lambda_1$ is {rate * threshold:.2f} on average.",
+        f"{settings['size']:,} {photographs}, {settings['channels']} channels, 1 seed, {settings['steps']:,} steps, "
+        f"T = {settings['period']}; the paper: 3,000 images, 64 channels",
+        claims,
+    )
+
+
+def accuracy_changes(run: xr.Dataset, cascades: Sequence[Instability]) -> tuple[float, float]:
+    """The mean change of the accuracy a step, inside the cascades and outside."""
+    change, bouncing = np.abs(np.diff(run.accuracy)), _inside(run.step.values[1:], cascades)
+    return _mean(change[bouncing]), _mean(change[~bouncing])
+
+
+def shares_above(run: xr.Dataset, cascades: Sequence[Instability], edge: float) -> tuple[float, float]:
+    """The share of measurements of λ₁ above the edge, inside the cascades and outside."""
+    curvature = run.hessian_eigenvalues[:, 0]
+    above, seen = curvature.values > edge, _inside(curvature[curvature.dims[0]].values, cascades)
+    return _mean(above[seen]), _mean(above[~seen])
+
+
+def numbers(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[str, Any]) -> pd.Series:
+    """What the figure does not show: threshold, accuracy, the residual of λ₁, and whether the run diverged."""
+    curvature = run.hessian_eigenvalues[:, 0]
+    return pd.Series(
+        {
+            "threshold λ_th": f"{reading.threshold(run, cascades, settings['period']):.1f}",
+            "2/η": f"{2 / settings['learning_rate']:.1f}",
+            "training accuracy at the end": f"{float(run.accuracy[-1]):.3f}",
+            "median residual of λ₁, relative": f"{float((run.hessian_residuals[:, 0] / curvature).median()):.1e}",
+            "first step that is not finite (-1: none)": run.attrs["diverged_at"],
+        }
+    )
+
+
+def _inside(at: np.ndarray, cascades: Sequence[Instability]) -> np.ndarray:
+    return np.any([np.zeros(len(at), bool), *((at >= each.start) & (at <= each.end) for each in cascades)], axis=0)
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float("nan")

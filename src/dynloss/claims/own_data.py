@@ -1,0 +1,55 @@
+"""The example on other data: no claim of the paper, but a question with an answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+
+from dynloss.claims.findings import Findings, Verdict
+from dynloss.claims.verdicts import positive
+from dynloss.sweeps.statistics import interval
+
+_SAID = {
+    Verdict.REPRODUCED: "yes",
+    Verdict.NOT_REPRODUCED: "no, it loses",
+    Verdict.UNDECIDED: "nothing that could be told from zero",
+    Verdict.NOT_COMPUTED: "not computed yet",
+}
+
+
+def judge(finals: Mapping[str, Mapping[str, xr.Dataset]], samples: int) -> Findings:
+    """What the dynamical loss gains in test accuracy over the best static one.
+
+    Args:
+        finals: {network: {"static": dataset, "dynamical": dataset, …}}, with ``test`` over digit and seed.
+        samples: training images.
+    """
+    words = []
+    for label, each in finals.items():
+        gain = each["dynamical"].test.mean("digit") - each["static"].test.mean("digit")
+        words.append(f"{label}: {_SAID[positive(gain)]} ({interval(gain, signed=True)})")
+    return Findings(
+        "own_data",
+        "Does it help on your data?",
+        f"On handwritten digits, in test accuracy with new networks: {'; '.join(words)}.",
+        f"{samples} training images of 8 × 8 pixels",
+    )
+
+
+def gains(results: Mapping[str, Mapping[str, xr.Dataset]]) -> list[dict[str, Any]]:
+    """Rows of a table: accuracies, and the gain over the static loss at its best rate and at the same rate."""
+    rows = []
+    for label, each in results.items():
+        for name in ("training", "test"):
+            static, dynamical, same = (result[name].mean("digit") for result in each.values())
+            rows.append(
+                {
+                    "network": label,
+                    "images": name,
+                    "static loss": interval(static),
+                    "dynamical loss": interval(dynamical),
+                    "gain": interval(dynamical - static, signed=True),
+                    "gain at the same rate": interval(dynamical - same, signed=True),
+                }
+            )
+    return rows

@@ -1,0 +1,53 @@
+"""Figure 2: three arms that no straight line tells apart."""
+
+import numpy as np
+import xarray as xr
+
+from dynloss.claims.findings import Claim, Findings
+from dynloss.claims.verdicts import exists
+
+
+def judge(data: xr.Dataset) -> Findings:
+    """The claims of Figure 2.
+
+    Args:
+        data: ``inputs`` (set, sample, coordinate) and ``labels`` (set, sample).
+    """
+    training = data.sel(set="training")
+    inputs, labels = training.inputs.values, training.labels.values
+    counts = np.bincount(labels.astype(int))
+    straight, neighbour = linear_accuracy(inputs, labels), neighbour_accuracy(data)
+    where = "Section III.B, Figure 2"
+    claims = (
+        Claim("Straight lines do not tell the classes apart (the best linear fit, training accuracy)", where,
+              "far below 1", f"{straight:.2f}", exists(straight < 0.75)),
+        Claim("The arms do: the nearest training point has the class of a validation point", where,
+              "nearly always", f"{neighbour:.3f}", exists(neighbour >= 0.95)),
+        Claim("As many points of every class, and three classes", where, "3 × 100",
+              f"{len(counts)} × {counts[0]}", exists(len(counts) == 3 and set(counts) == {100})),
+    )  # fmt: skip
+    return Findings(
+        "fig02_spiral_dataset",
+        "What has to be learnt?",
+        f"Three arms: straight lines reach an accuracy of {straight:.2f}, the nearest neighbour {neighbour:.3f}.",
+        f"{len(counts)} × {counts[0]} points, the paper's"
+        if set(counts) == {100}
+        else f"{len(counts)} × {counts[0]} points; the paper: 3 × 100",
+        claims,
+    )
+
+
+def linear_accuracy(inputs: np.ndarray, labels: np.ndarray) -> float:
+    """Training accuracy of least squares from (1, x) to one-hot labels."""
+    features = np.column_stack([np.ones(len(inputs)), inputs])
+    weights, *_ = np.linalg.lstsq(features, np.eye(labels.max() + 1)[labels], rcond=None)
+    return float(np.mean((features @ weights).argmax(axis=1) == labels))
+
+
+def neighbour_accuracy(data: xr.Dataset) -> float:
+    """How many validation points have the class of the training point nearest to them."""
+    (training, known), (validation, wanted) = (
+        (data.inputs.sel(set=name).values, data.labels.sel(set=name).values) for name in ("training", "validation")
+    )
+    distances = np.linalg.norm(validation[:, None] - training[None], axis=-1)
+    return float(np.mean(known[distances.argmin(axis=1)] == wanted))

@@ -1,0 +1,58 @@
+"""Figure S3: what stopping the oscillations brings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+
+from dynloss.claims.cifar_phase_diagram import scale
+from dynloss.claims.findings import Claim, Findings, Verdict
+from dynloss.claims.verdicts import positive
+from dynloss.sweeps.statistics import interval
+
+
+def dotted_line(both: xr.Dataset) -> float:
+    """The best validation accuracy that any network had with the static loss, at any epoch."""
+    return float(both.validation_accuracy.sel(amplitude=1).max())
+
+
+def judge(both: xr.Dataset, amplitude: float, stop_epoch: int, settings: Mapping[str, Any]) -> Findings:
+    """The claims of Figure S3, as differences in validation accuracy between the same seeds.
+
+    Args:
+        both: ``validation_accuracy`` over amplitude (1 and A), seed and epoch.
+        amplitude: A.
+        stop_epoch: where the oscillations stop.
+        settings: of the experiment.
+    """
+    values = both.validation_accuracy
+    end, stopped = values.isel(epoch=-1), values.sel(epoch=stop_epoch, method="pad")
+    until = values.where(both.epoch <= stop_epoch).mean("epoch")
+    static = values.sel(amplitude=1)
+    best = static.isel(epoch=int(static.mean("seed").fillna(0).argmax("epoch")))
+    differences = {
+        "Stopping the oscillations raises the validation accuracy": (end - stopped).sel(amplitude=amplitude),
+        "… by more than the static loss gains in that time": (end - stopped).diff("amplitude").squeeze(),
+        "With oscillations learning is slower: the static loss leads until the stop": until.sel(amplitude=1)
+        - until.sel(amplitude=amplitude),
+        "The static loss over-fits: it falls after its best epoch": best - end.sel(amplitude=1),
+        "With oscillations the end is higher than with the static loss": end.diff("amplitude").squeeze(),
+        "… and above the dotted line, its best at any epoch and seed": end.sel(amplitude=amplitude) - dotted_line(both),
+    }
+    claims = tuple(
+        Claim(statement, "Supplement III, Figure S3", "> 0", interval(each, signed=True), positive(each))
+        for statement, each in differences.items()
+    )
+    said = {
+        Verdict.REPRODUCED: "Yes:",
+        Verdict.NOT_REPRODUCED: "No:",
+        Verdict.UNDECIDED: "Undecided:",
+    }.get(claims[0].verdict, "Not computed yet:")
+    return Findings(
+        "figS3_stopping_oscillations",
+        "Does it help to stop the oscillations before the end?",
+        f"{said} from the stop to the end the validation accuracy changes by {claims[0].here}, and it ends "
+        f"{claims[4].here} above the static loss.",
+        scale(both, settings),
+        claims,
+    )

@@ -1,0 +1,76 @@
+"""From numbers to verdicts. Values are over seeds, which are the unit of every interval (95 %, Student's t)."""
+
+import numpy as np
+import xarray as xr
+
+from dynloss.claims.findings import Verdict
+from dynloss.sweeps.statistics import summary
+
+
+def positive(values: xr.DataArray) -> Verdict:
+    """Of a sign: reproduced where the whole interval of the mean is above zero, undecided where it holds zero.
+
+    >>> positive(xr.DataArray([0.1, 0.2, 0.15], dims="seed")).value, positive(xr.DataArray([0.1], dims="seed")).value
+    ('reproduced', 'undecided')
+    """
+    found = summary(values)
+    if found.number == 0:
+        return Verdict.NOT_COMPUTED
+    if not abs(found.mean) > found.margin:
+        return Verdict.UNDECIDED
+    return Verdict.REPRODUCED if found.mean > 0 else Verdict.NOT_REPRODUCED
+
+
+def number(values: xr.DataArray, expected: float, tolerance: float, *, testable: bool = True) -> Verdict:
+    """Of a number: reproduced where it lies within the tolerance of the interval of the mean.
+
+    Args:
+        values: over ``seed``.
+        expected: what the paper says.
+        tolerance: how far a number as vague as the paper's "≈" may be off.
+        testable: whether the data are of the paper's scale.
+    """
+    found = summary(values)
+    if found.number == 0:
+        return Verdict.NOT_COMPUTED
+    if not testable:
+        return Verdict.NOT_TESTABLE
+    near = abs(found.mean - expected) <= found.margin.fillna(0) + tolerance
+    return Verdict.REPRODUCED if near else Verdict.NOT_REPRODUCED
+
+
+def at_least(values: xr.DataArray, bound: float, *, testable: bool = True) -> Verdict:
+    """Of a bound: reproduced where the mean reaches it, undecided where only its interval does."""
+    found = summary(values)
+    if found.number == 0:
+        return Verdict.NOT_COMPUTED
+    if not testable:
+        return Verdict.NOT_TESTABLE
+    if found.mean >= bound:
+        return Verdict.REPRODUCED
+    return Verdict.UNDECIDED if found.mean + found.margin.fillna(0) >= bound else Verdict.NOT_REPRODUCED
+
+
+def none_positive(values: xr.DataArray, *, testable: bool = True) -> Verdict:
+    """Of an absence: reproduced where no mean is significantly above zero, at 5 % for all of them together.
+
+    The more points are looked at, the more easily one of them seems to gain by luck; so each is held to 5 % divided by
+    their number (Bonferroni).
+
+    Args:
+        values: over ``seed`` and the dimensions of the points.
+    """
+    if not testable:
+        return Verdict.NOT_TESTABLE
+    tests = int(np.prod([size for name, size in values.sizes.items() if name != "seed"], initial=1))
+    found = summary(values, confidence=1 - 0.05 / tests)
+    if not (found.number > 1).any():
+        return Verdict.NOT_COMPUTED
+    return Verdict.NOT_REPRODUCED if bool((found.mean > found.margin).any()) else Verdict.REPRODUCED
+
+
+def exists(there: bool, *, testable: bool = True) -> Verdict:
+    """Of something that is there to see or is not."""
+    if not testable:
+        return Verdict.NOT_TESTABLE
+    return Verdict.REPRODUCED if there else Verdict.NOT_REPRODUCED

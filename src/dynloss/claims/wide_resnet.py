@@ -1,0 +1,76 @@
+"""Figure S4: a network that gains nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dynloss.claims.findings import Claim, Findings, Verdict
+from dynloss.claims.verdicts import none_positive, number
+from dynloss.sweeps.statistics import interval, summary
+
+PAPER = {
+    "images": "cifar10",
+    "image_size": 32,
+    "depth": 28,
+    "widening": 10,
+    "training_images": 50_000,
+    "test_images": 10_000,
+    "epochs": 200,
+    "batch_size": 1024,
+    "learning_rate": 0.1,
+}
+NEAR = 0.002  # the paper gives its accuracy to a tenth of a percent
+
+
+def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Findings:
+    """The claims of Figure S4.
+
+    Args:
+        plane: ``test_accuracy`` over period, amplitude and seed, A = 1 among them.
+        period: T of the curve along A.
+        settings: of the experiment.
+    """
+    accuracy = plane.test_accuracy
+    gain = (accuracy - accuracy.sel(amplitude=1)).drop_sel(amplitude=1)
+    static = accuracy.sel(amplitude=1, period=period)
+    testable = all(settings.get(name) == value for name, value in PAPER.items())
+    photographs = settings["images"] == "cifar10"
+    where = "Section III.A; Supplement IV, Figure S4"
+    along = gain.sel(period=[period])
+    claims = (
+        Claim(f"No amplitude gains at T = {period:g}", where, "none significant",
+              largest(along), none_positive(along, testable=photographs)),
+        Claim("No point of the plane gains", where, "none significant",
+              largest(gain), none_positive(gain, testable=photographs)),
+        Claim("The static loss: test accuracy", where, "95.5 %",
+              interval(static), number(static, 0.955, NEAR, testable=testable)),
+    )  # fmt: skip
+    said = {
+        Verdict.REPRODUCED: "No, as the paper finds:",
+        Verdict.NOT_REPRODUCED: "Yes, against the paper:",
+    }.get(claims[1].verdict, "Not tested:")
+    size = settings["image_size"]
+    return Findings(
+        "figS4_wide_resnet",
+        "Does a wide residual network gain from oscillations?",
+        f"{said} the largest gain in test accuracy is {claims[1].here}.",
+        f"WRN-{settings['depth']}-{settings['widening']}, {settings['training_images']:,} images of {size} × {size} "
+        f"pixels, {settings['epochs']} epochs; {plane.attrs.get('scale', '')}; the paper: WRN-28-10, 50,000 of "
+        "32 × 32, 200 epochs, 50 seeds",
+        claims,
+    )
+
+
+def largest(gain: xr.DataArray) -> str:
+    """The largest mean gain, where it is, and what its interval excludes with 97.5 %; of points with two seeds."""
+    found = summary(gain)
+    mean = found.mean.where(found.number > 1)
+    if not bool(np.isfinite(mean).any()):
+        return "fewer than two seeds"
+    at = {str(name): int(index) for name, index in mean.fillna(-1).argmax(...).items()}
+    best = gain.isel(at)
+    excluded = float((found.mean + found.margin).isel(at))
+    where = f"at T = {float(best.period):g}, A = {float(best.amplitude):g}"
+    return f"{interval(best, signed=True)} {where}; more than {excluded:+.3f} is excluded with 97.5 %"

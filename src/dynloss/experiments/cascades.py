@@ -1,0 +1,114 @@
+"""Reading cascades off the runs of Figures 4, S1 and S2: where they are, and what crosses the threshold."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynloss import dynamics
+from dynloss.dynamics import Instability
+
+BOUNCE = 0.002  # nats: the distance between two values of the loss from which on it bounces
+
+
+def zoom(cascades: Sequence[Instability], number: int, steps: int, margin: int) -> tuple[int, int]:
+    """First and last step around one cascade, the first being number 1; of the whole run if there is none.
+
+    A number beyond the last means the last.
+    """
+    if not cascades:
+        return 0, steps - 1
+    chosen = cascades[min(max(number, 1), len(cascades)) - 1]
+    return max(0, chosen.start - margin), min(steps - 1, chosen.end + margin)
+
+
+def by_curvature(run: Any, period: int, jump: float = 0.1) -> list[Instability]:
+    """Where λ_max jumps from one step to the next, the mark of the paper's Figure 4.
+
+    Args:
+        run: with ``hessian_eigenvalues`` at every step.
+        period: T; a tenth of it without a jump ends a cascade.
+    """
+    return dynamics.instabilities(run.step, run.hessian_eigenvalues[:, 0], jump=jump, quiet=max(1, period // 10))
+
+
+def by_loss(run: Any, period: int, distance: float = BOUNCE) -> list[Instability]:
+    """Where the loss bounces, read from the loss alone; with λ₁ as measured last before and first after.
+
+    Where the loss alternates between two values a distance d apart, its second difference alternates between ±2d, while
+    the drift between the walls hardly changes it. A cascade is where this stands for four steps in a row.
+
+    Args:
+        run: with ``loss`` at every step and ``hessian_eigenvalues`` at any cadence.
+        period: T, as above.
+        distance: the least d, in nats.
+    """
+    curvature = run.hessian_eigenvalues[:, 0]
+    measured = curvature[curvature.dims[0]].values
+
+    def beside(cascade: Instability) -> Instability:
+        before = max(0, np.searchsorted(measured, cascade.start) - 1)
+        after = min(np.searchsorted(measured, cascade.end, side="right"), len(measured) - 1)
+        return cascade._replace(curvature_at_start=float(curvature[before]), curvature_at_end=float(curvature[after]))
+
+    found = dynamics.instabilities(
+        run.step[2:], np.diff(run.loss, 2), jump=4 * distance, quiet=max(1, period // 10), lasting=4
+    )
+    return [beside(cascade) for cascade in found]
+
+
+def threshold(run: Any, cascades: Sequence[Instability], period: int) -> float:
+    """λ_th, the mean of λ₁ at the marks; a cascade that the run leaves unfinished has no end. NaN without cascades."""
+    marks = dynamics.curvature_at_marks(list(cascades))
+    unfinished = bool(cascades) and cascades[-1].end > run.attrs["steps"] - 1 - period // 10
+    marks = marks[: len(marks) - unfinished]
+    return float(np.mean(marks)) if len(marks) else float("nan")
+
+
+def crossings(run: Any, cascades: Sequence[Instability], level: float, period: int) -> pd.DataFrame:
+    """One row a cascade: the steps at which λ₁, λ₂ and λ₃ first exceed ``level``, and the alternation of the loss ends.
+
+    The search begins a quarter of a period before the cascade. The alternation is read from the loss alone; it ends at
+    the second bifurcation.
+    """
+    step, eigenvalues = run.step.values, run.hessian_eigenvalues.values
+
+    def follow(cascade: Instability) -> dict[str, Any]:
+        window = (max(0, cascade.start - period // 4), cascade.end)
+        first, second, third = dynamics.first_crossings(step, eigenvalues, level, window)
+        return {
+            "instability starts": cascade.start,
+            "λ₁ crosses": first,
+            "λ₂ crosses": second,
+            "alternation breaks": dynamics.alternation_breaks(step, run.loss, (cascade.start, cascade.end)),
+            "λ₃ crosses": third,
+            "instability ends": cascade.end,
+        }
+
+    index = pd.RangeIndex(1, len(cascades) + 1, name="cascade")
+    names = ["instability starts", "λ₁ crosses", "λ₂ crosses", "alternation breaks", "λ₃ crosses", "instability ends"]
+    return pd.DataFrame([follow(each) for each in cascades], index=index, columns=names).astype("Int64")
+
+
+def beside_the_edge(run: Any, cascades: Sequence[Instability], learning_rate: float) -> pd.DataFrame:
+    """One row a cascade: when λ₁ first exceeds 2/η after the cascade before, and when the loss bounces."""
+
+    def rows() -> Iterator[dict[str, Any]]:
+        measured = run[run.hessian_eigenvalues.dims[0]].values
+        ended = 0
+        for cascade in cascades:
+            window = (ended, cascade.start)
+            first, *_ = dynamics.first_crossings(measured, run.hessian_eigenvalues.values, 2 / learning_rate, window)
+            yield {
+                "λ₁ exceeds 2/η": first,
+                "bouncing starts": cascade.start,
+                "bouncing ends": cascade.end,
+                "ηλ₁ before the start": learning_rate * cascade.curvature_at_start,
+                "ηλ₁ after the end": learning_rate * cascade.curvature_at_end,
+            }
+            ended = cascade.end
+
+    names = ["λ₁ exceeds 2/η", "bouncing starts", "bouncing ends", "ηλ₁ before the start", "ηλ₁ after the end"]
+    table = pd.DataFrame(list(rows()), index=pd.RangeIndex(1, len(cascades) + 1, name="cascade"), columns=names)
+    return table.astype(dict.fromkeys(names[:3], "Int64")).round(2)

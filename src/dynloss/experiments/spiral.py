@@ -1,0 +1,97 @@
+"""The task of Figures 3, 4, 5 and S1: a network with one hidden layer on the spiral, by full-batch gradient descent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from dynloss import datasets, losses
+from dynloss.checks import check_choice
+from dynloss.datasets.base import Dataset
+from dynloss.models import mlp
+from dynloss.schedules import Schedule
+from dynloss.training import compiled, full_batch
+
+CLASSES = 3
+# The variables of a sweep over `SpiralTask.outcome`.
+OUTCOME = {
+    "loss": ((), {"long_name": "static training loss", "units": "nats"}),
+    "accuracy": ((), {"long_name": "training accuracy", "units": "1"}),
+    "validation_accuracy": ((), {"long_name": "validation accuracy", "units": "1"}),
+}
+
+
+@dataclass(frozen=True)
+class SpiralTask:
+    """Data, network and initial weights.
+
+    Attributes:
+        training, validation: 300 points each, of the task's precision.
+        model: the network.
+        start: its initial weights W_0.
+    """
+
+    training: Dataset
+    validation: Dataset
+    model: Any
+    start: Any
+
+    def descend(self, weights: Schedule, learning_rate, steps: int):
+        """The parameters after ``steps`` steps on the loss of eq. (1); traceable in everything but their number."""
+        return compiled.descend(self.start, self.training, weights, learning_rate, 0, steps)
+
+    def outcome(self, params) -> dict[str, Any]:
+        """``loss`` (static, nats), ``accuracy`` and ``validation_accuracy``; a run that diverged has NaN for both."""
+        loss, accuracy = self._evaluate(params, self.training)
+        return {"loss": loss, "accuracy": accuracy, "validation_accuracy": self._evaluate(params, self.validation)[1]}
+
+    def record(
+        self,
+        weights: Schedule,
+        learning_rate: float,
+        steps: int,
+        recorders: Sequence[full_batch.Recorder],
+        checkpoint: Path | None = None,
+    ) -> Any:
+        """The trajectory of ``steps`` steps, as an ``xarray.Dataset`` of what the recorders see, with a progress bar.
+
+        Kept in single precision: far finer than what a figure shows, and half as large in the archive.
+        """
+        inputs, labels = jnp.asarray(self.training.inputs), jnp.asarray(self.training.labels)
+        run = full_batch.train(
+            self.start,
+            self.training,
+            weights,
+            gradient=lambda params, gammas: mlp.cross_entropy_gradient(params, inputs, labels, gammas),
+            learning_rate=learning_rate,
+            steps=steps,
+            recorders=recorders,
+            progress="gradient descent",
+            checkpoint=checkpoint,
+        )
+        dtype = str(jnp.asarray(self.training.inputs).dtype)
+        return run.trajectory.astype("float32").assign_attrs(dtype=dtype, scale=f"1 seed, {steps:,} steps")
+
+    def _evaluate(self, params, data: Dataset):
+        logits, labels = self.model.apply(params, jnp.asarray(data.inputs)), jnp.asarray(data.labels)
+        loss = jnp.mean(losses.cross_entropy(logits, labels))
+        return loss, jnp.where(jnp.isfinite(loss), losses.accuracy(logits, labels), jnp.nan)
+
+
+def task(width: int, precision: str, seed) -> SpiralTask:
+    """A network of ``width`` hidden units with the initial weights of ``seed``, and the spiral's points.
+
+    ``seed`` may be traced; ``precision`` is "float32" or "float64", and needs ``use_precision``.
+    """
+    training, validation = datasets.spiral().astype(precision), datasets.spiral_validation().astype(precision)
+    model = mlp.MLP(width=width, num_classes=CLASSES, param_dtype=precision)
+    return SpiralTask(training, validation, model, model.init(jax.random.key(seed), jnp.asarray(training.inputs)))
+
+
+def use_precision(precision: str) -> None:
+    """Let JAX compute in "float32", or "float64" too; whatever else is refused."""
+    check_choice("precision", precision, ("float32", "float64"))
+    jax.config.update("jax_enable_x64", precision == "float64")
