@@ -48,6 +48,7 @@ __all__ = [
 RESULTS = "DYNLOSS_RESULTS"
 READ_ONLY = "DYNLOSS_ARCHIVE_ONLY"  # set: what the archive lacks, or has from other code, is not computed
 VERIFY = "DYNLOSS_VERIFY"  # so many points of each stale sweep are computed again; a stale single result, whole
+RENEW = "DYNLOSS_RENEW"  # set: a stale result counts as none
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -97,10 +98,11 @@ def fetch_or_compute(
         stale = _changed(hashes, json.loads(dataset.attrs["sources"]))
         if stale and read_only():
             raise NotArchived(f"the archived {figure} is stale: {stale} changed since")
-        if stale and not points_to_verify():
+        again = points_to_verify() or renew()
+        if stale and not again:
             warn(f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. fresh=True "
                   f"(dynloss run {figure} --fresh) computes it again.")  # fmt: skip
-        if not stale or not points_to_verify():
+        if not stale or not again:
             return dataset.assign_attrs(origin="archived", stale=stale, path=str(path))
     if read_only():
         raise NotArchived(f"the archive has no {figure} with these parameters")
@@ -190,6 +192,11 @@ def results_folder(results: str | os.PathLike | None = None) -> Path:
 def read_only() -> bool:
     """Whether nothing is to be computed: the environment variable DYNLOSS_ARCHIVE_ONLY is set."""
     return bool(os.environ.get(READ_ONLY))
+
+
+def renew() -> bool:
+    """Whether a stale result counts as none: the environment variable DYNLOSS_RENEW is set."""
+    return bool(os.environ.get(RENEW))
 
 
 def points_to_verify() -> int:

@@ -45,7 +45,8 @@ def sets(images: str, image_size: int, training_images: int, held_out_images: in
         training = cifar10.subset(training, size=training_images)
         held_out = cifar10.subset(held_out, size=held_out_images)
     smaller = functools.partial(myrtle.average_pool, window=32 // image_size)
-    return [Dataset(np.asarray(smaller(each.inputs)), each.labels, 10) for each in cifar10.normalised(training, held_out)]
+    both = cifar10.normalised(training, held_out)
+    return [Dataset(np.asarray(smaller(each.inputs)), each.labels, 10) for each in both]
 
 
 def three_classes(images: str, size: int) -> Dataset:

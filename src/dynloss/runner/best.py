@@ -1,31 +1,35 @@
 """`best`: of every notebook the largest result that the archive has and that is fresh; where there is none, `quick`.
 
-The profiles of a notebook stand in their order, the smallest first. Those above `quick` are only read: a notebook
-runs with the archive alone; where that lacks a result, or has it from other code, the next smaller profile is tried.
+The profiles of a notebook stand in their order, the smallest first. The archive is only read: a notebook runs with it
+alone; where that lacks a result, or has it from other code, the next smaller profile is tried, and at last `quick` is
+computed, into `_build/results`.
 So a book of the best results takes no longer to build than one of `quick`.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from dynloss.archive import READ_ONLY, RENEW, RESULTS
 from dynloss.runner import tables
 from dynloss.runner.execute import Outcome, execute
 from dynloss.runner.profiles import DEFAULT_PROFILE, Figure, values
 
 
 def execute_best(figure: Figure, root: Path, output: Path, stream=None) -> Outcome:
-    """Run a notebook with the largest profile that the archive can serve, else `quick`, computing what is missing."""
+    """Run a notebook with the largest profile that the archive can serve, else compute `quick`."""
     for profile in candidates(figure, root):
-        outcome = execute(figure, profile, values(figure, profile), output, stream, archive_only=True)
+        outcome = execute(figure, profile, values(figure, profile), output, stream, {READ_ONLY: "1"})
         if not outcome.error or "NotArchived" not in outcome.error:
             return outcome
-    return execute(figure, DEFAULT_PROFILE, values(figure, DEFAULT_PROFILE), output, stream)
+    # What is computed here goes into an archive of its own: building a book leaves `results` as it is.
+    apart = {RENEW: "1", RESULTS: str(root / "_build" / "results")}
+    return execute(figure, DEFAULT_PROFILE, values(figure, DEFAULT_PROFILE), output, stream, apart)
 
 
 def candidates(figure: Figure, root: Path) -> Iterator[str]:
-    """The profiles above `quick` of which the archive has anything, the largest first."""
+    """The profiles from `quick` on of which the archive has anything, the largest first."""
     names = list(figure.profiles)
-    above = names[names.index(DEFAULT_PROFILE) + 1 :]
+    above = names[names.index(DEFAULT_PROFILE) :]
     records = tables.archived(figure, root)
     for name in reversed(above):
         if any(tables.fits(record["parameters"], figure, figure.profiles[name]) for record in records):

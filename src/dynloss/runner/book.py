@@ -12,10 +12,8 @@ import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from dynloss.provenance import MIME
-from dynloss.runner import gate, tables
+from dynloss.runner import gallery, gate, page, tables
 from dynloss.runner.profiles import Figure, Misuse, values
 
 
@@ -64,70 +62,40 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(root / name, site)
     shutil.copytree(root / "book", site / "book", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    data, images = site / "notebooks" / "data", site / "book" / "images" / "gallery"
+    entries = []
     for figure in figures.values():
-        notebook = json.loads(tables.executed_copy(root, profile, figure.stem).read_text("utf-8"))
-        _with_data(notebook, figure.path.parent, site / "notebooks" / "data")
-        _tidy(notebook)
+        executed = tables.executed_copy(root, profile, figure.stem)
+        made = page.arranged(json.loads(executed.read_text("utf-8")), figure.path.parent, data)
         target = site / "notebooks" / f"{figure.stem}.ipynb"
-        target.write_text(json.dumps(notebook, indent=1, ensure_ascii=False), "utf-8")
-    status = [tables.STATUS, *tables.status_rows(root, figures, profile)]
-    _fill(site / "book", "<!-- status -->", tables.markdown(status))
+        target.write_text(json.dumps(made, indent=1, ensure_ascii=False), "utf-8")
+        entries.append(gallery.entry(figure, executed, profile, images))
+    source = f"{_repository(root)}/blob/main/notebooks"
+    _fill(site / "book", "<!-- gallery -->", gallery.cards(entries, "images/gallery", "../notebooks"))
+    _fill(site / "book", "<!-- figures -->", gallery.answers(entries, "../notebooks"))
+    _fill(site / "book", "<!-- status -->", gallery.status(entries, data, "../notebooks", source))
     profiles = [tables.PROFILES, *tables.profile_rows(root, figures)]
     _fill(site / "book", "<!-- profiles -->", tables.markdown([row[:3] for row in profiles]))
     _draw(site / "book")
     return site
 
 
-def _with_data(notebook: dict[str, Any], folder: Path, data: Path) -> None:
-    """After each cell that shows a provenance, offer its data; `folder` is where the notebook ran."""
-    cells = []
-    for cell in notebook["cells"]:
-        cells.append(cell)
-        for number, record in enumerate(tables.provenance_of(cell)):
-            source = folder / record["path"]
-            if record["path"] and source.exists():
-                name = f"{record['figure']}-{source.stem}.nc"
-                _copy_data(source, data / name)
-                size = (data / name).stat().st_size / 1e6
-                text = f"{{download}}`Download the data (NetCDF, {size:.2g} MB) <data/{name}>`"
-                cells.append(_markdown(f"{cell.get('id', 'cell')}-data-{number}", text))
-    notebook["cells"] = cells
-
-
-def _copy_data(source: Path, target: Path) -> None:
-    """A result is a file; a sweep is a folder of them, of which readers get one."""
-    if source.is_file():
-        shutil.copy(source, target)
-        return
-    from dynloss import archive
-    from dynloss.sweeps.overview import gathered
-
-    target.write_bytes(archive.encode(gathered(source)))
-
-
-def _markdown(identifier: str, text: str) -> dict[str, Any]:
-    return {"cell_type": "markdown", "id": identifier[-64:], "metadata": {}, "source": text}
-
-
-def _tidy(notebook: dict[str, Any]) -> None:
-    """Take out what readers cannot use: paths on this machine, and the records, an output unknown to the book."""
-    for name in ("input_path", "output_path"):
-        notebook["metadata"]["papermill"].pop(name, None)
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            output.get("data", {}).pop(MIME, None)
+def _repository(root: Path) -> str:
+    """The repository's address, as _config.yml has it."""
+    found = re.search(r"^repository:\s+url: (\S+)", (root / "_config.yml").read_text("utf-8"), re.M)
+    return found[1] if found else ""
 
 
 def _fill(folder: Path, placeholder: str, text: str) -> None:
-    for page in folder.rglob("*.md"):
-        content = page.read_text("utf-8")
+    for path in folder.rglob("*.md"):
+        content = path.read_text("utf-8")
         if placeholder in content:
-            page.write_text(content.replace(placeholder, text), "utf-8")
+            path.write_text(content.replace(placeholder, text), "utf-8")
 
 
 def _draw(book: Path) -> None:
     """The picture that belongs to no notebook, where a page asks for it."""
-    if not any("images/idea.png" in page.read_text("utf-8") for page in book.rglob("*.md")):
+    if not any("images/idea.png" in path.read_text("utf-8") for path in book.rglob("*.md")):
         return
     import matplotlib
 

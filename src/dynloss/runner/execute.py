@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from dynloss.archive import READ_ONLY
+from dynloss.archive import RESULTS
 from dynloss.provenance import commit, duration
 from dynloss.runner.profiles import Figure
 
@@ -82,12 +82,11 @@ def execute(
     parameters: Mapping[str, Any],
     output: Path,
     stream: TextIO | None = None,
-    *,
-    archive_only: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Run one notebook with these parameters into `output`, a copy that is kept whether or not the run succeeds.
 
-    With `archive_only` nothing is computed: what the archive lacks, or has from other code, is an error.
+    `environment` holds further variables of the notebook's process; see `dynloss.archive` for those that it reads.
 
     The copy's metadata say under `dynloss` which profile, source and commit it is of, and whether it is complete.
 
@@ -101,7 +100,7 @@ def execute(
     record = {"figure": figure.stem, "profile": profile, "source": source_hash(figure.path), "commit": commit()}
     output.parent.mkdir(parents=True, exist_ok=True)
     output.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
-    environment = {"DYNLOSS_PROFILE": profile} | ({READ_ONLY: "1"} if archive_only else {})
+    variables = {"DYNLOSS_PROFILE": profile, **(environment or {})}
     started, error = time.monotonic(), ""
     with Progress(f"{figure.stem} [{profile}]", cells, stream) as progress:
         try:
@@ -112,7 +111,7 @@ def execute(
                 cwd=str(figure.path.parent),
                 kernel_name="python3",
                 language="python",
-                kernel_manager_class=_this_python(environment),
+                kernel_manager_class=_this_python(variables),
                 shutdown_kernel="immediate",
                 progress_bar=False,
                 coalesce_streams=True,  # of a progress bar, its last state
@@ -196,9 +195,11 @@ def _this_python(environment: Mapping[str, str]) -> type:
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no advice for debuggers on stderr
         **environment,
     }
-    if results := os.environ.get("DYNLOSS_RESULTS"):
-        given["DYNLOSS_RESULTS"] = str(Path(results).expanduser().absolute())  # the notebook runs in another folder
-    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
+    if results := given.get(RESULTS) or os.environ.get(RESULTS):
+        given[RESULTS] = str(Path(results).expanduser().absolute())  # the notebook runs in another folder
+    # Each picture as PDF too: vector graphics for those who want to print it.
+    options = ["--log-level=ERROR", "--InlineBackend.figure_formats={'png', 'pdf'}"]
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *options]
 
     class ThisPython(AsyncKernelManager):
         kernel_spec = KernelSpec(argv=command, env=given, display_name="Python 3", language="python")

@@ -80,9 +80,14 @@ def sweep_rows(root: Path, figures: Collection[str] = ()) -> Iterator[tuple[str,
             yield found.figure, constants, points, found.scale, duration(found.seconds), found.date
 
 
+def records_of(cell: Mapping[str, Any], mime: str) -> list[Any]:
+    """What a cell's outputs hold of one kind."""
+    return [output["data"][mime] for output in cell.get("outputs", []) if mime in output.get("data", {})]
+
+
 def provenance_of(cell: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The provenance records among a cell's outputs."""
-    return [output["data"][MIME] for output in cell.get("outputs", []) if MIME in output.get("data", {})]
+    return records_of(cell, MIME)
 
 
 def plain(rows: Sequence[Sequence[str]]) -> str:

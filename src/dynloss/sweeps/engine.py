@@ -96,6 +96,7 @@ def run(
         minutes = 0
         if stale := kept.stale():
             raise archive.NotArchived(f"the archived {figure} is stale: {stale} changed since")
+    fresh = fresh or (archive.renew() and bool(kept.stale()))
     points, anew = wanted.points(), fresh and minutes != 0
     if (count := archive.points_to_verify()) and kept.stale():
         verify.verify(kept, _how(kept, function, fixed, names, vectorize, chunk, wanted, client), count)

@@ -1,0 +1,140 @@
+"""What the book says of all its notebooks at once: the gallery, the introduction's table, the status; nothing typed."""
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dynloss.claims.findings import SIGNS, Verdict, kind
+from dynloss.provenance import MIME as PROVENANCE
+from dynloss.provenance import duration
+from dynloss.runner import page, tables
+from dynloss.runner.profiles import Figure
+
+WIDTH = 640  # pixels of a thumbnail
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One notebook of the book.
+
+    Attributes:
+        stem: its name.
+        title: of its page.
+        profile: that it ran in.
+        found: the record of its findings; None where it has none.
+        provenances: the records of its results.
+        run: what the runner noted: commit, seconds.
+        ended: when its run ended.
+        alt: the text of its picture; empty without one.
+    """
+
+    stem: str
+    title: str
+    profile: str
+    found: dict[str, Any] | None
+    provenances: list[dict[str, Any]]
+    run: dict[str, Any]
+    ended: str
+    alt: str
+
+
+def entry(figure: Figure, executed: Path, profile: str, images: Path) -> Entry:
+    """Read an executed copy; its picture goes into `images`, as a thumbnail named after the notebook."""
+    notebook = json.loads(executed.read_text("utf-8"))
+    shown = page.picture(notebook)
+    if shown:
+        _thumbnail(shown[0], images / f"{figure.stem}.png")
+    records = [record for cell in notebook["cells"] for record in tables.records_of(cell, PROVENANCE)]
+    return Entry(
+        figure.stem,
+        page.heading(notebook),
+        tables.profile_of(figure, profile, executed),
+        page.findings(notebook),
+        list({json.dumps(record): record for record in records}.values()),
+        notebook["metadata"]["dynloss"],
+        notebook["metadata"]["papermill"]["end_time"][:16].replace("T", " ") + " UTC",
+        shown[1] if shown else "",
+    )
+
+
+def cards(entries: list[Entry], images: str, pages: str) -> str:
+    """The gallery, in Markdown: of each figure the picture, the answer, the scale and the verdicts.
+
+    Args:
+        entries: those with findings are shown.
+        images: the folder of the thumbnails, seen from the page.
+        pages: the folder of the notebooks, seen from the page.
+    """
+    lines = [":::::{grid} 1 1 2 2", ":gutter: 3", ""]
+    for each in entries:
+        if each.found is None:
+            continue
+        lines += [f"::::{{grid-item-card}} {each.title}", f":link: {pages}/{each.stem}", ":link-type: doc"]
+        if each.alt:
+            lines += [f":img-top: {images}/{each.stem}.png", f":img-alt: {each.alt}"]
+        lines += ["", f"**{each.found['question']}** {each.found['summary']}", "", ":::{card-footer}"]
+        lines += [_badges(each.found["claims"]), f"Scale: {each.found['scale']}", ":::", "::::", ""]
+    return "\n".join([*lines, ":::::"])
+
+
+def answers(entries: list[Entry], pages: str) -> str:
+    """A table, in Markdown: question, answer and verdicts of each figure."""
+    rows: list[tuple[str, ...]] = [("", "Question and answer", "Claims of the paper")]
+    for each in entries:
+        if each.found is not None:
+            name = each.title.split(":")[0]
+            said = f"**{each.found['question']}** {each.found['summary']}"
+            rows.append((f"[{name}]({pages}/{each.stem})", said, each.found["tally"] or "–"))
+    return tables.markdown(rows)
+
+
+def status(entries: list[Entry], data: Path, pages: str, source: str) -> str:
+    """A card a notebook, in Markdown: which results it shows, and what made them.
+
+    Args:
+        data: the folder of the downloads; those of each notebook are linked.
+        pages: the folder of the notebooks, seen from the page.
+        source: the address of the notebooks' sources.
+    """
+    lines = [":::::{grid} 1 1 2 2", ":gutter: 3", ""]
+    for each in entries:
+        lines += [f"::::{{grid-item-card}} {each.title or each.stem}", ""]
+        lines += [f"- {_result(record)}" for record in each.provenances] or [f"- computed in this run, {each.ended}"]
+        ran = f"{duration(each.run['seconds'])}, {each.ended}, commit {each.run['commit']}"
+        lines += ["", f"Notebook: profile `{each.profile}`, {ran}", "", ":::{card-footer}"]
+        links = [f"[page]({pages}/{each.stem})", f"[source]({source}/{each.stem}.py)"]
+        links += [
+            f"{{download}}`{what} <{pages}/data/{name}>`" for name, what in page.downloads(data, each.provenances)
+        ]
+        lines += [" · ".join(links), ":::", "::::", ""]
+    return "\n".join([*lines, ":::::"])
+
+
+def _result(record: Mapping[str, Any]) -> str:
+    freshness = f"**STALE**: {record['stale']} changed since" if record["stale"] else "fresh"
+    how = "computed in this run" if record["origin"] == "computed" else f"from the archive, {freshness}"
+    scale = f"{record['scale']}: " if record["scale"] else ""
+    took = duration(record["seconds"])
+    return f"{scale}{how}; {record['device']}, {took}, {record['date']}, commit {record['commit']}"
+
+
+def _badges(claims: list[dict[str, Any]]) -> str:
+    """How many claims have which verdict, each a coloured word."""
+    parts = []
+    for verdict in Verdict:
+        number = sum(claim["verdict"] == verdict for claim in claims)
+        if number:
+            parts.append(f'<span class="dynloss-{kind(verdict)}">{SIGNS[verdict]} {number} {verdict}</span>')
+    return f"<p>{' · '.join(parts)}</p>\n" if parts else ""
+
+
+def _thumbnail(png: bytes, path: Path) -> None:
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    image.thumbnail((WIDTH, 4 * WIDTH))
+    image.save(path, optimize=True)

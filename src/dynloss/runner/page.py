@@ -1,0 +1,162 @@
+"""From an executed notebook to a page of the book: answer and picture first, code folded, data to take along.
+
+A notebook reads from top to bottom: parameters, physics, picture. A page shows the cells tagged `lead` right after the
+title, and then how they came about. Its code is folded, but for the cell tagged `physics`.
+"""
+
+import base64
+import io
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dynloss.claims.findings import MIME as FINDINGS
+from dynloss.provenance import MIME as PROVENANCE
+from dynloss.runner import tables
+
+LEAD, PHYSICS = "lead", "physics"
+HEADING = "## How it is computed"
+_NO_CLOCK = (2021, 7, 18, 0, 0, 0)  # the same data, the same bytes
+
+Cell = dict[str, Any]
+
+
+def arranged(notebook: Mapping[str, Any], folder: Path, data: Path) -> dict[str, Any]:
+    """The page of an executed notebook.
+
+    Args:
+        notebook: as JSON.
+        folder: where it ran, from which the paths of its results count.
+        data: the folder beside the page for what readers may download; filled here.
+    """
+    cells = []
+    for cell in _led(notebook["cells"]):
+        cells += [_folded(cell), *_downloads(cell, folder, data)]
+    metadata = {**notebook["metadata"], "papermill": dict(notebook["metadata"].get("papermill", {}))}
+    for name in ("input_path", "output_path"):  # paths on this machine
+        metadata["papermill"].pop(name, None)
+    return {**notebook, "metadata": metadata, "cells": [_tidy(cell) for cell in cells]}
+
+
+def findings(notebook: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the notebook found, the record of `claims.Answer`; None where it says nothing."""
+    return next((record for cell in notebook["cells"] for record in tables.records_of(cell, FINDINGS)), None)
+
+
+def picture(notebook: Mapping[str, Any]) -> tuple[bytes, str] | None:
+    """The first picture of the page, as PNG, and its text for those who cannot see it."""
+    for cell in _led(notebook["cells"]):
+        for found in tables.records_of(cell, "image/png"):
+            alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
+            return base64.b64decode(found), alt
+    return None
+
+
+def heading(notebook: Mapping[str, Any]) -> str:
+    """The page's title."""
+    lines = "".join(notebook["cells"][0]["source"]).splitlines()
+    return next((line.removeprefix("# ") for line in lines if line.startswith("# ")), "")
+
+
+def downloads(folder: Path, records: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """(name, what it is) of the data files that belong to these provenance records."""
+    found = []
+    for name in dict.fromkeys(_name(record) for record in records if record["path"]):
+        for ending, what in ((".nc", "NetCDF"), (".csv.zip", "CSV")):
+            path = folder / f"{name}{ending}"
+            if path.exists():
+                found.append((path.name, f"{what}, {path.stat().st_size / 1e6:.2g} MB"))
+    return found
+
+
+def _led(cells: list[Cell]) -> list[Cell]:
+    """The title, the leading cells, and then the others."""
+    lead = [cell for cell in cells if LEAD in _tags(cell)]
+    if not lead:
+        return cells
+    title, *others = [cell for cell in cells if LEAD not in _tags(cell)]
+    return [title, *lead, _markdown("how-it-is-computed", HEADING), *others]
+
+
+def _folded(cell: Cell) -> Cell:
+    if cell["cell_type"] != "code" or PHYSICS in _tags(cell):
+        return cell
+    tags = [*dict.fromkeys([*_tags(cell), "hide-input"])]
+    return {**cell, "metadata": {**cell["metadata"], "tags": tags}}
+
+
+def _downloads(cell: Cell, folder: Path, data: Path) -> Iterator[Cell]:
+    """After a picture its vector graphics, after a provenance its data."""
+    identifier, links = cell.get("id", "cell"), []
+    for number, pdf in enumerate(tables.records_of(cell, "application/pdf")):
+        name = cell["metadata"].get("mystnb", {}).get("figure", {}).get("name", f"picture-{identifier}-{number}")
+        path = data / f"{name}.pdf"
+        path.write_bytes(base64.b64decode(pdf))
+        links.append((path.name, "this picture as vector graphics, PDF"))
+    for record in tables.records_of(cell, PROVENANCE):
+        source = folder / record["path"]
+        if record["path"] and source.exists():
+            _write_data(source, data, _name(record))
+            links += downloads(data, [record])
+    if links:
+        text = " · ".join(f"{{download}}`{what} <data/{name}>`" for name, what in links)
+        yield _markdown(f"{identifier}-download", f"Download: {text}")
+
+
+def _name(record: Mapping[str, Any]) -> str:
+    return f"{record['figure']}-{Path(record['path']).stem}"
+
+
+def _write_data(source: Path, data: Path, name: str) -> None:
+    """NetCDF, and the same as CSV; a sweep is a folder of files, of which readers get one."""
+    from dynloss import archive
+
+    target = data / f"{name}.nc"
+    if target.exists():
+        return
+    if source.is_file():
+        shutil.copy(source, target)
+    else:
+        from dynloss.sweeps.overview import gathered
+
+        target.write_bytes(archive.encode(gathered(source)))
+    (data / f"{name}.csv.zip").write_bytes(as_csv(archive.decode(target.read_bytes())))
+
+
+def as_csv(dataset: Any) -> bytes:
+    """A zip of one table for each set of dimensions: their coordinates, and the variables over them."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, variable in dataset.data_vars.items():
+        groups.setdefault(tuple(map(str, variable.dims)), []).append(name)
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as file:
+        for dims, names in groups.items():
+            table = dataset[names].to_dataframe() if dims else dataset[names].to_pandas().to_frame("value")
+            entry = zipfile.ZipInfo(f"{'_'.join(dims) or 'scalars'}.csv", _NO_CLOCK)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            file.writestr(entry, table.dropna(how="all").to_csv(float_format="%.7g"))
+    return written.getvalue()
+
+
+def _tidy(cell: Cell) -> Cell:
+    """Without the records, outputs unknown to the book."""
+    if not cell.get("outputs"):
+        return cell
+    private = {PROVENANCE, FINDINGS, "application/pdf"}
+    outputs = [
+        {**each, "data": {mime: content for mime, content in each["data"].items() if mime not in private}}
+        if "data" in each
+        else each
+        for each in cell["outputs"]
+    ]
+    return {**cell, "outputs": outputs}
+
+
+def _tags(cell: Cell) -> list[str]:
+    return cell["metadata"].get("tags", [])
+
+
+def _markdown(identifier: str, text: str) -> Cell:
+    return {"cell_type": "markdown", "id": identifier[-64:], "metadata": {}, "source": text}
