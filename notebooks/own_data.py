@@ -45,8 +45,7 @@ fresh: bool = False  # compute anew although archived
 # %% [markdown]
 # ## Three lines
 #
-# A loss and a step of training, written out with JAX and optax as you might have them. The
-# numbered lines are the dynamical loss:
+# A loss and a step of training, in JAX and optax. The numbered lines are the dynamical loss:
 #
 # 1. **One loss for each sample**, not their mean (in most libraries, `reduction="none"`).
 # 2. **The weight of each class at this step**, from a schedule, a function of the step.
@@ -182,8 +181,7 @@ archive.provenance(searches[f"{wide} hidden units"])
 pd.concat({label: pd.DataFrame(three).T for label, three in chosen.items()})
 
 # %% mystnb={"figure": {"caption": "The search on the validation images: what the dynamical loss gains over the static one along the amplitude for two periods, for (a) the small and (b) the larger network. The same initial weights are compared, each loss at its best learning rate; bars are 95 % confidence intervals of the mean.", "name": "fig-own-data-search"}, "image": {"alt": "Two panels of the gain in validation accuracy against the amplitude, with a line for each period and a dashed line at zero. For the small network the points lie around and above zero with long bars; for the larger network they stay close to zero."}}
-validation = {name: each.validation.mean("digit") for name, each in searches.items()}
-figure.plot_search(validation);
+figure.plot_search({name: s.validation.mean("digit") for name, s in searches.items()});
 
 # %% [markdown]
 # ## What it brings
@@ -196,7 +194,7 @@ figure.plot_search(validation);
 # the grid come from earlier trials on the same split, which printed test accuracies too.
 #
 # If your network is a flax module, `dynloss.training.minibatch.train` is the whole loop:
-# batches, momentum, an evaluation after each epoch, checkpoints. Figure 1 uses it.
+# batches, momentum, evaluations, checkpoints. Figure 1 uses it.
 
 # %%
 pd.DataFrame(claims.own_data.gains(finals)).set_index(["network", "images"])

@@ -43,29 +43,46 @@ def test_runs_in_smoke_and_passes_the_gate(stem, archive, tmp_path, monkeypatch)
     assert len(list(archive.rglob("*.nc"))) >= 1
 
 
-def test_figures_4_and_s1_share_their_run(archive):
-    """The same parameters and the same simulation, so that the second reads what the first computed."""
-    fourth, first = cells("fig04_learning_dynamics"), cells("figS1_hessian_eigenvalues")
-    assert [cell.source for cell in fourth[:3]] == [cell.source for cell in first[:3]]
-    profiles = [
-        {name: profile.parameters for name, profile in FIGURES[stem].profiles.items()}
-        for stem in ("fig04_learning_dynamics", "figS1_hessian_eigenvalues")
-    ]
-    assert profiles[0] == profiles[1]
-    assert len(list((archive / "fig04_learning_dynamics").glob("*.nc"))) == 1
-    assert not (archive / "figS1_hessian_eigenvalues").exists()
+def physics(stem):
+    (cell,) = [cell for cell in cells(stem) if "physics" in cell.metadata.get("tags", [])]
+    return cell.source
 
 
-def test_figures_1_and_s3_share_their_runs(archive):
-    """The same simulation and parameters, so that the second reads what the first computed."""
-    whole, part = (FIGURES[stem] for stem in ("fig01_cifar_phase_diagram", "figS3_stopping_oscillations"))
-    assert cells(whole.stem)[2].source == cells(part.stem)[2].source
+@pytest.mark.parametrize("stem", sorted(FIGURES))
+def test_is_short_and_shows_its_physics(stem):
+    """At most 200 lines, 88 columns of code, and one cell of at most 15 lines that shows the physics."""
+    lines = (ROOT / "notebooks" / f"{stem}.py").read_text("utf-8").splitlines()
+    assert len(lines) <= 200
+    assert [line for cell in cells(stem) for line in cell.source.splitlines() if len(line) > 88] == []
+    assert len([line for line in physics(stem).splitlines() if line.strip()]) <= 15
+
+
+@pytest.mark.parametrize("stem", sorted(FIGURES))
+def test_its_page_begins_with_answer_and_picture(stem):
+    """The leading cells: the answer, then the picture, and where it comes from."""
+    lead = [cell for cell in cells(stem) if "lead" in cell.metadata.get("tags", [])]
+    assert lead[0].source.splitlines()[-1] == "findings.answer"
+    assert "mystnb" in lead[1].metadata
+    assert lead[2].source.startswith("archive.provenance(")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("fig04_learning_dynamics", "figS1_hessian_eigenvalues"),
+        ("fig01_cifar_phase_diagram", "figS3_stopping_oscillations"),
+    ],
+)
+def test_two_figures_share_their_runs(first, second, archive):
+    """The same simulation with the same parameters, so that the second reads what the first computed."""
+    assert physics(first) == physics(second)
+    whole, part = FIGURES[first], FIGURES[second]
     shared = {name: whole.parameters[name] for name in part.parameters}
     assert shared == part.parameters
     for name, profile in whole.profiles.items():
         assert {k: v for k, v in profile.parameters.items() if k in shared} == part.profiles[name].parameters
-    assert len(list((archive / whole.stem).iterdir())) == 1
-    assert not (archive / part.stem).exists()
+    assert len([path for path in (archive / first).iterdir() if not path.name.startswith(".")]) == 1
+    assert not (archive / second).exists()
 
 
 def test_the_first_cell_leaves_what_is_installed_alone():

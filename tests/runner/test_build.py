@@ -51,7 +51,7 @@ def test_a_real_book(site):
     assert "Provenance: computed in this run" in figure
     (data,) = (html / "_downloads").rglob("fig01_good-*.nc")
     assert f"{data.parent.name}/{data.name}" in figure
-    assert "<td><p>fig01_good</p></td>" in (html / "book" / "status.html").read_text()
+    assert "A figure" in (html / "book" / "status.html").read_text()
     assert "0.2 GB on 2 CPU cores" in (html / "book" / "introduction.html").read_text()
     published = [path for path in html.rglob("*") if path.suffix in (".html", ".ipynb", ".md", ".js")]
     assert not [path for path in published if str(site) in path.read_text()]  # no path of this machine
@@ -64,7 +64,7 @@ def test_stage_leaves_executed_copies_and_pages_alone(site):
     assert (copy.read_text(), (site / "book" / "status.md").read_text()) == before
     notebook = json.loads((staged / "notebooks" / "fig01_good.ipynb").read_text())
     assert MIME not in json.dumps(notebook)
-    assert notebook["cells"][-1]["source"].startswith("{download}`Download the data (NetCDF")
+    assert notebook["cells"][-1]["source"].startswith("Download: {download}`NetCDF, ")
 
 
 def test_stage_starts_afresh(site):

@@ -9,8 +9,8 @@ import xarray as xr
 from dynloss.claims.findings import Claim, Findings, Verdict
 from dynloss.claims.verdicts import exists
 from dynloss.dynamics import PowerLaw
+from dynloss.figures.curvature_threshold import PAPER_EXPONENT
 
-PAPER_EXPONENT = -0.9
 SAME = 0.1  # relative: how near the thresholds of two widths must be to count as the same
 MOST = 0.9  # "always above", and below
 WHERE = "Section III.C, Figure 5"
@@ -95,3 +95,37 @@ def _ratio(upper: xr.DataArray, lower: xr.DataArray) -> float:
     """The geometric mean of a ratio over the learning rates that both have."""
     both = np.log(upper.mean("seed")) - np.log(lower.mean("seed"))
     return float(np.exp(both.mean()))
+
+
+def exponents(laws: Laws) -> list[dict[str, Any]]:
+    """Rows of a table: the exponent, its interval, and the threshold at η = 1, for each mark and network."""
+
+    def holds(law: PowerLaw, exponent: float) -> str:
+        return "yes" if law.low <= exponent <= law.high else "no"
+
+    return [
+        {
+            "mark": mark,
+            "network": label,
+            "exponent": f"{law.exponent:.2f}",
+            "95 % interval": f"{law.low:.2f} … {law.high:.2f}",
+            "holds −0.9": holds(law, PAPER_EXPONENT),
+            "holds −1": holds(law, -1),
+            "λ_th at η = 1": f"{law.prefactor:.2f}",
+            "runs": law.points,
+        }
+        for mark, found in laws.items()
+        for label, law in found.items()
+    ]
+
+
+def by_rate(network: xr.Dataset) -> dict[str, Any]:
+    """Columns of a table over the learning rates, means over seeds."""
+    rate = network.learning_rate
+    return {
+        "ηλ_th, mark 0.1": (network.threshold * rate).mean("seed").to_series().map("{:.2f}".format),
+        "ηλ_th, mark 0.1/η": (network.scaled_threshold * rate).mean("seed").to_series().map("{:.2f}".format),
+        "seeds": network.scaled_threshold.notnull().sum("seed").to_series(),
+        "marks a run": network.marks.mean("seed").to_series().map("{:.0f}".format),
+        "training accuracy": network.accuracy.mean("seed").to_series().map("{:.3f}".format),
+    }

@@ -16,6 +16,7 @@ from dynloss.figures.style import INK, RANKS, figure_style, panel_label, plain_n
 TRAINING, VALIDATION = "accuracy", "validation_accuracy"
 ACCURACIES = {TRAINING: "training accuracy", VALIDATION: "validation accuracy"}
 _LEVELS = 12
+_OUTLINE = [withStroke(linewidth=4, foreground=INK)]  # white dashes that show on white paper too
 _FEW = 6  # values on an axis: each has its tick
 
 
@@ -64,12 +65,10 @@ def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
             panel_label(ax, letter)
         _outer_labels(axes)
         handles = [
-            plt.Line2D([], [], color="white", linestyle="--", linewidth=2, label="claimed region"),
+            plt.Line2D([], [], color="white", linestyle="--", linewidth=2, label="claimed region", path_effects=_OUTLINE),
             plt.Line2D([], [], color="#D55E00", linewidth=3, label="$A = 1$: no oscillations"),
         ]
-        legend = figure.legend(handles=handles, loc="outside lower center", ncols=2)
-        legend.get_frame().set(facecolor="0.55", alpha=1, edgecolor="none")
-        legend.set_frame_on(True)
+        figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -247,7 +246,9 @@ def _region(ax, region, values, colour="white"):
     if region is not None:
         left = float(values.period.min())
         corner, size = (left, region.weakest), (region.longest - left, region.strongest - region.weakest)
-        ax.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linestyle="--", linewidth=2))
+        outline = _OUTLINE if colour == "white" else []
+        frame = Rectangle(corner, *size, fill=False, edgecolor=colour, linestyle="--", linewidth=2, path_effects=outline)
+        ax.add_patch(frame)
 
 
 def _plane(ax, values):

@@ -70,7 +70,7 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         target = site / "notebooks" / f"{figure.stem}.ipynb"
         target.write_text(json.dumps(made, indent=1, ensure_ascii=False), "utf-8")
         entries.append(gallery.entry(figure, executed, profile, images))
-    source = f"{_repository(root)}/blob/main/notebooks"
+    source = _sources(root)
     _fill(site / "book", "<!-- gallery -->", gallery.cards(entries, "images/gallery", "../notebooks"))
     _fill(site / "book", "<!-- figures -->", gallery.answers(entries, "../notebooks"))
     _fill(site / "book", "<!-- status -->", gallery.status(entries, data, "../notebooks", source))
@@ -80,10 +80,10 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     return site
 
 
-def _repository(root: Path) -> str:
-    """The repository's address, as _config.yml has it."""
+def _sources(root: Path) -> str:
+    """The address of the notebooks' sources, in the repository that _config.yml names; empty if it names none."""
     found = re.search(r"^repository:\s+url: (\S+)", (root / "_config.yml").read_text("utf-8"), re.M)
-    return found[1] if found else ""
+    return f"{found[1]}/blob/main/notebooks" if found else ""
 
 
 def _fill(folder: Path, placeholder: str, text: str) -> None:

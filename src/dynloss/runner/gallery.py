@@ -97,7 +97,7 @@ def status(entries: list[Entry], data: Path, pages: str, source: str) -> str:
     Args:
         data: the folder of the downloads; those of each notebook are linked.
         pages: the folder of the notebooks, seen from the page.
-        source: the address of the notebooks' sources.
+        source: the address of the notebooks' sources; empty where it is not known.
     """
     lines = [":::::{grid} 1 1 2 2", ":gutter: 3", ""]
     for each in entries:
@@ -105,7 +105,7 @@ def status(entries: list[Entry], data: Path, pages: str, source: str) -> str:
         lines += [f"- {_result(record)}" for record in each.provenances] or [f"- computed in this run, {each.ended}"]
         ran = f"{duration(each.run['seconds'])}, {each.ended}, commit {each.run['commit']}"
         lines += ["", f"Notebook: profile `{each.profile}`, {ran}", "", ":::{card-footer}"]
-        links = [f"[page]({pages}/{each.stem})", f"[source]({source}/{each.stem}.py)"]
+        links = [f"[page]({pages}/{each.stem})", *([f"[source]({source}/{each.stem}.py)"] if source else [])]
         links += [
             f"{{download}}`{what} <{pages}/data/{name}>`" for name, what in page.downloads(data, each.provenances)
         ]
@@ -136,5 +136,6 @@ def _thumbnail(png: bytes, path: Path) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    image.thumbnail((WIDTH, 4 * WIDTH))
+    image = image.crop((0, 0, image.width, min(image.height, image.width * 9 // 16)))  # its upper part
+    image.thumbnail((WIDTH, WIDTH))
     image.save(path, optimize=True)

@@ -83,7 +83,9 @@ def _led(cells: list[Cell]) -> list[Cell]:
 def _folded(cell: Cell) -> Cell:
     if cell["cell_type"] != "code" or PHYSICS in _tags(cell):
         return cell
-    tags = [*dict.fromkeys([*_tags(cell), "hide-input"])]
+    # What leads is read for what it says; the picture's code is there to open.
+    hidden = "remove-input" if LEAD in _tags(cell) and not _is_figure(cell) else "hide-input"
+    tags = [*dict.fromkeys([*_tags(cell), hidden])]
     return {**cell, "metadata": {**cell["metadata"], "tags": tags}}
 
 
@@ -152,6 +154,10 @@ def _tidy(cell: Cell) -> Cell:
         for each in cell["outputs"]
     ]
     return {**cell, "outputs": outputs}
+
+
+def _is_figure(cell: Cell) -> bool:
+    return "figure" in cell["metadata"].get("mystnb", {})
 
 
 def _tags(cell: Cell) -> list[str]:

@@ -1,0 +1,215 @@
+"""Each figure's claims, on made-up results that agree with the paper and on some that contradict it."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from dynloss import claims
+from dynloss.claims import Verdict
+from dynloss.datasets import spiral, spiral_validation
+from dynloss.dynamics import Instability, PowerLaw
+from dynloss.figures.phase_diagram import Region
+
+YES, NO, OPEN, SCALE = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.UNDECIDED, Verdict.NOT_TESTABLE
+
+
+def verdicts(findings):
+    return [claim.verdict for claim in findings.claims]
+
+
+def scattered(mean, dims, seeds=6, spread=0.002):
+    """Values of these means, and seeds around them."""
+    noise = spread * np.linspace(-1, 1, seeds)
+    return xr.DataArray(mean, dims=dims) + xr.DataArray(noise, dims="seed")
+
+
+def plane(static, oscillating, training=1.0):
+    """Over period, amplitude and one epoch: a validation accuracy with and without oscillations."""
+    mean = np.full((2, 3), oscillating)
+    mean[:, 0] = static
+    values = scattered(mean, ("period", "amplitude")).expand_dims(epoch=[1])
+    data = {"validation_accuracy": values, "accuracy": values * 0 + training}
+    coords = {"period": [100.0, 1000.0], "amplitude": [1.0, 50.0, 100.0]}
+    return xr.Dataset(data, coords=coords, attrs={"scale": "6 seeds"})
+
+
+PAPER = claims.cifar_phase_diagram.PAPER
+POINT = {"period": 100.0, "amplitude": 50.0}
+REGION = Region(250, 25, 70)
+
+
+@pytest.mark.parametrize(
+    ("static", "oscillating", "expected"),
+    [(0.73, 0.79, [YES] * 5), (0.79, 0.73, [NO, NO, YES, NO, NO])],
+)
+def test_figure_1(static, oscillating, expected):
+    judge = claims.cifar_phase_diagram.judge
+    assert verdicts(judge(plane(static, oscillating), POINT, REGION, PAPER)) == expected
+    reduced = judge(plane(static, oscillating), POINT, REGION, PAPER | {"channels": 16})
+    assert verdicts(reduced) == [*expected[:2], SCALE, SCALE, SCALE]
+    assert "16 channels" in reduced.scale
+
+
+def test_figure_1_with_nothing_computed():
+    empty = plane(np.nan, np.nan, np.nan)
+    assert set(verdicts(claims.cifar_phase_diagram.judge(empty, POINT, REGION, PAPER))) == {Verdict.NOT_COMPUTED}
+
+
+def test_figure_2():
+    sets = [spiral(), spiral_validation()]
+    data = xr.Dataset(
+        {
+            "inputs": (("set", "sample", "coordinate"), np.stack([each.inputs for each in sets])),
+            "labels": (("set", "sample"), np.stack([each.labels for each in sets])),
+        },
+        coords={"set": ["training", "validation"]},
+    )
+    assert verdicts(claims.spiral_dataset.judge(data)) == [YES] * 3
+    blobs = data.copy()
+    centres = np.array([[0, 5], [5, 0], [-5, -5]])[data.labels.values]
+    blobs["inputs"] = data.inputs + xr.DataArray(centres, dims=data.inputs.dims)
+    assert verdicts(claims.spiral_dataset.judge(blobs))[0] == NO
+
+
+def spiral_plane(static, inside, corner, validation_static, validation_inside):
+    """Over T and A: static at 1, something inside the region, and a corner of large A with short T."""
+    period, amplitude = np.array([10.0, 100.0]), np.array([1.0, 10.0, 100.0])
+
+    def values(low, high):
+        mean = np.array([[low, high, corner], [low, high, high]])
+        return scattered(mean, ("period", "amplitude"))
+
+    data = {"accuracy": values(static, inside), "validation_accuracy": values(validation_static, validation_inside)}
+    return xr.Dataset(data, coords={"period": period, "amplitude": amplitude}, attrs={"scale": "6 seeds"})
+
+
+SETTINGS = {"steps": 35_000, "learning_rate": 1.0}
+WIDTHS = {"narrow": 100, "wide": 1000}
+
+
+def test_figure_3():
+    judge = claims.spiral_phase_diagram.judge
+    agreeing = {
+        "narrow": spiral_plane(0.65, 0.99, 0.4, 0.6, 0.9),
+        "wide": spiral_plane(1.0, 1.0, 0.9, 0.93, 0.95),
+    }
+    assert verdicts(judge(agreeing, WIDTHS, SETTINGS)) == [YES] * 7
+    contrary = {
+        "narrow": spiral_plane(0.9, 0.5, 0.99, 0.9, 0.5),
+        "wide": spiral_plane(0.7, 1.0, 0.9, 0.95, 0.93),
+    }
+    assert verdicts(judge(contrary, WIDTHS, SETTINGS)) == [NO] * 7
+    assert verdicts(judge(agreeing, WIDTHS, SETTINGS | {"steps": 200}))[2:6] == [SCALE] * 4
+    level = agreeing | {"wide": spiral_plane(1.0, 1.0, 0.9, 0.94, 0.94)}
+    level["wide"]["validation_accuracy"] = level["wide"].validation_accuracy + xr.DataArray(
+        np.outer([0, 0.01, 0.01], [-1, 1, -1, 1, -1, 1]), dims=("amplitude", "seed")
+    )
+    assert verdicts(judge(level, WIDTHS, SETTINGS))[1] == OPEN
+
+
+def learning_run(period=100, cycles=14, quiet_from=10, reverse=False):
+    """λ_max falls and rises in every period; the kernel rises until a cascade, and falls in it."""
+    phase = np.tile(np.linspace(0, 1, period, endpoint=False), cycles)
+    curvature = 1 + np.abs(2 * phase - 1) * (-1 if reverse else 1)
+    kernel = np.where(phase < 0.8, phase, 4 * (1 - phase)) * (-1 if reverse else 1) + 2
+    steps = period * cycles
+    run = xr.Dataset(
+        {
+            "hessian_eigenvalues": (("step", "rank"), curvature[:, None]),
+            "ntk_eigenvalues": (("step", "ntk_rank"), kernel[:, None]),
+            "accuracy": ("step", np.linspace(0.3, 0.3 if reverse else 1.0, steps)),
+        },
+        coords={"step": np.arange(steps)},
+        attrs={"scale": "1 seed", "steps": steps},
+    )
+    at = [1.9, 3.9] if reverse else [1.9, 2.0]
+    cascades = [Instability(period * i + 80, period * i + 99, *at) for i in range(quiet_from)]
+    return run, cascades
+
+
+def test_figure_4():
+    settings = claims.learning_dynamics.PAPER | {"period": 100, "steps": 1400}
+    run, cascades = learning_run()
+    monkey = claims.learning_dynamics.judge(run, cascades, settings)
+    assert verdicts(monkey) == [SCALE, YES, YES, YES, YES, YES, SCALE]
+    run, cascades = learning_run(reverse=True)
+    assert verdicts(claims.learning_dynamics.judge(run, cascades, settings)) == [SCALE, NO, NO, NO, NO, NO, SCALE]
+    assert "No cascade" in claims.learning_dynamics.judge(run, [], settings).summary
+
+
+def test_figure_4_at_the_papers_scale():
+    run, cascades = learning_run(period=5000)
+    settings = claims.learning_dynamics.PAPER
+    assert verdicts(claims.learning_dynamics.judge(run, cascades, settings))[0::6] == [YES, YES]
+    run, cascades = learning_run(period=5000, quiet_from=14, reverse=True)
+    assert verdicts(claims.learning_dynamics.judge(run, cascades, settings))[0::6] == [NO, NO]
+
+
+def threshold_networks(ratio=1.0):
+    rate = np.array([0.5, 1.0, 2.0])
+
+    def of(factor):
+        values = scattered(factor * 2 / rate, ("learning_rate",))
+        return xr.Dataset({"threshold": values}, coords={"learning_rate": rate}, attrs={"scale": "6 seeds"})
+
+    return {"100 units": of(1.0), "1000 units": of(ratio)}
+
+
+def static_run(level, accuracy):
+    return xr.Dataset(
+        {"hessian_eigenvalues": (("step", "rank"), np.full((10, 1), level)), "accuracy": ("step", np.full(10, accuracy))}
+    )
+
+
+def test_figure_5():
+    settings = {"period": 5000, "steps": 70_000, "static_steps": 70_000}
+    judge = claims.curvature_threshold.judge
+    law = PowerLaw(-0.92, -0.95, -0.88, 2.0, 18)
+    laws = {mark: {"100 units": law, "1000 units": law} for mark in ("0.1", "0.1/η")}
+    runs = {"100 units": static_run(3.0, 0.5), "1000 units": static_run(1.0, 1.0)}
+    assert verdicts(judge(threshold_networks(), laws, runs, settings)) == [YES] * 7
+    off = PowerLaw(-1.04, -1.06, -1.02, 2.0, 18)
+    other = {mark: {"100 units": off, "1000 units": off} for mark in laws}
+    swapped = {"100 units": runs["1000 units"], "1000 units": runs["100 units"]}
+    assert verdicts(judge(threshold_networks(1.5), other, swapped, settings)) == [NO] * 7
+    none = {"0.1": {}, "0.1/η": {}}
+    assert verdicts(judge(threshold_networks(), none, runs, settings))[:2] == [Verdict.NOT_COMPUTED] * 2
+
+
+def test_figure_s3():
+    epochs = np.array([0, 50, 100, 110, 120])
+    static, tilted = [0.1, 0.52, 0.50, 0.50, 0.50], [0.1, 0.3, 0.45, 0.53, 0.54]
+
+    def both(first, second):
+        values = scattered(np.array([first, second]), ("amplitude", "epoch"), spread=0.001)
+        data = {"validation_accuracy": values}
+        return xr.Dataset(data, coords={"amplitude": [1.0, 50.0], "epoch": epochs}, attrs={"scale": "6 seeds"})
+
+    judge = claims.stopping_oscillations.judge
+    assert verdicts(judge(both(static, tilted), 50.0, 100, PAPER)) == [YES] * 6
+    assert verdicts(judge(both(tilted, [0.1, 0.6, 0.55, 0.5, 0.45]), 50.0, 100, PAPER)) == [NO, NO, NO, OPEN, NO, NO]
+
+
+def test_figure_s4():
+    def of(gain):
+        mean = np.array([[0.955, 0.955 + gain, 0.955 - gain]])
+        noise = scattered(mean, ("period", "amplitude"), seeds=8)
+        wobble = xr.DataArray(np.random.RandomState(0).normal(scale=0.001, size=(3, 8)), dims=("amplitude", "seed"))
+        coords = {"period": [200.0], "amplitude": [1.0, 2.0, 50.0]}
+        return xr.Dataset({"test_accuracy": noise + wobble}, coords=coords, attrs={"scale": "8 seeds"})
+
+    judge, paper = claims.wide_resnet.judge, claims.wide_resnet.PAPER
+    assert verdicts(judge(of(0.0), 200.0, paper)) == [YES, YES, YES]
+    assert verdicts(judge(of(0.02), 200.0, paper)) == [NO, NO, YES]
+    assert verdicts(judge(of(0.02), 200.0, paper | {"images": "generated"})) == [SCALE] * 3
+
+
+def test_other_data_say_what_they_gain():
+    def of(mean):
+        values = scattered(np.full(10, mean), ("digit",))
+        return xr.Dataset({"test": values, "training": values}, coords={"digit": range(10)})
+
+    results = {"4 units": {"static": of(0.8), "dynamical": of(0.9), "static at the same rate": of(0.85)}}
+    assert "4 units: yes (+0.100" in claims.own_data.judge(results, 300).summary
+    rows = claims.own_data.gains(results)
+    assert rows[1]["gain"].startswith("+0.100") and rows[1]["gain at the same rate"].startswith("+0.050")

@@ -1,0 +1,85 @@
+"""Verdicts on made-up data that must pass, that must fail, and that cannot decide."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from dynloss.claims import Claim, Findings, Verdict, at_least, exists, none_positive, number, positive
+from dynloss.claims.findings import MIME, tally
+
+
+def seeds(*values):
+    return xr.DataArray(np.array(values, dtype=float), dims="seed")
+
+
+NOTHING = seeds(np.nan, np.nan)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (seeds(0.1, 0.11, 0.12), Verdict.REPRODUCED),
+        (seeds(-0.1, -0.11, -0.12), Verdict.NOT_REPRODUCED),
+        (seeds(-0.1, 0.1, 0.12), Verdict.UNDECIDED),
+        (seeds(0.5), Verdict.UNDECIDED),
+        (NOTHING, Verdict.NOT_COMPUTED),
+    ],
+)
+def test_a_sign(values, expected):
+    assert positive(values) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (seeds(0.72, 0.73, 0.74), Verdict.REPRODUCED),
+        (seeds(0.60, 0.61, 0.62), Verdict.NOT_REPRODUCED),
+        (seeds(0.5, 0.9), Verdict.REPRODUCED),  # a wide interval holds it
+        (NOTHING, Verdict.NOT_COMPUTED),
+    ],
+)
+def test_a_number(values, expected):
+    assert number(values, 0.73, 0.01) == expected
+    assert number(values, 0.73, 0.01, testable=False) in (Verdict.NOT_TESTABLE, Verdict.NOT_COMPUTED)
+
+
+def test_a_bound():
+    assert at_least(seeds(0.96, 0.97), 0.95) == Verdict.REPRODUCED
+    assert at_least(seeds(0.90, 0.98), 0.95) == Verdict.UNDECIDED
+    assert at_least(seeds(0.90, 0.901, 0.902), 0.95) == Verdict.NOT_REPRODUCED
+    assert at_least(seeds(0.96), 0.95, testable=False) == Verdict.NOT_TESTABLE
+
+
+def test_an_absence_is_corrected_for_the_number_of_points():
+    """One point of forty whose single interval, but not the corrected one, lies above zero is no gain."""
+    random = np.random.RandomState(0)
+    noise = random.normal(size=(40, 10))
+    noise -= noise.mean(axis=1, keepdims=True)
+    noise /= noise.std(axis=1, ddof=1, keepdims=True) / np.sqrt(10)  # standard error 1 at each point
+    values = xr.DataArray(noise, dims=("amplitude", "seed"))
+    lucky = values + xr.DataArray(np.where(np.arange(40) == 3, 2.5, 0), dims="amplitude")
+    real = values + xr.DataArray(np.where(np.arange(40) == 3, 8.0, 0), dims="amplitude")
+    assert positive(lucky.isel(amplitude=3)) == Verdict.REPRODUCED
+    assert none_positive(lucky) == Verdict.REPRODUCED
+    assert none_positive(real) == Verdict.NOT_REPRODUCED
+    assert none_positive(values.isel(seed=[0])) == Verdict.NOT_COMPUTED
+    assert none_positive(real, testable=False) == Verdict.NOT_TESTABLE
+
+
+def test_something_to_see():
+    assert [exists(True), exists(False), exists(True, testable=False)] == [
+        Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.NOT_TESTABLE,
+    ]  # fmt: skip
+
+
+def test_findings_show_every_claim_and_keep_a_record():
+    claims = tuple(Claim(f"claim <{verdict}>", "Section I", "1", "2", verdict) for verdict in Verdict)
+    findings = Findings("fig", "Does it?", "It does: $x = 1$.", "1 seed", claims)
+    shown = findings._repr_mimebundle_()
+    for verdict in Verdict:
+        assert f"claim &lt;{verdict}&gt;" in shown["text/html"] and f"claim <{verdict}>" in shown["text/plain"]
+    answer = findings.answer._repr_mimebundle_()
+    assert answer["text/markdown"].startswith("**Does it?** It does: $x = 1$.")
+    record = answer[MIME]
+    assert [claim["verdict"] for claim in record["claims"]] == [str(verdict) for verdict in Verdict]
+    assert record["tally"] == tally(Verdict)
