@@ -156,9 +156,8 @@ def threshold_networks(ratio=1.0):
 
 
 def static_run(level, accuracy):
-    return xr.Dataset(
-        {"hessian_eigenvalues": (("step", "rank"), np.full((10, 1), level)), "accuracy": ("step", np.full(10, accuracy))}
-    )
+    eigenvalues, accuracies = np.full((10, 1), level), np.full(10, accuracy)
+    return xr.Dataset({"hessian_eigenvalues": (("step", "rank"), eigenvalues), "accuracy": ("step", accuracies)})
 
 
 def test_figure_5():

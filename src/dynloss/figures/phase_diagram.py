@@ -64,8 +64,9 @@ def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
         for ax, letter in zip(axes.ravel(), "abcdefgh", strict=False):
             panel_label(ax, letter)
         _outer_labels(axes)
+        dashes: dict[str, Any] = {"color": "white", "linestyle": "--", "linewidth": 2, "path_effects": _OUTLINE}
         handles = [
-            plt.Line2D([], [], color="white", linestyle="--", linewidth=2, label="claimed region", path_effects=_OUTLINE),
+            plt.Line2D([], [], **dashes, label="claimed region"),
             plt.Line2D([], [], color="#D55E00", linewidth=3, label="$A = 1$: no oscillations"),
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
@@ -247,8 +248,8 @@ def _region(ax, region, values, colour="white"):
         left = float(values.period.min())
         corner, size = (left, region.weakest), (region.longest - left, region.strongest - region.weakest)
         outline = _OUTLINE if colour == "white" else []
-        frame = Rectangle(corner, *size, fill=False, edgecolor=colour, linestyle="--", linewidth=2, path_effects=outline)
-        ax.add_patch(frame)
+        line: dict[str, Any] = {"edgecolor": colour, "linestyle": "--", "linewidth": 2, "path_effects": outline}
+        ax.add_patch(Rectangle(corner, *size, fill=False, **line))
 
 
 def _plane(ax, values):

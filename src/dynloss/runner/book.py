@@ -51,6 +51,8 @@ def build(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     built = site / "_build" / "html"
     if done.returncode or not (built / "index.html").is_file():
         raise BookError(f"{_what_failed(done.stdout)}\nthe book was not built; its pages are staged in {site}")
+    for path in built.rglob("*.html"):
+        path.write_text(accessible(path.read_text("utf-8")), "utf-8")
     return _publish(built, root / "_build" / "html") / "index.html"
 
 
@@ -110,6 +112,20 @@ def _what_failed(log: str) -> str:
     """The warnings and errors of a build; its last lines if there are none."""
     lines = re.sub(r"\x1b\[[0-9;]*m", "", log).splitlines()
     return "\n".join([line for line in lines if re.search(r"WARNING|ERROR|CRITICAL", line)] or lines[-30:])
+
+
+def accessible(html: str) -> str:
+    """Without two things of Sphinx that screen readers stumble over: lists of no items, and terms without a name.
+
+    >>> accessible('<dl>\\n<dd>a,</dd>\\n<dd>b</dd>\\n</dl>')
+    '<span class="sig-line">a,</span>\\n<span class="sig-line">b</span>\\n'
+    """
+    html = html.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+
+    def lines(found: re.Match) -> str:
+        return found[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
+
+    return re.sub(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", lines, html)
 
 
 def _publish(built: Path, published: Path) -> Path:
