@@ -63,6 +63,8 @@ def test_figures_have_caption_number_and_alternative_text(chapter, parsed):
     for image in parsed(chapter).select("article img"):
         alt = image.get("alt", "")
         assert len(alt.split()) >= 5, f"alternative text of {image['src']}: {alt!r}"
+        if "sd-card-img-top" in image.get("class", []):
+            continue  # a thumbnail, with its answer beside it
         figure = image.find_parent("figure")
         assert figure, f"{image['src']} has no caption"
         assert re.fullmatch(r"Plate \d+", figure.select_one(".caption-number").get_text(strip=True))
@@ -104,8 +106,24 @@ def test_only_notebooks_offer_colab(contents, parsed):
 
 
 def test_status_names_every_notebook(parsed, notebook):
-    rows = [row.get_text() + str(row) for row in parsed("book/status").select("article table tbody tr")]
-    assert any(notebook.removeprefix("notebooks/") in row for row in rows)
+    (card,) = [each for each in parsed("book/status").select(".sd-card") if f"{notebook}.html" in str(each)]
+    assert "profile" in card.get_text() and "commit" in card.get_text()
+    assert f"{notebook.removeprefix('notebooks/')}.py" in str(card)
+    assert "NetCDF" in card.get_text() and "CSV" in card.get_text()
+
+
+def test_gallery_shows_every_figure_with_answer_scale_and_verdicts(parsed, notebook):
+    (card,) = [each for each in parsed("book/gallery").select(".sd-card") if f"{notebook}.html" in str(each)]
+    text = " ".join(card.get_text().split())
+    assert card.select_one("img.sd-card-img-top")["alt"]
+    assert "Scale: " in text and "?" in text
+    if notebook.startswith("notebooks/fig"):
+        assert re.search(r"[✓✗?–] \d+ (reproduced|not reproduced|undecided|not testable)", text)
+
+
+def test_the_introduction_quotes_every_answer(parsed, notebook):
+    (row,) = [each for each in parsed("book/introduction").select("article tbody tr") if f"{notebook}.html" in str(each)]
+    assert len(row.get_text().split()) > 10
 
 
 def test_profiles_are_listed_with_their_cost(parsed, root):
