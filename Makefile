@@ -8,7 +8,7 @@ export MPLBACKEND = Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env book test lint sync picture lock clean distclean
+.PHONY: help env book test colab lint sync picture lock clean distclean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*##/make \1:/p' Makefile
@@ -35,6 +35,9 @@ book: env  ## run the notebooks and build the book (PROFILE=best|smoke|quick|pap
 
 test: env  ## the tests
 	$(BIN)/python -m pytest
+
+colab: env  ## each notebook as Google Colab opens it (PYTHON should be a 3.13, as there)
+	$(BIN)/python tools/colab.py
 
 lint: env  ## ruff and mypy
 	$(BIN)/python -m ruff check .

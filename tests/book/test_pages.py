@@ -122,7 +122,8 @@ def test_gallery_shows_every_figure_with_answer_scale_and_verdicts(parsed, noteb
 
 
 def test_the_introduction_quotes_every_answer(parsed, notebook):
-    (row,) = [each for each in parsed("book/introduction").select("article tbody tr") if f"{notebook}.html" in str(each)]
+    rows = parsed("book/introduction").select("article tbody tr")
+    (row,) = [each for each in rows if f"{notebook}.html" in str(each)]
     assert len(row.get_text().split()) > 10
 
 

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -51,10 +52,10 @@ def initial(seed, width: int) -> dict[str, jax.Array]:
     }
 
 
-def network(params: Mapping[str, jax.Array], images: jax.Array) -> jax.Array:
+def network(params: Mapping[str, jax.Array], images: Any) -> jax.Array:
     """Its outputs, (P, 10)."""
-    hidden = jax.nn.relu(images @ params["hidden"] + params["hidden_bias"])
-    return hidden @ params["output"] + params["output_bias"]
+    hidden = jax.nn.relu(images @ params["hidden"] + params["hidden_bias"][None])
+    return hidden @ params["output"] + params["output_bias"][None]
 
 
 def accuracy_by_digit(params: Mapping[str, jax.Array], data: Dataset) -> jax.Array:

@@ -1,0 +1,139 @@
+"""Run each committed notebook as Google Colab does: its own packages, no papermill, the first cell installs the rest.
+
+    python tools/colab.py [--python PYTHON] [--folder FOLDER] [NOTEBOOK ...]
+
+A virtual environment gets what Colab has preinstalled (tools/colab-requirements.txt). Each notebook is opened as it is
+committed, with two changes: this checkout stands in place of the repository's address, and a cell after the parameters
+holds the values of the `smoke` profile. Before each, dynloss is uninstalled, so that its first cell has to install it;
+what else it pulled in stays from the first notebook on. Afterwards the named packages must have the versions that they
+had. The wheel alone, in an environment of its own, runs the README's example.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+REQUIREMENTS = ROOT / "tools" / "colab-requirements.txt"
+
+
+def environment(python: str, folder: Path, *arguments: str) -> Path:
+    """The Python of a virtual environment with these packages; made if it is not there yet."""
+    made = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
+        subprocess.run([made, "-m", "pip", "install", "--quiet", *arguments], check=True)
+        (folder / "complete").touch()
+    return made
+
+
+def pinned() -> list[str]:
+    """The packages whose versions must stay."""
+    return re.findall(r"^([\w-]+)==", REQUIREMENTS.read_text("utf-8"), re.M)
+
+
+def versions(python: Path) -> dict[str, str]:
+    """What is installed of the pinned packages."""
+    listed = subprocess.run([python, "-m", "pip", "list", "--format=json"], check=True, capture_output=True, text=True)
+    found = {each["name"].lower(): each["version"] for each in json.loads(listed.stdout)}
+    return {name: found.get(name, "none") for name in pinned()}
+
+
+def as_opened(path: Path, values: dict[str, Any]) -> Any:
+    """The notebook with this checkout as its source, and a cell of parameters."""
+    import nbformat
+
+    text = re.sub(r"dynloss @ git\+https://[^\"\\]+", f"dynloss @ {ROOT.as_uri()}", path.read_text("utf-8"))
+    notebook = nbformat.reads(text, as_version=4)
+    at = next(i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
+    given = "\n".join(f"{name} = {value!r}" for name, value in values.items())
+    notebook.cells.insert(at + 1, nbformat.v4.new_code_cell(given))
+    return notebook
+
+
+def run(path: Path, values: dict[str, Any], python: Path, folder: Path) -> str:
+    """Execute a notebook in Colab's environment, in a folder outside the checkout; the error, or nothing."""
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+
+    command = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    variables = {"DYNLOSS_RESULTS": str(folder / "results"), "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+
+    class Colab(AsyncKernelManager):
+        kernel_spec = KernelSpec(argv=command, env=variables, display_name="Colab", language="python")
+
+    work = folder / "content"
+    work.mkdir(exist_ok=True)
+    client = NotebookClient(
+        as_opened(path, values), timeout=900, kernel_manager_class=Colab, resources={"metadata": {"path": str(work)}}
+    )
+    try:
+        client.execute()
+    except Exception as error:  # a cell's error, a kernel that died
+        return " ".join(str(error).split())[-600:]
+    return ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("notebooks", nargs="*", help="names or parts of them; all unless told otherwise")
+    parser.add_argument("--python", default=sys.executable, help="Colab's is a 3.13")
+    parser.add_argument("--folder", type=Path, help="for the environments, which are used again if they are there")
+    options = parser.parse_args()
+
+    from dynloss.runner.profiles import load, values
+
+    os.environ.pop("PYTHONPATH", None)  # the checkout is to be found by its installation only
+    folder = options.folder or Path(tempfile.mkdtemp())
+    folder = folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = options.notebooks or [""]
+    figures = [each for stem, each in load(ROOT).items() if any(part in stem for part in wanted)]
+    failed = 0
+    python = environment(options.python, folder / "colab", "--requirement", str(REQUIREMENTS))
+    before = versions(python)
+    for figure in figures:
+        uninstall(python)
+        began = time.monotonic()
+        error = run(figure.path, values(figure, "smoke"), python, folder)
+        failed += bool(error)
+        print(f"{figure.stem}: {time.monotonic() - began:.0f} s {error or 'well'}", flush=True)
+    after = versions(python)
+    for name, version in before.items():
+        print(f"{name}: {version} before, {after[name]} after")
+    failed += before != after
+    if not options.notebooks:
+        failed += bool(error := library(options.python, folder))
+        print(f"the wheel alone, the README's example: {error or 'well'}")
+    sys.exit(bool(failed))
+
+
+def uninstall(python: Path) -> None:
+    """Take dynloss away, with the caches beside it, which Python would take for a package."""
+    subprocess.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", "dynloss"], check=True)
+    (folder,) = python.parents[1].glob("lib/python*/site-packages")
+    shutil.rmtree(folder / "dynloss", ignore_errors=True)
+
+
+def library(python: str, folder: Path) -> str:
+    """Build the wheel, install it alone, and run the README's example with it; the error, or nothing."""
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder / "wheel", ROOT]
+    subprocess.run(build, check=True)
+    (wheel,) = (folder / "wheel").glob("dynloss-*.whl")
+    alone = environment(python, folder / "alone", str(wheel))
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)[:1]
+    done = subprocess.run([alone, "-c", example], cwd=folder, capture_output=True, text=True)
+    return done.stderr.strip()[-600:] if done.returncode else ""
+
+
+if __name__ == "__main__":
+    main()
