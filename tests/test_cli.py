@@ -127,12 +127,12 @@ def test_no_book_from_a_failed_notebook(checkout, dynloss):
     code, out, err = dynloss("book")
     assert (code, out) == (1, "")
     assert "fig01_bad failed" in err
-    assert {path.name for path in (checkout / "_build").iterdir()} == {"executed"}
+    assert not (checkout / "_build" / "html").exists()
     code, out, err = dynloss("book", "--no-run")
     assert (code, out) == (1, "")
     assert "fig01_bad [quick]: cell" in err
     assert err.endswith("dynloss: no book was published\n")
-    assert {path.name for path in (checkout / "_build").iterdir()} == {"executed"}
+    assert {path.name for path in (checkout / "_build").iterdir()} == {"executed", "results"}
 
 
 def test_the_last_line_is_the_first_page(checkout, dynloss, monkeypatch):

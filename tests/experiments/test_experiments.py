@@ -168,12 +168,13 @@ def test_the_digits_training_is_the_notebooks_loop():
     training, _, _ = digits.split(50)
     start, schedule = digits.initial(0, 4), schedules.oscillating(5, 10, 10)
     params, static = digits.train(start, training, schedule, 0.2, 8)
+    labels = jnp.asarray(training.labels)
     optimizer, expected = optax.sgd(0.2), start
     memory = optimizer.init(start)
     for step in range(8):
         def loss(p, step=step):
-            each = losses.cross_entropy(digits.network(p, training.inputs), training.labels)
-            return losses.class_weighted_mean(each, training.labels, schedule(step))
+            each = losses.cross_entropy(digits.network(p, training.inputs), labels)
+            return losses.class_weighted_mean(each, labels, schedule(step))
 
         change, memory = optimizer.update(jax.grad(loss)(expected), memory)
         expected = optax.apply_updates(expected, change)
