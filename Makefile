@@ -8,7 +8,7 @@ export MPLBACKEND = Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env book test colab lint sync picture lock clean distclean
+.PHONY: help env book pdf test colab lint sync picture lock clean distclean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*##/make \1:/p' Makefile
@@ -32,6 +32,9 @@ env: .venv/installed  ## the environment (.venv) from requirements.lock
 
 book: env  ## run the notebooks and build the book (PROFILE=best|smoke|quick|paper; FRESH=1)
 	$(BIN)/dynloss book --profile $(PROFILE) $(if $(FRESH),--fresh)
+
+pdf: env  ## the book that was built last, as one file (needs Chromium)
+	$(BIN)/python tools/pdf.py
 
 test: env  ## the tests
 	$(BIN)/python -m pytest

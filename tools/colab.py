@@ -126,9 +126,10 @@ def uninstall(python: Path) -> None:
 
 def library(python: str, folder: Path) -> str:
     """Build the wheel, install it alone, and run the README's example with it; the error, or nothing."""
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder / "wheel", ROOT]
+    target = str(folder / "wheel")
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", target, str(ROOT)]
     subprocess.run(build, check=True)
-    (wheel,) = (folder / "wheel").glob("dynloss-*.whl")
+    (wheel,) = Path(target).glob("dynloss-*.whl")
     alone = environment(python, folder / "alone", str(wheel))
     (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)[:1]
     done = subprocess.run([alone, "-c", example], cwd=folder, capture_output=True, text=True)

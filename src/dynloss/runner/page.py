@@ -17,7 +17,7 @@ from dynloss.provenance import MIME as PROVENANCE
 from dynloss.runner import tables
 
 LEAD, PHYSICS = "lead", "physics"
-HEADING = "## How it is computed"
+HEADING = "## How it is computed\n\nSymbols stand in [the glossary](../book/glossary.md)."
 _NO_CLOCK = (2021, 7, 18, 0, 0, 0)  # the same data, the same bytes
 
 Cell = dict[str, Any]
