@@ -25,7 +25,7 @@ static double period = 5000, amplitude = 70, rate = 1;
 
 /* Weights, gradients and directions alike: (W1_0, W1_1, b1, W2_0, W2_1, W2_2) of each unit, then b2. */
 static double weights[SIZE], gradient[SIZE], direction[SIZE], product[SIZE], basis[ORDER][SIZE];
-static double gammas[CLASSES], losses[LONGEST], accuracies[LONGEST];
+static double gammas[CLASSES], losses[LONGEST], accuracies[LONGEST], tilts[LONGEST][CLASSES];
 static pair points[2][POINTS / 2];
 
 EXPORT(weights) double *get_weights(void) { return weights; }
@@ -35,6 +35,7 @@ EXPORT(product) double *get_product(void) { return product; }
 EXPORT(gammas) double *get_gammas(void) { return gammas; }
 EXPORT(losses) double *get_losses(void) { return losses; }
 EXPORT(accuracies) double *get_accuracies(void) { return accuracies; }
+EXPORT(tilts) double *get_tilts(void) { return &tilts[0][0]; }
 EXPORT(points) const double *get_points(void) { return &spiral[0][0]; }
 EXPORT(step) int get_step(void) { return step; }
 EXPORT(longest) int get_longest(void) { return LONGEST; }
@@ -128,7 +129,7 @@ static void collect_slopes(double *into) {
 }
 
 /* The gradient of F(W_t; Γ(t)) with the loss F, in nats, and the share of the points that are right. */
-static double evaluate(double *accuracy) {
+static double evaluate(double *share) {
   set_gammas(step);
   clear_slopes();
   double loss = 0, right = 0;
@@ -144,14 +145,13 @@ static double evaluate(double *accuracy) {
     right += sum(all.right);
   }
   collect_slopes(gradient);
-  *accuracy = right / POINTS;
+  *share = right / POINTS;
   return loss / POINTS;
 }
 
-EXPORT(evaluate) double evaluate_here(void) {
-  double accuracy;
-  return evaluate(&accuracy);
-}
+static double accuracy;
+EXPORT(accuracy) double get_accuracy(void) { return accuracy; }
+EXPORT(evaluate) double evaluate_here(void) { return evaluate(&accuracy); }
 
 /* ---- cascades: where the loss bounces, as dynloss.experiments.cascades.by_loss reads it ---- */
 
@@ -206,6 +206,7 @@ EXPORT(run) int run(int most, int until_cascade) {
   int size = UNIT * width + CLASSES, seen = cascades;
   for (int n = 0; n < most && n < LONGEST; n++) {
     losses[n] = evaluate(&accuracies[n]);
+    for (int k = 0; k < CLASSES; k++) tilts[n][k] = gammas[k];
     if (!(losses[n] - losses[n] == 0)) return n;
     watch(losses[n]);
     for (int i = 0; i < size; i++) weights[i] -= rate * gradient[i];
