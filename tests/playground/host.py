@@ -1,5 +1,6 @@
 """The playground's engine under Python: wasmtime in place of a browser."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -9,24 +10,32 @@ WASM = Path(__file__).resolve().parents[2] / "src" / "dynloss" / "playground" / 
 UNIT, CLASSES = 6, 3  # numbers a hidden unit has; classes
 
 
+@functools.cache
+def compiled() -> tuple[wasmtime.Engine, wasmtime.Module]:
+    runtime = wasmtime.Engine()
+    return runtime, wasmtime.Module.from_file(runtime, str(WASM))
+
+
 class Engine:
     """An instance: its exports as methods, its arrays as copies of its memory."""
 
     def __init__(self) -> None:
-        self._store = wasmtime.Store()
-        module = wasmtime.Module.from_file(self._store.engine, str(WASM))
-        assert not module.imports, "the engine needs nothing from its host"
+        runtime, module = compiled()
+        self._store = wasmtime.Store(runtime)
         self._exports = wasmtime.Instance(self._store, module, []).exports(self._store)
 
     def __getattr__(self, name):
         function = self._exports[name]
         return lambda *arguments: function(self._store, *arguments)
 
+    def bytes(self, name: str, size: int) -> np.ndarray:
+        """The first ``size`` bytes of an exported array."""
+        start = getattr(self, name)()
+        return np.frombuffer(bytes(self._exports["memory"].read(self._store, start, start + size)), "u1")
+
     def array(self, name: str, size: int) -> np.ndarray:
         """The first ``size`` numbers of an exported array."""
-        start = getattr(self, name)()
-        data = self._exports["memory"].read(self._store, start, start + 8 * size)
-        return np.frombuffer(bytes(data), "<f8")
+        return self.bytes(name, 8 * size).view("<f8")
 
     def fill(self, name: str, values: np.ndarray) -> None:
         self._exports["memory"].write(self._store, np.asarray(values, "<f8").tobytes(), getattr(self, name)())

@@ -109,7 +109,7 @@ EXPORT(residual) double get_residual(void) { return residual; }
 /* The largest eigenvalue of the Hessian by `order` products; `residual` bounds its distance from an eigenvalue. */
 EXPORT(curvature) double curvature(int order) {
   int size = UNIT * width + CLASSES, used = 0;
-  double diagonal[ORDER], beside[ORDER], reach = 0;
+  double diagonal[ORDER], beside[ORDER], reach = 0, spoilt = 0; /* NaN once a number is not finite */
   set_gammas(step);
   for (int i = 0; i < size; i++) basis[0][i] = direction[i];
   normalise(basis[0], size);
@@ -122,6 +122,7 @@ EXPORT(curvature) double curvature(int order) {
     used = k + 1;
     double largest = (diagonal[k] < 0 ? -diagonal[k] : diagonal[k]) + 2 * beside[k];
     reach = largest > reach ? largest : reach;
+    spoilt += largest - largest;
     if (!(beside[k] > 1e-12 * reach)) break; /* the space is exhausted, or a number is not finite */
     if (k + 1 < ORDER)
       for (int i = 0; i < size; i++) basis[k + 1][i] = product[i];
@@ -145,5 +146,5 @@ EXPORT(curvature) double curvature(int order) {
   if (!(length > 0 && length - length == 0)) /* start afresh next time */
     for (int i = 0; i < size; i++) direction[i] = start_of_direction(i);
   residual = beside[used - 1] * (parts[used - 1] < 0 ? -parts[used - 1] : parts[used - 1]) / __builtin_sqrt(square);
-  return reach - reach == 0 ? high : reach - reach;
+  return high + spoilt;
 }

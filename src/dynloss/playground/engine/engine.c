@@ -157,18 +157,18 @@ EXPORT(evaluate) double evaluate_here(void) { return evaluate(&accuracy); }
 
 static const double BOUNCE = 0.002; /* nats: the distance between two values of the loss from which on it bounces */
 static const int LASTING = 4;       /* steps in a row */
-static double before[2];            /* the last two losses */
+static double before, change, bend; /* the last loss, its first and its second difference */
 static int row, cascades, started, bounced;
 
 EXPORT(cascades) int get_cascades(void) { return cascades; }
 EXPORT(started) int get_started(void) { return started; } /* the first step of the latest cascade */
 EXPORT(bounced) int get_bounced(void) { return bounced; } /* the latest step of it */
 
-/* Bouncing between two values a distance d apart, the second difference alternates between 2d and -2d. */
+/* Bouncing between two values a distance d apart, the second difference alternates between 2d and -2d: it jumps by 4d. */
 static void watch(double loss) {
-  double second = (loss - before[1]) - (before[1] - before[0]);
-  row = step >= 2 && (second >= 4 * BOUNCE || second <= -4 * BOUNCE) ? row + 1 : 0;
-  before[0] = before[1], before[1] = loss;
+  double new_change = loss - before, new_bend = new_change - change, jump = new_bend - bend;
+  row = step >= 3 && (jump >= 4 * BOUNCE || jump <= -4 * BOUNCE) ? row + 1 : 0;
+  before = loss, change = new_change, bend = new_bend;
   if (row < LASTING) return;
   int quiet = period >= 10 ? (int)(period / 10) : 1;
   if (row == LASTING && (!cascades || step - (LASTING - 1) - bounced > quiet)) cascades++, started = step - (LASTING - 1);

@@ -58,6 +58,18 @@ class Plane {
       context.fill();
       context.stroke();
     }
+    this.label(context, width, frame.reach);
+  }
+
+  label(context, width, reach) {
+    context.font = `12px ${colourOf(this.canvas, "--dl-font") || "sans-serif"}`;
+    context.fillStyle = colourOf(this.canvas, "--dl-ink");
+    context.textBaseline = "bottom";
+    context.textAlign = "right";
+    context.fillText(`x₁ from −${reach} to ${reach}`, width - 6, width - 4);
+    context.textBaseline = "top";
+    context.textAlign = "left";
+    context.fillText("x₂ alike", 6, 6);
   }
 
   paint({picture, side}, paper, strength) {

@@ -68,5 +68,5 @@ function render({model, el}) {
   return () => playground.stop();
 }
 
-export {mount};
+export {mount, PRESETS, SETTINGS};
 export default {render};
