@@ -1,7 +1,7 @@
-"""Builds the playground's engine: `python -m dynloss.playground.build` writes `engine.wasm` from `engine/*.c` and `.h`.
+"""Builds the playground's engine: `python -m dynloss.playground.build` writes `engine.wasm` from what is in `engine/`.
 
-The compiler is that of the package `ziglang`, whose version pyproject.toml pins, so that a rebuild gives the same bytes.
-They are committed: the book needs no compiler.
+The compiler is that of the package `ziglang`, whose version pyproject.toml pins, so that a rebuild gives the same
+bytes. They are committed: the book needs no compiler.
 """
 
 import os

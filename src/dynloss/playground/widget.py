@@ -58,7 +58,7 @@ class Playground(anywidget.AnyWidget):
     _css = playground.style()
     _engine = traitlets.Bytes(playground.engine()).tag(sync=True)
     _record = traitlets.Bytes(b"").tag(sync=True)
-    _cascades = traitlets.List().tag(sync=True)
+    _cascades: Any = traitlets.List().tag(sync=True)
 
     amplitude = traitlets.Float(70.0).tag(sync=True)
     period = traitlets.Int(5000).tag(sync=True)
@@ -86,9 +86,9 @@ class Playground(anywidget.AnyWidget):
     def trajectory(self) -> Any:
         """What the page has recorded of the whole run, as an ``xarray.Dataset``; empty before it starts.
 
-        Bins of equal numbers of steps, at most 1024, cover the run: ``step`` is a bin's middle, and along ``bound`` stand
-        the smallest and the largest value that each quantity had in it. λ_max is measured once a picture, and NaN in bins
-        without a measurement. ``cascade_start`` and ``cascade_end`` hold the steps of the cascades (-1: not ended).
+        Bins of equal numbers of steps, at most 1024, cover the run: ``step`` is a bin's middle, and along ``bound``
+        stand the smallest and the largest value that each quantity had in it. λ_max is measured once a picture, and NaN
+        in bins without a measurement. ``cascade_start`` and ``cascade_end`` are steps too (-1: not ended).
         """
         import xarray as xr
 
@@ -99,7 +99,8 @@ class Playground(anywidget.AnyWidget):
         variables: dict[str, Any] = {"class_weights": (("step", "class", "bound"), values[:, :_CLASSES], tilt)}
         for place, (name, attributes) in enumerate(_SCALARS.items()):
             variables[name] = (("step", "bound"), values[:, _CLASSES + place], attributes)
-        marks = np.array([[-1 if mark is None else mark for mark in each] for each in self._cascades], int).reshape(-1, 2)
+        ended = [[start, -1 if end is None else end] for start, end in self._cascades]
+        marks = np.array(ended, int).reshape(-1, 2)
         for place, name in enumerate(("cascade_start", "cascade_end")):
             variables[name] = ("cascade", marks[:, place], {"units": "steps"})
         steps = ("step", rows[:, 0], {"long_name": "minimisation step, a bin's middle", "units": "steps"})

@@ -163,8 +163,10 @@ class Playground {
   show() {
     const {settings} = this;
     for (const input of this.element.querySelectorAll("[data-slider]")) {
-      input.value = placeOf(input.dataset.slider, settings[input.dataset.slider]);
-      input.setAttribute("aria-valuetext", short(settings[input.dataset.slider]));
+      const name = input.dataset.slider, value = settings[name];
+      // A slider that says the same stays: it has more places than the numbers have digits.
+      if (valueAt(name, Number(input.value)) !== value) input.value = placeOf(name, value);
+      input.setAttribute("aria-valuetext", short(value));
     }
     for (const input of this.element.querySelectorAll("[data-number]")) input.value = settings[input.dataset.number];
     for (const input of this.element.querySelectorAll("[data-select]")) input.value = settings[input.dataset.select];
@@ -203,16 +205,14 @@ class Playground {
     this.lastLoss = this.change = NaN;
     this.trend = this.slow = undefined;
     this.pace = 0;
+    this.missed = false;
     this.absorb(frame);
-    this.show();
-    this.draw();
-    this.say(true);
-    this.onRecord(this);
   }
 
   play() {
     if (this.playing || !this.frame || ended(this.frame)) return;
     this.playing = true;
+    this.missed = false;
     this.owed = 0;
     this.clock = this.paceClock = performance.now();
     this.paceStep = this.frame.step;
@@ -229,17 +229,12 @@ class Playground {
   pause() {
     if (!this.playing) return;
     this.playing = this.seeking = false;
-    this.show();
-    this.draw();
-    this.say(true);
-    this.onRecord(this);
+    this.rest();
   }
 
   async single() {
     this.pause();
     await this.advance(1);
-    this.draw();
-    this.say(true);
   }
 
   toNextCascade() {
@@ -297,13 +292,18 @@ class Playground {
     if (this.slow !== undefined) this.trend = Math.sign(Math.round(20 * Math.log(frame.curvature / this.slow)));
     this.slow = this.slow === undefined ? frame.curvature : 0.9 * this.slow + 0.1 * frame.curvature;
     this.frame = frame;
-    if (ended(frame)) this.playing = false;
-    if (this.seeking !== false && (frame.found || frame.step >= this.seeking)) {
-      this.missed = !frame.found;
-      this.pause();
-      this.missed = false;
-    }
-    if (!this.playing) this.show();
+    const sought = this.seeking !== false && (frame.found || frame.step >= this.seeking);
+    if (sought) this.missed = !frame.found;
+    if (sought || ended(frame)) this.playing = this.seeking = false;
+    if (!this.playing) this.rest();
+  }
+
+  /* Nothing more comes: show where it stands. */
+  rest() {
+    this.show();
+    this.draw();
+    this.say(true);
+    this.onRecord(this);
   }
 
   /* Where cascades start and end; the latest 300 of them. */

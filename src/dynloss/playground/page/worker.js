@@ -4,7 +4,7 @@ function engineWorker() {
   const SIDE = {narrow: 80, wide: 48}; // squares along an edge of the picture; a wide network gets fewer
   const REACH = 1.15; // the picture covers (-1.15, 1.15) squared; the spiral's radius is 1
   const PRODUCTS = 5; // with the Hessian, a frame
-  const BUDGET = 14; // milliseconds of training a frame, at most
+  const BUDGET = 20; // milliseconds of training a frame, at most
   let engine, width;
 
   const numbers = (pointer, size) => new Float64Array(engine.memory.buffer, pointer, size);
