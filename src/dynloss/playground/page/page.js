@@ -1,7 +1,7 @@
 /* The playground: controls, loop, and what is shown. `mount` puts one into an element of a page. */
 const SPEED_NAMES = {
-  1: "1 step a second", 10: "10 steps a second", 100: "100 steps a second", 500: "500 steps a second",
-  1500: "1,500 steps a second", 5000: "5,000 steps a second", full: "as fast as it goes",
+  1: "1 step/s", 10: "10 steps/s", 100: "100 steps/s", 500: "500 steps/s", 1500: "1500 steps/s", 5000: "5000 steps/s",
+  full: "as fast as it goes",
 };
 const VIEW_NAMES = {close: "last 200 steps", cycle: "last cycle", run: "whole run"};
 const NAMES = ["gamma0", "gamma1", "gamma2", "loss", "change", "accuracy", "curvature"];
