@@ -345,7 +345,7 @@ def test_without_webassembly_a_link_stands_in(chromium, address):
         tab = browser.new_page()
         tab.goto(f"{address}/full.html")
         tab.wait_for_selector("[data-state=unavailable]")
-        assert "needs WebAssembly" in tab.inner_text(".dl-playground")
+        assert "it has no WebAssembly" in tab.inner_text(".dl-playground")
         assert tab.get_attribute(".dl-playground a", "href") == "#picture"
 
 

@@ -89,7 +89,8 @@ class Playground {
     this.plane = new Plane(this.find(".dl-plane"));
     this.series = new Series(this.find(".dl-series"), small ? ["loss", "curvature"] : NAMES);
     this.histories = {};
-    this.playing = this.busy = this.seeking = this.stopped = false;
+    this.playing = this.seeking = this.stopped = false;
+    this.asked = 0; // frames that the worker has still to deliver
     this.listen();
     this.ready = this.start(bytes);
   }
@@ -243,30 +244,33 @@ class Playground {
     this.play();
   }
 
-  /* Ask for the steps that are due, unless the worker is still at the last ones or nobody looks. */
+  /* Ask for the steps that are due, unless the worker is still at the last ones or nobody looks. At full speed it always
+     has one more frame to do than the page waits for; but where a cascade begins it has to stop. */
   pump() {
-    if (!this.playing || this.busy || document.hidden) return;
-    const now = performance.now(), full = this.settings.speed === "full" || this.seeking !== false;
+    const full = this.settings.speed === "full" || this.seeking !== false;
+    if (!this.playing || this.asked >= (full && this.seeking === false ? 2 : 1) || document.hidden) return;
+    const now = performance.now();
     const speed = Number(this.settings.speed);
     this.owed = full ? 1e9 : Math.min(this.owed + speed * (now - this.clock) / 1000, Math.max(1, speed * 0.1));
     this.clock = now;
     if (this.owed < 1) return;
     const steps = Math.floor(this.owed);
     this.owed = full ? 0 : this.owed - steps;
-    // At full speed the worker goes on at once, and the screen shows what there is when it is ready.
     this.advance(steps).then(() => full && this.pump());
   }
 
   async advance(steps) {
-    if (this.busy || ended(this.frame)) return;
+    if (ended(this.frame)) return;
     const round = this.round;
-    this.busy = true;
+    this.asked++;
     const untilCascade = this.seeking !== false;
     try {
       const frame = await this.engine.ask("advance", {steps, untilCascade});
       if (round === this.round && !this.stopped) this.absorb(frame);
+    } catch (error) {
+      if (!this.stopped) fail(this.element, error, this);
     } finally {
-      this.busy = false;
+      this.asked--;
     }
   }
 
@@ -389,10 +393,10 @@ class Playground {
   }
 }
 
-/* Put a playground into an element; where WebAssembly or a worker is missing, say so instead. */
+/* Put a playground into an element; where it cannot run, say so instead. */
 function mount(element, options) {
   try {
-    if (typeof WebAssembly !== "object" || typeof Worker !== "function") throw new Error("no WebAssembly here");
+    if (typeof WebAssembly !== "object" || typeof Worker !== "function") throw new Error("it has no WebAssembly");
     const playground = new Playground(element, options);
     playground.ready.catch((error) => fail(element, error, playground));
     return playground;
@@ -407,7 +411,7 @@ function fail(element, error, playground) {
   element.dataset.state = "unavailable";
   element.className = "dl-playground dl-unavailable";
   const note = document.createElement("p");
-  note.textContent = `The playground needs WebAssembly, which this browser does not offer (${error.message}). `;
+  note.textContent = `The playground cannot run in this browser: ${error.message}. `;
   const link = element.dataset.instead;
   if (link) {
     const anchor = Object.assign(document.createElement("a"), {href: link, textContent: "A picture of it, and the figure that it follows."});
