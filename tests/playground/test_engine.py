@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from host import CLASSES, TRAJECTORY, UNIT, Engine, flat
+import wasmtime
+from host import CLASSES, TRAJECTORY, UNIT, WASM, Engine, flat
 
 from dynloss import dynamics, losses, schedules
 from dynloss.experiments import spiral
@@ -150,6 +151,14 @@ def test_trajectory_is_the_same_to_the_last_bit(engine):
     first = trajectory()
     assert trajectory() == first
     assert first == TRAJECTORY
+
+
+def test_no_instruction_may_differ_between_machines():
+    """It is valid without relaxed SIMD, whose results do, and without threads; and it asks nothing of its host."""
+    strict = wasmtime.Config()
+    strict.wasm_relaxed_simd = strict.wasm_threads = False
+    module = wasmtime.Module.from_file(wasmtime.Engine(strict), str(WASM))
+    assert not module.imports
 
 
 def test_pieces_make_the_same_run(engine):

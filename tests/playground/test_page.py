@@ -408,8 +408,8 @@ def test_widget_in_a_notebook(page):
     tab.wait_for_function("model.traits._cascades && model.traits._cascades.length > 0")
     rows = bytes(tab.evaluate("[...new Uint8Array(model.traits._record.buffer)]"))
     python = widget.Playground(amplitude=40.0, period=500, width=30, seed=2)
-    python._record, python._cascades = rows, tab.evaluate("model.traits._cascades")
-    python.step = tab.evaluate("model.traits.step")
+    sent = {name: tab.evaluate(f"model.traits.{name}") for name in ("_cascades", "step")}
+    python.set_state({"_record": memoryview(rows), **sent})
     found = python.trajectory
     assert found.step.values[-1] >= found.attrs["steps"] - 2 > 100
     assert float(found.loss[0, 0]) == pytest.approx(1.1, abs=0.2)

@@ -40,7 +40,7 @@ def test_trajectory_of_what_the_page_sends():
     widget = Playground(amplitude=30.0, width=50)
     rows = np.arange(3 * (1 + 2 * QUANTITIES), dtype="<f8").reshape(3, -1)
     rows[1, -1] = np.nan
-    widget._record, widget._cascades, widget.step = rows.tobytes(), [[10, 20], [30, None]], 48
+    widget.set_state({"_record": memoryview(rows.tobytes()), "_cascades": [[10, 20], [30, None]], "step": 48})
     found = widget.trajectory
     assert found.step.values.tolist() == rows[:, 0].tolist() and found.step.units == "steps"
     assert found.class_weights.dims == ("step", "class", "bound") and found.class_weights.sizes["class"] == 3

@@ -57,7 +57,7 @@ class Playground(anywidget.AnyWidget):
     _esm = playground.script()
     _css = playground.style()
     _engine = traitlets.Bytes(playground.engine()).tag(sync=True)
-    _record = traitlets.Bytes(b"").tag(sync=True)
+    _record = traitlets.CBytes(b"").tag(sync=True)  # what comes from the page is a memoryview
     _cascades: Any = traitlets.List().tag(sync=True)
 
     amplitude = traitlets.Float(70.0).tag(sync=True)
