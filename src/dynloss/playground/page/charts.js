@@ -116,8 +116,8 @@ function reachOf(series, index, share) {
 
 const PANELS = [
   {title: "class weights Γᵢ", names: ["gamma0", "gamma1", "gamma2"], colours: CLASS_COLOURS, floor: 0, least: 1.5},
-  {title: "loss F (nats)", names: ["loss"], floor: 0, least: 0.02},
-  {title: "its change F(t) − F(t−1) (nats)", names: ["change"], symmetric: true, least: 0.002},
+  {title: "loss F (nats)", names: ["loss"], floor: 0, least: 0.02, empty: 1.1},
+  {title: "its change F(t) − F(t−1) (nats)", names: ["change"], symmetric: true, least: 0.002, empty: 0.1},
   {title: "training accuracy", names: ["accuracy"], floor: 0, ceiling: 1.02},
   {title: "λₘₐₓ of the Hessian", names: ["curvature"], floor: 0, least: 0.1},
 ];
@@ -177,9 +177,9 @@ class Series {
     lines.forEach((series, k) => this.band(context, series, across, up, (panel.colours || [])[k] || ink));
   }
 
-  limits({symmetric, floor, ceiling, least}, lines, edge) {
+  limits({symmetric, floor, ceiling, least, empty}, lines, edge) {
     const tops = lines.map((series) => reachOf(series, 2, 0.99)).filter(Number.isFinite);
-    const top = tops.length ? Math.max(...tops) : 0;
+    const top = tops.length ? Math.max(...tops) : empty || 0;
     if (symmetric) {
       const size = Math.max(least, 1.1 * top, -1.1 * (reachOf(lines[0], 1, 0.01) || 0));
       return [-size, size];

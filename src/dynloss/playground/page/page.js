@@ -15,17 +15,17 @@ let instances = 0;
 
 const option = (value, text) => `<option value="${value}">${text}</option>`;
 
-function slider(id, name, label, unit) {
-  return `<div class="dl-field"><label for="${id}-${name}">${label}</label>
+function slider(id, name, label) {
+  return `<div class="dl-field dl-slider"><label for="${id}-${name}">${label}</label>
     <input type="range" min="0" max="1000" data-slider="${name}" aria-label="${label}, slider">
     <input type="number" id="${id}-${name}" data-number="${name}" min="${SETTINGS[name].low}"
-      max="${SETTINGS[name].high}" step="any"><span class="dl-unit">${unit}</span></div>`;
+      max="${SETTINGS[name].high}" step="any"></div>`;
 }
 
-function number(id, name, label, unit) {
-  return `<div class="dl-field"><label for="${id}-${name}">${label}</label>
+function number(id, name, label) {
+  return `<div class="dl-field dl-narrow"><label for="${id}-${name}">${label}</label>
     <input type="number" id="${id}-${name}" data-number="${name}" min="${SETTINGS[name].low}"
-      max="${SETTINGS[name].high}" step="1"><span class="dl-unit">${unit}</span></div>`;
+      max="${SETTINGS[name].high}" step="1"></div>`;
 }
 
 function select(id, name, label, names) {
@@ -42,23 +42,22 @@ function skeleton(id, small) {
   const rows = Object.entries(ROWS).map(([key, text]) => `<tr><th scope="row">${text}</th><td data-value="${key}">–</td></tr>`);
   const shown = small ? "decision regions" : "decision regions of the network on the plane, with the 300 points of the spiral";
   const buttons = [button("play", "Play"), small ? "" : button("step", "Step"), button("next", "To the next cascade"),
-    button("reset", "Reset")].join("");
+    button("reset", "Reset"), small ? "" : select(id, "view", "curves", VIEW_NAMES)].join("");
   const cases = small ? "" : `<div class="dl-presets" role="group" aria-label="Cases of the paper">${presets}</div>`;
   const controls = small ? "" : `
     <div class="dl-fields" role="group" aria-label="Settings">
-      ${slider(id, "amplitude", "A, amplitude", "")}
-      ${slider(id, "period", "T, period", "steps")}
-      ${slider(id, "learningRate", "η, learning rate", "")}
+      ${slider(id, "amplitude", "A, amplitude")}
+      ${slider(id, "period", "T, period (steps)")}
+      ${slider(id, "learningRate", "η, learning rate")}
+      ${number(id, "width", "width (units)")}
+      ${number(id, "seed", "seed")}
       ${select(id, "shape", "shape of Γ", {triangular: "triangular", static: "static"})}
-      ${number(id, "width", "width", "units")}
-      ${number(id, "seed", "seed", "")}
       ${select(id, "speed", "speed", SPEED_NAMES)}
-      ${select(id, "view", "curves show", VIEW_NAMES)}
     </div>`;
   const table = `<details class="dl-numbers" ${small ? "" : "open"}><summary>The numbers</summary>
       <table><caption class="dl-hidden">The numbers of this step</caption><tbody>${rows.join("")}</tbody></table></details>`;
   return `
-    ${cases}<div class="dl-buttons" role="group" aria-label="Training">${buttons}</div>
+    ${cases}<div class="dl-buttons" role="group" aria-label="Training and curves">${buttons}</div>
     <p class="dl-sentence" data-sentence></p>
     <p class="dl-hidden" role="status" aria-live="polite" data-live></p>
     <div class="dl-stage">
