@@ -66,7 +66,7 @@ class Playground:
         code = f"""() => {{
           const text = (name) => document.querySelector(`[data-value=${{name}}]`).textContent;
           const value = (name) => Number(text(name).replace(/\\u202f/g, ""));
-          const [step, accuracy, cascades] = ["step", "accuracy", "cascades"].map(value);
+          const [step, gamma0, accuracy, cascades] = ["step", "gamma0", "accuracy", "cascades"].map(value);
           const {{state}} = document.querySelector("[data-dynloss-playground]").dataset;
           return {condition};
         }}"""
@@ -213,9 +213,10 @@ def test_settings_act_in_the_middle_of_a_run(page):
     page.choose("speed", "full")
     page.press("play")
     page.wait("step > 1000")
+    assert page.number("gamma0") > 2
     page.enter("amplitude", 1)
-    page.wait("step > 2000")
-    assert page.number("step") > 2000 and page.number("gamma0") == 1
+    page.wait("gamma0 === 1")
+    assert page.number("step") > 1000 and page.state() == "playing"
     page.enter("seed", 5)
     page.wait("step === 0")
 
@@ -364,16 +365,16 @@ def test_a_missing_engine_is_told(chromium, address):
 def test_memory_stays_flat(page):
     session = page.tab.context.new_cdp_session(page.tab)
 
-    def used():
+    def used_after(step):
+        page.press("play")
+        page.wait(f"step > {step}")
+        page.press("play")
         session.send("HeapProfiler.collectGarbage")
         return session.send("Runtime.getHeapUsage")["usedSize"]
 
     page.choose("speed", "full")
-    page.press("play")
-    page.wait("step > 5000")
-    before = used()
-    page.wait("step > 25000")
-    assert used() < before + 1_000_000
+    before = used_after(10_000)
+    assert used_after(30_000) < before + 1_000_000
 
 
 def test_widget_in_a_notebook(page):

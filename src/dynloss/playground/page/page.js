@@ -49,7 +49,7 @@ function skeleton(id, small) {
       ${slider(id, "amplitude", "A, amplitude")}
       ${slider(id, "period", "T, period (steps)")}
       ${slider(id, "learningRate", "η, learning rate")}
-      ${number(id, "width", "width (units)")}
+      ${number(id, "width", "width")}
       ${number(id, "seed", "seed")}
       ${select(id, "shape", "shape of Γ", {triangular: "triangular", static: "static"})}
       ${select(id, "speed", "speed", SPEED_NAMES)}
