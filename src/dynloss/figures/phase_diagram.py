@@ -38,6 +38,14 @@ class Region(NamedTuple):
             "amplitude": [each for each in axes["amplitude"] if self.weakest <= each <= self.strongest],
         }
 
+    def corners_of(self, axes: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+        """The first and the last of these values: a product of four points, as a rule.
+
+        >>> Region(250, 25, 70).corners_of({"period": [10, 50, 250, 500], "amplitude": [1, 25, 50, 70]})
+        {'period': [10, 250], 'amplitude': [25, 70]}
+        """
+        return {name: sorted({min(values), max(values)}) for name, values in self.part_of(axes).items()}
+
 
 def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
     """Contours of the mean accuracies: a row for each network, training on the left, validation on the right.
