@@ -212,3 +212,42 @@ def test_other_data_say_what_they_gain():
     assert "4 units: yes (+0.100" in claims.own_data.judge(results, 300).summary
     rows = claims.own_data.gains(results)
     assert rows[1]["gain"].startswith("+0.100") and rows[1]["gain at the same rate"].startswith("+0.050")
+
+
+def readings_of(static, inside, gain_elsewhere):
+    """Networks of one width over a grid that holds the region: what oscillations gain, on each validation set."""
+    coords = {"period": [10.0, 100.0, 1500.0], "amplitude": [1.0, 5.0, 15.0], "validation": ["midway", "uniform"]}
+    accuracy = np.full((3, 3), inside)
+    accuracy[:, 0] = static
+    validation = np.repeat(accuracy[..., None], 2, axis=-1)
+    validation[:, 1:, 1] += gain_elsewhere
+    data = {
+        "accuracy": scattered(accuracy, ("period", "amplitude")),
+        "validation_accuracy": scattered(validation, ("period", "amplitude", "validation")),
+    }
+    found = xr.Dataset(data, coords=coords)
+    # Each network has noise of its own, so that gains have an interval.
+    return found + 0.001 * xr.DataArray(np.random.RandomState(0).randn(3, 6), dims=("amplitude", "seed"))
+
+
+@pytest.mark.parametrize(
+    ("static", "inside", "elsewhere", "expected"),
+    [(0.65, 0.99, 0, [YES] * 3), (0.5, 0.5, 0, [OPEN, NO, NO]), (0.5, 0.5, 0.1, [YES, NO, NO]),
+     (0.9, 0.5, 0, [NO, NO, NO])],
+)  # fmt: skip
+def test_other_readings_of_figure_3(static, inside, elsewhere, expected):
+    ways = {"the book's": readings_of(static, inside, elsewhere), "no stop": readings_of(static, inside, 0)}
+    settings = {"narrow": 100, "wide": 1000, "steps": 35_000}
+    judge = claims.spiral_readings.judge
+    assert verdicts(judge({"narrow": ways, "wide": ways}, settings)) == expected
+    rows = claims.spiral_readings.table({"wide": ways})
+    assert [(row["training"], row["validation set"]) for row in rows] == [
+        ("the book's", "midway"), ("the book's", "uniform"), ("no stop", "midway")
+    ]  # fmt: skip
+
+
+def test_the_more_readings_the_wider_each_interval():
+    one = {"the book's": readings_of(0.5, 0.5, 0).sel(validation=["midway"])}
+    two = {"the book's": readings_of(0.5, 0.5, 0)}
+    alone, among = (claims.spiral_readings.gains(ways, "wide")[0] for ways in (one, two))
+    assert alone.mean == among.mean and alone.margin < among.margin

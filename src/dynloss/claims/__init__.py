@@ -12,6 +12,7 @@ FIGURES = (
     "cifar_phase_diagram",
     "spiral_dataset",
     "spiral_phase_diagram",
+    "spiral_readings",
     "learning_dynamics",
     "curvature_threshold",
     "hessian_eigenvalues",
