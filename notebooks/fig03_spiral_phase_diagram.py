@@ -48,6 +48,8 @@ fresh: bool = False  # compute anew although archived
 # (NaN), not as a bad network.
 
 # %%
+import functools
+
 import numpy as np
 import pandas as pd
 
@@ -84,20 +86,16 @@ settings = {"steps": steps, "learning_rate": learning_rate, "precision": precisi
 
 
 def diagram(width, seeds):
-    return sweeps.run(
-        "fig03_spiral_phase_diagram",
-        final_accuracy,
-        axes={"period": periods, "amplitude": amplitudes},
-        seeds=range(seeds),
-        constants=settings | {"width": width},
-        variables=spiral.OUTCOME,
-        minutes=minutes,
-        fresh=fresh,
-    )
+    return functools.partial(
+        sweeps.run, "fig03_spiral_phase_diagram", final_accuracy,
+        axes={"period": periods, "amplitude": amplitudes}, seeds=range(seeds),
+        constants=settings | {"width": width}, variables=spiral.OUTCOME, fresh=fresh,
+    )  # fmt: skip
 
 
 widths = {"narrow": narrow, "wide": wide}
-networks = {"narrow": diagram(narrow, narrow_seeds), "wide": diagram(wide, wide_seeds)}
+both = {"narrow": diagram(narrow, narrow_seeds), "wide": diagram(wide, wide_seeds)}
+networks = sweeps.in_turn(both, minutes=minutes)
 
 # %%
 labels = {name: f"{width} units" for name, width in widths.items()}

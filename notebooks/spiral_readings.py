@@ -37,6 +37,7 @@ periods: str = "10 30 60 100 300 700 1500"  # T, in steps
 amplitudes: str = "5 10 15 25"  # A, beside the static loss
 learning_rate: float = 1.0  # η
 steps: int = 10_000  # the paper's: 35 000
+ways: int = 5  # to train, of those below; the first is the book's
 precision: str = "float32"  # or "float64"
 minutes: float | None = None  # stop computing after so many, and show what there is
 fresh: bool = False  # compute anew although archived
@@ -49,6 +50,8 @@ fresh: bool = False  # compute anew although archived
 # the end* of the arms, where no training point lies.
 
 # %%
+import functools
+
 import pandas as pd
 
 from dynloss import archive, claims, datasets, schedules, sweeps
@@ -89,19 +92,22 @@ axes = {
 
 
 def trained(width, seeds, way):
-    result = sweeps.run(
-        "spiral_readings", accuracies, axes=axes, seeds=range(seeds),
+    return functools.partial(
+        sweeps.run, "spiral_readings", accuracies, axes=axes, seeds=range(seeds),
         constants=common | {"width": width} | way, variables=readings.VARIABLES,
-        minutes=minutes, fresh=fresh,
+        fresh=fresh,
     )  # fmt: skip
-    return readings.named(result)
 
 
 widths = {"narrow": (narrow, narrow_seeds), "wide": (wide, wide_seeds)}
-networks = {
-    name: {way: trained(*width, changed) for way, changed in readings.TRAININGS.items()}
+every = {
+    (name, way): trained(*width, changed)
     for name, width in widths.items()
+    for way, changed in list(readings.TRAININGS.items())[:ways]
 }
+networks: dict = {name: {} for name in widths}
+for (name, way), result in sweeps.in_turn(every, minutes=minutes).items():
+    networks[name][way] = readings.named(result)
 
 # %% tags=["lead"]
 settings = common | {"narrow": narrow, "wide": wide}

@@ -36,6 +36,7 @@ __all__ = [
     "ArchiveError",
     "ArchiveWarning",
     "NotArchived",
+    "NothingArchived",
     "Provenance",
     "canonical",
     "fetch_or_compute",
@@ -58,6 +59,10 @@ class ArchiveWarning(UserWarning):
 
 class NotArchived(LookupError):
     """The archive has no fresh result, and only the archive was to be asked."""
+
+
+class NothingArchived(NotArchived):
+    """Not even a part of the result is there."""
 
 
 class ArchiveError(OSError):

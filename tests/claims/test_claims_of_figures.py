@@ -8,6 +8,7 @@ from dynloss import claims
 from dynloss.claims import Verdict
 from dynloss.datasets import spiral, spiral_validation
 from dynloss.dynamics import Instability, PowerLaw
+from dynloss.experiments import scaling
 from dynloss.figures.phase_diagram import Region
 
 YES, NO, OPEN, SCALE = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.UNDECIDED, Verdict.NOT_TESTABLE
@@ -251,3 +252,32 @@ def test_the_more_readings_the_wider_each_interval():
     two = {"the book's": readings_of(0.5, 0.5, 0)}
     alone, among = (claims.spiral_readings.gains(ways, "wide")[0] for ways in (one, two))
     assert alone.mean == among.mean and alone.margin < among.margin
+
+
+def test_the_scaling_of_figure_1():
+    ladders = scaling.ladders({"batch_size": 256}, [9400, 31_360, 62_720], [2000, 8000, 32_000], [8, 16, 32])
+    slope = scattered([0.01, 0.0, 0.02], ("quantity",)).assign_coords(quantity=list(ladders))
+    for gain, expected in ((0.06, YES), (0.0, NO)):
+        end = xr.Dataset({"gain": scattered(gain, ()), "slope": slope})
+        findings = claims.cifar_scaling.judge(ladders, {}, end, "cifar10")
+        assert verdicts(findings) == [expected] and "+0.0100 ±" in findings.summary
+    assert verdicts(claims.cifar_scaling.judge(ladders, {}, end, "generated")) == [SCALE]
+
+
+def test_the_opponents_of_figure_1():
+    names = claims.cifar_opponent
+    curves = {
+        names.STATIC: scattered([0.5, 0.6, 0.55], ("epoch",)),
+        names.TUNED: scattered([0.5, 0.62, 0.61], ("epoch",)),
+        names.OSCILLATING: scattered([0.4, 0.5, 0.63], ("epoch",)),
+    }
+    arms = names.arms(curves, {names.STATIC: 1, names.TUNED: 1})
+    means = {name: round(float(values.mean()), 3) for name, values in arms.items()}
+    assert means == {"static": 0.55, "static, stopped early": 0.6, "static, tuned": 0.61,
+                     "static, tuned, stopped early": 0.62, "oscillating": 0.63}  # fmt: skip
+    gains = {name: round(float(values.mean()), 3) for name, values in names.gains(arms).items()}
+    assert gains == {"static": 0.08, "static, stopped early": 0.03}
+    findings = names.judge(arms, {names.STATIC: {"peak_rate": 0.05, "weight_decay": 0.002}}, "small")
+    assert "static, stopped early loss" in findings.summary and findings.claims == ()
+    assert findings.scale == "small; tuned: static: peak rate 0.05, weight decay 0.002"
+    assert names.judge({}, {}, "small").summary == "Not computed yet."

@@ -9,7 +9,9 @@ from dynloss.claims.findings import Answer, Claim, Findings, Verdict
 from dynloss.claims.verdicts import at_least, exists, none_positive, number, positive
 
 FIGURES = (
+    "cifar_opponent",
     "cifar_phase_diagram",
+    "cifar_scaling",
     "spiral_dataset",
     "spiral_phase_diagram",
     "spiral_readings",

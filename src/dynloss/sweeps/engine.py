@@ -19,7 +19,7 @@ from dynloss.provenance import decoded, execution
 from dynloss.sweeps import contract, evaluate, verify
 from dynloss.sweeps import grid as grids
 from dynloss.sweeps.grid import SEED, Grid, Points, Variables
-from dynloss.sweeps.store import MANY, Store, SweepError, together
+from dynloss.sweeps.store import MANY, NothingYet, Store, SweepError, together
 
 SCHEDULER = "DYNLOSS_SCHEDULER"  # the address of a dask scheduler, tcp://host:port
 WRITE_EVERY = 10.0  # seconds: what a killed sweep may lose, beside the batches in flight
@@ -267,9 +267,9 @@ def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
     rows = store.rows()
     result = grids.assemble(wanted, rows)
     if not result.done.any() and archive.read_only():
-        raise archive.NotArchived(f"the archive has no point of this sweep of {store.identity['figure']}")
+        raise archive.NothingArchived(f"the archive has no point of this sweep of {store.identity['figure']}")
     if not result.done.any():
-        raise SweepError(
+        raise NothingYet(
             f"{store.folder} holds no point of this sweep, and none was finished in the time given (minutes); "
             "an unfinished run that keeps a checkpoint goes on next time"
         )
