@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dynloss.runner.execute import Outcome
 
 _SIZES = "smoke, quick, …; best: the largest that the archive has of each notebook, else quick."
+_OF_ONE = (" cells", "1 of 1 notebooks failed")  # how lines end that say nothing among many notebooks
 _PROFILE = click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help=_SIZES)
 _BEST = click.option("--profile", default=BEST, show_default=True, help=_SIZES)
 _FRESH = click.option("--fresh", is_flag=True, help="Compute although the archive has the result.")
@@ -184,9 +185,21 @@ def _execute(jobs: Sequence[tuple[Figure, dict]], label: str, folder: Path) -> N
 def _execute_best(figures: Sequence[Figure], root: Path, folder: Path) -> None:
     """Run notebooks, each with the largest profile that the archive has."""
     _check_papermill()
-    from dynloss.runner.best import execute_best
+    from tqdm import tqdm
 
-    _report(execute_best(figure, root, folder / f"{figure.stem}.ipynb") for figure in figures)
+    from dynloss.runner.best import execute_all, execute_best
+
+    if len(figures) == 1:
+        return _report(execute_best(figure, root, folder / f"{figure.stem}.ipynb") for figure in figures)
+    failed = 0
+    ended = tqdm(execute_all(figures, root, folder), total=len(figures), unit=" notebooks", disable=None, leave=False)
+    for _, code, said in ended:
+        failed += code != 0
+        with tqdm.external_write_mode(sys.stderr):
+            click.echo("\n".join(line for line in said.splitlines() if not line.endswith(_OF_ONE)), err=True)
+    if failed:
+        _say(f"{failed} of {len(figures)} notebooks failed")
+        sys.exit(1)
 
 
 def _check_papermill() -> None:
