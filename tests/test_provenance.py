@@ -15,7 +15,8 @@ def test_results_do_not_make_the_tree_dirty(tmp_path, monkeypatch):
 
     def git(*arguments):
         said = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
-        return subprocess.run(["git", *said, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        command = ["git", *said, *arguments]
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
 
     git("init", "-q")
     git("add", ".")
