@@ -29,10 +29,11 @@ def single_page(site: Path) -> Path:
     start = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", str(site), "--builder", "singlehtml", "--keep-going"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    page = site / "_build" / "singlehtml" / "book" / "introduction.html"
+    built = site / "_build" / "singlehtml"
+    page = built / "book" / "introduction.html"
     if not page.is_file():
         sys.exit(done.stdout[-3000:] + done.stderr[-3000:])
-    return page
+    return page.rename(built / "book.html")  # its pictures and scripts count from here
 
 
 def print_page(page: Path, target: Path) -> None:
