@@ -137,3 +137,23 @@ def test_profiles_are_listed_with_their_cost(parsed, root):
 def test_no_placeholder_is_left(page, site):
     text = (site / f"{page}.html").read_text(encoding="utf-8")
     assert not re.search("<!-- (status|profiles) -->", text)
+
+
+# Of TeX, what sets a formula and is no symbol of it.
+TYPOGRAPHY = set(
+    r"\mathcal \mathbf \mathsf \vec \hat \begin \end \left \right \frac \tfrac \sum \log \nabla \partial \leq \geq \cdot \approx"
+    r" \propto \bmod \lfloor \rfloor \quad aligned cases max e".split()
+)
+
+
+def symbols(tex: str) -> set[str]:
+    """The letters of a formula, Latin and Greek."""
+    bare = re.sub(r"\\text\{[^}]*\}|:label:.*", " ", tex)
+    return set(re.findall(r"\\?[A-Za-z]+", bare)) - TYPOGRAPHY
+
+
+def test_every_symbol_of_the_equations_stands_in_the_glossary(root):
+    theory, glossary = ((root / "book" / f"{name}.md").read_text("utf-8") for name in ("theory", "glossary"))
+    equations = symbols(" ".join(re.findall(r"```\{math\}\n(.*?)```", theory, re.S)))
+    assert {"T", "A", r"\Gamma", r"\eta", r"\Theta", "W", "P"} <= equations
+    assert equations <= symbols(" ".join(re.findall(r"\$([^$]+)\$", glossary)))
