@@ -29,7 +29,12 @@
     return library;
   }
 
-  const spaced = (number) => String(number).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
+  const spaced = (number) => (Number.isInteger(number)
+    ? String(number).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f") : String(number));
+
+  /* Of a logarithmic axis the ticks at 1, 2 and 5 have a label. */
+  const labels = (log) => (_, ticks) => ticks.map((tick) =>
+    (tick === null || (log && !/^[125]e/.test(tick.toExponential())) ? "" : spaced(tick)));
 
   function running(deltas) {
     let sum = 0;
@@ -53,12 +58,13 @@
       new ResizeObserver(() => this.plot.setSize({ width: this.frame.clientWidth, height: panel.height }))
         .observe(this.frame);
       linked.push(this);
-      this.show(Math.floor(this.x.length / 2));
+      this.say(Math.floor(this.x.length / 2));
     }
 
     options() {
       const { panel } = this;
       const axis = { stroke: INK, grid: { stroke: GRID, width: 1 }, ticks: { stroke: GRID, width: 1 } };
+      const every = { filter: (_, splits) => splits }; // all ticks have a label or not by `labels` alone
       const within = (given, zoomed) => (_, low, high) => (this.zoomed || !given ? zoomed(low, high) : given);
       const padded = (low, high) => (low === null ? [0, 1] : panel.y.log
         ? [low / 1.2, high * 1.2] : uPlot.rangeNum(low, high, 0.06, false));
@@ -71,9 +77,8 @@
           y: { distr: panel.y.log ? 3 : 1, range: within(panel.y.range, padded) },
         },
         axes: [
-          { ...axis, label: panel.x.label, labelSize: 18, size: 34, values: (_, ticks) => ticks.map((tick) =>
-            (tick === null ? "" : spaced(tick))) },
-          { ...axis, size: 62 },
+          { ...axis, ...(panel.x.log && every), label: panel.x.label, labelSize: 18, size: 34, values: labels(panel.x.log) },
+          { ...axis, ...(panel.y.log && every), size: 62, values: labels(panel.y.log) },
         ],
         series: [{}, ...panel.series.map((each) => ({
           stroke: each.colour, width: 1.5, spanGaps: true,
@@ -114,14 +119,24 @@
     say(index) {
       const { panel } = this;
       this.index = index;
-      const values = new Map();
+      const found = new Map(); // those of one name are read together
       for (const each of panel.series) {
         const value = each.values[index];
-        if (value !== null) values.set(each.label, [...(values.get(each.label) ?? []), value]);
+        if (value === null || !each.label) continue;
+        if (!found.has(each.label)) found.set(each.label, { look: each, values: [] });
+        found.get(each.label).values.push(value);
       }
-      const parts = [...values].map(([label, found]) => `${label} ${found.join(", ")}${panel.y.unit}`);
-      const said = `${panel.x.symbol} = ${spaced(this.x[index])}${panel.x.unit}: ${parts.join(" · ")}`;
-      this.reading.textContent = said;
+      const at = `${panel.x.symbol} = ${spaced(this.x[index])}${panel.x.unit}: `;
+      this.reading.replaceChildren(at);
+      const parts = [...found].map(([label, { look, values }]) => {
+        const text = `${label} ${values.join(", ")}${panel.y.unit}`;
+        const colours = `border-color: ${look.colour}; background: ${look.open ? "#fff" : look.colour}`;
+        const part = element("span", { class: "dynloss-value" }, this.reading);
+        if (found.size > 1) element("i", { style: colours }, part);
+        part.append(text);
+        return text;
+      });
+      const said = at + parts.join(", ");
       this.frame.setAttribute("aria-valuenow", this.x[index]);
       this.frame.setAttribute("aria-valuetext", said);
     }

@@ -66,7 +66,7 @@ def explore(networks, readings, fits: Fits, static, rate: float) -> interactive.
         drawn = [interactive.series("λ_max", RANKS[row], values[places])]
         y = {"range": [0, interactive.extent([2 / rate, *values], rarest=0.01)[1]]}
         title = f"{label}, A = 1, η = {rate:g}: largest eigenvalue of the Hessian"
-        panels.append(interactive.panel(title, "steps", interactive.steps(at[places], at[-1]), y, drawn, marks))
+        panels.append(interactive.panel(title, "steps", interactive.steps(at[places], int(at[-1])), y, drawn, marks))
     return interactive.curves("fig-curvature-threshold", panels)
 
 
@@ -80,6 +80,8 @@ def _points(networks, readings, fits):
             values = network[variable].transpose("seed", "learning_rate").reindex(learning_rate=rates).values
             name = f"{label}, jumps of {jump}:"
             drawn += [interactive.series(name, colour, each, open=place > 0) for each in values]
+            if law := fits[jump].get(label):
+                drawn.append(interactive.series("", colour, law.at(rates), line=True, dash=[9, 4, 2, 4] * (place > 0)))
     x = {"values": interactive.rounded(rates), "range": [float(rates[0]) / 1.15, float(rates[-1]) * 1.15], "log": True}
     x |= {"label": "learning rate η", "symbol": "η", "unit": ""}
     return interactive.panel("Curvature threshold λ_th", "rates", x, {"log": True}, drawn, [], size=6, height=340)

@@ -134,7 +134,7 @@ def explore(trajectory, weights, cascades: list[Instability], threshold: float) 
             interactive.series(symbol if row else f"class {number}", colour, values[at], line=row == 0)
             for number, (values, colour) in enumerate(zip(series, colours, strict=True))
         ]
-        x = interactive.steps(trajectory.step.values[at], trajectory.step[-1])
+        x = interactive.steps(trajectory.step.values[at], len(trajectory.step) - 1)
         bounds = None if scale == "log" else interactive.extent(series, rarest=0.002)
         level = [interactive.mark("y", threshold, THRESHOLD)] if row == 4 else []
         y = {"log": scale == "log", "unit": unit, "range": bounds}
