@@ -2,13 +2,16 @@
 
 import json
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.text import Text
 
 from dynloss import sweeps
 from dynloss.dynamics import Instability, PowerLaw
 from dynloss.figures import curvature_threshold, interactive, learning_dynamics, phase_diagram
+from dynloss.runner import print_size
 
 
 def test_thinning_keeps_single_spikes_and_both_branches():
@@ -40,7 +43,9 @@ def record_of(explorable):
     return json.loads(json.dumps(shown[interactive.MIME], allow_nan=False))
 
 
-def test_a_run_of_figure_4():
+@pytest.fixture(scope="module")
+def run_of_figure_4():
+    """A made-up run of the paper's length with ten cascades, its class weights, and the cascades."""
     steps = 70_000
     t = np.arange(steps)
     loss = 1 / (1 + t) + np.where((t // 5000 < 10) & (t % 5000 > 4000), 0.1 * (-1.0) ** t, 0) + 0.2
@@ -55,6 +60,12 @@ def test_a_run_of_figure_4():
     )
     weights = np.stack([np.cos(t / 5000 + shift) for shift in range(3)], axis=1) + 1
     cascades = [Instability(at + 4000, at + 4999, 1.8, 1.8) for at in range(0, 50_000, 5000)]
+    return run, weights, cascades
+
+
+def test_a_run_of_figure_4(run_of_figure_4):
+    run, weights, cascades = run_of_figure_4
+    loss, steps = run.loss.values, len(run.step)
     record = record_of(learning_dynamics.explore(run, weights, cascades, 1.8))
     assert len(json.dumps(record, separators=(",", ":"))) < 350_000
     assert len(record["panels"]) == 6 and {panel["group"] for panel in record["panels"]} == {"steps"}
@@ -97,3 +108,25 @@ def test_the_points_of_figure_5():
     named = [each["values"] for each in points["series"] if each["label"] == "100 units, jumps of 0.1:"]
     assert named == [[4.0, 2.0, None], [4.2, None, None]]
     assert run["title"].startswith("100 units") and run["marks"][-1]["at"] == 2.0
+
+
+def smallest_type(figure) -> float:
+    """In points, once the picture is as wide as the paper."""
+    words = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+    return min(text.get_fontsize() for text in words) * print_size.WIDTH / figure.get_figwidth()
+
+
+def test_the_papers_panels_at_the_papers_size(run_of_figure_4):
+    """The letters, axes and ranges of Figure 4's and S1's panels, in type that can be read at the paper's width."""
+    run, weights, cascades = run_of_figure_4
+    figure = learning_dynamics.plot(run, weights, cascades, 1.8, (4000, 6000))
+    letters = [ax.texts[0].get_text() for ax in figure.axes]
+    assert letters == [f"({left})" for pair in zip("abcdef", "ghijkl", strict=True) for left in pair]
+    assert [ax.get_xlim() for ax in figure.axes[:2]] == [(0, 70_000), (4000, 6000)]
+    assert figure.axes[0].get_ylim()[1] > 2 and figure.axes[6].get_ylabel() == "training\naccuracy"
+    assert smallest_type(figure) >= 6
+    assert figure.get_figheight() * print_size.WIDTH / figure.get_figwidth() <= 9  # inches of the paper's page
+    eigenvalues = learning_dynamics.plot_eigenvalues(run, cascades, 1.8, {"λ₁ crosses": 4100}, (4000, 6000))
+    assert [ax.get_xlim() for ax in eigenvalues.axes[::2]] == [(0, 70_000)] * 2
+    assert smallest_type(eigenvalues) >= 6
+    plt.close("all")

@@ -16,7 +16,7 @@ from typing import Any
 from dynloss.claims.findings import MIME as FINDINGS
 from dynloss.figures.interactive import MIME as EXPLORE
 from dynloss.provenance import MIME as PROVENANCE
-from dynloss.runner import tables
+from dynloss.runner import print_size, tables
 
 LEAD, PHYSICS = "lead", "physics"
 HEADING = "## How it is computed\n\nSymbols stand in [the glossary](../book/glossary.md)."
@@ -110,8 +110,8 @@ def _downloads(cell: Cell, folder: Path, data: Path) -> Iterator[Cell]:
     for number, pdf in enumerate(tables.records_of(cell, "application/pdf")):
         name = cell["metadata"].get("mystnb", {}).get("figure", {}).get("name", f"picture-{identifier}-{number}")
         path = data / f"{name}.pdf"
-        path.write_bytes(base64.b64decode(pdf))
-        links.append((path.name, "this picture as vector graphics, PDF"))
+        path.write_bytes(print_size.at_width(base64.b64decode(pdf)))
+        links.append((path.name, f"this picture as vector graphics, PDF of the paper's width ({print_size.WIDTH} in)"))
     for record in tables.records_of(cell, PROVENANCE):
         source = folder / record["path"]
         if record["path"] and source.exists():
