@@ -90,6 +90,15 @@ def test_figure_pages_show_picture_provenance_and_data(notebook, parsed):
     assert re.search("computed|archive", article.get_text(), re.IGNORECASE)
 
 
+def test_pictures_to_take_along_are_as_wide_as_the_papers(notebook, parsed, site):
+    links = [link["href"] for link in parsed(notebook).select("a.download") if link["href"].endswith(".pdf")]
+    assert links
+    for link in links:
+        content = (site / "notebooks" / link).resolve().read_bytes()
+        *_, (width, height) = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", content)
+        assert float(width) == pytest.approx(6.75 * 72, abs=0.01) and float(height) <= 9 * 72  # points
+
+
 def test_colab_opens_a_tracked_notebook(notebook, parsed, root):
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     repository = project["urls"]["Repository"].removeprefix("https://github.com/")
