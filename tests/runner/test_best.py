@@ -6,6 +6,7 @@ import time
 
 import pytest
 import small_site
+import xarray as xr
 
 from dynloss.runner import best, book
 from dynloss.runner.execute import execute
@@ -63,6 +64,24 @@ def test_what_is_stale_or_damaged_is_passed_over_and_nothing_large_is_computed(c
     assert len(list((checkout / "_build" / "results").rglob("*.nc"))) == 1  # quick's own
     paper.write_bytes(before[:100])
     assert run_best(checkout) == "quick"
+
+
+def test_the_next_best_is_shown_and_named(checkout):
+    """The largest is damaged, the one below is there; then that is missing, too; nothing archived is touched."""
+    for profile in ("quick", "reduced", "paper"):
+        archived(checkout, profile)
+    steps = {json.loads(xr.load_dataset(path, engine="h5netcdf").attrs["parameters"])["steps"]: path
+             for path in (checkout / "results").rglob("*.nc")}  # fmt: skip
+    damaged = steps[1000].read_bytes()[:500]
+    steps[1000].write_bytes(damaged)
+    assert run_best(checkout) == "reduced"
+    (row,) = status_rows(checkout, load(checkout), BEST)
+    assert row[1] == "reduced" and row[2].startswith("archived, fresh")
+    steps[100].unlink()
+    assert run_best(checkout) == "quick"
+    (row,) = status_rows(checkout, load(checkout), BEST)
+    assert row[1] == "quick"
+    assert steps[1000].read_bytes() == damaged
 
 
 def test_only_missing_results_lead_to_a_smaller_profile(checkout):

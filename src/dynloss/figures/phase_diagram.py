@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from dynloss.figures import interactive
 from dynloss.figures.style import INK, RANKS, figure_style, panel_label, plain_numbers, ticks_at
 
 TRAINING, VALIDATION = "accuracy", "validation_accuracy"
@@ -79,6 +80,15 @@ def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
+
+
+def explore(summaries: Mapping[str, Mapping[str, Any]]) -> interactive.Explorable:
+    """What ``plot`` shows, cell by cell, with intervals and seeds.
+
+    Args:
+        summaries: {label of a network: {``accuracy``, ``validation_accuracy``: ``sweeps.Summary``}}.
+    """
+    return interactive.plane("fig-phase-diagram", summaries, ACCURACIES)
 
 
 def plot_cells(means: Mapping[str, Any], region: Region):
