@@ -9,6 +9,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import jax
 import pytest
+from browsing import chromium  # noqa: F401
 from jaxtyping import install_import_hook
 
 # The physics is checked; what works on files and streams takes whatever behaves like one.

@@ -21,7 +21,7 @@ CONDA = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
 PYTHONS = ["3.11.0", "3.11.9", "3.12.0", "3.13.0"]
 
 RUNTIME = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
-LOCKED_EXTRAS = ["neural-tangents", "notebooks", "book", "cluster", "tests"]
+LOCKED_EXTRAS = ["neural-tangents", "notebooks", "book", "cluster", "widget", "tests"]
 LOCKED_TEXTS = [
     *PROJECT["project"]["dependencies"],
     *(text for extra in LOCKED_EXTRAS for text in PROJECT["project"]["optional-dependencies"][extra]),
@@ -109,7 +109,7 @@ def test_environment_installs_the_extras():
     available = PROJECT["project"]["optional-dependencies"]
     assert set(extras.split(",")) <= set(available)
     assert {"tests"} == set(extras.split(","))
-    assert "dynloss[book,cluster]" in available["tests"] and "dynloss[notebooks]" in available["book"]
+    assert "dynloss[book,cluster,widget]" in available["tests"] and "dynloss[notebooks]" in available["book"]
 
 
 def test_version_is_the_same_everywhere():

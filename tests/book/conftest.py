@@ -2,12 +2,10 @@
 
 import functools
 import os
-import shutil
-import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import browsing
 import pytest
 import yaml
 from bs4 import BeautifulSoup
@@ -63,36 +61,8 @@ def parsed(site):
     return parse
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format, *args) -> None:
-        """Say nothing: a missing file shows in the browser's console."""
-
-
 @pytest.fixture(scope="session")
 def address(site) -> Iterator[str]:
     """Where the book is served, on this machine only."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=site))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator:
-    """A headless Chromium. Where there is none the tests are skipped, but in CI they fail."""
-    found = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-    if not found:
-        reason = "no Chromium on this machine (on Debian: apt-get install chromium)"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    sync_api = pytest.importorskip("playwright.sync_api")
-    flags = (
-        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-        "--disable-background-networking --disable-component-update --disable-sync"
-    )
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=flags.split())
-        yield browser
-        browser.close()
+    with browsing.serving(site) as where:
+        yield where

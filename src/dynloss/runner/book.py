@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+from dynloss import playground
 from dynloss.runner import gallery, gate, page, tables
 from dynloss.runner.profiles import Figure, Misuse, values
 
@@ -79,6 +80,7 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     profiles = [tables.PROFILES, *tables.profile_rows(root, figures)]
     _fill(site / "book", "<!-- profiles -->", tables.markdown([row[:3] for row in profiles]))
     _draw(site / "book")
+    _play(site / "book")
     return site
 
 
@@ -106,6 +108,12 @@ def _draw(book: Path) -> None:
 
     (book / "images").mkdir(exist_ok=True)
     idea.plot().savefig(book / "images" / "idea.png", dpi=160)
+
+
+def _play(book: Path) -> None:
+    """The playground's script, style and engine, where a page asks for them."""
+    if any("_static/playground/" in path.read_text("utf-8") for path in book.rglob("*.md")):
+        playground.publish(book / "_static" / "playground")
 
 
 def _what_failed(log: str) -> str:

@@ -1,0 +1,166 @@
+"""The playground in headless Chromium: steps a second, ratios, the page's longest block, its weight, the first cascade.
+
+The engine, the same arithmetic in plain JavaScript (playground.js) and one core of the library train the network of
+Figure 4, in turn, in the same run; JavaScript and engine are checked to give the same loss.
+
+    python benchmarks/playground.py [--rounds 5] [--minutes 0.5]
+"""
+
+import argparse
+import gzip
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+# One core for the library: before JAX starts its threads. What is started later gets all of them again.
+CORES = os.sched_getaffinity(0)
+os.sched_setaffinity(0, {min(CORES)})
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+import browsing  # noqa: E402
+import jax  # noqa: E402
+import playground_site  # noqa: E402
+import setting  # noqa: E402
+from playwright.sync_api import sync_playwright  # noqa: E402
+
+from dynloss.training import compiled  # noqa: E402
+
+STEPS = 2000
+PREPARE = """async () => {
+  const bytes = await (await fetch("engine.wasm")).arrayBuffer();
+  const engine = (await WebAssembly.instantiate(bytes)).instance.exports;
+  const read = (pointer, size) => new Float64Array(engine.memory.buffer, pointer, size);
+  engine.set(5000, 70, 1, 1);
+  engine.reset(100, 0);
+  const plain = typedArrays(read(engine.points(), 600).slice(), 100, read(engine.weights(), 603).slice(), 5000, 70, 1);
+  engine.run(101, 0);
+  window.runs = {engine: (steps) => engine.run(steps, 0), plain};
+  return [read(engine.losses(), 101)[100], plain(101)];
+}"""
+TIME = """([name, steps]) => {
+  const started = performance.now();
+  window.runs[name](steps);
+  return (performance.now() - started) / 1000;
+}"""
+WATCH = """() => {
+  window.blocks = [0];
+  new PerformanceObserver((list) => window.blocks.push(...list.getEntries().map((entry) => entry.duration)))
+    .observe({type: "longtask", buffered: true});
+  // Below the browser's own mark of 50 ms: how late a message to oneself comes.
+  window.late = 0;
+  const channel = new MessageChannel();
+  let sent = performance.now();
+  channel.port1.onmessage = () => {
+    window.late = Math.max(window.late, performance.now() - sent);
+    setTimeout(() => { sent = performance.now(); channel.port2.postMessage(0); }, 5);
+  };
+  channel.port2.postMessage(0);
+}"""
+
+
+def library():
+    """One network by the library's compiled step, in float64, on one core."""
+    _, params, data, schedule = setting.figure4("float64")
+    rate = setting.LEARNING_RATE
+    run = jax.jit(lambda p: compiled.descend(p, data, schedule, rate, 0, STEPS))
+    return lambda: run(params)
+
+
+def arithmetic(tab, rounds: int) -> None:
+    tab.add_script_tag(path=Path(__file__).with_suffix(".js"))
+    ours, theirs = tab.evaluate(PREPARE)
+    assert abs(ours - theirs) < 1e-9, "JavaScript and engine train different networks"
+    own = library()
+    setting.seconds(own)
+    times: dict[str, list[float]] = {"engine": [], "plain": [], "library": []}
+    for _ in range(rounds):
+        for name in ("engine", "plain"):
+            times[name].append(tab.evaluate(TIME, [name, STEPS]))
+        times["library"].append(setting.seconds(own))
+    rates = {name: STEPS / statistics.median(each) for name, each in times.items()}
+    names = {"engine": "engine", "plain": "JavaScript, typed arrays", "library": "library, one core, float64"}
+    for name, rate in rates.items():
+        print(f"{names[name]}: {rate:,.0f} steps a second")
+    print(f"ratio engine / JavaScript: {rates['engine'] / rates['plain']:.2f}")
+    print(f"ratio engine / library: {rates['engine'] / rates['library']:.2f}")
+
+
+def number(tab, name: str) -> float:
+    return float(tab.text_content(f"[data-value={name}]").replace("\u202f", "").replace("–", "nan"))
+
+
+def heap(tab) -> float:
+    """What the page's own JavaScript holds after a collection, in MB."""
+    session = tab.context.new_cdp_session(tab)
+    session.send("HeapProfiler.collectGarbage")
+    used = session.send("Runtime.getHeapUsage")["usedSize"]
+    session.detach()
+    return used / 1e6
+
+
+def page(browser, address: str, minutes: float) -> None:
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    tab.goto(f"{address}/full.html?speed=full")
+    tab.wait_for_selector("[data-ready=yes]")
+    tab.click("[data-button=play]")
+    tab.wait_for_timeout(2000)
+    tab.evaluate(WATCH)
+    before, first, started = heap(tab), number(tab, "step"), time.perf_counter()
+    tab.wait_for_timeout(60_000 * minutes)
+    pace = (number(tab, "step") - first) / (time.perf_counter() - started)
+    print(f"page, with its pictures and λ_max, for {minutes:g} min: {pace:,.0f} steps a second (asked: at least 5,000)")
+    block = max(tab.evaluate("window.blocks"))
+    print(f"longest task of the page: {f'{block:.0f} ms' if block else 'none of 50 ms or more'} (asked: at most 50 ms)")
+    print(f"latest message to itself: {tab.evaluate('window.late'):.0f} ms")
+    print(f"JavaScript heap, after collection: {before:.1f} MB at first, {heap(tab):.1f} MB at the end")
+    tab.close()
+
+
+def first_cascade(browser, address: str) -> None:
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    tab.goto(f"{address}/small.html")
+    tab.wait_for_selector("[data-ready=yes]")
+    started = time.perf_counter()
+    tab.click("[data-button=play]")
+    tab.wait_for_function("document.querySelector('[data-value=cascades]').textContent === '1'", timeout=60_000)
+    print(f"first cascade of Figure 4's case: {time.perf_counter() - started:.1f} s after the click (asked: within 10)")
+    tab.close()
+
+
+def weight(folder: Path) -> None:
+    files = [folder / name for name in ("playground.js", "playground.css", "engine.wasm")]
+    plain, packed = (sum(len(f(path.read_bytes())) for path in files) for f in (bytes, gzip.compress))
+    print(f"weight: {plain / 1000:.0f} kB, compressed {packed / 1000:.0f} kB (asked: at most 300)")
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--minutes", type=float, default=0.5, help="how long the page runs at full speed")
+    options = arguments.parse_args()
+    jax.config.update("jax_enable_x64", True)
+    setting.seconds(library())
+    os.sched_setaffinity(0, CORES)
+    print(f"{setting.machine()}; load {os.getloadavg()[0]:.1f}")
+    with tempfile.TemporaryDirectory() as made, sync_playwright() as playwright:
+        folder = playground_site.make(Path(made))
+        with browsing.serving(folder) as address:
+            browser = browsing.launched(playwright.chromium)
+            print(f"Chromium {browser.version}, headless")
+            tab = browser.new_page()
+            tab.goto(f"{address}/small.html")
+            arithmetic(tab, options.rounds)
+            tab.close()
+            first_cascade(browser, address)
+            page(browser, address, options.minutes)
+            browser.close()
+        weight(folder)
+    print(f"load {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()

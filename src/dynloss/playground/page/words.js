@@ -1,0 +1,45 @@
+/* What the pictures show, in words. */
+const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
+
+function emphasis(frame, settings) {
+  if (settings.shape === "static" || settings.amplitude === 1) return "All classes count the same, Γ = 1.";
+  const turn = Math.floor(frame.step / settings.period), kind = turn % 3;
+  const rising = frame.step - turn * settings.period <= settings.period / 2;
+  const what = rising ? "gains weight" : "gives its weight back";
+  return `Class ${kind + 1} (${CLASS_NAMES[kind]}) ${what}, Γ${"₁₂₃"[kind]} = ${short(frame.gammas[kind])}.`;
+}
+
+function valley(frame, {edge, bouncing, trend}) {
+  const curvature = short(frame.curvature), limit = short(edge);
+  if (bouncing) {
+    return `The loss bounces between the walls of its valley: cascade ${frame.cascades}, since step ` +
+      `${spaced(frame.started)}; λₘₐₓ = ${curvature}, 2/η = ${limit}.`;
+  }
+  if (frame.curvature > edge) return `λₘₐₓ = ${curvature} is beyond 2/η = ${limit}: the valley is too narrow for this η.`;
+  const how = {"1": "The valley narrows", "-1": "The valley widens", "0": "The valley keeps its width"}[trend];
+  return `${how}: λₘₐₓ = ${curvature}, below 2/η = ${limit}.`;
+}
+
+function outcome(frame, settings) {
+  const right = `${percent(frame.accuracy)} of the points are right`;
+  if (frame.accuracy >= 0.95) return `${right}: the spiral is learned.`;
+  const still = settings.shape === "static" || settings.amplitude === 1;
+  if (still && frame.step >= 10000 && frame.accuracy < 0.7) return `${right}: the static loss is stuck in a poor valley.`;
+  return `${right}.`;
+}
+
+const ended = (frame) => frame.diverged || frame.silent;
+
+/* One sentence or two on what happens at this moment. */
+function narrate(frame, settings, state) {
+  if (frame.diverged) {
+    return `Diverged at step ${spaced(frame.step)}: the loss is no longer a finite number. The steps were too large for ` +
+      "this valley. Choose a smaller η or A, and reset.";
+  }
+  if (frame.silent) {
+    return `Diverged at step ${spaced(frame.step)}: a step was so large that every hidden unit fell silent. ` +
+      "Nothing can be learned any more. Choose a smaller η or A, and reset.";
+  }
+  if (frame.step === 0) return "A network with random weights. Press Play, and it learns the spiral.";
+  return [emphasis(frame, settings), valley(frame, state), outcome(frame, settings)].join(" ");
+}

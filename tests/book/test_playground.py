@@ -1,0 +1,45 @@
+"""The playground on the built pages: a page of its own, and a small one on the introduction."""
+
+import pytest
+
+pytestmark = [pytest.mark.book, pytest.mark.browser]
+
+CASCADE = """() => document.querySelector("[data-value=cascades]").textContent === "1"
+  && /cascade 1/.test(document.querySelector("[data-sentence]").textContent)"""
+
+
+@pytest.fixture
+def tab(chromium):
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    yield context.new_page()
+    context.close()
+
+
+def test_introduction_shows_a_cascade_after_a_click(tab, address):
+    tab.goto(f"{address}/book/introduction.html")
+    tab.locator("[data-dynloss-playground]").scroll_into_view_if_needed()
+    tab.wait_for_selector("[data-ready=yes]")
+    assert tab.text_content("[data-value=step]") == "0"
+    tab.click("[data-button=play]")
+    tab.wait_for_function(CASCADE, timeout=60_000)
+
+
+def test_its_own_page_has_every_control_and_a_picture(tab, address):
+    tab.goto(f"{address}/book/playground.html?A=30&T=400")
+    tab.wait_for_selector("[data-ready=yes]")
+    assert tab.input_value("[data-number=amplitude]") == "30" and tab.input_value("[data-number=period]") == "400"
+    tab.click("[data-button=next]")
+    tab.wait_for_function(CASCADE, timeout=60_000)
+    assert tab.locator("[data-preset]").count() == 4
+    picture = tab.locator("article figure img")
+    assert picture.get_attribute("src").endswith(".png") and len(picture.get_attribute("alt").split()) > 20
+
+
+def test_engine_comes_with_the_book(tab, address, site):
+    asked = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(f"{address}/book/playground.html")
+    tab.wait_for_selector("[data-ready=yes]")
+    own = [url for url in asked if "_static/playground/" in url]
+    assert {url.rsplit("/", 1)[1] for url in own} == {"playground.js", "playground.css", "engine.wasm"}
+    assert sum((site / "_static" / "playground" / url.rsplit("/", 1)[1]).stat().st_size for url in own) < 300_000

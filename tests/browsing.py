@@ -1,0 +1,60 @@
+"""A headless Chromium, and a server for this machine only: for the tests of pages and the benchmark of one."""
+
+import functools
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+)
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format, *args) -> None:
+        """Say nothing: a missing file shows in the browser's console."""
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """The address of a folder's pages."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=folder))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def executable() -> str | None:
+    """The path of a Chromium, if there is one."""
+    return next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+
+
+def launched(kind: Any, *flags: str) -> Any:
+    """A browser of Playwright's kind, with further flags."""
+    return kind.launch(executable_path=executable(), args=[*FLAGS.split(), *flags])
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium. Where there is none the tests are skipped, but in CI they fail."""
+    if not executable():
+        reason = "no Chromium on this machine (on Debian: apt-get install chromium)"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = launched(playwright.chromium)
+        yield browser
+        browser.close()

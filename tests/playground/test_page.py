@@ -1,0 +1,431 @@
+"""The playground in Chromium: every control, what it shows, and what may go wrong."""
+
+import re
+import time
+
+import browsing
+import pytest
+from host import TRAJECTORY
+
+from dynloss.playground import widget
+
+pytestmark = [pytest.mark.book, pytest.mark.browser]
+
+CHECKSUM = """async (address) => {
+  const bytes = await (await fetch(address)).arrayBuffer();
+  const engine = (await WebAssembly.instantiate(bytes)).instance.exports;
+  const read = (pointer, size) => new Uint8Array(engine.memory.buffer, pointer, 8 * size).slice();
+  engine.reset(100, 0);
+  engine.set(1000, 70, 1, 1);
+  if (engine.run(2000, 0) !== 2000) throw new Error("it stopped early");
+  const spectrum = new Uint8Array(Float64Array.of(...[1, 2, 3].map(() => engine.curvature(5))).buffer);
+  const parts = [read(engine.losses(), 2000), read(engine.accuracies(), 2000), read(engine.weights(), 603), spectrum];
+  const all = new Uint8Array(await new Blob(parts).arrayBuffer());
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", all));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}"""
+
+STICKING_OUT = """() => [...document.querySelectorAll(".dl-playground *")]
+  .filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".dl-hidden"))
+  .map((e) => e.outerHTML)"""
+
+
+class Playground:
+    """A playground in a tab: its buttons, its settings, its numbers."""
+
+    def __init__(self, tab, complaints):
+        self.tab, self.complaints = tab, complaints
+        self.element = tab.locator("[data-dynloss-playground]")
+
+    def press(self, name):
+        self.tab.click(f"[data-button={name}]")
+
+    def preset(self, name):
+        self.tab.click(f"[data-preset={name}]")
+        self.wait("step === 0")
+
+    def choose(self, name, value):
+        self.tab.select_option(f"[data-select={name}]", value)
+
+    def enter(self, name, value):
+        self.tab.fill(f"[data-number={name}]", str(value))
+        self.tab.press(f"[data-number={name}]", "Enter")
+
+    def number(self, name):
+        """A number of the table, its thousands set apart by thin spaces."""
+        return float(self.tab.text_content(f"[data-value={name}]").replace("\u202f", ""))
+
+    def state(self):
+        return self.element.get_attribute("data-state")
+
+    def sentence(self):
+        return self.tab.text_content("[data-sentence]")
+
+    def wait(self, condition, seconds=60):
+        """Until a condition on the numbers of the table holds, written in JavaScript."""
+        code = f"""() => {{
+          const text = (name) => document.querySelector(`[data-value=${{name}}]`).textContent;
+          const value = (name) => Number(text(name).replace(/\\u202f/g, ""));
+          const [step, gamma0, accuracy, cascades] = ["step", "gamma0", "accuracy", "cascades"].map(value);
+          const {{state}} = document.querySelector("[data-dynloss-playground]").dataset;
+          return {condition};
+        }}"""
+        self.tab.wait_for_function(code, timeout=1000 * seconds)
+
+
+@pytest.fixture
+def opened(chromium, address):
+    """A function that opens a playground in a window of its own, and watches its console and its requests."""
+    contexts = []
+
+    def open_page(name="full.html", **options):
+        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        contexts.append(context)
+        tab, complaints = context.new_page(), []
+        tab.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        own = (address, "data:", "blob:")
+        tab.on("request", lambda asked: None if asked.url.startswith(own) else complaints.append(asked.url))
+        tab.goto(f"{address}/{name}")
+        tab.wait_for_selector("[data-ready=yes]")
+        return Playground(tab, complaints)
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(opened):
+    found = opened()
+    yield found
+    assert not found.complaints
+
+
+def test_same_bits_as_outside_a_browser(page):
+    assert page.tab.evaluate(CHECKSUM, "engine.wasm") == TRAJECTORY
+
+
+def test_play_pause_step_and_reset(page):
+    assert page.state() == "paused" and page.number("step") == 0
+    assert page.number("loss") == pytest.approx(1.0986, abs=0.002)
+    page.press("step")
+    page.wait("step === 1")
+    page.press("play")
+    assert page.state() == "playing"
+    page.wait("step > 100")
+    assert page.tab.text_content("[data-button=play]") == "Pause"
+    page.press("play")
+    assert page.state() == "paused"
+    time.sleep(0.3)  # the frame that was under way
+    rested = page.number("step")
+    time.sleep(0.3)
+    assert page.number("step") == rested
+    page.press("reset")
+    page.wait("step === 0")
+    assert page.number("loss") == pytest.approx(1.0986, abs=0.002)
+
+
+def test_to_the_next_cascade(page):
+    """The first cascade of Figure 4, at the step at which the library reads it off the loss, and the second."""
+    page.press("next")
+    page.wait("cascades === 1 && state === 'paused'")
+    first = page.number("step")
+    assert first == 4102 + 4  # known with its fourth step
+    assert "cascade 1, since step 4\u202f102" in page.sentence()
+    page.press("next")
+    page.wait("cascades === 2 && state === 'paused'")
+    assert page.number("step") > first + 2500
+
+
+def test_best_of_figure_3_learns(page):
+    page.preset("best")
+    start = page.number("accuracy")
+    page.press("play")
+    page.wait("accuracy >= 0.95", seconds=180)
+    assert start < 0.5
+    page.press("play")
+    assert "the spiral is learned" in page.sentence()
+
+
+def test_static_fails(page):
+    page.preset("static")
+    page.choose("speed", "full")
+    page.press("play")
+    page.wait("step >= 20000")
+    page.press("play")
+    assert page.number("accuracy") < 0.7
+    assert [page.number(f"gamma{k}") for k in range(3)] == [1, 1, 1]
+    assert "stuck in a poor valley" in page.sentence()
+
+
+def test_too_large_an_amplitude_forgets(page):
+    page.preset("tooLarge")
+    page.choose("speed", "full")
+    page.press("play")
+    seen = []
+    for step in (4000, 5000, 6000, 7000, 8000):
+        page.wait(f"step >= {step}")
+        seen.append(page.number("accuracy"))
+    assert max(seen) < 0.7
+    assert page.number("cascades") >= 3
+
+
+def test_divergence_is_shown_and_reset_recovers(page):
+    page.enter("amplitude", 1000)
+    page.enter("learningRate", 10)
+    page.choose("speed", "full")
+    page.press("play")
+    page.wait("state === 'diverged'")
+    assert page.sentence().startswith("Diverged at step")
+    assert page.tab.text_content("[data-live]").startswith("Step")
+    assert page.tab.is_disabled("[data-button=play]") and page.tab.is_disabled("[data-button=step]")
+    page.preset("figure4")
+    assert page.state() == "paused"
+    page.press("play")
+    page.wait("step > 300")
+    assert page.state() == "playing" and page.number("loss") < 1.2
+
+
+def test_every_setting_acts_and_stands_in_the_address(page):
+    values = {"amplitude": "30", "period": "800", "learningRate": "0.5", "width": "20", "seed": "3"}
+    keys = {"amplitude": "A", "period": "T", "learningRate": "eta"}
+    for name, value in values.items():
+        page.enter(name, value)
+        assert f"{keys.get(name, name)}={value}" in page.tab.url
+    page.wait("step === 0")
+    assert page.number("edge") == 4
+    for name, value in {"shape": "static", "speed": "10", "view": "close"}.items():
+        page.choose(name, value)
+        assert f"{name}={value}" in page.tab.url
+    page.press("step")
+    page.wait("step === 1")
+    assert page.number("gamma0") == 1
+    page.choose("shape", "triangular")
+    page.tab.reload()
+    page.tab.wait_for_selector("[data-ready=yes]")
+    shown = {name: page.tab.input_value(f"[data-number={name}]") for name in values}
+    assert shown == values
+    assert page.tab.input_value("[data-select=speed]") == "10"
+
+
+def test_settings_act_in_the_middle_of_a_run(page):
+    page.choose("speed", "full")
+    page.press("play")
+    page.wait("step > 1000")
+    assert page.number("gamma0") > 2
+    page.enter("amplitude", 1)
+    page.wait("gamma0 === 1")
+    assert page.number("step") > 1000 and page.state() == "playing"
+    page.enter("seed", 5)
+    page.wait("step === 0")
+
+
+@pytest.mark.parametrize("address_of", ["?A=nonsense&T=&eta=NaN&shape=odd", "?A=5000&T=1&eta=99&width=0.2&seed=-3"])
+def test_odd_addresses_give_allowed_settings(opened, address_of):
+    page = opened(f"full.html{address_of}")
+    limits = {"amplitude": (1, 1000), "period": (2, 20000), "learningRate": (0.01, 10), "width": (1, 1000)}
+    for name, (low, high) in limits.items():
+        assert low <= float(page.tab.input_value(f"[data-number={name}]")) <= high
+    page.press("step")
+    page.wait("step === 1")
+
+
+def test_sliders_by_keyboard(page):
+    page.tab.focus("[data-slider=amplitude]")
+    before = float(page.tab.input_value("[data-number=amplitude]"))
+    for _ in range(40):
+        page.tab.keyboard.press("ArrowRight")
+    assert float(page.tab.input_value("[data-number=amplitude]")) > before
+    assert page.tab.get_attribute("[data-slider=amplitude]", "aria-valuetext") is not None
+
+
+def test_everything_is_reached_by_the_tab_key(page):
+    wanted = page.tab.locator(".dl-playground :is(button, input, select, summary)").count()
+    reached = set()
+    for _ in range(wanted + 5):
+        page.tab.keyboard.press("Tab")
+        reached.add(page.tab.evaluate("document.activeElement.outerHTML"))
+    assert len({each for each in reached if "<body" not in each}) >= wanted
+    page.tab.focus("[data-button=play]")
+    page.tab.keyboard.press("Enter")
+    page.wait("step > 10")
+    page.tab.keyboard.press("Space")
+    assert page.state() == "paused"
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_fits_every_window(page, width):
+    page.tab.set_viewport_size({"width": width, "height": 800})
+    page.tab.wait_for_timeout(200)
+    assert not page.tab.evaluate(STICKING_OUT)
+    sharpness = "(c) => [c.width / c.clientWidth, c.height / c.clientHeight]"
+    for canvas in (".dl-plane", ".dl-series"):
+        assert page.tab.locator(canvas).evaluate(sharpness) == pytest.approx([1, 1], abs=0.01)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["full.html", "small.html"])
+def test_accessible(opened, scheme, name):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = opened(name)
+    page.tab.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", scheme)
+    page.press("next")
+    page.wait("cascades === 1 && state === 'paused'")
+    found = Axe().run(page.tab).response["violations"]
+    assert not [each["id"] for each in found if each["impact"] in ("serious", "critical")]
+
+
+def test_words_say_what_the_pictures_show(page):
+    page.press("play")
+    page.wait("step > 1500")
+    page.press("play")
+    text = page.sentence()
+    assert "Class 1 (vermilion) gains weight" in text and "2/η = 2" in text
+    assert re.search(r"\d+\u00a0% of the points are right", text)
+    spoken = page.tab.text_content("[data-live]")
+    assert "lambda max" in spoken and spoken.startswith("Step ")
+    assert page.tab.get_attribute("[data-live]", "aria-live") == "polite"
+
+
+def test_waits_in_a_background_tab(page):
+    hide = """(hidden) => {
+      Object.defineProperty(document, "hidden", {configurable: true, get: () => hidden});
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.choose("speed", "full")
+    page.press("play")
+    page.wait("step > 500")
+    page.tab.evaluate(hide, True)
+    page.tab.wait_for_timeout(300)  # the frame that was under way
+    rested = page.number("step")
+    page.tab.wait_for_timeout(400)
+    assert page.number("step") == rested
+    page.tab.evaluate(hide, False)
+    page.wait(f"step > {rested + 500}")
+
+
+def test_two_tabs_do_not_meet(opened):
+    pages = [opened("full.html?A=1&shape=static"), opened("full.html?A=50&T=200")]
+    for page in pages:
+        page.press("step")
+        page.wait("step === 1")
+    assert pages[0].number("gamma0") == 1 and pages[1].number("gamma0") > 1
+
+
+def test_reduced_motion_draws_seldom(opened):
+    page = opened(reduced_motion="reduce")
+    counted = """() => {
+      window.drawn = 0;
+      const draw = CanvasRenderingContext2D.prototype.putImageData;
+      CanvasRenderingContext2D.prototype.putImageData = function (...all) {
+        window.drawn++;
+        return draw.apply(this, all);
+      };
+    }"""
+    page.tab.evaluate(counted)
+    page.press("play")
+    page.tab.wait_for_timeout(2000)
+    assert 2 <= page.tab.evaluate("window.drawn") <= 6
+    assert page.number("step") > 500
+
+
+def test_small_one_waits_for_a_click(opened):
+    page = opened("small.html")
+    page.tab.wait_for_timeout(300)
+    assert page.number("step") == 0
+    page.press("play")
+    page.wait("cascades === 1", seconds=30)
+    assert page.tab.locator("[data-preset]").count() == 0
+    assert "?" not in page.tab.url
+
+
+def test_without_webassembly_a_link_stands_in(chromium, address):
+    with browsing.launched(chromium.browser_type, "--js-flags=--jitless") as browser:
+        tab = browser.new_page()
+        tab.goto(f"{address}/full.html")
+        tab.wait_for_selector("[data-state=unavailable]")
+        assert "it has no WebAssembly" in tab.inner_text(".dl-playground")
+        assert tab.get_attribute(".dl-playground a", "href") == "#picture"
+
+
+def test_a_missing_engine_is_told(chromium, address):
+    context = chromium.new_context()
+    try:
+        tab = context.new_page()
+        tab.route("**/engine.wasm", lambda route: route.fulfill(status=404))
+        tab.goto(f"{address}/full.html")
+        tab.wait_for_selector("[data-state=unavailable]")
+        assert "404" in tab.inner_text(".dl-playground")
+    finally:
+        context.close()
+
+
+def test_memory_stays_flat(page):
+    session = page.tab.context.new_cdp_session(page.tab)
+
+    def used_after(step):
+        page.press("play")
+        page.wait(f"step > {step}")
+        page.press("play")
+        session.send("HeapProfiler.collectGarbage")
+        return session.send("Runtime.getHeapUsage")["usedSize"]
+
+    page.choose("speed", "full")
+    before = used_after(10_000)
+    assert used_after(30_000) < before + 1_000_000
+
+
+def test_widget_in_a_notebook(page):
+    """What anywidget does: `render` with a model; settings go both ways, and the record comes back."""
+    start = """async () => {
+      const {default: {render}} = await import("./playground.js");
+      const bytes = new DataView(await (await fetch("engine.wasm")).arrayBuffer());
+      const traits = {period: 500, amplitude: 20, learning_rate: 1, width: 30, seed: 2, shape: "triangular",
+        speed: "full", view: "run", _engine: bytes}, heard = {};
+      window.model = {
+        traits, heard,
+        get: (name) => traits[name],
+        set: (name, value) => { traits[name] = value; },
+        on: (name, act) => { heard[name] = act; },
+        save_changes: () => {},
+      };
+      const el = document.createElement("div");
+      el.id = "widget";
+      document.body.append(el);
+      window.leave = render({model: window.model, el});
+    }"""
+    tab = page.tab
+    tab.evaluate(start)
+    tab.wait_for_selector("#widget[data-ready=yes]")
+    assert tab.input_value("#widget [data-number=width]") == "30"
+    tab.fill("#widget [data-number=amplitude]", "25")
+    tab.press("#widget [data-number=amplitude]", "Enter")
+    assert tab.evaluate("model.traits.amplitude") == 25
+    tab.evaluate("model.traits.amplitude = 40; model.heard['change:amplitude']()")
+    assert tab.input_value("#widget [data-number=amplitude]") == "40"
+    tab.click("#widget [data-button=next]")
+    tab.wait_for_function("model.traits._cascades && model.traits._cascades.length > 0")
+    rows = bytes(tab.evaluate("[...new Uint8Array(model.traits._record.buffer)]"))
+    python = widget.Playground(amplitude=40.0, period=500, width=30, seed=2)
+    sent = {name: tab.evaluate(f"model.traits.{name}") for name in ("_cascades", "step")}
+    python.set_state({"_record": memoryview(rows), **sent})
+    found = python.trajectory
+    assert found.step.values[-1] >= found.attrs["steps"] - 2 > 100
+    assert float(found.loss[0, 0]) == pytest.approx(1.1, abs=0.2)
+    assert found.cascade_start.values[0] == python.step - 4
+    assert (found.class_weights.sum("class")[:-1, 0] <= 3.0001).all()
+    tab.evaluate("leave()")
+
+
+def test_python_and_the_page_allow_the_same(page):
+    settings = page.tab.evaluate("async () => (await import('./playground.js')).SETTINGS")
+    own = {"learning_rate": "learningRate"}
+    for name, bounds in widget.RANGES.items():
+        found = settings[own.get(name, name)]
+        assert (found["low"], found["high"]) == bounds
+        assert found["initial"] == getattr(widget.Playground(), name)
+    for name, choices in widget.CHOICES.items():
+        assert tuple(settings[name]["options"]) == choices
+        assert settings[name]["initial"] == getattr(widget.Playground(), name)
