@@ -63,7 +63,7 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
               static["wide"].accuracy, number(static["wide"].accuracy, 1, 0.01, testable=testable),
               within(0.01, "three of 300 points")),
         gain("Too large amplitudes with short periods are worse than the region (narrow, training)", too_large),
-        value("… nor has it a good validation accuracy then", "≈ 0.65", static["narrow"].validation_accuracy,
+        value("The static narrow network is no better on the validation points", "≈ 0.65", static["narrow"].validation_accuracy,
               number(static["narrow"].validation_accuracy, 0.65, VAGUE, testable=testable)),
         _optimum(narrow, testable),
     )  # fmt: skip
