@@ -154,6 +154,28 @@ def claims(names: Sequence[str], as_json: bool, update: bool) -> None:
     sys.exit(recorded.code(found))
 
 
+@cli.command()
+@click.argument("mine", metavar="MY_RUN", type=click.Path(path_type=Path))
+@click.argument("reference", required=False, type=click.Path(path_type=Path))
+def compare(mine: Path, reference: Path | None) -> None:
+    """Compare a re-run with the archive, or with REFERENCE: executed notebooks, folders of results, NetCDF files.
+
+    Exit code 0 where they agree, 1 where they differ, 2 where they cannot be compared.
+    """
+    from dynloss.claims.agreement import Incomparable
+    from dynloss.runner import compare as comparison
+
+    for path in (mine, reference):
+        if path is not None and not path.exists():
+            raise Misuse(f"there is no {path}")
+    try:
+        found = comparison.outcomes(mine, reference or profiles.find_root() / "results")
+    except Incomparable as error:
+        raise Misuse(str(error)) from error
+    click.echo(comparison.shown(found))
+    sys.exit(comparison.code(found))
+
+
 @cli.group()
 def sweep() -> None:
     """Sweeps over parameters and seeds."""
