@@ -18,6 +18,7 @@ FIGURES = (
     "myrtle_bifurcations",
     "stopping_oscillations",
     "wide_resnet",
+    "statements",
     "own_data",
     "unequal_classes",
 )

@@ -83,7 +83,7 @@ def _button(name: str, text: str, style: str, checked: bool = False) -> str:
 
 
 def _table(lines: Sequence[Line], pages: str) -> str:
-    names = ("The paper says", "Paper", "Here", "Counts as agreeing", "Verdict", "From")
+    names = ("The paper says", "Here", "Counts as agreeing", "Verdict")
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     body = "".join(_row(line, names, pages) for line in lines)
     return f'<table class="dynloss-scorecard"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
@@ -102,12 +102,13 @@ def _row(line: Line, names: Sequence[str], pages: str) -> str:
         f"<details><summary>scale</summary>{html.escape(entry.found['scale'])}</details>"
     )
     cells = [
-        html.escape(claim["paper"]),
-        html.escape(claim["here"]),
+        f'{html.escape(claim["here"])}<div class="dynloss-origin">{origin}</div>',
         html.escape(claim["tolerance"]) or "–",
         f'<span class="dynloss-{kind(verdict)}">{SIGNS[verdict]} {verdict}</span>',
-        origin,
     ]
-    said = f"{html.escape(claim['statement'])}<br><small>{html.escape(claim['where'])}</small>"
+    said = (
+        f"{html.escape(claim['statement'])}: <strong>{html.escape(claim['paper'])}</strong>"
+        f'<div class="dynloss-origin">{html.escape(claim["where"])}</div>'
+    )
     others = "".join(f'<td data-label="{name}">{cell}</td>' for name, cell in zip(names[1:], cells, strict=True))
     return f'<tr class="is-{kind(verdict)}"><th scope="row">{said}</th>{others}</tr>'
