@@ -150,3 +150,9 @@ pd.Series(
     },
     name="value",
 ).to_frame()
+
+# %% tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(trajectory)

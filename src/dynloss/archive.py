@@ -57,7 +57,7 @@ class ArchiveWarning(UserWarning):
 
 
 class NotArchived(LookupError):
-    """The archive has no fresh result, and only the archive was to be asked; ``stale`` says what changed, if any did."""
+    """The archive has no fresh result, and only it was to be asked; ``stale`` says what changed since, if any did."""
 
     def __init__(self, message: str, stale: str = ""):
         super().__init__(message)

@@ -1,14 +1,14 @@
 """Does a re-run agree with the published result? Two datasets in, and in words whether they agree and where not.
 
-Training at the edge of stability is chaotic: two runs that differ in the last digit, on two devices say, are alike until
-the first cascade and go apart in it. So a trajectory is compared point by point before its first cascade, and by its
-statistics after that; a sweep, whose points lie behind all cascades, by its means over seeds; and what no training made,
-point by point.
+Training at the edge of stability is chaotic: two runs that differ in the last digit, on two devices say, are alike
+until the first cascade and go apart in it or a later one. So a trajectory is compared point by point before its first
+cascade, and by its statistics after that; a sweep, whose points lie behind all cascades, by its means over seeds; and
+what no training made, point by point.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -138,7 +138,8 @@ def _pointwise(mine: xr.Dataset, published: xr.Dataset, name: str, until: int | 
         return Quantity(label, "the same" if np.array_equal(a, b, equal_nan=True) else "the same but for rounding",
                         f"{a.size:,} values", words, True)  # fmt: skip
     place = np.unravel_index(int(np.argmax(apart)), apart.shape)
-    at = f" at step {int(theirs[step].values[place[theirs.dims.index(step)]]):,}" if step else f" at {place}"
+    where = ", ".join(f"{dim} {int(index)}" for dim, index in zip(theirs.dims, place, strict=True))
+    at = f" at step {int(theirs[step].values[place[theirs.dims.index(step)]]):,}" if step else f" at {where}"
     return Quantity(
         label, f"{a[place]:.6g}{at}, and {apart.mean():.1%} of the values apart", f"{b[place]:.6g}", words,
         bool(apart.mean() <= 1 - MOST),
@@ -182,8 +183,8 @@ def _cascades(run: xr.Dataset, parameters: Mapping[str, Any]) -> list[dynamics.I
 
 def _diverged(mine: xr.Dataset, published: xr.Dataset) -> Quantity:
     a, b = (int(each.attrs.get("diverged_at", -1)) for each in (mine, published))
-    said = ["never" if each < 0 else f"at step {each:,}" for each in (a, b)]
-    return Quantity("the run diverges", *said, "both or neither", (a < 0) == (b < 0))
+    ours, theirs = ("never" if each < 0 else f"at step {each:,}" for each in (a, b))
+    return Quantity("the run diverges", ours, theirs, "both or neither", (a < 0) == (b < 0))
 
 
 def _tolerance(mine: xr.Dataset, published: xr.Dataset, name: str) -> float:
@@ -257,9 +258,10 @@ def _notes(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
     if ours.get("device") != theirs.get("device"):
         yield f"on {ours.get('device')}, published on {theirs.get('device')}"
     versions = ours["versions"].items()
-    if changed := [f"{n} {v} ({theirs['versions'].get(n, 'none')})" for n, v in versions if theirs["versions"].get(n) != v]:
+    if changed := [
+        f"{n} {v} ({theirs['versions'].get(n, 'none')})" for n, v in versions if theirs["versions"].get(n) != v
+    ]:
         yield f"with {', '.join(changed)}; in brackets the published run's"
     now, then = ours["sources"], theirs["sources"]
     if code := sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name)):
         yield f"with other code: {', '.join(code[:4])}{' and more' * (len(code) > 4)} differ"
-

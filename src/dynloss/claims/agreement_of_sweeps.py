@@ -1,7 +1,7 @@
 """Two sweeps of the same experiment: their means over the points that they share, and each point by itself.
 
-The end of a chaotic run differs between devices even for the same seed, so no value is held against its twin. What has to
-agree are means, within what the seeds scatter: over all shared points together, seed by seed, and at each point.
+The end of a chaotic run differs between devices even for the same seed, so no value is held against its twin. What has
+to agree are means, within what the seeds scatter: over all shared points together, seed by seed, and at each point.
 """
 
 from typing import NamedTuple
@@ -140,8 +140,8 @@ def _diverged(ours: xr.Dataset, theirs: xr.Dataset, computed: xr.DataArray) -> Q
         counts.append((int(((each.diverged.fillna(0) > 0) & done).sum()), int(done.sum())))
     table = [[bad, total - bad] for bad, total in counts]
     likely = float(fisher_exact(table).pvalue) >= 1 - CONFIDENCE
-    said = [f"{bad} of {total}" for bad, total in counts]
-    return Quantity("runs that diverge", *said, "Fisher's exact test, 1 %", likely)
+    mine, published = (f"{bad} of {total}" for bad, total in counts)
+    return Quantity("runs that diverge", mine, published, "Fisher's exact test, 1 %", likely)
 
 
 def _margin(differences: np.ndarray, tests: int) -> float:

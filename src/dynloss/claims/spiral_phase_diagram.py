@@ -41,7 +41,9 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
     corner = narrow.sel(amplitude=narrow.amplitude.max(), period=narrow.period.min())
     too_large = inside["narrow"].accuracy - corner.accuracy
 
-    def value(statement, expected, values, verdict, tolerance=within(VAGUE, "read off a colour scale, “≈”")):
+    vague = within(VAGUE, "read off a colour scale, “≈”")
+
+    def value(statement, expected, values, verdict, tolerance=vague):
         return Claim(statement, WHERE, expected, interval(values), verdict, tolerance)
 
     def gain(statement, values):
@@ -63,7 +65,8 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
               static["wide"].accuracy, number(static["wide"].accuracy, 1, 0.01, testable=testable),
               within(0.01, "three of 300 points")),
         gain("Too large amplitudes with short periods are worse than the region (narrow, training)", too_large),
-        value("The static narrow network is no better on the validation points", "≈ 0.65", static["narrow"].validation_accuracy,
+        value("The static narrow network is no better on the validation points", "≈ 0.65",
+              static["narrow"].validation_accuracy,
               number(static["narrow"].validation_accuracy, 0.65, VAGUE, testable=testable)),
         _optimum(narrow, testable),
     )  # fmt: skip

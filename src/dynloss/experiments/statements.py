@@ -79,7 +79,7 @@ def one_class(tasks: Sequence[SpiralTask], learning_rate: float, steps: int) -> 
         eigenvalues = jnp.linalg.eigvalsh(hessian_matrix(lambda params: gradient(params, gammas), start))
         return along["loss"], called, eigenvalues[0] / jnp.abs(eigenvalues).max()
 
-    loss, chosen, least = map(np.asarray, jax.jit(jax.vmap(run))(_together(tasks)))
+    loss, chosen, least = map(np.asarray, jax.jit(lambda starts: jax.lax.map(run, starts))(_together(tasks)))
     about = {"long_name": "loss of the chosen class", "units": "nats"}
     return xr.Dataset(
         {
@@ -130,7 +130,7 @@ def learning_rates(tasks: Sequence[SpiralTask], rates: Sequence[float], duration
             task = dataclasses.replace(tasks[0], start=start)
             return task.outcome(task.descend(static, rate, round(duration / rate)))["accuracy"]
 
-        return np.asarray(jax.jit(jax.vmap(one))(_together(tasks)))
+        return np.asarray(jax.jit(lambda starts: jax.lax.map(one, starts))(_together(tasks)))
 
     about = {"long_name": "training accuracy", "units": "1"}
     values = np.array([final(rate) for rate in rates])
@@ -151,7 +151,7 @@ def regimes(task: SpiralTask, steps: int) -> xr.Dataset:
     def loss(params):
         return jnp.mean(losses.squared_error(task.model.apply(params, inputs), labels))
 
-    found = []
+    found: list[list[float]] = []
     for regime in REGIMES:
         params, rate = task.start, regime * number / values[-1]
         found.append([])

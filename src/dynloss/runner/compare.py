@@ -1,7 +1,7 @@
 """A reader's re-run beside the archive: finds what belongs together, and has `claims.agreement` judge it.
 
-A re-run is a NetCDF file, a folder of results, or an executed notebook. A notebook holds no numbers, but names the files
-of its results; where these are not at hand, its verdicts are compared.
+A re-run is a NetCDF file, a folder of results, or an executed notebook. A notebook holds no numbers, but names the
+files of its results; where these are not at hand, its verdicts are compared.
 """
 
 import json
@@ -78,7 +78,7 @@ class Comparison:
     agreements: tuple[Agreement, ...]
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
-        parts = list(self.lines)
+        parts = ["**Does this run agree with the published one?**", *self.lines]
         for each in self.agreements:
             parts += [f"{each}", *(f"- {note}" for note in each.notes), tables.markdown(each.table)]
         plain = [*self.lines, *(f"{each}\n{tables.plain(each.table)}" for each in self.agreements)]

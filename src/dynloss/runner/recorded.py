@@ -62,7 +62,9 @@ def read(results: Path) -> Record:
                 assert claim["statement"] and figure["profile"]
         return record
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
-        raise Misuse(f"{path} is damaged ({type(error).__name__}: {error}); `dynloss claims --update` writes it") from None
+        raise Misuse(
+            f"{path} is damaged ({type(error).__name__}: {error}); `dynloss claims --update` writes it"
+        ) from None
 
 
 def of(now: Sequence[Judged]) -> Record:
@@ -112,7 +114,10 @@ def shown(found: Sequence[Row]) -> str:
     for figure in dict.fromkeys(row.figure for row in found):
         these = [row for row in found if row.figure == figure]
         troubles = dict.fromkeys(f"{row.state}: {row.words}" for row in these if row.words)
-        lines += [f"{figure} [{these[0].profile}]: {tally(row.verdict for row in these)}", *(f"  ! {t}" for t in troubles)]
+        lines += [
+            f"{figure} [{these[0].profile}]: {tally(row.verdict for row in these)}",
+            *(f"  ! {t}" for t in troubles),
+        ]
         for row in these:
             changed = f"  << {row.state}; on record: {row.recorded or 'nothing'}" if row.state in CONTRADICTIONS else ""
             said = f"{SIGNS[Verdict(row.verdict)]} {row.verdict:26} {row.statement}: {row.here} (paper: {row.paper})"
@@ -138,8 +143,8 @@ def _of_figure(recorded: Mapping[str, Any] | None, judged: Judged) -> list[Row]:
         return [_row(judged, claim, profile, claim["verdict"], *trouble) for claim in before.values()]
     assert judged.found is not None
     now = {claim["statement"]: claim for claim in judged.found["claims"]}
-    grown = recorded and recorded["profile"] != judged.profile
-    words = f"the record is of {recorded['profile']}, and the archive now has {judged.profile}" if grown else ""
+    of = recorded["profile"] if recorded else judged.profile
+    words = f"the record is of {of}, and the archive now has {judged.profile}" if of != judged.profile else ""
     found = []
     for statement, claim in now.items():
         old = before[statement]["verdict"] if statement in before else ""
