@@ -198,3 +198,9 @@ figure.plot_gain({label: gains.mean}, {label: gains.margin}, {label: claimed});
 # %% mystnb={"figure": {"caption": "How sure this is: (a) the standard error of the mean validation accuracy, blank below two seeds; (b) the number of seeds behind each mean.", "name": "fig-cifar-phase-diagram-certainty"}, "image": {"alt": "Two maps over period and amplitude: the standard error of the mean validation accuracy, and the number of seeds at each point."}}
 validation = accuracies["validation_accuracy"]
 figure.plot_certainty({label: validation.error}, {label: validation.number});
+
+# %% tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(plane)

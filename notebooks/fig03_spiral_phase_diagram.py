@@ -196,3 +196,9 @@ rows = {
     ).items()
 }
 pd.DataFrame.from_dict(rows, orient="index")
+
+# %% tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(*networks.values())

@@ -151,3 +151,9 @@ pd.Series(
     },
     name="value",
 ).to_frame()
+
+# %% tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(trajectory)

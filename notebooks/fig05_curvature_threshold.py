@@ -197,3 +197,9 @@ table.set_index(["mark", "network"]) if len(table) else "too few runs for a powe
 # %%
 by_rate = claims.curvature_threshold.by_rate
 pd.concat({label: pd.DataFrame(by_rate(each)) for label, each in networks.items()})
+
+# %% tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(*networks.values(), *static.values())

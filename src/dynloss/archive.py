@@ -58,7 +58,11 @@ class ArchiveWarning(UserWarning):
 
 
 class NotArchived(LookupError):
-    """The archive has no fresh result, and only the archive was to be asked."""
+    """The archive has no fresh result, and only it was to be asked; ``stale`` says what changed since, if any did."""
+
+    def __init__(self, message: str, stale: str = ""):
+        super().__init__(message)
+        self.stale = stale
 
 
 class NothingArchived(NotArchived):
@@ -102,7 +106,7 @@ def fetch_or_compute(
     if not fresh and (dataset := _read(path, parameters)) is not None:
         stale = _changed(hashes, json.loads(dataset.attrs["sources"]))
         if stale and read_only():
-            raise NotArchived(f"the archived {figure} is stale: {stale} changed since")
+            raise NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
         again = points_to_verify() or renew()
         if stale and not again:
             warn(f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. fresh=True "
@@ -227,6 +231,17 @@ def records(figure: str, results: str | os.PathLike | None = None) -> list[dict[
         except (OSError, ValueError, KeyError):
             continue  # damaged: computed again when it is asked for
     return sorted(found, key=lambda record: record["date"], reverse=True)
+
+
+def damaged(figure: str, results: str | os.PathLike | None = None) -> list[Path]:
+    """The files of a figure in the archive that cannot be read."""
+    folder, found = results_folder(results) / figure, []
+    for path in sorted([*folder.glob("*.nc"), *folder.glob("*/*.nc")]):
+        try:
+            decoded(decode(path.read_bytes()).attrs)
+        except Exception:  # the readers have half a dozen exceptions for a damaged file
+            found.append(path)
+    return [path for path in found if path.parent.suffix != ".old"]
 
 
 def _changed(now: Mapping[str, str], then: Mapping[str, str]) -> str:

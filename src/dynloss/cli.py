@@ -124,6 +124,59 @@ def status(profile: str | None) -> None:
     click.echo(tables.plain([tables.STATUS, *rows]))
 
 
+@cli.command()
+@click.argument("names", metavar="[FIG]...", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--update", is_flag=True, help="Put on record what follows from the archive now.")
+def claims(names: Sequence[str], as_json: bool, update: bool) -> None:
+    """The paper's claims with their verdicts, and whether those on record still follow from the archive.
+
+    Exit code 1 where a verdict no longer follows, 2 where results are missing, stale or damaged.
+    """
+    import json
+
+    from dynloss.runner import answers, recorded, tables
+
+    root = profiles.find_root()
+    figures = profiles.load(root)
+    chosen = [profiles.find(figures, name) for name in names] or list(figures.values())
+    record = {} if update and not names else recorded.read(tables.results(root))
+    now = [answers.judged(figure, root) for figure in chosen]
+    if update:
+        record |= recorded.of(now)
+        recorded.write(tables.results(root), record)
+    found = recorded.rows(record, now)
+    if as_json:
+        click.echo(json.dumps([row._asdict() for row in found], indent=1, ensure_ascii=False))
+    elif found:
+        click.echo(recorded.shown(found))
+    for line in recorded.summary(found):
+        click.echo(line, err=as_json)
+    sys.exit(recorded.code(found))
+
+
+@cli.command()
+@click.argument("mine", metavar="MY_RUN", type=click.Path(path_type=Path))
+@click.argument("reference", required=False, type=click.Path(path_type=Path))
+def compare(mine: Path, reference: Path | None) -> None:
+    """Compare a re-run with the archive, or with REFERENCE: executed notebooks, folders of results, NetCDF files.
+
+    Exit code 0 where they agree, 1 where they differ, 2 where they cannot be compared.
+    """
+    from dynloss.claims.agreement import Incomparable
+    from dynloss.runner import compare as comparison
+
+    for path in (mine, reference):
+        if path is not None and not path.exists():
+            raise Misuse(f"there is no {path}")
+    try:
+        found = comparison.outcomes(mine, reference or profiles.find_root() / "results")
+    except Incomparable as error:
+        raise Misuse(str(error)) from error
+    click.echo(comparison.shown(found))
+    sys.exit(comparison.code(found))
+
+
 @cli.group()
 def sweep() -> None:
     """Sweeps over parameters and seeds."""

@@ -145,7 +145,7 @@ def test_profiles_are_listed_with_their_cost(parsed, root):
 
 def test_no_placeholder_is_left(page, site):
     text = (site / f"{page}.html").read_text(encoding="utf-8")
-    assert not re.search("<!-- (status|profiles) -->", text)
+    assert not re.search("<!-- (status|profiles|scorecard|gallery|figures) -->", text)
 
 
 # Of TeX, what sets a formula and is no symbol of it.

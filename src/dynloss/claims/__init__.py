@@ -21,6 +21,7 @@ FIGURES = (
     "myrtle_bifurcations",
     "stopping_oscillations",
     "wide_resnet",
+    "statements",
     "own_data",
     "unequal_classes",
 )

@@ -76,9 +76,13 @@ def execute_all(figures: Sequence[Figure], root: Path, folder: Path) -> Iterator
 
 def candidates(figure: Figure, root: Path) -> Iterator[str]:
     """The profiles from `quick` on of which the archive has anything, the largest first."""
-    names = list(figure.profiles)
-    above = names[names.index(DEFAULT_PROFILE) :]
     records = tables.archived(figure, root)
-    for name in reversed(above):
+    for name in reversed(above_default(figure)):
         if any(tables.fits(record["parameters"], figure, figure.profiles[name]) for record in records):
             yield name
+
+
+def above_default(figure: Figure) -> list[str]:
+    """The profiles from `quick` on, the smallest first."""
+    names = list(figure.profiles)
+    return names[names.index(DEFAULT_PROFILE) :]

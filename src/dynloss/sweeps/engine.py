@@ -95,7 +95,7 @@ def run(
     if archive.read_only():
         minutes = 0
         if stale := kept.stale():
-            raise archive.NotArchived(f"the archived {figure} is stale: {stale} changed since")
+            raise archive.NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
     fresh = fresh or (archive.renew() and bool(kept.stale()))
     points, anew = wanted.points(), fresh and minutes != 0
     if (count := archive.points_to_verify()) and kept.stale():
