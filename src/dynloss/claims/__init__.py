@@ -20,6 +20,9 @@ FIGURES = (
     "wide_resnet",
     "own_data",
     "unequal_classes",
+    "cascades_edge",
+    "cascades_two_step",
+    "cascades_kernel",
 )
 __all__ = [
     "Answer",
