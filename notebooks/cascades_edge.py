@@ -39,7 +39,7 @@ heavy_ball: float = 0.3  # η
 nesterov: float = 0.3  # η
 adam: float = 0.01  # η
 momentum: float = 0.9  # β, of heavy ball and Nesterov
-every: int = 20  # λ is measured around one step in so many
+every: int = 25  # λ is measured around one step in so many
 lanczos_order: int = 8  # products with the Hessian for each λ
 precision: str = "float64"  # or "float32"
 fresh: bool = False  # compute anew although archived
@@ -129,11 +129,12 @@ archive.provenance(result)
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** The filled points in (e): do they gather at 1 for every optimiser?
-# The open ones divide the same curvatures by gradient descent's $2/\eta$, and show what
-# there would be to see if there were but one threshold. The marks are early rather than
-# late: close to the edge a valley keeps for long what shakes the network, such as a kink of
-# a ReLU, and lets it ring at period two. A mark that asks for larger jumps comes later and
-# finds a larger curvature; the table has three.
+# The open ones divide the same curvatures by gradient descent's $2/\eta$: what there would
+# be to see if there were but one threshold. The first marks are early rather than late. We
+# think that this is ringing: close to the edge a bounce decays slowly, so that whatever
+# shakes the network, such as a kink of a ReLU, shows before the bounce grows by itself. A
+# mark that asks for larger jumps comes later; the table has three. Adam may bounce at its
+# edge from the start; its first mark is then where we begin to look, at $T/2$.
 
 # %% tags=["lead"]
 pd.DataFrame(claims.cascades_edge.table(result)).set_index("optimiser")

@@ -37,7 +37,7 @@ amplitude: float = 70.0  # A, the paper's
 learning_rate: float = 1.0  # η, the paper's
 steps: int = 16_000  # of each run; the paper's: 70 000
 seeds: int = 3  # initial weights
-points: int = 20  # steps looked at in each cascade
+points: int = 16  # steps looked at in each cascade
 lanczos_order: int = 32  # products with each Hessian
 precision: str = "float64"  # or "float32"
 fresh: bool = False  # compute anew although archived
@@ -144,11 +144,13 @@ figure.plot_two_step(result, rows);
 archive.provenance(result)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** In (c) follow the lowest multiplier from $+1$, where the bounce is
-# born, down to $-1$. Then look at (a) and (b) above that step. The dash-dotted line shows
-# where the second eigenvalue, measured on the steeper side, has passed $2/\eta$: it has
-# done so, as the supplement says, but on the other side of the bounce it is far below, and
-# what counts for the orbit is the product of both.
+# **What to look at.** In (c) the bounce is born with a multiplier near $+1$ that turns
+# (blue). It does not come back there: follow the lowest one (orange) to $-1$, and look at
+# (a) and (b) above that step. The dash-dotted line shows where the second eigenvalue, on
+# the steeper side, has passed $2/\eta$, as the supplement says. On the other side of the
+# bounce it is far below, and what counts for the orbit is both steps together. This does
+# not say that the doubling has nothing to do with further eigenvalues: the direction that
+# flips need not be that of the first bounce. It says which bifurcation it is.
 
 # %% tags=["lead"]
 findings
@@ -157,7 +159,8 @@ findings
 # ## Every cascade
 #
 # Steps are minimisation steps; a blank means that it did not happen. For a cascade that
-# never breaks the multipliers are the extremes in its middle. The two columns with the
+# never breaks the multipliers are the extremes in its middle. The residual is
+# $\lVert Mv-\mu v\rVert$, what the Krylov spaces leave out. The two columns with the
 # tilt held go on for 100 steps with the class weights of one moment, from the middle of the
 # clean bounce and from 64 steps after the break, and give the quarter's share at the end.
 # Held before, the period is two. Held after, it is four where the share is far above 0;

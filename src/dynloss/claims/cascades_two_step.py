@@ -75,28 +75,31 @@ def _row(one: xr.Dataset, learning_rate: float) -> dict[str, Any]:
     inner = slice(-1, None) if broken else slice(len(steps) // 4, 3 * len(steps) // 4)
     alternating = one.alternating.values[inner]
     highest = float(np.nanmax(alternating)) if np.isfinite(alternating).any() else float("nan")
-    least = float(np.nanmin(lowest[inner]))
+    at = int(np.nanargmin(lowest[inner]))
+    least, turning = float(lowest[inner][at]), float(one.imaginary.values[inner][at])
     return {
         "bouncing starts": float(one.start),
         "λ₂ crosses 2/η": crossing(steps, -second.max("side").values, -2 / learning_rate),
         "μ crosses −1": crossing(steps, lowest, -1.0),
         "breaks": float(one.broken),
         "lowest μ": least,
+        "its imaginary part": turning,
+        "its residual": float(one.residual.values[inner][at]),
         "highest alternating μ": highest,
         "mean ηλ₂ of both sides": float(learning_rate * second.mean("side").values[inner].max()),
         "quarter share, tilt held before": float(one.held_before),
         "… and after": float(one.held_after),
-        "what breaks it": verdict(least, highest) if broken else WHOLE,
+        "what breaks it": verdict(least, highest, turning) if broken else WHOLE,
     }
 
 
-def verdict(lowest: float, alternating: float) -> str:
-    """Of a cascade that breaks: what its multipliers say.
+def verdict(lowest: float, alternating: float, imaginary: float = 0.0) -> str:
+    """Of a cascade that breaks: what its multipliers say. A complex pair does not double the period.
 
     >>> verdict(-1.05, 0.3), verdict(-0.4, 0.97), verdict(-0.4, float("nan"))
     ('its period doubles', 'a further direction bounces', 'neither')
     """
-    doubles, bounces = lowest <= -1 + NEAR, alternating >= 1 - NEAR
+    doubles, bounces = lowest <= -1 + NEAR and imaginary <= NEAR, alternating >= 1 - NEAR
     if doubles and bounces:
         return BOTH
     return DOUBLING if doubles else DIRECTION if bounces else NEITHER

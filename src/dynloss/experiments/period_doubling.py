@@ -23,6 +23,7 @@ _POINT = ("seed", "cascade", "point")
 ABOUT = {
     "step": (_POINT, {"long_name": "minimisation step", "units": "steps"}),
     "lowest": (_POINT, {"long_name": "lowest multiplier of the two-step map", **_MULTIPLIER}),
+    "imaginary": (_POINT, {"long_name": "imaginary part of the lowest multiplier", **_MULTIPLIER}),
     "alternating": (_POINT, {"long_name": "highest multiplier of an alternating direction", **_MULTIPLIER}),
     "residual": (_POINT, {"long_name": "residual of the lowest multiplier", **_MULTIPLIER}),
     "curvature": ((*_POINT, "side", "rank"), {"long_name": "Hessian eigenvalue λ", **_MULTIPLIER}),
@@ -147,6 +148,7 @@ def _along(values: dict[str, np.ndarray], at: tuple[int, int], found: two_step.T
     for point in range(len(found.basis)):
         multipliers = two_step.multipliers(two_step.TwoStep(*(each[point] for each in found)))
         values["lowest"][(*at, point)] = multipliers.lowest
+        values["imaginary"][(*at, point)] = abs(multipliers.values[0].imag)
         values["alternating"][(*at, point)] = multipliers.alternating
         values["residual"][(*at, point)] = multipliers.residuals[0]
     values["curvature"][at] = found.curvatures

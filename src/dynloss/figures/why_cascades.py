@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from dynloss.figures.style import CLASSES, END, INK, RANKS, START, figure_style, panel_label, plain_numbers, step_axis
+from dynloss.figures.style import CLASSES, END, INK, RANKS, START, figure_style, panel_label, step_axis, ticks_at
 from dynloss.sweeps.statistics import summary
 
 _DOTS: dict[str, Any] = {"linestyle": "", "marker": ".", "markersize": 2.5, "markeredgewidth": 0, "rasterized": True}
@@ -49,7 +49,7 @@ def plot_edges(result: Any):
         side.axhline(1, color=INK, linestyle=":", linewidth=1.4)
         side.set(yscale="log", xticks=range(len(names)), ylabel=r"$\lambda$ at the onsets")
         side.set_xticklabels([name.replace(" ", "\n") for name in names])
-        plain_numbers(side.yaxis)
+        ticks_at(side.yaxis, [0.2, 0.5, 1, 2, 5, 10, 20])
         panel_label(side, "abcdefg"[len(names)])
         handles = [
             plt.Line2D([], [], color=INK, marker="o", linestyle="", label="in units of the optimiser's edge"),
@@ -93,7 +93,7 @@ def plot_kernels(result: Any):
         side.axhline(2, color=INK, linestyle=":", linewidth=1.4)
         side.set(yscale="log", xticks=range(3), ylabel=r"$\eta\lambda_{\max}$ at the onsets")
         side.set_xticklabels(words)
-        plain_numbers(side.yaxis)
+        ticks_at(side.yaxis, [1, 2, 5, 10, 20, 50])
         for ax, letter in zip((above, below, side), "abc", strict=True):
             panel_label(ax, letter)
         handles = [
