@@ -24,6 +24,9 @@ FIGURES = (
     "statements",
     "own_data",
     "unequal_classes",
+    "cascades_edge",
+    "cascades_two_step",
+    "cascades_kernel",
 )
 __all__ = [
     "Answer",
