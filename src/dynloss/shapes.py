@@ -114,7 +114,7 @@ def stopped(schedule: Schedule, stop: float | Array) -> Schedule:
 
 
 def strength(schedule: Schedule, steps: int) -> Float[Array, ""]:
-    r"""How strongly the weights vary: the root of the mean of :math:`(\Gamma_i - 1)^2` over classes and ``steps`` steps.
+    r"""How strongly the weights vary: the root mean square of :math:`\Gamma_i - 1` over classes and ``steps`` steps.
 
     >>> round(float(strength(pulses("square", 4, 4, 3), 12)), 3)
     0.707

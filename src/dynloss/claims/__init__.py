@@ -20,6 +20,10 @@ FIGURES = (
     "wide_resnet",
     "own_data",
     "unequal_classes",
+    "squared_error",
+    "central_flow",
+    "useful_cascades",
+    "beyond",
 )
 __all__ = [
     "Answer",

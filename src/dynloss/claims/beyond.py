@@ -9,7 +9,9 @@ from dynloss.claims.findings import Findings
 from dynloss.sweeps.statistics import interval, summary
 
 
-def judge(by_shape: Mapping[str, xr.DataArray], chosen: Mapping[str, Mapping[str, xr.DataArray]], scale: str) -> Findings:
+def judge(
+    by_shape: Mapping[str, xr.DataArray], chosen: Mapping[str, Mapping[str, xr.DataArray]], scale: str
+) -> Findings:
     """Whether the period matters, and whether the oscillations help other losses and optimisers.
 
     Args:
@@ -18,7 +20,7 @@ def judge(by_shape: Mapping[str, xr.DataArray], chosen: Mapping[str, Mapping[str
         chosen: {way: {"static": validation accuracy (seed,), "dynamical": …}}, each at the rate that is best for it.
         scale: in words.
     """
-    gain = {name: by_shape[name] - by_shape["static"] for name in by_shape}
+    gain = (by_shape["triangle"] - by_shape["static"]).mean("period")
     held = (by_shape["random, held"] - by_shape["triangle"]).mean("period")
     each = (by_shape["random, each step"] - by_shape["triangle"]).mean("period")
     words = "; ".join(
@@ -27,7 +29,7 @@ def judge(by_shape: Mapping[str, xr.DataArray], chosen: Mapping[str, Mapping[str
     return Findings(
         "beyond_the_paper",
         "Does the period matter, and does it work elsewhere?",
-        f"The oscillations gain {interval(gain['triangle'].mean('period'), signed=True)} in validation accuracy over the "
+        f"The oscillations gain {interval(gain, signed=True)} in validation accuracy over the "
         f"static loss at the same rate. The same weights in random order, held for a period each, are "
         f"{interval(held, signed=True)} {_apart(held)}, and new at each step {interval(each, signed=True)} "
         f"{_apart(each)}. With the best of a few rates for each: {words}.",
@@ -37,21 +39,21 @@ def judge(by_shape: Mapping[str, xr.DataArray], chosen: Mapping[str, Mapping[str
 
 def shapes_table(by_shape: Mapping[str, xr.DataArray], labels: Mapping[str, str], strengths: Mapping[str, float]):
     """Rows of a table: of each shape the accuracy, its gain over the static loss, and its distance to the triangle."""
-    rows = []
-    for name, values in by_shape.items():
-        mean = values.mean("period")
-        rows.append(
-            {
-                "weights": labels[name],
-                "strength": round(strengths[name], 2),
-                "validation accuracy": interval(mean),
-                "gain over static": "" if name == "static" else interval(mean - by_shape["static"].mean("period"), signed=True),
-                "beside the triangle": ""
-                if name == "triangle"
-                else interval(mean - by_shape["triangle"].mean("period"), signed=True),
-            }
-        )  # fmt: skip
-    return rows
+    mean = {name: values.mean("period") for name, values in by_shape.items()}
+
+    def beside(name: str, other: str) -> str:
+        return "" if name == other else interval(mean[name] - mean[other], signed=True)
+
+    return [
+        {
+            "weights": labels[name],
+            "strength": round(strengths[name], 2),
+            "validation accuracy": interval(mean[name]),
+            "gain over static": beside(name, "static"),
+            "beside the triangle": beside(name, "triangle"),
+        }
+        for name in by_shape
+    ]
 
 
 def choose(sweep: xr.Dataset, searched: int) -> tuple[dict[str, xr.DataArray], dict[str, float]]:
@@ -74,7 +76,9 @@ def choose(sweep: xr.Dataset, searched: int) -> tuple[dict[str, xr.DataArray], d
     return values, rates
 
 
-def ways_table(chosen: Mapping[str, Mapping[str, xr.DataArray]], rates: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
+def ways_table(
+    chosen: Mapping[str, Mapping[str, xr.DataArray]], rates: Mapping[str, Mapping[str, float]]
+) -> list[dict[str, Any]]:
     """Rows of a table: of each way both accuracies, at which rate, and the gain between the same seeds."""
     return [
         {

@@ -13,7 +13,7 @@ from dynloss.dynamics import PowerLaw
 from dynloss.sweeps.statistics import interval
 
 WITHIN = 0.05  # of a boundary
-BOUNCE = 0.002  # the distance between two values of the loss from which on it bounces
+BOUNCE = 0.0001  # the distance between two values of the squared error from which on it bounces
 
 
 def judge(
@@ -104,10 +104,14 @@ def at_starts(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> d
     found = {}
     for name in ("plain", "weighted"):
         values = run[name].transpose("seed", "measurement").values
-        rows = [row[[min(start // every, len(row) - 1) for start in at]] for row, at in zip(values, starts, strict=True)]
+        rows = [
+            row[[min(start // every, len(row) - 1) for start in at]] for row, at in zip(values, starts, strict=True)
+        ]
         means = [float(np.mean(row)) if len(row) else np.nan for row in rows]
         found[name] = xr.DataArray(means, dims="seed")
-        found[f"{name} spread"] = xr.DataArray([float(np.std(row)) if len(row) > 1 else np.nan for row in rows], dims="seed")
+        found[f"{name} spread"] = xr.DataArray(
+            [float(np.std(row)) if len(row) > 1 else np.nan for row in rows], dims="seed"
+        )
     return found
 
 

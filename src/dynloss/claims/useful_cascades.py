@@ -83,11 +83,16 @@ def correlations(branches: xr.Dataset, learning_rate: float) -> list[dict[str, A
     likenesses = {
         "steps that bounce": branches.bounces.sel(way="bouncing"),
         "largest squared cosine of a class's gradient with u, while λ₁ > 2/η": squared.max("class").mean("moment"),
-        "largest share of a class in the curvature, while λ₁ > 2/η": branches.share.where(above).max("class").mean("moment"),
+        "largest share of a class in the curvature, while λ₁ > 2/η": branches.share.where(above)
+        .max("class")
+        .mean("moment"),
         "kernel-target alignment before": branches.alignment.sel(way="before"),
     }
     return [
-        {"what a cascade is like": label, "rank correlation with what it adds": interval(_ranked(gain, values), signed=True)}
+        {
+            "what a cascade is like": label,
+            "rank correlation with what it adds": interval(_ranked(gain, values), signed=True),
+        }
         for label, values in likenesses.items()
     ]
 

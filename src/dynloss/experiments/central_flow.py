@@ -61,10 +61,12 @@ def follow(
 
     path, losses_on_path = _path(gradient, weights, learning_rate, start, first, steps, loss)
     at = jnp.arange(1, steps - 1, every)
-    compared = jax.lax.map(
-        lambda i: _compare(gradient, weights, learning_rate, unravel, first + i, path[i - 1], path[i], path[i + 1], order),
-        at,
-    )  # fmt: skip
+
+    def compare(i):
+        three = path[i - 1], path[i], path[i + 1]
+        return _compare(gradient, weights, learning_rate, unravel, first + i, *three, order)
+
+    compared = jax.lax.map(compare, at)
     mean, variance, curvature = central_flow.flow(gradient, start, weights, learning_rate, first, steps, order=order)
     moments = first + jnp.arange(steps)
     mean_loss = jax.lax.map(lambda pair: loss(unravel(pair[0]), pair[1]), (mean, moments))

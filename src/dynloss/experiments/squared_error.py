@@ -1,4 +1,4 @@
-"""Eqs. (8)-(14) on the spiral: the squared error, its kernel's prediction of the next outputs, and the three regimes."""
+"""Eqs. (8)-(14) on the spiral: how the kernel predicts the next outputs of the squared error, and the three regimes."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -60,8 +60,8 @@ def probe(
     Args:
         moment: steps of training, may be traced.
         seed: of the initial weights.
-        rates: η at which the next outputs are compared with eq. (14): the mean of the absolute errors, for ReLU units and
-            for the same network with tanh in their place.
+        rates: η at which the next outputs are compared with eq. (14): the mean of the absolute errors, for ReLU units
+            and for the same network with tanh in their place.
         ratios: ηλ/N at which the factor of the top mode is measured, with λ = λ_max of that moment.
         order: products with the kernel in Lanczos's method.
     """
@@ -69,7 +69,7 @@ def probe(
     _, step = _descent(task)
     first, _, _ = top_mode(task, task.start, order)
     half = 0.5 * len(task.training) / first
-    params = jax.lax.fori_loop(0, moment, lambda _, params: step(params, half), task.start)
+    params = jax.lax.fori_loop(0, jnp.asarray(moment, int), lambda _, params: step(params, half), task.start)
     top, mode, residual = top_mode(task, params, order)
     here, samples = residuals(task, params), len(task.training)
     moved = DISTURBANCE * mode.reshape(here.shape)
@@ -137,7 +137,7 @@ def oscillating(
     learning_rate, seed, *, width: int, period: int, amplitude: float, steps: int, every: int, order: int,
     precision: str,
 ) -> dict[str, Any]:  # fmt: skip
-    """The squared error with the weights of eqs. (2)-(5); λ_max of both kernels every few steps; see ``OSCILLATING``."""
+    """The squared error with the weights of eqs. (2)-(5); λ_max of both kernels every few steps: ``OSCILLATING``."""
     task = spiral.task(width, precision, seed)
     inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
     apply, samples = task.model.apply, len(task.training)

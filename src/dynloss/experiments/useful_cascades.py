@@ -41,7 +41,9 @@ def branches(
 ) -> dict[str, Any]:  # fmt: skip
     """From the middle of each period to the middle of the next, by η and by η/parts in as many more steps.
 
-    Both follow the same moving loss for the same time, η times the steps. The bouncing branch leads on to the next turn.
+    Both follow the same moving loss for the same time, η times the steps. The bouncing branch leads on to the next
+    turn. In the middle of a period a network names the emphasised class, so each is scored after a period with all
+    weights 1.
 
     Args:
         seed: of the initial weights.
@@ -65,7 +67,9 @@ def branches(
         first = period // 2 + period * number
         after, seen = _watched(task, weights, learning_rate, params, first, period, every, order)
         calm, calm_loss = _calm(task, weights, learning_rate, params, first, period, parts)
-        scores = [_scores(task, each, order) for each in (params, after, calm)]
+        scores = [
+            _scores(task, _settled(task, each, learning_rate, period, parts), order) for each in (params, after, calm)
+        ]
         counts = [jnp.zeros((), seen["loss"].dtype), _bounces(seen.pop("loss"), bounce), _bounces(calm_loss, bounce)]
         stacked = {name: jnp.stack([each[name] for each in scores]) for name in SCORES}
         return after, stacked | seen | {"bounces": jnp.stack(counts)}
@@ -117,9 +121,7 @@ def _watched(task: SpiralTask, weights: Schedule, learning_rate, params, first, 
             return class_gradients(task, unravel(w))
 
         by_class, product = jax.linearize(gradients, flat)
-        found = eigenpairs.largest(
-            lambda v: at.weights @ product(v), flat.size, 3, order=order, dtype=flat.dtype
-        )
+        found = eigenpairs.largest(lambda v: at.weights @ product(v), flat.size, 3, order=order, dtype=flat.dtype)
         u = found.vectors[0]
         return {
             "cosine": alignment.cosines(by_class, u),
@@ -155,6 +157,12 @@ def _calm(task: SpiralTask, weights: Schedule, learning_rate, params, first, ste
         return params, losses.class_weighted_mean(each, labels, gammas)
 
     return jax.lax.scan(step, params, jnp.arange(steps))
+
+
+def _settled(task: SpiralTask, params, learning_rate, steps: int, parts: int):
+    """After as long with all weights 1, in small steps: what the weights are worth when no class is emphasised."""
+    static = schedules.static(spiral.CLASSES)
+    return compiled.descend(params, task.training, static, learning_rate / parts, 0, steps * parts)
 
 
 def _slower(weights: Schedule, first, parts: int) -> Schedule:

@@ -33,7 +33,7 @@ def plot(by_shape: Mapping[str, Any], by_way: Mapping[str, Mapping[str, Any]]):
 
 
 def _shapes(ax, by_shape):
-    for row, (label, values) in enumerate(by_shape.items()):
+    for row, values in enumerate(by_shape.values()):
         found = summary(values)
         for number, period in enumerate(values.period.values if row else values.period.values[:1]):
             mean, margin = (float(each.sel(period=period)) for each in (found.mean, found.margin.fillna(0)))

@@ -53,8 +53,8 @@ def plot_oscillating(run: Any, starts: Any, every: int, seed: int = 0):
         above.set_ylabel("change of the loss\nin a step (1)")
         at = every * np.arange(shown.sizes["measurement"])
         below.axhline(2, color=INK, linestyle="--", linewidth=1, label="the boundary of eq. (14), 2")
-        below.plot(at, shown.plain.values, color=RANKS[2], linewidth=1.2, label="NTK as it is")
-        below.plot(at, shown.weighted.values, color=RANKS[1], linewidth=1.2, label="NTK weighted by the classes")
+        below.plot(at, shown["plain"].values, color=RANKS[2], linewidth=1.2, label="NTK as it is")
+        below.plot(at, shown["weighted"].values, color=RANKS[1], linewidth=1.2, label="NTK weighted by the classes")
         below.set_ylabel(r"$\eta\lambda_{\max}/N$")
         for ax in (above, below):
             for start in starts[seed]:
@@ -119,7 +119,9 @@ def _errors(ax, probes, rates, laws):
         name = f"{unit}: exponent {law.exponent:.2f} [{law.low:.2f}, {law.high:.2f}]"
         ax.plot(rates, mean, label=name, **style)
         ax.plot(rates, law.at(rates), color=RANKS[number], linewidth=1)
-    ax.set(xscale="log", yscale="log", xlabel=r"learning rate $\eta$", ylabel="mean error of eq. (14)\nover the outputs")
+    ax.set(
+        xscale="log", yscale="log", xlabel=r"learning rate $\eta$", ylabel="mean error of eq. (14)\nover the outputs"
+    )
     plain_numbers(ax.xaxis)
     ax.legend(fontsize="small")
 
@@ -134,8 +136,15 @@ def _widths(ax, convergence, law):
     ax.plot(width, law.at(width), color=RANKS[0], linewidth=1, label=name)
     ax.plot(width, law.at(width[0]) * (width / width[0]) ** -0.5, color=INK, linestyle="--", label=r"$1/\sqrt{m}$")
     known = float(convergence.neural_tangents)
-    said = f"neural-tangents' limit\nagrees to {known:.0e}" if np.isfinite(known) else "neural-tangents\nis not installed"
+    said = (
+        f"neural-tangents' limit\nagrees to {known:.0e}" if np.isfinite(known) else "neural-tangents\nis not installed"
+    )
     ax.annotate(said, (0.04, 0.06), xycoords="axes fraction", fontsize="small")
-    ax.set(xscale="log", yscale="log", xlabel="width $m$ (hidden units)", ylabel="relative deviation of the\nNTK from its limit")
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="width $m$ (hidden units)",
+        ylabel="relative deviation of the\nNTK from its limit",
+    )
     plain_numbers(ax.xaxis)
     ax.legend(fontsize="small")

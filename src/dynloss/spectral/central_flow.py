@@ -98,9 +98,9 @@ def flow(
 ):
     r"""Follow the central flow for as long as ``steps`` steps of gradient descent, by Euler's method.
 
-    :math:`\mathrm{d}w / \mathrm{d}t = -\eta (\nabla L + \tfrac12 \sigma^2 \nabla S)`, with σ² from the formula above where
-    S has reached 2/η and the formula is positive, and 0 elsewhere: below the edge it is the gradient flow. It knows one
-    unstable direction only.
+    :math:`\mathrm{d}w / \mathrm{d}t = -\eta (\nabla L + \tfrac12 \sigma^2 \nabla S)`, with σ² from the formula above
+    where S has reached 2/η and the formula is positive, and 0 elsewhere: below the edge it is the gradient flow. It
+    knows one unstable direction only.
 
     Args:
         gradient: (W, Γ) -> ∇L, linear in Γ.
