@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 
-def scaled_kernel(params: Any, inputs: Float[Array, "P D"]) -> Float[Array, "P P"]:
+def scaled_kernel(params: Any, inputs: Any) -> Float[Array, "P P"]:
     r"""The kernel of an ``MLP`` without biases, each layer's part over its inputs, averaged over the outputs.
 
     With the units h of the hidden layer,
@@ -31,7 +31,7 @@ def scaled_kernel(params: Any, inputs: Float[Array, "P D"]) -> Float[Array, "P P
         return units @ units.T / units.shape[1] + inputs @ inputs.T / inputs.shape[1] * errors
 
 
-def limit(inputs: Float[Array, "P D"]) -> Float[np.ndarray, "P P"]:
+def limit(inputs: Float[np.ndarray, "P D"]) -> Float[np.ndarray, "P P"]:
     r"""What ``scaled_kernel`` tends to from "standard" initial weights: with the angle θ between two inputs,
 
     .. math:: \frac{\lVert x \rVert \lVert x' \rVert}{2 \pi D} [\sin\theta + 2 (\pi - \theta) \cos\theta],
@@ -49,7 +49,7 @@ def limit(inputs: Float[Array, "P D"]) -> Float[np.ndarray, "P P"]:
     return sizes * (np.sin(angles) + 2 * (np.pi - angles) * cosines) / (2 * np.pi * x.shape[1])
 
 
-def limit_by_neural_tangents(inputs: Float[Array, "P D"]) -> Float[np.ndarray, "P P"] | None:
+def limit_by_neural_tangents(inputs: Float[np.ndarray, "P D"]) -> Float[np.ndarray, "P P"] | None:
     """The same limit from neural-tangents, an independent source; ``None`` where it is not installed."""
     from dynloss.spectral import neural_tangents
 
@@ -67,7 +67,7 @@ def limit_by_neural_tangents(inputs: Float[Array, "P D"]) -> Float[np.ndarray, "
         return np.asarray(kernel(jnp.asarray(inputs), None, "ntk"))
 
 
-def relative_deviation(kernel: Float[Array, "P P"], expected: Float[Array, "P P"]) -> float:
+def relative_deviation(kernel: Any, expected: Any) -> float:
     """The norm of the difference over the norm of what is expected (Frobenius).
 
     >>> relative_deviation(np.array([[1.1]]), np.array([[1.0]])).__round__(3)

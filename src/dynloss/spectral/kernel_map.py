@@ -20,7 +20,7 @@ from dynloss.spectral.ntk import Apply, ntk_operator
 
 
 def next_residuals(
-    apply: Apply, params: Any, inputs: Any, residuals: Float[Array, "N C"], learning_rate, weights=1.0
+    apply: Apply, params: Any, inputs: Any, residuals: Float[Array, "N C"], learning_rate, weights: Any = 1.0
 ) -> Float[Array, "N C"]:
     r"""What eq. (14) predicts for the residuals after one step, from the kernel of this moment.
 
@@ -37,7 +37,8 @@ def next_residuals(
     """
     with jax.default_matmul_precision("highest"):
         product, _ = ntk_operator(apply, params, inputs)
-        change = product((residuals * _column(weights)).ravel()).reshape(residuals.shape)
+        weighted = residuals * jnp.broadcast_to(jnp.asarray(weights, residuals.dtype), len(residuals))[:, None]
+        change = product(weighted.ravel()).reshape(residuals.shape)
     return residuals - learning_rate / len(residuals) * change
 
 
@@ -47,6 +48,3 @@ def weighted_operator(apply: Apply, params: Any, inputs: Any, weights: Float[Arr
     root = jnp.repeat(jnp.sqrt(weights), size // len(weights))
     return lambda v: root * product(root * v), size
 
-
-def _column(weights):
-    return jnp.asarray(weights)[..., None]
