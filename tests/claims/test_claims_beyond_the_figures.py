@@ -1,4 +1,4 @@
-"""The chapter on the cascades and what lies beyond the paper: findings on made-up data that agree and that contradict."""
+"""The chapter on the cascades, and beyond the paper: findings on made-up data that agree and that contradict."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,8 @@ def squared_error(power=2.0, edge=1.0, ratio_of_growth=-1.3, last=1.7):
     mode = np.stack([0.5**steps, (-0.5) ** steps, growing])
     eigenvalue = np.stack([np.full(8, 0.5), np.full(8, 1.5), np.linspace(2.2, last, 8)])
     regimes = xr.Dataset(
-        {"mode": (("ratio", "seed", "step"), seeds(mode)), "eigenvalue": (("ratio", "seed", "step"), seeds(eigenvalue))},
+        {name: (("ratio", "seed", "step"), seeds(values)) for name, values in
+         (("mode", mode), ("eigenvalue", eigenvalue))},
         coords={"ratio": [0.5, 1.5, 2.2]},
         attrs={"scale": "4 seeds"},
     )
@@ -152,7 +153,8 @@ def by_shape(held):
 
 
 def test_beyond_the_paper():
-    ways = {"Adam": {"static": xr.DataArray([0.8, 0.82], dims="seed"), "dynamical": xr.DataArray([0.9, 0.91], dims="seed")}}
+    accuracies = {"static": [0.8, 0.82], "dynamical": [0.9, 0.91]}
+    ways = {"Adam": {name: xr.DataArray(values, dims="seed") for name, values in accuracies.items()}}
     found = claims.beyond.judge(by_shape(0.9), ways, "4 seeds")
     assert "not told from zero" in found.summary and "Adam +0.095" in found.summary
     assert found.summary.count("below the periodic ones") == 1
