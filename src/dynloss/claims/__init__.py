@@ -27,6 +27,10 @@ FIGURES = (
     "cascades_edge",
     "cascades_two_step",
     "cascades_kernel",
+    "squared_error",
+    "central_flow",
+    "useful_cascades",
+    "beyond",
 )
 __all__ = [
     "Answer",
