@@ -196,6 +196,36 @@ def sweep_status(names: Sequence[str]) -> None:
 
 
 @cli.command()
+@click.option("--minutes", type=click.FloatRange(0), help="Compute for so long; 0: nothing. By default to the end.")
+@click.option("--plan", is_flag=True, help="Only say what is left, and what it takes on this device.")
+@click.option("--renew", is_flag=True, help="Compute anew what other code computed; the old is kept beside.")
+@click.option("--nice", default=19, show_default=True, type=click.IntRange(0, 19), help="Give way to other programs.")
+def campaign(minutes: float | None, plan: bool, renew: bool, nice: int) -> None:
+    """Compute what the archive lacks, down the list in notebooks/campaign.yml; may be killed, and goes on next time."""
+    _check_papermill()
+    from dynloss.runner import campaign as work
+    from dynloss.runner import tables
+
+    root = profiles.find_root()
+    items = work.load(root, profiles.load(root))
+    if hasattr(os, "nice"):
+        os.nice(nice)  # the notebooks' kernels inherit it
+    here = work.device()
+    mine = [item for item in items if here in item.devices]
+    if plan:
+        states = {item.label: state for item, state in work.plan(root, mine)}
+        rows = [work.row(item, states.get(item.label), here) for item in items]
+        click.echo(tables.plain([work.PLAN, *rows]))
+        return
+    failed = False
+    for item, state in work.run(root, mine, minutes, renew):
+        failed |= state.failed
+        _say(f"{item.label}: {state.left}" + ("" if state.failed else " left"))
+    if failed:
+        sys.exit(1)
+
+
+@cli.command()
 @click.option("--require-gpu", is_flag=True, help="Fail unless JAX computes on a GPU.")
 def doctor(require_gpu: bool) -> None:
     """Versions, devices, whether JAX computes rightly, and what is missing."""

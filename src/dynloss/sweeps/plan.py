@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import xarray as xr
 
-from dynloss import archive
+from dynloss import archive, deadline
 from dynloss.sweeps.store import NothingYet
 
 _ONE_BATCH = 1e-6  # minutes: over before the first batch ends
@@ -67,7 +67,7 @@ def in_turn(
         {name: the sweep}, without those of which nothing is there yet.
 
     Raises:
-        SweepError, archive.NotArchived: none of them has anything; whatever else ``sweeps.run`` raises.
+        SweepError, archive.NotArchived, deadline.OutOfTime: none of them has anything; whatever else ``sweeps.run`` raises.
     """
     began, found, reason = time.monotonic(), {}, None
     for name, sweep in sweeps.items():
@@ -76,7 +76,7 @@ def in_turn(
             try:
                 found[name] = sweep(minutes=time_given)
                 break
-            except (NothingYet, archive.NothingArchived) as error:
+            except (NothingYet, archive.NothingArchived, deadline.OutOfTime) as error:
                 reason = error
     if reason and not found:
         raise reason
