@@ -67,7 +67,8 @@ def in_turn(
         {name: the sweep}, without those of which nothing is there yet.
 
     Raises:
-        SweepError, archive.NotArchived, deadline.OutOfTime: none of them has anything; whatever else ``sweeps.run`` raises.
+        SweepError, archive.NotArchived, deadline.OutOfTime: none of them has anything; and all that ``sweeps.run``
+            raises.
     """
     began, found, reason = time.monotonic(), {}, None
     for name, sweep in sweeps.items():
