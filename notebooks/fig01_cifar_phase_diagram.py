@@ -105,15 +105,15 @@ sweep = functools.partial(
 # %% [markdown]
 # ## The plan
 #
-# The paper's diagram takes long on any GPU. This page grows towards it: a plan of stages,
-# each extending the last, of which it shows whatever has been computed so far: first the
-# static loss and the point at which the paper's gain is largest, then the region around
-# it, then the whole diagram; and all this once more with more seeds. What is interrupted
-# goes on next time. At $A = 1$ the period means nothing, so these networks are trained
-# once and shown at all periods.
+# The paper's diagram takes long on any GPU. This page grows towards it: a plan of stages
+# on one store, of which it shows whatever has been computed so far: first the static loss
+# and the point at which the paper's gain is largest, then the corners of the region that
+# the paper names and the axes through the point, then the region, then all; and the last
+# two once more with more seeds. What is interrupted goes on next time. At $A = 1$ the
+# period means nothing, so these networks are trained once and shown at all periods.
 #
-#     dynloss run fig01 -p stages 6 -p minutes 60           # an hour of this miniature, or
-#     dynloss run fig01 --profile paper -p minutes 60       # of the paper's scale, on a GPU
+#     dynloss run fig01 --profile reduced -p stages 5       # hours on two processor cores
+#     dynloss run fig01 --profile paper -p minutes 60       # the paper's scale, on a GPU
 
 # %%
 axes = {
@@ -124,18 +124,23 @@ point = {"period": float(period), "amplitude": amplitude}
 claimed = figure.Region(  # in the proportions that the paper's has to its best point
     longest=2.5 * period, weakest=0.5 * amplitude, strongest=1.4 * amplitude
 )
+best, several = {"period": [point["period"]]}, max(first_seeds, seeds)
+oscillating = axes | {"amplitude": axes["amplitude"][1:]}
+first = best | {"amplitude": [1.0, amplitude]}
 parts = {
-    "the static loss and one point": {
-        "period": [point["period"]], "amplitude": [1.0, amplitude]
-    },
-    "the region around it": claimed.part_of(axes),
-    "the whole diagram": axes | {"amplitude": axes["amplitude"][1:]},
+    "the corners of the region": claimed.corners_of(axes),
+    "along the period": oscillating | {"amplitude": [amplitude]},
+    "along the amplitude": oscillating | best,
+    "the region": claimed.part_of(axes),
+    "the whole diagram": oscillating,
 }
 plan = [
-    sweeps.Stage(name, part, range(count))
-    for count in (first_seeds, max(first_seeds, seeds))
-    for name, part in parts.items()
-]
+    sweeps.Stage("the static loss and one point", first, range(first_seeds)),
+    sweeps.Stage("the same, more seeds", first, range(several)),
+    *(sweeps.Stage(name, part, range(first_seeds)) for name, part in parts.items()),
+    *(sweeps.Stage(f"{name}, more seeds", parts[name], range(several))
+      for name in ("the region", "the whole diagram")),
+]  # fmt: skip
 plane, progress = staged(sweep, plan, stages, minutes=minutes, fresh=fresh)
 progress
 
@@ -168,11 +173,12 @@ findings
 # %% [markdown] tags=["lead"]
 # Intervals are of 95 % over seeds; gains compare the same seeds. A *sign* counts as
 # reproduced where the whole interval has it, and as undecided where it holds zero. A
-# *number* is tested at the paper's scale only: a miniature, with fewer and smaller
-# images, a narrower network and fewer steps, and with $T$, $A$ and the frame scaled
-# along, tests the signs of the effects. Its scale was found by trial with the first seed:
-# with larger learning rates or fewer steps the oscillating loss gained nothing over the
-# static one; with the paper's learning rate and many steps it seemed to.
+# *number* is tested at the paper's scale only. The scale `reduced` keeps the paper's
+# learning rates, $T$ and $A$ in steps, and the noise of its gradients (learning rate over
+# batch size, within a factor of 2), and reduces images, pixels, channels and steps; so it
+# tests the signs of the effects. The scale `quick` keeps none of these: with its batches
+# of 32 the noise is 16 times the paper's, and a $T$ of 4 steps is no slow change. It shows
+# how the experiment goes, and decides nothing.
 
 # %% [markdown]
 # ## What the oscillations gain
@@ -192,3 +198,9 @@ figure.plot_gain({label: gains.mean}, {label: gains.margin}, {label: claimed});
 # %% mystnb={"figure": {"caption": "How sure this is: (a) the standard error of the mean validation accuracy, blank below two seeds; (b) the number of seeds behind each mean.", "name": "fig-cifar-phase-diagram-certainty"}, "image": {"alt": "Two maps over period and amplitude: the standard error of the mean validation accuracy, and the number of seeds at each point."}}
 validation = accuracies["validation_accuracy"]
 figure.plot_certainty({label: validation.error}, {label: validation.number});
+
+# %% tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(plane)

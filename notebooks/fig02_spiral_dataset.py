@@ -90,3 +90,9 @@ archive.provenance(data)
 
 # %% tags=["lead"]
 findings
+
+# %% tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(data)

@@ -48,6 +48,8 @@ fresh: bool = False  # compute anew although archived
 # (NaN), not as a bad network.
 
 # %%
+import functools
+
 import numpy as np
 import pandas as pd
 
@@ -84,20 +86,16 @@ settings = {"steps": steps, "learning_rate": learning_rate, "precision": precisi
 
 
 def diagram(width, seeds):
-    return sweeps.run(
-        "fig03_spiral_phase_diagram",
-        final_accuracy,
-        axes={"period": periods, "amplitude": amplitudes},
-        seeds=range(seeds),
-        constants=settings | {"width": width},
-        variables=spiral.OUTCOME,
-        minutes=minutes,
-        fresh=fresh,
-    )
+    return functools.partial(
+        sweeps.run, "fig03_spiral_phase_diagram", final_accuracy,
+        axes={"period": periods, "amplitude": amplitudes}, seeds=range(seeds),
+        constants=settings | {"width": width}, variables=spiral.OUTCOME, fresh=fresh,
+    )  # fmt: skip
 
 
 widths = {"narrow": narrow, "wide": wide}
-networks = {"narrow": diagram(narrow, narrow_seeds), "wide": diagram(wide, wide_seeds)}
+both = {"narrow": diagram(narrow, narrow_seeds), "wide": diagram(wide, wide_seeds)}
+networks = sweeps.in_turn(both, minutes=minutes)
 
 # %%
 labels = {name: f"{width} units" for name, width in widths.items()}
@@ -117,6 +115,7 @@ findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare Figure 3 of the paper: the mean over seeds for (a), (b) the narrow and (c), (d) the wide network, on the training points (left) and on the validation points (right). One colour scale a row. The orange line is the static loss, $A = 1$; the dashed frame is the region in which the paper finds the improvement.", "name": "fig-phase-diagram"}, "image": {"alt": "Four contour maps of accuracy over period and amplitude, both logarithmic. For the narrow network the accuracy is lowest along the lower edge, where the amplitude is one, and highest inside the dashed frame at amplitudes of about five to twenty and short periods."}}
 figure.plot(means, claimed);
+figure.explore(summaries)
 
 # %% tags=["lead"]
 archive.provenance(networks["narrow"])
@@ -197,3 +196,9 @@ rows = {
     ).items()
 }
 pd.DataFrame.from_dict(rows, orient="index")
+
+# %% tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(*networks.values())

@@ -102,6 +102,7 @@ weights = schedules.oscillating(period, amplitude, num_classes=3, stop=stop)
 gammas = schedules.weights_over(weights, trajectory.step.values)
 window = reading.zoom(cascades, zoom_cascade, steps, margin=period // 10)
 figure.plot(trajectory, gammas, cascades, threshold.value, window);
+figure.explore(trajectory, gammas, cascades, threshold.value)
 
 # %% tags=["lead"]
 archive.provenance(trajectory)
@@ -150,3 +151,9 @@ pd.Series(
     },
     name="value",
 ).to_frame()
+
+# %% tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(trajectory)

@@ -124,3 +124,9 @@ findings
 
 # %%
 crossings
+
+# %% tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(trajectory)

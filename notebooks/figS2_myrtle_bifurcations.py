@@ -154,3 +154,9 @@ reading.beside_the_edge(run, cascades, learning_rate)
 
 # %%
 claims.myrtle_bifurcations.numbers(run, cascades, settings).to_frame("value")
+
+# %% tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(run)

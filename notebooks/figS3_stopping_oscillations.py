@@ -141,3 +141,9 @@ findings
 # static loss is that of the mean curve; since it was chosen for its height, the fall
 # after it looks slightly too large. At a reduced scale this is a miniature, as in
 # Figure 1: it tests the signs of the effects, and not the paper's numbers.
+
+# %% tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(both)

@@ -172,3 +172,9 @@ gains = sweeps.summary((curve - curve.sel(amplitude=1)).drop_sel(amplitude=1))
 
 # %% mystnb={"figure": {"caption": "What oscillations gain in test accuracy over the static loss along the amplitude: the mean difference between the same seeds, with its 95 % confidence interval (Student's t). With one seed there is no bar.", "name": "fig-wide-resnet-gain"}, "image": {"alt": "Points with error bars of the gain in test accuracy against the amplitude; a dashed line marks zero."}}
 figure.plot_gain(gains.mean, gains.margin, period);
+
+# %% tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(plane)

@@ -198,3 +198,9 @@ figure.plot_search({name: s.validation.mean("digit") for name, s in searches.ite
 
 # %%
 pd.DataFrame(claims.own_data.gains(finals)).set_index(["network", "images"])
+
+# %% tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(*searches.values())

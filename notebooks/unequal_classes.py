@@ -117,3 +117,9 @@ archive.provenance(results[f"{wide} hidden units"])
 
 # %% tags=["lead"]
 pd.DataFrame(claims.unequal_classes.table(by_way, rare)).set_index(["network", "loss"])
+
+# %% tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(*results.values())

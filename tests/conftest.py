@@ -30,6 +30,14 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
+def pytest_collection_modifyitems(items):
+    """A file's tests stay in one process, with what they share, unless they say which ones belong together."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(item.config.rootpath))))
+
+
 @pytest.fixture(autouse=True)
 def results(tmp_path_factory, monkeypatch):
     """The archive of this test, empty: no test reads or writes the repository's results."""

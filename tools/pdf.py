@@ -1,35 +1,43 @@
-"""Print the whole book into one PDF, from the pages that `make book` staged.
+"""Print the book into one PDF, from the pages that `make book` built.
 
-    python tools/pdf.py
+    python tools/pdf.py [--site _build/site] [--output _build/dynloss.pdf]
 
-Sphinx puts all pages into one, and Chromium prints it by the book's print style. Writes `_build/dynloss.pdf`.
+Sphinx puts all pages into one, and Chromium prints it by the book's print style.
 """
 
+import argparse
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SITE = ROOT / "_build" / "site"
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome"]
+FOOTER = '<div style="width: 100%; text-align: center; font-size: 8px"><span class="pageNumber"></span></div>'
+# Pictures load when they are scrolled to, and equations when they are set: nobody scrolls here.
+READY = """async () => {
+  document.querySelectorAll("img").forEach(each => { each.loading = "eager"; });
+  await Promise.all([...document.images].map(each => each.decode().catch(() => null)));
+  if (window.MathJax) { await MathJax.startup.promise; }
+}"""
 
 
-def single_page() -> Path:
-    """All pages as one; Jupyter Book's own builder, with the pages staged by the last `make book`."""
-    if not (SITE / "_toc.yml").is_file():
-        sys.exit("nothing is staged in _build/site: run `make book` first")
+def single_page(site: Path) -> Path:
+    """All staged pages as one, by Jupyter Book's own builder."""
+    if not (site / "_toc.yml").is_file():
+        sys.exit(f"nothing is staged in {site}: run `make book` first")
     start = "from jupyter_book.cli.main import main; main()"
-    command = [sys.executable, "-c", start, "build", str(SITE), "--builder", "singlehtml", "--keep-going"]
+    command = [sys.executable, "-c", start, "build", str(site), "--builder", "singlehtml", "--keep-going"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    (page,) = list((SITE / "_build" / "singlehtml").rglob("introduction.html"))[:1] or [None]
-    if page is None:
+    built = site / "_build" / "singlehtml"
+    page = built / "book" / "introduction.html"
+    if not page.is_file():
         sys.exit(done.stdout[-3000:] + done.stderr[-3000:])
-    return page
+    return page.rename(built / "book.html")  # its pictures and scripts count from here
 
 
 def print_page(page: Path, target: Path) -> None:
-    """With Chromium, once its equations are set."""
+    """On A4, by day, with the page's headings as bookmarks."""
     from playwright import sync_api
 
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
@@ -40,13 +48,30 @@ def print_page(page: Path, target: Path) -> None:
         tab = browser.new_page(color_scheme="light")
         tab.set_default_timeout(300_000)
         tab.goto(page.as_uri(), wait_until="load")
-        tab.evaluate("async () => { if (window.MathJax) { await MathJax.startup.promise; } }")
-        margin = {"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
-        tab.pdf(path=target, format="A4", margin=margin, print_background=True, outline=True, tagged=True)
+        tab.evaluate(READY)
+        tab.pdf(
+            path=target,
+            format="A4",
+            margin={"top": "16mm", "bottom": "18mm", "left": "16mm", "right": "16mm"},
+            print_background=True,
+            display_header_footer=True,
+            header_template="<span></span>",
+            footer_template=FOOTER,
+            outline=True,
+            tagged=True,
+        )
         browser.close()
 
 
+def main() -> None:
+    """Print what the arguments name."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--site", type=Path, default=ROOT / "_build" / "site")
+    arguments.add_argument("--output", type=Path, default=ROOT / "_build" / "dynloss.pdf")
+    options = arguments.parse_args()
+    print_page(single_page(options.site), options.output)
+    print(options.output)
+
+
 if __name__ == "__main__":
-    pdf = ROOT / "_build" / "dynloss.pdf"
-    print_page(single_page(), pdf)
-    print(pdf)
+    main()

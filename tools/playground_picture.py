@@ -3,6 +3,7 @@
     python tools/playground_picture.py
 """
 
+import importlib
 import sys
 import tempfile
 from pathlib import Path
@@ -17,8 +18,7 @@ CASCADES = 3
 
 def main() -> None:
     sys.path.insert(0, str(ROOT / "tests"))
-    import browsing
-    import playground_site
+    browsing, playground_site = (importlib.import_module(name) for name in ("browsing", "playground_site"))
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = browsing.launched(playwright.chromium)

@@ -28,14 +28,15 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss import fingerprint
-from dynloss.files import whole
+from dynloss import deadline, fingerprint, ledger
+from dynloss.files import sole, whole
 from dynloss.provenance import Provenance, decoded, execution, provenance
 
 __all__ = [
     "ArchiveError",
     "ArchiveWarning",
     "NotArchived",
+    "NothingArchived",
     "Provenance",
     "canonical",
     "fetch_or_compute",
@@ -57,7 +58,19 @@ class ArchiveWarning(UserWarning):
 
 
 class NotArchived(LookupError):
-    """The archive has no fresh result, and only the archive was to be asked."""
+    """The archive has no fresh result, and only it was to be asked; ``stale`` says what changed since, if any did."""
+
+    def __init__(self, message: str, stale: str = ""):
+        super().__init__(message)
+        self.stale = stale
+
+
+class NothingArchived(NotArchived):
+    """Not even a part of the result is there."""
+
+
+class InProgress(RuntimeError):
+    """Another process is computing this result; raised where there is a deadline: there may be other work to do."""
 
 
 class ArchiveError(OSError):
@@ -89,6 +102,8 @@ def fetch_or_compute(
         ValueError: parameters without a key (NaN, arrays); a `compute` whose source cannot be read.
         ArchiveError: the folder cannot be written to; raised before anything is computed.
         NotArchived: only the archive is to be asked (`read_only`), and has no fresh result.
+        deadline.OutOfTime: the time of this process is over, before it was begun or at a checkpoint.
+        InProgress: the process has a deadline, and another process is computing the same.
     """
     import h5py  # noqa: F401  (h5netcdf writes with it, but does not ask for it: miss it now rather than after an hour)
 
@@ -97,17 +112,33 @@ def fetch_or_compute(
     if not fresh and (dataset := _read(path, parameters)) is not None:
         stale = _changed(hashes, json.loads(dataset.attrs["sources"]))
         if stale and read_only():
-            raise NotArchived(f"the archived {figure} is stale: {stale} changed since")
+            raise NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
         again = points_to_verify() or renew()
         if stale and not again:
             warn(f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. fresh=True "
                   f"(dynloss run {figure} --fresh) computes it again.")  # fmt: skip
+        _note(path, dataset, stale)
         if not stale or not again:
             return dataset.assign_attrs(origin="archived", stale=stale, path=str(path))
+    else:
+        _note(path)
     if read_only():
         raise NotArchived(f"the archive has no {figure} with these parameters")
 
+    deadline.check()
     check_writable(path.parent)
+    # The kernel of a notebook that was killed lives on for about a second.
+    with sole(path.with_name(f".{path.stem}.lock"), patience=5.0 if deadline.given() else 0.0) as alone:
+        if not alone and deadline.given():
+            raise InProgress(f"another process is computing {path}")
+        dataset, kept = _computed(figure, compute, parameters, path, hashes)
+    if kept:
+        _note(path, dataset)
+    return dataset.assign_attrs(origin="computed", stale="", path=kept)
+
+
+def _computed(figure: str, compute: Callable[..., xr.Dataset], parameters, path: Path, hashes) -> tuple[Any, str]:
+    """A new result, and where it is kept: nowhere if it could not be."""
     started = time.perf_counter()
     dataset = compute(**parameters, **_checkpoint(compute, path, hashes))
     if not isinstance(dataset, xr.Dataset):
@@ -129,7 +160,17 @@ def fetch_or_compute(
         kept = str(path)
     except (OSError, TypeError, ValueError) as error:  # what was computed must not be lost with the file
         warn(f"{figure}: computed, not archived: {error}. {RESULTS} names another folder.")
-    return dataset.assign_attrs(origin="computed", stale="", path=kept)
+    return dataset, kept
+
+
+def _note(path: Path, dataset: xr.Dataset | None = None, stale: str = "") -> None:
+    """For the ledger: whether the result is there."""
+    if dataset is None:
+        ledger.note(ledger.Request(str(path), 1, ((),)))
+    else:
+        missing: tuple = ((),) if stale else ()
+        pace, device = float(dataset.attrs["seconds"]), str(dataset.attrs["device"])
+        ledger.note(ledger.Request(str(path), 1, missing, pace, device, stale))
 
 
 def parameters_of(compute: Callable, namespace: Mapping[str, Any]) -> dict[str, Any]:
@@ -222,6 +263,17 @@ def records(figure: str, results: str | os.PathLike | None = None) -> list[dict[
         except (OSError, ValueError, KeyError):
             continue  # damaged: computed again when it is asked for
     return sorted(found, key=lambda record: record["date"], reverse=True)
+
+
+def damaged(figure: str, results: str | os.PathLike | None = None) -> list[Path]:
+    """The files of a figure in the archive that cannot be read."""
+    folder, found = results_folder(results) / figure, []
+    for path in sorted([*folder.glob("*.nc"), *folder.glob("*/*.nc")]):
+        try:
+            decoded(decode(path.read_bytes()).attrs)
+        except Exception:  # the readers have half a dozen exceptions for a damaged file
+            found.append(path)
+    return [path for path in found if path.parent.suffix != ".old"]
 
 
 def _changed(now: Mapping[str, str], then: Mapping[str, str]) -> str:

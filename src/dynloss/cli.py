@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dynloss.runner.execute import Outcome
 
 _SIZES = "smoke, quick, …; best: the largest that the archive has of each notebook, else quick."
+_OF_ONE = (" cells", "1 of 1 notebooks failed")  # how lines end that say nothing among many notebooks
 _PROFILE = click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help=_SIZES)
 _BEST = click.option("--profile", default=BEST, show_default=True, help=_SIZES)
 _FRESH = click.option("--fresh", is_flag=True, help="Compute although the archive has the result.")
@@ -123,6 +124,59 @@ def status(profile: str | None) -> None:
     click.echo(tables.plain([tables.STATUS, *rows]))
 
 
+@cli.command()
+@click.argument("names", metavar="[FIG]...", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--update", is_flag=True, help="Put on record what follows from the archive now.")
+def claims(names: Sequence[str], as_json: bool, update: bool) -> None:
+    """The paper's claims with their verdicts, and whether those on record still follow from the archive.
+
+    Exit code 1 where a verdict no longer follows, 2 where results are missing, stale or damaged.
+    """
+    import json
+
+    from dynloss.runner import answers, recorded, tables
+
+    root = profiles.find_root()
+    figures = profiles.load(root)
+    chosen = [profiles.find(figures, name) for name in names] or list(figures.values())
+    record = {} if update and not names else recorded.read(tables.results(root))
+    now = [answers.judged(figure, root) for figure in chosen]
+    if update:
+        record |= recorded.of(now)
+        recorded.write(tables.results(root), record)
+    found = recorded.rows(record, now)
+    if as_json:
+        click.echo(json.dumps([row._asdict() for row in found], indent=1, ensure_ascii=False))
+    elif found:
+        click.echo(recorded.shown(found))
+    for line in recorded.summary(found):
+        click.echo(line, err=as_json)
+    sys.exit(recorded.code(found))
+
+
+@cli.command()
+@click.argument("mine", metavar="MY_RUN", type=click.Path(path_type=Path))
+@click.argument("reference", required=False, type=click.Path(path_type=Path))
+def compare(mine: Path, reference: Path | None) -> None:
+    """Compare a re-run with the archive, or with REFERENCE: executed notebooks, folders of results, NetCDF files.
+
+    Exit code 0 where they agree, 1 where they differ, 2 where they cannot be compared.
+    """
+    from dynloss.claims.agreement import Incomparable
+    from dynloss.runner import compare as comparison
+
+    for path in (mine, reference):
+        if path is not None and not path.exists():
+            raise Misuse(f"there is no {path}")
+    try:
+        found = comparison.outcomes(mine, reference or profiles.find_root() / "results")
+    except Incomparable as error:
+        raise Misuse(str(error)) from error
+    click.echo(comparison.shown(found))
+    sys.exit(comparison.code(found))
+
+
 @cli.group()
 def sweep() -> None:
     """Sweeps over parameters and seeds."""
@@ -139,6 +193,36 @@ def sweep_status(names: Sequence[str]) -> None:
     chosen = {profiles.find(figures, name).stem for name in names}
     rows = list(tables.sweep_rows(root, chosen))
     click.echo(tables.plain([tables.SWEEPS, *rows]) if rows else "no sweeps yet")
+
+
+@cli.command()
+@click.option("--minutes", type=click.FloatRange(0), help="Compute for so long; 0: nothing. By default to the end.")
+@click.option("--plan", is_flag=True, help="Only say what is left, and what it takes on this device.")
+@click.option("--renew", is_flag=True, help="Compute anew what other code computed; the old is kept beside.")
+@click.option("--nice", default=19, show_default=True, type=click.IntRange(0, 19), help="Give way to other programs.")
+def campaign(minutes: float | None, plan: bool, renew: bool, nice: int) -> None:
+    """Compute what the archive lacks, down the list in notebooks/campaign.yml; may be killed, and goes on next time."""
+    _check_papermill()
+    from dynloss.runner import campaign as work
+    from dynloss.runner import tables
+
+    root = profiles.find_root()
+    items = work.load(root, profiles.load(root))
+    if hasattr(os, "nice"):
+        os.nice(nice)  # the notebooks' kernels inherit it
+    here = work.device()
+    mine = [item for item in items if here in item.devices]
+    if plan:
+        states = {item.label: state for item, state in work.plan(root, mine)}
+        rows = [work.row(item, states.get(item.label), here) for item in items]
+        click.echo(tables.plain([work.PLAN, *rows]))
+        return
+    failed = False
+    for item, state in work.run(root, mine, minutes, renew):
+        failed |= state.failed
+        _say(f"{item.label}: {state.left}" + ("" if state.failed else " left"))
+    if failed:
+        sys.exit(1)
 
 
 @cli.command()
@@ -184,9 +268,21 @@ def _execute(jobs: Sequence[tuple[Figure, dict]], label: str, folder: Path) -> N
 def _execute_best(figures: Sequence[Figure], root: Path, folder: Path) -> None:
     """Run notebooks, each with the largest profile that the archive has."""
     _check_papermill()
-    from dynloss.runner.best import execute_best
+    from tqdm import tqdm
 
-    _report(execute_best(figure, root, folder / f"{figure.stem}.ipynb") for figure in figures)
+    from dynloss.runner.best import execute_all, execute_best
+
+    if len(figures) == 1:
+        return _report(execute_best(figure, root, folder / f"{figure.stem}.ipynb") for figure in figures)
+    failed = 0
+    ended = tqdm(execute_all(figures, root, folder), total=len(figures), unit=" notebooks", disable=None, leave=False)
+    for _, code, said in ended:
+        failed += code != 0
+        with tqdm.external_write_mode(sys.stderr):
+            click.echo("\n".join(line for line in said.splitlines() if not line.endswith(_OF_ONE)), err=True)
+    if failed:
+        _say(f"{failed} of {len(figures)} notebooks failed")
+        sys.exit(1)
 
 
 def _check_papermill() -> None:

@@ -3,14 +3,18 @@
     with deadline.until(time.monotonic() + 60):
         …  # a training that has written a checkpoint, and finds the minute over, raises OutOfTime
 
-A run without a checkpoint is never cut off: what it has computed would be lost.
+A run without a checkpoint is never cut off: what it has computed would be lost. The environment variable
+DYNLOSS_DEADLINE, seconds since 1970, sets such a moment for a whole process, a notebook's kernel as a rule: after it
+nothing is begun.
 """
 
 import contextlib
 import math
+import os
 import time
 from collections.abc import Iterator
 
+DEADLINE = "DYNLOSS_DEADLINE"
 _moment = math.inf
 
 
@@ -31,5 +35,23 @@ def until(moment: float) -> Iterator[None]:
 
 def check() -> None:
     """Raise ``OutOfTime`` if the time is over; called where a checkpoint has just been written."""
-    if time.monotonic() >= _moment:
+    if time.monotonic() >= _moment or over():
         raise OutOfTime
+
+
+def given() -> bool:
+    """Whether this process as a whole has a deadline, be it never."""
+    return bool(os.environ.get(DEADLINE))
+
+
+def over() -> bool:
+    """Whether the time of this process as a whole is over."""
+    return left(None) == 0
+
+
+def left(minutes: float | None) -> float | None:
+    """Of so many minutes, or of no limit (None), what the process's own deadline leaves."""
+    moment = float(os.environ.get(DEADLINE) or math.inf)
+    rest = max(0.0, (moment - time.time()) / 60)
+    least = rest if minutes is None else min(minutes, rest)
+    return None if math.isinf(least) else least

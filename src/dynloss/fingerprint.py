@@ -29,6 +29,7 @@ _NO_PART = {
     "dynloss.deadline",
     "dynloss.files",
     "dynloss.fingerprint",
+    "dynloss.ledger",
     "dynloss.provenance",
 }
 _CONSTANTS = (bool, int, float, str, type(None))

@@ -121,12 +121,19 @@ def device() -> str:
 
 
 def commit() -> str:
-    """The commit of the checkout that this code stands in, "+dirty" if tracked files differ; else the version."""
+    """The commit of the checkout that this code stands in, "+dirty" if tracked files differ; else the version.
+
+    What is computed lands in `results`, and a store that gathers its files changes what is tracked there: that does not
+    count.
+    """
     command = ["git", "-C", str(Path(__file__).parent)]
     try:
         tracked = subprocess.run([*command, "ls-files", "archive.py"], capture_output=True, text=True).stdout
-        describe = [*command, "describe", "--always", "--abbrev=10", "--exclude=*", "--dirty=+dirty"]
-        found = subprocess.run(describe, capture_output=True, text=True).stdout.strip() if tracked else ""
+        name = [*command, "rev-parse", "--short=10", "HEAD"]
+        found = subprocess.run(name, capture_output=True, text=True).stdout.strip() if tracked else ""
+        differ = [*command, "diff", "--quiet", "HEAD", "--", ":/", ":(top,exclude)results"]
+        if found and subprocess.run(differ, capture_output=True).returncode:
+            found += "+dirty"
     except OSError:  # no git
         found = ""
     return found or f"none (dynloss {versions().get('dynloss', 'not installed')})"

@@ -90,6 +90,15 @@ def test_figure_pages_show_picture_provenance_and_data(notebook, parsed):
     assert re.search("computed|archive", article.get_text(), re.IGNORECASE)
 
 
+def test_pictures_to_take_along_are_as_wide_as_the_papers(notebook, parsed, site):
+    links = [link["href"] for link in parsed(notebook).select("a.download") if link["href"].endswith(".pdf")]
+    assert links
+    for link in links:
+        content = (site / "notebooks" / link).resolve().read_bytes()
+        *_, (width, height) = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", content)
+        assert float(width) == pytest.approx(6.75 * 72, abs=0.01) and float(height) <= 9 * 72  # points
+
+
 def test_colab_opens_a_tracked_notebook(notebook, parsed, root):
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     repository = project["urls"]["Repository"].removeprefix("https://github.com/")
@@ -136,4 +145,24 @@ def test_profiles_are_listed_with_their_cost(parsed, root):
 
 def test_no_placeholder_is_left(page, site):
     text = (site / f"{page}.html").read_text(encoding="utf-8")
-    assert not re.search("<!-- (status|profiles) -->", text)
+    assert not re.search("<!-- (status|profiles|scorecard|gallery|figures) -->", text)
+
+
+# Of TeX, what sets a formula and is no symbol of it.
+TYPOGRAPHY = r"""
+    \mathcal \mathbf \mathsf \vec \hat \begin \end \left \right \frac \tfrac \sum \log \nabla \partial \leq \geq
+    \cdot \approx \propto \bmod \lfloor \rfloor \quad aligned cases max e
+"""
+
+
+def symbols(tex: str) -> set[str]:
+    """The letters of a formula, Latin and Greek."""
+    bare = re.sub(r"\\text\{[^}]*\}|:label:.*", " ", tex)
+    return set(re.findall(r"\\?[A-Za-z]+", bare)) - set(TYPOGRAPHY.split())
+
+
+def test_every_symbol_of_the_equations_stands_in_the_glossary(root):
+    theory, glossary = ((root / "book" / f"{name}.md").read_text("utf-8") for name in ("theory", "glossary"))
+    equations = symbols(" ".join(re.findall(r"```\{math\}\n(.*?)```", theory, re.S)))
+    assert {"T", "A", r"\Gamma", r"\eta", r"\Theta", "W", "P"} <= equations
+    assert equations <= symbols(" ".join(re.findall(r"\$([^$]+)\$", glossary)))

@@ -8,6 +8,7 @@ from dynloss import claims
 from dynloss.claims import Verdict
 from dynloss.datasets import spiral, spiral_validation
 from dynloss.dynamics import Instability, PowerLaw
+from dynloss.experiments import scaling
 from dynloss.figures.phase_diagram import Region
 
 YES, NO, OPEN, SCALE = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.UNDECIDED, Verdict.NOT_TESTABLE
@@ -40,13 +41,13 @@ REGION = Region(250, 25, 70)
 
 @pytest.mark.parametrize(
     ("static", "oscillating", "expected"),
-    [(0.73, 0.79, [YES] * 5), (0.79, 0.73, [NO, NO, YES, NO, NO])],
+    [(0.73, 0.79, [YES] * 6), (0.79, 0.73, [NO, NO, YES, NO, NO, NO])],
 )
 def test_figure_1(static, oscillating, expected):
     judge = claims.cifar_phase_diagram.judge
     assert verdicts(judge(plane(static, oscillating), POINT, REGION, PAPER)) == expected
     reduced = judge(plane(static, oscillating), POINT, REGION, PAPER | {"channels": 16})
-    assert verdicts(reduced) == [*expected[:2], SCALE, SCALE, SCALE]
+    assert verdicts(reduced) == [*expected[:2], SCALE, SCALE, SCALE, SCALE]
     assert "16 channels" in reduced.scale
 
 
@@ -73,10 +74,10 @@ def test_figure_2():
 
 def spiral_plane(static, inside, corner, validation_static, validation_inside):
     """Over T and A: static at 1, something inside the region, and a corner of large A with short T."""
-    period, amplitude = np.array([10.0, 100.0]), np.array([1.0, 10.0, 100.0])
+    period, amplitude = np.array([10.0, 100.0]), np.array([1.0, 10.0, 25.0, 100.0])
 
     def values(low, high):
-        mean = np.array([[low, high, corner], [low, high, high]])
+        mean = np.array([[low, high, high + 0.001, corner], [low, high, high + 0.001, high]])
         return scattered(mean, ("period", "amplitude"))
 
     data = {"accuracy": values(static, inside), "validation_accuracy": values(validation_static, validation_inside)}
@@ -93,56 +94,75 @@ def test_figure_3():
         "narrow": spiral_plane(0.65, 0.99, 0.4, 0.6, 0.9),
         "wide": spiral_plane(1.0, 1.0, 0.9, 0.93, 0.95),
     }
-    assert verdicts(judge(agreeing, WIDTHS, SETTINGS)) == [YES] * 7
+    assert verdicts(judge(agreeing, WIDTHS, SETTINGS)) == [YES] * 9
     contrary = {
         "narrow": spiral_plane(0.9, 0.5, 0.99, 0.9, 0.5),
         "wide": spiral_plane(0.7, 1.0, 0.9, 0.95, 0.93),
     }
-    assert verdicts(judge(contrary, WIDTHS, SETTINGS)) == [NO] * 7
+    assert verdicts(judge(contrary, WIDTHS, SETTINGS)) == [NO] * 9
     assert verdicts(judge(agreeing, WIDTHS, SETTINGS | {"steps": 200}))[2:6] == [SCALE] * 4
     level = agreeing | {"wide": spiral_plane(1.0, 1.0, 0.9, 0.94, 0.94)}
     level["wide"]["validation_accuracy"] = level["wide"].validation_accuracy + xr.DataArray(
-        np.outer([0, 0.01, 0.01], [-1, 1, -1, 1, -1, 1]), dims=("amplitude", "seed")
+        np.outer([0, 0.01, 0.01, 0.01], [-1, 1, -1, 1, -1, 1]), dims=("amplitude", "seed")
     )
     assert verdicts(judge(level, WIDTHS, SETTINGS))[1] == OPEN
 
 
 def learning_run(period=100, cycles=14, quiet_from=10, reverse=False):
-    """λ_max falls and rises in every period; the kernel rises until a cascade, and falls in it."""
-    phase = np.tile(np.linspace(0, 1, period, endpoint=False), cycles)
-    curvature = 1 + np.abs(2 * phase - 1) * (-1 if reverse else 1)
-    kernel = np.where(phase < 0.8, phase, 4 * (1 - phase)) * (-1 if reverse else 1) + 2
-    steps = period * cycles
+    """In every period λ_max and the loss fall and rise; the kernel rises until a cascade, and falls in it.
+
+    In a cascade the loss alternates between two branches; after the last one the valleys are wider. In reverse nothing
+    of this holds.
+    """
+    steps = np.arange(period * cycles)
+    phase, cycle = steps % period / period, steps // period
+    wave = np.abs(2 * phase - 1)
+    bounce = np.where((phase >= 0.8) | (phase <= 0.1), 0.5 * (-1.0) ** steps, 0)
+    curvature = np.where(cycle < quiet_from, 1.0, 0.5) * (1 + wave)
+    kernel = (1 + cycle) * np.where(phase < 0.8, phase, 4 * (1 - phase))
+    accuracy = np.linspace(0.3, 1.0, len(steps))
+    static = np.linspace(1.0, 0.1, len(steps)) + phase * (cycle < quiet_from)
+    at, places = [1.9, 2.0], (0.8, 1.1)
+    if reverse:
+        curvature, kernel, bounce = np.where(cycle < 10, 1.0, 4.0) * (2 - wave), 1 + phase, 0
+        accuracy, static = 0.3 + 0.3 * phase, np.linspace(1.0, 0.1, len(steps))
+        at, places = [1.9, 3.9], (0.1, 0.8)
     run = xr.Dataset(
         {
             "hessian_eigenvalues": (("step", "rank"), curvature[:, None]),
             "ntk_eigenvalues": (("step", "ntk_rank"), kernel[:, None]),
-            "accuracy": ("step", np.linspace(0.3, 0.3 if reverse else 1.0, steps)),
+            "loss": ("step", 1 - wave if reverse else 2 + wave + bounce),
+            "static_loss": ("step", static),
+            "accuracy": ("step", accuracy),
         },
-        coords={"step": np.arange(steps)},
-        attrs={"scale": "1 seed", "steps": steps},
+        coords={"step": steps},
+        attrs={"scale": "1 seed", "steps": len(steps)},
     )
-    at = [1.9, 3.9] if reverse else [1.9, 2.0]
-    cascades = [Instability(period * i + 80, period * i + 99, *at) for i in range(quiet_from)]
-    return run, cascades
+    first, last = (round(each * period) for each in places)
+    return run, [Instability(period * i + first, period * i + last, *at) for i in range(quiet_from)]
+
+
+SCALED = (0, 6, 15, 16)  # of the claims of Figure 4, those that take the paper's scale
 
 
 def test_figure_4():
     settings = claims.learning_dynamics.PAPER | {"period": 100, "steps": 1400}
     run, cascades = learning_run()
-    monkey = claims.learning_dynamics.judge(run, cascades, settings)
-    assert verdicts(monkey) == [SCALE, YES, YES, YES, YES, YES, SCALE]
+    agreeing = verdicts(claims.learning_dynamics.judge(run, cascades, settings))
+    assert agreeing == [SCALE if place in SCALED else YES for place in range(18)]
     run, cascades = learning_run(reverse=True)
-    assert verdicts(claims.learning_dynamics.judge(run, cascades, settings)) == [SCALE, NO, NO, NO, NO, NO, SCALE]
-    assert "No cascade" in claims.learning_dynamics.judge(run, [], settings).summary
+    contrary = verdicts(claims.learning_dynamics.judge(run, cascades, settings))
+    assert contrary == [SCALE if place in SCALED else NO for place in range(18)]
+    none = claims.learning_dynamics.judge(run, [], settings)
+    assert "No cascade" in none.summary and YES not in verdicts(none)
 
 
 def test_figure_4_at_the_papers_scale():
     run, cascades = learning_run(period=5000)
     settings = claims.learning_dynamics.PAPER
-    assert verdicts(claims.learning_dynamics.judge(run, cascades, settings))[0::6] == [YES, YES]
-    run, cascades = learning_run(period=5000, quiet_from=14, reverse=True)
-    assert verdicts(claims.learning_dynamics.judge(run, cascades, settings))[0::6] == [NO, NO]
+    assert verdicts(claims.learning_dynamics.judge(run, cascades, settings)) == [YES] * 18
+    run, cascades = learning_run(period=5000, quiet_from=13, reverse=True)
+    assert verdicts(claims.learning_dynamics.judge(run, cascades, settings)) == [NO] * 18
 
 
 def threshold_networks(ratio=1.0):
@@ -166,18 +186,19 @@ def test_figure_5():
     law = PowerLaw(-0.92, -0.95, -0.88, 2.0, 18)
     laws = {mark: {"100 units": law, "1000 units": law} for mark in ("0.1", "0.1/η")}
     runs = {"100 units": static_run(3.0, 0.5), "1000 units": static_run(1.0, 1.0)}
-    assert verdicts(judge(threshold_networks(), laws, runs, settings)) == [YES] * 7
-    off = PowerLaw(-1.04, -1.06, -1.02, 2.0, 18)
+    assert verdicts(judge(threshold_networks(), laws, runs, settings)) == [YES] * 8
+    off = PowerLaw(-1.24, -1.26, -1.22, 2.0, 18)
     other = {mark: {"100 units": off, "1000 units": off} for mark in laws}
     swapped = {"100 units": runs["1000 units"], "1000 units": runs["100 units"]}
-    assert verdicts(judge(threshold_networks(1.5), other, swapped, settings)) == [NO] * 7
+    assert verdicts(judge(threshold_networks(1.5), other, swapped, settings)) == [NO] * 8
     none = {"0.1": {}, "0.1/η": {}}
     assert verdicts(judge(threshold_networks(), none, runs, settings))[:2] == [Verdict.NOT_COMPUTED] * 2
 
 
 def test_figure_s3():
-    epochs = np.array([0, 50, 100, 110, 120])
+    epochs = np.array([0, 60, 100, 110, 120])
     static, tilted = [0.1, 0.52, 0.50, 0.50, 0.50], [0.1, 0.3, 0.45, 0.53, 0.54]
+    calm = [0.1, 0.3, 0.31, 0.32, 0.33]
 
     def both(first, second):
         values = scattered(np.array([first, second]), ("amplitude", "epoch"), spread=0.001)
@@ -185,8 +206,10 @@ def test_figure_s3():
         return xr.Dataset(data, coords={"amplitude": [1.0, 50.0], "epoch": epochs}, attrs={"scale": "6 seeds"})
 
     judge = claims.stopping_oscillations.judge
-    assert verdicts(judge(both(static, tilted), 50.0, 100, PAPER)) == [YES] * 6
-    assert verdicts(judge(both(tilted, [0.1, 0.6, 0.55, 0.5, 0.45]), 50.0, 100, PAPER)) == [NO, NO, NO, OPEN, NO, NO]
+    assert verdicts(judge(both(static, tilted), 50.0, 100, PAPER)) == [YES] * 7
+    assert verdicts(judge(both(static, calm), 50.0, 100, PAPER))[6] == NO
+    contrary = both(tilted, [0.1, 0.6, 0.55, 0.5, 0.45])
+    assert verdicts(judge(contrary, 50.0, 100, PAPER))[:6] == [NO, NO, NO, OPEN, NO, NO]
 
 
 def test_figure_s4():
@@ -198,9 +221,9 @@ def test_figure_s4():
         return xr.Dataset({"test_accuracy": noise + wobble}, coords=coords, attrs={"scale": "8 seeds"})
 
     judge, paper = claims.wide_resnet.judge, claims.wide_resnet.PAPER
-    assert verdicts(judge(of(0.0), 200.0, paper)) == [YES, YES, YES]
-    assert verdicts(judge(of(0.02), 200.0, paper)) == [NO, NO, YES]
-    assert verdicts(judge(of(0.02), 200.0, paper | {"images": "generated"})) == [SCALE] * 3
+    assert verdicts(judge(of(0.0), 200.0, paper)) == [YES, YES, YES, SCALE, SCALE]
+    assert verdicts(judge(of(0.02), 200.0, paper)) == [NO, NO, YES, SCALE, SCALE]
+    assert verdicts(judge(of(0.02), 200.0, paper | {"images": "generated"})) == [SCALE] * 5
 
 
 def test_other_data_say_what_they_gain():
@@ -212,3 +235,71 @@ def test_other_data_say_what_they_gain():
     assert "4 units: yes (+0.100" in claims.own_data.judge(results, 300).summary
     rows = claims.own_data.gains(results)
     assert rows[1]["gain"].startswith("+0.100") and rows[1]["gain at the same rate"].startswith("+0.050")
+
+
+def readings_of(static, inside, gain_elsewhere):
+    """Networks of one width over a grid that holds the region: what oscillations gain, on each validation set."""
+    coords = {"period": [10.0, 100.0, 1500.0], "amplitude": [1.0, 5.0, 15.0], "validation": ["midway", "uniform"]}
+    accuracy = np.full((3, 3), inside)
+    accuracy[:, 0] = static
+    validation = np.repeat(accuracy[..., None], 2, axis=-1)
+    validation[:, 1:, 1] += gain_elsewhere
+    data = {
+        "accuracy": scattered(accuracy, ("period", "amplitude")),
+        "validation_accuracy": scattered(validation, ("period", "amplitude", "validation")),
+    }
+    found = xr.Dataset(data, coords=coords)
+    # Each network has noise of its own, so that gains have an interval.
+    return found + 0.001 * xr.DataArray(np.random.RandomState(0).randn(3, 6), dims=("amplitude", "seed"))
+
+
+@pytest.mark.parametrize(
+    ("static", "inside", "elsewhere", "expected"),
+    [(0.65, 0.99, 0, [YES] * 3), (0.5, 0.5, 0, [OPEN, NO, NO]), (0.5, 0.5, 0.1, [YES, NO, NO]),
+     (0.9, 0.5, 0, [NO, NO, NO])],
+)  # fmt: skip
+def test_other_readings_of_figure_3(static, inside, elsewhere, expected):
+    ways = {"the book's": readings_of(static, inside, elsewhere), "no stop": readings_of(static, inside, 0)}
+    settings = {"narrow": 100, "wide": 1000, "steps": 35_000}
+    judge = claims.spiral_readings.judge
+    assert verdicts(judge({"narrow": ways, "wide": ways}, settings)) == expected
+    rows = claims.spiral_readings.table({"wide": ways})
+    assert [(row["training"], row["validation set"]) for row in rows] == [
+        ("the book's", "midway"), ("the book's", "uniform"), ("no stop", "midway")
+    ]  # fmt: skip
+
+
+def test_the_more_readings_the_wider_each_interval():
+    one = {"the book's": readings_of(0.5, 0.5, 0).sel(validation=["midway"])}
+    two = {"the book's": readings_of(0.5, 0.5, 0)}
+    alone, among = (claims.spiral_readings.gains(ways, "wide")[0] for ways in (one, two))
+    assert alone.mean == among.mean and alone.margin < among.margin
+
+
+def test_the_scaling_of_figure_1():
+    ladders = scaling.ladders({"batch_size": 256}, [9400, 31_360, 62_720], [2000, 8000, 32_000], [8, 16, 32])
+    slope = scattered([0.01, 0.0, 0.02], ("quantity",)).assign_coords(quantity=list(ladders))
+    for gain, expected in ((0.06, YES), (0.0, NO)):
+        end = xr.Dataset({"gain": scattered(gain, ()), "slope": slope})
+        findings = claims.cifar_scaling.judge(ladders, {}, end, "cifar10")
+        assert verdicts(findings) == [expected] and "+0.0100 ±" in findings.summary
+    assert verdicts(claims.cifar_scaling.judge(ladders, {}, end, "generated")) == [SCALE]
+
+
+def test_the_opponents_of_figure_1():
+    names = claims.cifar_opponent
+    curves = {
+        names.STATIC: scattered([0.5, 0.6, 0.55], ("epoch",)),
+        names.TUNED: scattered([0.5, 0.62, 0.61], ("epoch",)),
+        names.OSCILLATING: scattered([0.4, 0.5, 0.63], ("epoch",)),
+    }
+    arms = names.arms(curves, {names.STATIC: 1, names.TUNED: 1})
+    means = {name: round(float(values.mean()), 3) for name, values in arms.items()}
+    assert means == {"static": 0.55, "static, stopped early": 0.6, "static, tuned": 0.61,
+                     "static, tuned, stopped early": 0.62, "oscillating": 0.63}  # fmt: skip
+    gains = {name: round(float(values.mean()), 3) for name, values in names.gains(arms).items()}
+    assert gains == {"static": 0.08, "static, stopped early": 0.03}
+    findings = names.judge(arms, {names.STATIC: {"peak_rate": 0.05, "weight_decay": 0.002}}, "small")
+    assert "static, stopped early loss" in findings.summary and findings.claims == ()
+    assert findings.scale == "small; tuned: static: peak rate 0.05, weight decay 0.002"
+    assert names.judge({}, {}, "small").summary == "Not computed yet."

@@ -19,8 +19,9 @@ def calls():
 
 @pytest.fixture
 def sweep(calls, tmp_path):
-    def counted(x, seed):
+    def counted(x, seed, pause=0.0):
         calls.append((x, seed))
+        time.sleep(pause)
         return {"value": x + seed}
 
     return functools.partial(sweeps.run, "plan", counted, vectorize=False, progress=False, results=tmp_path)
@@ -64,3 +65,25 @@ def test_progress_counts_points_and_hours(sweep):
     assert table["x"].tolist() == ["1", "1, 2", "1, 2"]
     assert table["points"].tolist() == [1, 2, 6] and table["computed"].tolist() == [1, 2, 2]
     assert table["hours, at the pace so far"].tolist() == [0.5, 1.0, 3.0]
+
+
+def test_sweeps_in_turn_share_their_minutes(sweep, calls):
+    """The second is begun although the time is over, and only read once it has something."""
+    jobs = {
+        name: functools.partial(sweep, axes={"x": [x]}, seeds=range(count), constants={"pause": pause})
+        for name, x, count, pause in (("slow", 1.0, 300, 0.05), ("late", 2.0, 300, 0.0))
+    }
+    assert list(sweeps.in_turn(jobs, minutes=0.2 / 60)) == ["slow", "late"]
+    first = list(calls)
+    assert {x for x, _ in first} == {1, 2} and len(first) < 600
+    assert not sweeps.in_turn(jobs, minutes=0)["slow"].done.all()
+    assert calls == first
+    jobs["slow"] = functools.partial(jobs["slow"], seeds=range(1))
+    found = sweeps.in_turn(jobs)
+    assert bool(found["late"].done.all()) and len(set(calls)) == len(calls)
+
+
+def test_sweeps_in_turn_without_any_point(sweep, monkeypatch):
+    job = functools.partial(sweep, axes={"x": [1.0]}, seeds=range(1))
+    with pytest.raises(sweeps.SweepError, match="holds no point"):
+        sweeps.in_turn({"one": job, "two": job}, minutes=0)

@@ -9,17 +9,28 @@ from dynloss.claims.findings import Answer, Claim, Findings, Verdict
 from dynloss.claims.verdicts import at_least, exists, none_positive, number, positive
 
 FIGURES = (
+    "cifar_opponent",
     "cifar_phase_diagram",
+    "cifar_scaling",
     "spiral_dataset",
     "spiral_phase_diagram",
+    "spiral_readings",
     "learning_dynamics",
     "curvature_threshold",
     "hessian_eigenvalues",
     "myrtle_bifurcations",
     "stopping_oscillations",
     "wide_resnet",
+    "statements",
     "own_data",
     "unequal_classes",
+    "cascades_edge",
+    "cascades_two_step",
+    "cascades_kernel",
+    "squared_error",
+    "central_flow",
+    "useful_cascades",
+    "beyond",
 )
 __all__ = [
     "Answer",

@@ -38,6 +38,7 @@ class Claim(NamedTuple):
         paper: the paper's value or sign.
         here: what was measured, with its interval.
         verdict: whether the two agree.
+        tolerance: when they count as agreeing, and why so.
     """
 
     statement: str
@@ -45,6 +46,7 @@ class Claim(NamedTuple):
     paper: str
     here: str
     verdict: Verdict
+    tolerance: str = ""
 
 
 @dataclass(frozen=True)

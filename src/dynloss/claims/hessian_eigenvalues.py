@@ -11,6 +11,7 @@ from dynloss.claims.findings import Claim, Findings
 from dynloss.claims.verdicts import exists
 
 MOST = 0.5  # the share of cascades from which on something happens as a rule
+RULE = "in more than half of them"
 CLOSE = 0.1  # of a cascade's length: as near as two events must be to count as one
 
 
@@ -30,13 +31,14 @@ def judge(run: xr.Dataset, crossings: pd.DataFrame, settings: Mapping[str, Any])
     median = float(np.median(shares)) if len(shares) else float("nan")
     claims = (
         Claim("A second eigenvalue crosses the threshold in the cascades", where, "in the cascades",
-              f"{crossed['₂']} of {number}", exists(crossed["₂"] > MOST * number, testable=number > 0)),
+              f"{crossed['₂']} of {number}", exists(crossed["₂"] > MOST * number, testable=number > 0), RULE),
         Claim("… and where it does, the second bifurcation begins: the loss leaves its two branches", where,
               f"at once (within {CLOSE:.0%} of the cascade)",
               f"{median:+.0%} of the cascade, median of {len(complete)}".replace("nan%", "–"),
-              exists(abs(median) <= CLOSE, testable=len(complete) > 0)),
+              exists(abs(median) <= CLOSE, testable=len(complete) > 0),
+              "a tenth of a cascade is as near as two events can be told apart by eye"),
         Claim("A third eigenvalue follows", where, "in the cascades",
-              f"{crossed['₃']} of {number}", exists(crossed["₃"] > MOST * number, testable=number > 0)),
+              f"{crossed['₃']} of {number}", exists(crossed["₃"] > MOST * number, testable=number > 0), RULE),
     )  # fmt: skip
     return Findings(
         "figS1_hessian_eigenvalues",

@@ -8,20 +8,24 @@ import xarray as xr
 
 from dynloss import dynamics
 from dynloss.claims.findings import Claim, Findings
-from dynloss.claims.verdicts import exists
+from dynloss.claims.verdicts import AS_A_RULE, exists
 from dynloss.dynamics import Instability
 
 PAPER = {"width": 100, "period": 5000, "amplitude": 70.0, "learning_rate": 1.0, "steps": 70_000}
 ABOUT_TEN = (7, 13)
 MOST = 0.8  # the share of cases from which on something happens as a rule
 NEARLY_PERFECT = 0.95
+ROUGHLY = 0.05  # how far an accuracy that is "roughly constant" may move
+IN_A_ROW = 10  # flips of the sign of a change
+SMALL = 0.1  # of the changes in a cascade: a change that is small beside them
+WHERE, KERNEL = "Section III.B, Figure 4", "Section III.D, Figure 4 (f)"
 
 
 def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[str, Any]) -> Findings:
     """The claims of Figure 4, from one run.
 
     Args:
-        run: ``hessian_eigenvalues``, ``ntk_eigenvalues`` and ``accuracy`` at every step.
+        run: ``hessian_eigenvalues``, ``ntk_eigenvalues``, ``loss`` and ``accuracy`` at every step.
         cascades: of the run.
         settings: of the experiment.
     """
@@ -29,27 +33,30 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
     period, steps, rate = settings["period"], settings["steps"], settings["learning_rate"]
     last = cascades[-1].end if cascades else 0
     quiet = (steps - last) / period
-    where = "Section III.B, Figure 4"
-    widens, narrows = valley(run, period, last)
+    widens, narrows = halves(run.hessian_eigenvalues.values[:, 0], period, last)
     rises, falls = kernel(run, cascades, period)
     marks = dynamics.curvature_at_marks(list(cascades))
     threshold = dynamics.threshold(list(cascades))
     spread = float(np.std(marks) / np.mean(marks)) if len(marks) else float("nan")
     accuracy = float(run.accuracy[-1])
     claims = (
-        Claim("About ten cascades of instabilities, and then none", where, "≈ 10",
+        Claim("About ten cascades of instabilities, and then none", WHERE, "≈ 10",
               f"{len(cascades)}, the last {quiet:.1f} periods before the end",
-              exists(ABOUT_TEN[0] <= len(cascades) <= ABOUT_TEN[1] and quiet > 2, testable=testable)),
-        Claim("A cascade starts and ends where the largest Hessian eigenvalue crosses a threshold", "Figure 4 (e)",
+              exists(ABOUT_TEN[0] <= len(cascades) <= ABOUT_TEN[1] and quiet > 2, testable=testable),
+              f"{ABOUT_TEN[0]} to {ABOUT_TEN[1]}, and more than two periods without: seeds differ by some"),
+        Claim("A cascade starts and ends where the largest Hessian eigenvalue crosses a threshold", f"{WHERE} (e)",
               "one threshold", f"{threshold.value:.2f}, spread of the marks {100 * spread:.0f} %",
-              exists(bool(cascades) and spread < 0.25)),
-        Claim("The valley widens in the first half of a period (λ_max falls)", where, "always", **_share(widens)),
-        Claim("… and narrows in the second half (λ_max rises)", where, "always", **_share(narrows)),
-        Claim("The NTK's largest eigenvalue rises until a cascade starts", "Section III.D, Figure 4 (f)",
-              "each of the first ten", **_share(rises)),
-        Claim("… and falls in it", "Section III.D, Figure 4 (f)", "each of the first ten", **_share(falls)),
-        Claim("In the end the training accuracy is nearly perfect", where, f"≥ {NEARLY_PERFECT:g}",
-              f"{accuracy:.3f}", exists(accuracy >= NEARLY_PERFECT, testable=testable)),
+              exists(bool(cascades) and spread < 0.25), "a spread below 25 %: less than half the way to 0 or to 2λ"),
+        Claim("The valley widens in the first half of a period (λ_max falls)", WHERE, "always", **_share(widens)),
+        Claim("… and narrows in the second half (λ_max rises)", WHERE, "always", **_share(narrows)),
+        Claim("The NTK's largest eigenvalue rises until a cascade starts", KERNEL, "each of the first ten",
+              **_share(rises)),
+        Claim("… and falls in it", KERNEL, "each of the first ten", **_share(falls)),
+        Claim("In the end the training accuracy is nearly perfect", WHERE, f"≥ {NEARLY_PERFECT:g}",
+              f"{accuracy:.3f}", exists(accuracy >= NEARLY_PERFECT, testable=testable),
+              f"“nearly perfect” is taken as {NEARLY_PERFECT:g} or more"),
+        *_descent(run, cascades, period, last),
+        *_bounces(run, cascades, period, threshold.value, testable),
     )  # fmt: skip
     return Findings(
         "fig04_learning_dynamics",
@@ -64,18 +71,81 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
     )
 
 
-def valley(run: xr.Dataset, period: int, until: int) -> tuple[list[bool], list[bool]]:
-    """Of each whole period up to a step: whether λ_max falls in its first half, and rises in its second.
+def _descent(run: xr.Dataset, cascades: Sequence[Instability], period: int, last: int) -> tuple[Claim, ...]:
+    """What the loss and the accuracy do in the halves of a period."""
+    sinks, rises = halves(run.loss.values, period, last)
+    moved = [float(np.ptp(part)) for part in _tenths(run.accuracy.values, period, last)[:, 2:5]]
+    change, inside = np.abs(np.diff(run.loss.values)), _inside(run, cascades)[1:]
+    first_half = (run.step.values[1:] % period < period / 2) & ~inside & (run.step.values[1:] <= last)
+    small = float(np.median(change[first_half]) / np.median(change[inside])) if inside.any() else float("nan")
+    static = run.static_loss.values
+    crossed = [bool(static[start : start + period].max() > static[start]) for start in _starts(period, last)]
+    return (
+        Claim("The valley sinks in the first half of a period (the loss falls)", f"{WHERE} (b)", "always",
+              **_share(sinks)),
+        Claim("… and rises in the second half, although the network descends", f"{WHERE} (b)", "always",
+              **_share(rises)),
+        Claim("In the first half the loss changes little from step to step", f"{WHERE} (c)", "small",
+              f"{small:.1%} of the change in a cascade (medians)".replace("nan%", "–"),
+              exists(small <= SMALL, testable=bool(np.isfinite(small))), f"at most {SMALL:.0%} of that in a cascade"),
+        Claim("… and the training accuracy is roughly constant", f"{WHERE} (d)", "roughly constant",
+              f"it moves by {max(moved, default=float('nan')):.3f} at most", **_rule([m <= ROUGHLY for m in moved]),
+              tolerance=f"within {ROUGHLY:g} in the medians over tenths of a period, once a cascade has ended"),
+        Claim("Descending on the moving landscape, the network crosses barriers of the static one", "Section I",
+              "it can", f"the static loss rises on the way in {sum(crossed)} of {len(crossed)} periods, from "
+              f"{static[0]:.2f} to {static.max():.1f} at most, and ends at {static[-1]:.3f}",
+              exists(any(crossed) and bool(static[-1] < static[0]), testable=bool(crossed)),
+              "it has risen in at least one period, and ends below its start"),
+    )  # fmt: skip
+
+
+def _bounces(
+    run: xr.Dataset, cascades: Sequence[Instability], period: int, threshold: float, testable: bool
+) -> tuple[Claim, ...]:
+    """Where the cascades are, how the loss bounces in them, and what they leave behind."""
+    curvature, ntk = run.hessian_eigenvalues.values[:, 0], run.ntk_eigenvalues.values[:, 0]
+    second = [each.start % period >= period / 2 for each in cascades]
+    ended = [
+        bool(each.end % period < period / 2 and curvature[min(each.end + period // 10, len(curvature) - 1)] < threshold)
+        for each in cascades
+    ]
+    after = curvature[cascades[-1].end + period // 10 :] if cascades else curvature
+    rows = [_alternation(run.loss.values[each.start : each.end + 1]) for each in cascades]
+    starts = np.array([each.curvature_at_start for each in cascades])
+    kernels = ntk[[each.start for each in cascades]] if cascades else np.array([])
+    spreads = [float(np.std(each) / np.mean(each)) if len(each) > 1 else float("nan") for each in (starts, kernels)]
+    middles = curvature[period // 2 :: period][: len(curvature) // period - 1]  # without the last, static period
+    wider = float(middles[-3:].mean() / middles[:3].mean()) if len(middles) >= 6 else float("nan")
+    return (
+        Claim("A cascade starts in the second half of a period", WHERE, "each", **_share(second)),
+        Claim("… and ends early in the next, when the valley of the new class has widened", WHERE, "each",
+              **_share(ended)),
+        Claim("The loss has two branches, visited alternately at each step", "Section III.C, Figure 4 (c)", "in each",
+              f"it alternates for {min(rows, default=0)} to {max(rows, default=0)} steps in a row",
+              **_rule([each >= IN_A_ROW for each in rows]),
+              tolerance=f"its change flips sign {IN_A_ROW} times in a row: by chance once in {2**IN_A_ROW:,}"),
+        Claim("After the last cascade λ_max stays below the threshold", WHERE, "never exceeds it",
+              f"largest {float(after.max()) if len(after) else float('nan'):.2f}, threshold {threshold:.2f}",
+              exists(bool(cascades) and len(after) > 0 and float(after.max()) <= threshold, testable=testable),
+              "at no step"),
+        Claim("The network ends in wider valleys: the eigenvalues of the Hessian decrease", "Section I; abstract",
+              "decrease", f"λ_max amid a period: the last three are {wider:.2f} of the first three",
+              exists(wider < 1, testable=testable and bool(np.isfinite(wider))), "below 1; one cycle against another"),
+        Claim("The NTK's eigenvalue differs from onset to onset, unlike the Hessian's", KERNEL, "not the same",
+              f"spread at the onsets: NTK {spreads[1]:.0%}, Hessian {spreads[0]:.0%}".replace("nan%", "–"),
+              exists(spreads[1] > 2 * spreads[0], testable=bool(np.isfinite(spreads[0]))),
+              "more than twice the Hessian's spread"),
+    )  # fmt: skip
+
+
+def halves(values: np.ndarray, period: int, until: int) -> tuple[list[bool], list[bool]]:
+    """Of each whole period up to a step: whether a quantity falls in its first half, and rises in its second.
 
     Medians over tenths of the period are compared: the first, the fifth, and the last.
     """
-    curvature = run.hessian_eigenvalues.values[:, 0]
-    widens, narrows = [], []
-    for start in range(0, until - period + 1, period):
-        tenths = [np.median(part) for part in np.array_split(curvature[start : start + period], 10)]
-        widens.append(bool(tenths[4] < tenths[0]))
-        narrows.append(bool(tenths[9] > tenths[4]))
-    return widens, narrows
+    tenths = _tenths(values, period, until)
+    falls = [bool(each[4] < each[0]) for each in tenths]
+    return falls, [bool(each[9] > each[4]) for each in tenths]
 
 
 def kernel(run: xr.Dataset, cascades: Sequence[Instability], period: int) -> tuple[list[bool], list[bool]]:
@@ -94,6 +164,32 @@ def kernel(run: xr.Dataset, cascades: Sequence[Instability], period: int) -> tup
     return rises, falls
 
 
+def _starts(period: int, until: int) -> range:
+    return range(0, until - period + 1, period)
+
+
+def _tenths(values: np.ndarray, period: int, until: int) -> np.ndarray:
+    """(periods, 10): medians over tenths of each whole period up to a step."""
+    starts = _starts(period, until)
+    parts = [np.array_split(values[start : start + period], 10) for start in starts]
+    return np.array([[np.median(part) for part in each] for each in parts]).reshape(len(starts), 10)
+
+
+def _inside(run: xr.Dataset, cascades: Sequence[Instability]) -> np.ndarray:
+    step = run.step.values
+    return np.any([np.zeros(len(step), bool), *((step >= c.start) & (step <= c.end) for c in cascades)], axis=0)
+
+
+def _alternation(loss: np.ndarray) -> int:
+    """The longest row of steps over which the change of the loss flips sign each time."""
+    change = np.diff(loss)
+    flips = change[1:] * change[:-1] < 0
+    return max((len(row) - 1 for row in np.split(np.r_[False, flips], 1 + np.flatnonzero(~flips))), default=0)
+
+
+def _rule(cases: Sequence[bool]) -> dict[str, Any]:
+    return {"verdict": exists(bool(cases) and float(np.mean(cases)) >= MOST, testable=bool(cases))}
+
+
 def _share(cases: Sequence[bool]) -> dict[str, Any]:
-    there = bool(cases) and float(np.mean(cases)) >= MOST
-    return {"here": f"{sum(cases)} of {len(cases)}", "verdict": exists(there, testable=bool(cases))}
+    return {"here": f"{sum(cases)} of {len(cases)}", **_rule(cases), "tolerance": AS_A_RULE}

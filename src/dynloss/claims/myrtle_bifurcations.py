@@ -33,13 +33,14 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
     claims = (
         Claim("Bifurcations are clearly present in the accuracy", where,
               f"it changes at least {TIMES} times as much a step inside the cascades",
-              f"{inside:.4f} inside, {outside:.4f} outside", exists(inside > TIMES * outside)),
+              f"{inside:.4f} inside, {outside:.4f} outside", exists(inside > TIMES * outside),
+              f"{TIMES} times: clear to the eye"),
         Claim("They occur when the largest eigenvalue of the Hessian crosses a threshold", where,
               "λ₁ exceeds 2/η before every cascade", f"{preceded} of {len(cascades)}",
-              exists(bool(cascades) and preceded == len(cascades))),
+              exists(bool(cascades) and preceded == len(cascades)), "every one; λ₁ is measured every few steps"),
         Claim("… and nothing bounces below it", where, "λ₁ is above 2/η mostly inside the cascades",
               f"{above_inside:.0%} of the measurements inside, {above_outside:.0%} outside",
-              exists(above_inside > 2 * above_outside)),
+              exists(above_inside > 2 * above_outside), "twice as often inside"),
     )  # fmt: skip
     photographs = "images" if settings["images"] == "cifar10" else "generated images"
     return Findings(

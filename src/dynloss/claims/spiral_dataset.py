@@ -17,14 +17,15 @@ def judge(data: xr.Dataset) -> Findings:
     inputs, labels = training.inputs.values, training.labels.values
     counts = np.bincount(labels.astype(int))
     straight, neighbour = linear_accuracy(inputs, labels), neighbour_accuracy(data)
-    where = "Section III.B, Figure 2"
+    where = "Section III.A, Figure 2"
     claims = (
         Claim("Straight lines do not tell the classes apart (the best linear fit, training accuracy)", where,
-              "far below 1", f"{straight:.2f}", exists(straight < 0.75)),
+              "far below 1", f"{straight:.2f}", exists(straight < 0.75),
+              "below 0.75; the paper has no number"),
         Claim("The arms do: the nearest training point has the class of a validation point", where,
-              "nearly always", f"{neighbour:.3f}", exists(neighbour >= 0.95)),
+              "nearly always", f"{neighbour:.3f}", exists(neighbour >= 0.95), "0.95 or more; the paper has no number"),
         Claim("As many points of every class, and three classes", where, "3 × 100",
-              f"{len(counts)} × {counts[0]}", exists(len(counts) == 3 and set(counts) == {100})),
+              f"{len(counts)} × {counts[0]}", exists(len(counts) == 3 and set(counts) == {100}), "exact"),
     )  # fmt: skip
     return Findings(
         "fig02_spiral_dataset",

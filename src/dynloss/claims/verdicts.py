@@ -6,6 +6,20 @@ import xarray as xr
 from dynloss.claims.findings import Verdict
 from dynloss.sweeps.statistics import summary
 
+# Tolerances in words, for the claims that are judged by these functions.
+SIGN = "the 95 % interval of the mean over seeds has the sign"
+AS_A_RULE = "in 80 % of the cases: “each” and “always” leave room for one run's accidents"
+EXACT = "exact but for rounding"
+
+
+def within(tolerance: float, why: str) -> str:
+    """The tolerance of `number` in words.
+
+    >>> within(0.01, "the paper gives two digits")
+    '± 0.01 beyond the 95 % interval: the paper gives two digits'
+    """
+    return f"± {tolerance:g} beyond the 95 % interval: {why}"
+
 
 def positive(values: xr.DataArray) -> Verdict:
     """Of a sign: reproduced where the whole interval of the mean is above zero, undecided where it holds zero.

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from dynloss.claims.findings import Claim, Findings, Verdict
-from dynloss.claims.verdicts import none_positive, number
+from dynloss.claims.verdicts import none_positive, number, within
 from dynloss.sweeps.statistics import interval, summary
 
 PAPER = {
@@ -37,15 +37,22 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
     static = accuracy.sel(amplitude=1, period=period)
     testable = all(settings.get(name) == value for name, value in PAPER.items())
     photographs = settings["images"] == "cifar10"
-    where = "Section III.A; Supplement IV, Figure S4"
+    where = "Supplement IV, Figure S4; Section II"
+    shared = "5 % shared among all points that are looked at (Bonferroni)"
     along = gain.sel(period=[period])
     claims = (
         Claim(f"No amplitude gains at T = {period:g}", where, "none significant",
-              largest(along), none_positive(along, testable=photographs)),
+              largest(along), none_positive(along, testable=photographs), shared),
         Claim("No point of the plane gains", where, "none significant",
-              largest(gain), none_positive(gain, testable=photographs)),
+              largest(gain), none_positive(gain, testable=photographs), shared),
         Claim("The static loss: test accuracy", where, "95.5 %",
-              interval(static), number(static, 0.955, NEAR, testable=testable)),
+              interval(static), number(static, 0.955, NEAR, testable=testable),
+              within(NEAR, "the paper gives a tenth of a percent")),
+        Claim("It is below the literature's 95.8 % because of the larger batches", where, "95.5 % against 95.8 %",
+              "no run with batches of 128", Verdict.NOT_TESTABLE, "takes the paper's scale"),
+        Claim("Oscillations are unhelpful here because of batch normalisation, good conditioning, or too few steps",
+              "Section II, a hypothesis", "left open", "no run without batch normalisation", Verdict.NOT_TESTABLE,
+              "the paper names them for future work"),
     )  # fmt: skip
     said = {
         Verdict.REPRODUCED: "No, as the paper finds:",

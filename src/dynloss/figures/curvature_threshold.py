@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from dynloss.dynamics import PowerLaw
+from dynloss.figures import interactive
 from dynloss.figures.style import INK, RANKS, THRESHOLD, figure_style, panel_label, plain_numbers, step_axis
 
 PAPER_EXPONENT = -0.9  # Sec. III.C
@@ -47,6 +48,43 @@ def plot(networks: Mapping[str, Any], readings: Mapping[str, str], fits: Fits, s
             first.xaxis.set_major_locator(MaxNLocator(4))
         figure.legend(handles=_handles(power, rate), loc="outside lower center", ncols=2)
     return figure
+
+
+def explore(networks, readings, fits: Fits, static, rate: float) -> interactive.Explorable:
+    """What ``plot`` shows, to zoom and to read off; of (b) and (c) the envelope.
+
+    Args: those of ``plot``.
+    """
+    panels = [_points(networks, readings, fits)]
+    for row, (label, trajectory) in enumerate(static.items()):
+        curvature = trajectory.hessian_eigenvalues[:, 0]
+        at, values = curvature[curvature.dims[0]].values, curvature.values
+        places = interactive.kept([values], 1500)
+        law = fits[next(iter(readings))].get(label)
+        marks = [interactive.mark("y", 2 / rate, "#7b8794")]
+        marks += [interactive.mark("y", float(law.at(rate)), THRESHOLD)] if law else []
+        drawn = [interactive.series("λ_max", RANKS[row], values[places])]
+        y = {"range": [0, interactive.extent([2 / rate, *values], rarest=0.01)[1]]}
+        title = f"{label}, A = 1, η = {rate:g}: largest eigenvalue of the Hessian"
+        panels.append(interactive.panel(title, "steps", interactive.steps(at[places], int(at[-1])), y, drawn, marks))
+    return interactive.curves("fig-curvature-threshold", panels)
+
+
+def _points(networks, readings, fits):
+    """Panel (a): every run is a point; one learning rate's runs are read together."""
+    rates = np.unique(np.concatenate([np.ravel(network.learning_rate) for network in networks.values()]))
+    edge = {"line": True, "dash": [6, 4]}
+    drawn = [interactive.series("edge of stability 2/η:", INK, 2 / rates, **edge)]
+    for (label, network), colour in zip(networks.items(), RANKS, strict=False):
+        for place, (jump, variable) in enumerate(readings.items()):
+            values = network[variable].transpose("seed", "learning_rate").reindex(learning_rate=rates).values
+            name = f"{label}, jumps of {jump}:"
+            drawn += [interactive.series(name, colour, each, open=place > 0) for each in values]
+            if law := fits[jump].get(label):
+                drawn.append(interactive.series("", colour, law.at(rates), line=True, dash=[9, 4, 2, 4] * (place > 0)))
+    x = {"values": interactive.rounded(rates), "range": [float(rates[0]) / 1.15, float(rates[-1]) * 1.15], "log": True}
+    x |= {"label": "learning rate η", "symbol": "η", "unit": ""}
+    return interactive.panel("Curvature threshold λ_th", "rates", x, {"log": True}, drawn, [], size=6, height=340)
 
 
 def _power_law(ax, networks, readings, fits):

@@ -4,8 +4,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from dynloss.dynamics import Instability
+from dynloss.figures import interactive
 from dynloss.figures.style import CLASSES, END, INK, RANKS, START, THRESHOLD, figure_style, panel_label, step_axis
 
+# Title, symbol and unit of each row, for a reader who reads values off.
+_READ = [
+    ("Class weights Γ", "Γ", ""),
+    ("Loss F", "F", " nats"),
+    ("Change of the loss", "F(t) − F(t−1)", " nats"),
+    ("Training accuracy", "accuracy", ""),
+    ("Largest eigenvalue of the Hessian", "λ_max", ""),
+    ("Largest eigenvalue of the NTK", "λ_max", ""),
+]
 _DOTS = {"linestyle": "", "marker": ".", "markersize": 1.6, "rasterized": True, "markeredgewidth": 0}
 
 
@@ -105,6 +115,31 @@ def plot_eigenvalues(trajectory, cascades: list[Instability], threshold: float, 
         handles += _mark_handles(threshold)
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
+
+
+def explore(trajectory, weights, cascades: list[Instability], threshold: float) -> interactive.Explorable:
+    """What ``plot`` shows, to zoom and to read off: its envelope, finer in each cascade, whole where one starts.
+
+    Args: those of ``plot``.
+    """
+    windows = [(each.start - 20, each.end + 20, 100) for each in cascades]
+    windows += [(each.start - 20, each.start + 130, 150) for each in cascades]
+    ends = [(each.start, START) for each in cascades] + [(each.end, END) for each in cascades]
+    marks = [interactive.mark("x", at, colour) for at, colour in ends]
+    panels = []
+    for row, (_, series, colours, scale) in enumerate(_rows(trajectory, weights)):
+        title, symbol, unit = _READ[row]
+        at = interactive.kept(series, 700, windows) if row else interactive.kept(series, 300)
+        drawn = [
+            interactive.series(symbol if row else f"class {number}", colour, values[at], line=row == 0)
+            for number, (values, colour) in enumerate(zip(series, colours, strict=True))
+        ]
+        x = interactive.steps(trajectory.step.values[at], len(trajectory.step) - 1)
+        bounds = None if scale == "log" else interactive.extent(series, rarest=0.002)
+        level = [interactive.mark("y", threshold, THRESHOLD)] if row == 4 else []
+        y = {"log": scale == "log", "unit": unit, "range": bounds}
+        panels.append(interactive.panel(title, "steps", x, y, drawn, marks * (row > 0) + level))
+    return interactive.curves("fig-learning-dynamics", panels)
 
 
 def _limits(ax, series, scale, margin=0.06):

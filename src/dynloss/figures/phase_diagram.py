@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from dynloss.figures import interactive
 from dynloss.figures.style import INK, RANKS, figure_style, panel_label, plain_numbers, ticks_at
 
 TRAINING, VALIDATION = "accuracy", "validation_accuracy"
@@ -37,6 +38,14 @@ class Region(NamedTuple):
             "period": [each for each in axes["period"] if each <= self.longest],
             "amplitude": [each for each in axes["amplitude"] if self.weakest <= each <= self.strongest],
         }
+
+    def corners_of(self, axes: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+        """The first and the last of these values: a product of four points, as a rule.
+
+        >>> Region(250, 25, 70).corners_of({"period": [10, 50, 250, 500], "amplitude": [1, 25, 50, 70]})
+        {'period': [10, 250], 'amplitude': [25, 70]}
+        """
+        return {name: sorted({min(values), max(values)}) for name, values in self.part_of(axes).items()}
 
 
 def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
@@ -71,6 +80,15 @@ def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
+
+
+def explore(summaries: Mapping[str, Mapping[str, Any]]) -> interactive.Explorable:
+    """What ``plot`` shows, cell by cell, with intervals and seeds.
+
+    Args:
+        summaries: {label of a network: {``accuracy``, ``validation_accuracy``: ``sweeps.Summary``}}.
+    """
+    return interactive.plane("fig-phase-diagram", summaries, ACCURACIES)
 
 
 def plot_cells(means: Mapping[str, Any], region: Region):

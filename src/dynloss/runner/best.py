@@ -6,13 +6,23 @@ computed, into `_build/results`.
 So a book of the best results takes no longer to build than one of `quick`.
 """
 
-from collections.abc import Iterator
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from dynloss.archive import READ_ONLY, RENEW, RESULTS
 from dynloss.runner import tables
 from dynloss.runner.execute import Outcome, execute
-from dynloss.runner.profiles import DEFAULT_PROFILE, Figure, values
+from dynloss.runner.profiles import BEST, DEFAULT_PROFILE, Figure, values
+
+_MOST = 8  # notebooks at once: each needs up to a gigabyte
 
 
 def execute_best(figure: Figure, root: Path, output: Path, stream=None) -> Outcome:
@@ -26,11 +36,53 @@ def execute_best(figure: Figure, root: Path, output: Path, stream=None) -> Outco
     return execute(figure, DEFAULT_PROFILE, values(figure, DEFAULT_PROFILE), output, stream, apart)
 
 
+def execute_all(figures: Sequence[Figure], root: Path, folder: Path) -> Iterator[tuple[Figure, int, str]]:
+    """Run notebooks as ``execute_best`` does, one a core at a time, each in a process of its own.
+
+    Nearly all of them only read and draw, which one core does.
+
+    Args:
+        root: the checkout.
+        folder: of the executed copies.
+
+    Yields:
+        As they end: the figure, the exit status of ``dynloss run`` and what it said.
+    """
+    main = "from dynloss.cli import main; main()"
+    command = [sys.executable, "-c", main, "run", "--profile", BEST, "--out", str(folder)]
+    waiting = deque(figures)
+    running: dict[subprocess.Popen, tuple[Figure, TextIO]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < min(os.cpu_count() or 1, _MOST):
+                figure = waiting.popleft()
+                said: TextIO = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed below)
+                # A session of its own, so that Ctrl-C reaches it through us, and once.
+                process = subprocess.Popen([*command, figure.stem], cwd=root, stderr=said, start_new_session=True)
+                running[process] = figure, said
+            for process in [each for each in running if each.poll() is not None]:
+                figure, said = running.pop(process)
+                with said:
+                    said.seek(0)
+                    yield figure, process.returncode, said.read()
+            time.sleep(0.05)
+    finally:
+        for process in running:
+            process.send_signal(signal.SIGINT)
+        for process, (_, unread) in running.items():
+            process.wait()
+            unread.close()
+
+
 def candidates(figure: Figure, root: Path) -> Iterator[str]:
     """The profiles from `quick` on of which the archive has anything, the largest first."""
-    names = list(figure.profiles)
-    above = names[names.index(DEFAULT_PROFILE) :]
     records = tables.archived(figure, root)
-    for name in reversed(above):
+    for name in reversed(above_default(figure)):
         if any(tables.fits(record["parameters"], figure, figure.profiles[name]) for record in records):
             yield name
+
+
+def above_default(figure: Figure) -> list[str]:
+    """The profiles from `quick` on, the smallest first."""
+    names = list(figure.profiles)
+    return names[names.index(DEFAULT_PROFILE) :]

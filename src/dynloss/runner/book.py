@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dynloss import playground
-from dynloss.runner import gallery, gate, page, tables
+from dynloss.runner import gallery, gate, page, scorecard, tables
 from dynloss.runner.profiles import Figure, Misuse, values
 
 
@@ -76,6 +76,7 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     source = _sources(root)
     _fill(site / "book", "<!-- gallery -->", gallery.cards(entries, "images/gallery", "../notebooks"))
     _fill(site / "book", "<!-- figures -->", gallery.answers(entries, "../notebooks"))
+    _fill(site / "book", "<!-- scorecard -->", scorecard.page(entries, "../notebooks"))
     _fill(site / "book", "<!-- status -->", gallery.status(entries, data, "../notebooks", source))
     profiles = [tables.PROFILES, *tables.profile_rows(root, figures)]
     _fill(site / "book", "<!-- profiles -->", tables.markdown([row[:3] for row in profiles]))

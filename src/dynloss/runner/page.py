@@ -6,6 +6,7 @@ title, and then how they came about. Its code is folded, but for the cell tagged
 
 import base64
 import io
+import json
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -13,11 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from dynloss.claims.findings import MIME as FINDINGS
+from dynloss.figures.interactive import MIME as EXPLORE
 from dynloss.provenance import MIME as PROVENANCE
-from dynloss.runner import tables
+from dynloss.runner import print_size, tables
 
 LEAD, PHYSICS = "lead", "physics"
 HEADING = "## How it is computed\n\nSymbols stand in [the glossary](../book/glossary.md)."
+EXPLORABLE = """```{raw} html
+<details class="dynloss-explore" hidden><summary>Explore this picture: values under the pointer, zoom</summary>
+<div></div>
+<script type="application/json">RECORD</script></details>
+<script defer src="../_static/explore.js"></script>
+```"""
 _NO_CLOCK = (2021, 7, 18, 0, 0, 0)  # the same data, the same bytes
 
 Cell = dict[str, Any]
@@ -33,7 +41,7 @@ def arranged(notebook: Mapping[str, Any], folder: Path, data: Path) -> dict[str,
     """
     cells = []
     for cell in _led(notebook["cells"]):
-        cells += [_folded(cell), *_downloads(cell, folder, data)]
+        cells += [_folded(cell), *_explorable(cell), *_downloads(cell, folder, data)]
     metadata = {**notebook["metadata"], "papermill": dict(notebook["metadata"].get("papermill", {}))}
     for name in ("input_path", "output_path"):  # paths on this machine
         metadata["papermill"].pop(name, None)
@@ -89,14 +97,21 @@ def _folded(cell: Cell) -> Cell:
     return {**cell, "metadata": {**cell["metadata"], "tags": tags}}
 
 
+def _explorable(cell: Cell) -> Iterator[Cell]:
+    """After a picture its data for the book's script, which opens them; without the script nothing is seen of them."""
+    for number, record in enumerate(tables.records_of(cell, EXPLORE)):
+        content = json.dumps(record, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+        yield _markdown(f"{cell.get('id', 'cell')}-explore-{number}", EXPLORABLE.replace("RECORD", content))
+
+
 def _downloads(cell: Cell, folder: Path, data: Path) -> Iterator[Cell]:
     """After a picture its vector graphics, after a provenance its data."""
     identifier, links = cell.get("id", "cell"), []
     for number, pdf in enumerate(tables.records_of(cell, "application/pdf")):
         name = cell["metadata"].get("mystnb", {}).get("figure", {}).get("name", f"picture-{identifier}-{number}")
         path = data / f"{name}.pdf"
-        path.write_bytes(base64.b64decode(pdf))
-        links.append((path.name, "this picture as vector graphics, PDF"))
+        path.write_bytes(print_size.at_width(base64.b64decode(pdf)))
+        links.append((path.name, f"this picture as vector graphics, PDF of the paper's width ({print_size.WIDTH} in)"))
     for record in tables.records_of(cell, PROVENANCE):
         source = folder / record["path"]
         if record["path"] and source.exists():
@@ -146,6 +161,7 @@ def _tidy(cell: Cell) -> Cell:
     """Without the records, outputs unknown to the book."""
     if not cell.get("outputs"):
         return cell
+    cell = {**cell, "outputs": [each for each in cell["outputs"] if EXPLORE not in each.get("data", {})]}
     private = {PROVENANCE, FINDINGS, "application/pdf"}
     outputs = [
         {**each, "data": {mime: content for mime, content in each["data"].items() if mime not in private}}

@@ -73,7 +73,7 @@ def sweep_rows(root: Path, figures: Collection[str] = ()) -> Iterator[tuple[str,
     """How far each sweep in the archive is; of some figures only, or of all."""
     from dynloss.sweeps.overview import overview
 
-    for found in overview(_results(root)):
+    for found in overview(results(root)):
         if not figures or found.figure in figures:
             constants = ", ".join(f"{name}={value}" for name, value in found.parameters.items())
             points = f"{found.done} of {found.wanted}" if found.wanted is not None else f"{found.done}"
@@ -129,13 +129,18 @@ def archived(figure: Figure, root: Path) -> list[dict[str, Any]]:
     """The archive's records of the figures that a notebook asks for; a notebook may ask for another's."""
     from dynloss.archive import records
 
-    folder = _results(root)
+    folder = results(root)
+    return [record for name in asked_for(figure, root) for record in records(name, folder)]
+
+
+def asked_for(figure: Figure, root: Path) -> list[str]:
+    """The figures in the archive whose results a notebook may ask for: its own, and those that it names."""
     words = set(re.findall(r"\w+", figure.path.read_text("utf-8")))
-    names = sorted(path.name for path in folder.glob("*") if path.name in words | {figure.stem})
-    return [record for name in names for record in records(name, folder)]
+    return sorted(path.name for path in results(root).glob("*") if path.name in words | {figure.stem})
 
 
-def _results(root: Path) -> Path:
+def results(root: Path) -> Path:
+    """The folder of the archive: the one that the environment names, else the checkout's."""
     from dynloss.archive import RESULTS, results_folder
 
     return results_folder() if os.environ.get(RESULTS) else root / "results"

@@ -10,8 +10,8 @@ goes on where it was interrupted, and a call with more values or more seeds comp
 """
 
 from dynloss.sweeps.engine import run
-from dynloss.sweeps.plan import Stage, progress_of, run_plan
+from dynloss.sweeps.plan import Stage, in_turn, progress_of, run_plan
 from dynloss.sweeps.statistics import Summary, interval, summary
 from dynloss.sweeps.store import SweepError
 
-__all__ = ["Stage", "Summary", "SweepError", "interval", "progress_of", "run", "run_plan", "summary"]
+__all__ = ["Stage", "Summary", "SweepError", "in_turn", "interval", "progress_of", "run", "run_plan", "summary"]

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from dynloss import archive, deadline, fingerprint
+from dynloss import archive, deadline, fingerprint, ledger
 from dynloss.checks import check_number
 from dynloss.provenance import decoded, execution
 from dynloss.sweeps import contract, evaluate, verify
 from dynloss.sweeps import grid as grids
 from dynloss.sweeps.grid import SEED, Grid, Points, Variables
-from dynloss.sweeps.store import MANY, Store, SweepError, together
+from dynloss.sweeps.store import MANY, NothingYet, Store, SweepError, together
 
 SCHEDULER = "DYNLOSS_SCHEDULER"  # the address of a dask scheduler, tcp://host:port
 WRITE_EVERY = 10.0  # seconds: what a killed sweep may lose, beside the batches in flight
@@ -79,6 +79,7 @@ def run(
         shows them); ``scale`` says how much of the sweep is there.
 
     Raises:
+        deadline.OutOfTime: there is nothing to show, and the time of this process as a whole is over.
         ValueError: axes, seeds, constants or a function that do not fit; before anything is computed.
         SweepError: the store belongs to another sweep, or was computed by other code and is not complete; a point
             raised an error; there is nothing to show.
@@ -91,11 +92,15 @@ def run(
     evaluate.check_size(chunk)
     if minutes is not None:
         check_number("minutes", minutes, at_least=0)
+    asked = minutes != 0  # to compute; otherwise the notebook only looks at what there is
+    minutes = deadline.left(minutes)
     kept = _open(figure, function, fixed, names, store, results)
+    if asked:
+        _note(kept, wanted)
     if archive.read_only():
         minutes = 0
         if stale := kept.stale():
-            raise archive.NotArchived(f"the archived {figure} is stale: {stale} changed since")
+            raise archive.NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
     fresh = fresh or (archive.renew() and bool(kept.stale()))
     points, anew = wanted.points(), fresh and minutes != 0
     if (count := archive.points_to_verify()) and kept.stale():
@@ -123,6 +128,7 @@ def run(
         task = _Task(kept, how, missing, variables or {}, facts, minutes)
         _compute(task, wanted.size, figure if progress else None)
         kept.merge()
+        _note(kept, wanted)
     return _result(kept, wanted, computed=compute)
 
 
@@ -157,6 +163,21 @@ def _client() -> Any:
         return get_client(address, timeout="30s")
     except OSError as error:
         raise SweepError(f"no dask scheduler answers at {SCHEDULER}={address}: {error}") from error
+
+
+def _note(kept: Store, wanted: Grid) -> None:
+    """For the ledger: which of the wanted points are there."""
+    if not ledger.kept():
+        return
+    points, stale = wanted.points(), kept.stale()
+    left = grids.select(points, slice(None) if stale else ~kept.holds(points))
+    missing = tuple(zip(*(left[name].tolist() for name in wanted.axes), strict=True))
+    facts = [decoded(part.attrs) for part in kept.parts]
+    rows = sum(len(part.point) for part in kept.parts)
+    pace = sum(each["seconds"] for each in facts) / rows if rows else None
+    device = together(each["device"] for each in facts)
+    request = ledger.Request(str(kept.folder), wanted.size, missing, pace, device, stale)
+    ledger.note(request, archive.canonical({name: values.tolist() for name, values in wanted.axes.items()}))
 
 
 class _Task(NamedTuple):
@@ -267,9 +288,10 @@ def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
     rows = store.rows()
     result = grids.assemble(wanted, rows)
     if not result.done.any() and archive.read_only():
-        raise archive.NotArchived(f"the archive has no point of this sweep of {store.identity['figure']}")
+        raise archive.NothingArchived(f"the archive has no point of this sweep of {store.identity['figure']}")
     if not result.done.any():
-        raise SweepError(
+        kind = deadline.OutOfTime if deadline.over() else NothingYet
+        raise kind(
             f"{store.folder} holds no point of this sweep, and none was finished in the time given (minutes); "
             "an unfinished run that keeps a checkpoint goes on next time"
         )

@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 import xarray as xr
 
-from dynloss import archive
+from dynloss import archive, deadline
+from dynloss.sweeps.store import NothingYet
+
+_ONE_BATCH = 1e-6  # minutes: over before the first batch ends
 
 
 class Stage(NamedTuple):
@@ -48,6 +51,37 @@ def run_plan(
         result = sweep(axes=stage.axes, seeds=stage.seeds, minutes=left, fresh=fresh and number == 0)
         origins.add(result.attrs["origin"])
     return "computed" if "computed" in origins else "archived"
+
+
+def in_turn(
+    sweeps: Mapping[Any, Callable[..., xr.Dataset]], *, minutes: float | None = None
+) -> dict[Any, xr.Dataset]:
+    """Compute what is missing of one sweep after the other, all of them in so many minutes together.
+
+    Args:
+        sweeps: {name: ``sweeps.run`` with all but its minutes, by ``functools.partial``}, in the order of computing.
+        minutes: for all together. One that comes too late is only read, or, if nothing of it is there, computes its
+            first batch. 0 computes nothing, ``None`` has no limit.
+
+    Returns:
+        {name: the sweep}, without those of which nothing is there yet.
+
+    Raises:
+        SweepError, archive.NotArchived, deadline.OutOfTime: none of them has anything; and all that ``sweeps.run``
+            raises.
+    """
+    began, found, reason = time.monotonic(), {}, None
+    for name, sweep in sweeps.items():
+        left = None if minutes is None else max(0.0, minutes - (time.monotonic() - began) / 60)
+        for time_given in [left, _ONE_BATCH] if minutes and left == 0 else [left]:
+            try:
+                found[name] = sweep(minutes=time_given)
+                break
+            except (NothingYet, archive.NothingArchived, deadline.OutOfTime) as error:
+                reason = error
+    if reason and not found:
+        raise reason
+    return found
 
 
 def progress_of(plan: Sequence[Stage], computed: xr.Dataset) -> pd.DataFrame:

@@ -33,6 +33,10 @@ class SweepError(RuntimeError):
     """A sweep that cannot go on: its store belongs to other parameters or other code, or a point has failed."""
 
 
+class NothingYet(SweepError):
+    """None of a sweep's points is computed, and the time was too short for the first."""
+
+
 class Store:
     """One sweep's results on disk.
 

@@ -1,0 +1,140 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Why the cascades happen, 1: the edge of every optimiser
+#
+# The paper finds that cascades start where the curvature crosses a threshold near $2/\eta$.
+# If that threshold is where *gradient descent's* steps on a valley begin to grow, another
+# optimiser must have another one, and its cascades must start there.
+
+# %% tags=["remove-cell"]
+# Colab: install what is missing. JAX is left as it is: this one knows the GPU.
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("dynloss") is None:
+    source = "dynloss @ git+https://github.com/dynloss/dynloss"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
+    subprocess.run(command, check=True)
+
+# %% tags=["parameters"]
+width: int = 100  # hidden units
+period: int = 2000  # T, steps for which one class is emphasised
+amplitude: float = 70.0  # A, the largest class weight before normalisation
+steps: int = 8000  # of each run
+seeds: int = 3  # initial weights
+gradient_descent: float = 1.0  # η
+heavy_ball: float = 0.3  # η
+nesterov: float = 0.3  # η
+adam: float = 0.01  # η
+momentum: float = 0.9  # β, of heavy ball and Nesterov
+every: int = 25  # λ is measured around one step in so many
+lanczos_order: int = 8  # products with the Hessian for each λ
+precision: str = "float64"  # or "float32"
+fresh: bool = False  # compute anew although archived
+
+# %% [markdown]
+# ## The formulae
+#
+# On a quadratic valley $\tfrac12\lambda x^2$ each rule is a linear recurrence, and $x_t$ a
+# sum of powers $z^t$. Gradient descent has $z=1-\eta\lambda$. Heavy ball,
+# $x_{t+1}=x_t-\eta\lambda x_t+\beta(x_t-x_{t-1})$, has
+# $z^2=(1+\beta-\eta\lambda)z-\beta$. Nesterov takes the gradient at the point to which the
+# momentum leads, so that $z^2=(1+\beta)(1-\eta\lambda)z-\beta(1-\eta\lambda)$. The valley
+# is too narrow when a $z$ leaves the unit circle, which happens at $z=-1$: a bounce of
+# period two. Setting $z=-1$ gives
+#
+# | optimiser | edge |
+# |---|---|
+# | gradient descent | $\lambda = 2/\eta$ |
+# | heavy ball | $\lambda = 2(1+\beta)/\eta$ |
+# | Nesterov | $\lambda = 2(1+\beta)/((1+2\beta)\eta)$ |
+# | Adam | $\lambda(P^{-1}H) = 2(1+\beta_1)/((1-\beta_1)\eta) = 38/\eta$ |
+#
+# Adam divides each component by $P=\sqrt{\hat v}+\epsilon$, which changes slowly. In the
+# coordinates $P^{1/2}x$ it is heavy ball with the rate $(1-\beta_1)\eta$, and the curvature
+# is that of $P^{-1/2}HP^{-1/2}$. Sources: Cohen et al.
+# [2021](https://arxiv.org/abs/2103.00065), [2022](https://arxiv.org/abs/2207.14484).
+#
+# **A problem with a known answer.** On quadratics just below and just above the edge, a
+# thousand steps must shrink and grow. For Adam the preconditioner is held at 1.
+
+# %%
+import pandas as pd
+
+from dynloss import archive, claims, schedules
+from dynloss.experiments import onsets, paths, spiral
+from dynloss.figures import why_cascades as figure
+
+spiral.use_precision(precision)
+rates = {"gradient_descent": gradient_descent, "heavy_ball": heavy_ball}
+rates |= {"nesterov": nesterov, "adam": adam, "momentum": momentum}
+rules = onsets.rules(**rates)
+held = rules["Adam"]._replace(optimizer=onsets.adam_with_preconditioner_held(adam))
+growth = {
+    name: [onsets.growth_on_quadratic(rule, part) for part in (0.98, 1.02)]
+    for name, rule in (rules | {"Adam": held}).items()
+}
+names = ["growth at 0.98 of the edge", "growth at 1.02 of the edge"]
+pd.DataFrame(growth, index=names).T.map("{:.2g}".format)
+
+
+# %% [markdown]
+# ## The cascades
+#
+# Each optimiser learns the spiral with the oscillating loss. Now and then we measure the
+# curvature before and after one step, the loss held, as in Figure 5. A cascade starts where
+# it jumps by 5 % of the edge three times in a row, which for gradient descent at $\eta=1$
+# is the paper's mark, 0.1. The learning rates are such that cascades are seen.
+
+
+# %% tags=["physics"]
+def simulate(
+    *, width, period, amplitude, steps, seeds, rates, every, lanczos_order, precision
+):
+    """λ over the edge along runs of four optimisers, and where their cascades start."""
+    ground = paths.landscape(width, precision)
+    weights = schedules.oscillating(period, amplitude, num_classes=3)
+    rules = onsets.rules(**rates)
+    how = seeds, steps, period, every, lanczos_order
+    found = onsets.by_optimiser(ground, weights, rules, *how)
+    about = {"dtype": precision, "scale": f"{seeds} seeds, {steps:,} steps"}
+    return found.assign_attrs(about)
+
+
+# %%
+settings = archive.parameters_of(simulate, globals())
+result = archive.fetch_or_compute("cascades_edge", simulate, settings, fresh=fresh)
+
+# %% tags=["lead"]
+findings = claims.cascades_edge.judge(result, settings)
+findings.answer
+
+# %% tags=["lead"] mystnb={"figure": {"caption": "The curvature in units of each optimiser's edge of stability. (a)-(d) Along one run of each optimiser, before and after single steps; for Adam of the preconditioned Hessian. Green lines mark where cascades start, the dotted line is the edge. (e) At the starts of all cascades of all seeds: filled in units of the optimiser's own edge, open in units of gradient descent's. Black: mean over seeds with its 95 % interval.", "name": "fig-cascades-edge"}, "image": {"alt": "Left, four panels against the minimisation step: the curvature over the edge rises in the second half of every period to the dotted line at one, where green lines mark starts of cascades. Right, the values at all starts for four optimisers; the filled points lie near one, the open points of the optimisers with momentum far from it."}}
+figure.plot_edges(result);
+
+# %% tags=["lead"]
+archive.provenance(result)
+
+# %% [markdown] tags=["lead"]
+# **What to look at.** The filled points in (e): do they gather at 1 for every optimiser?
+# The open ones divide the same curvatures by gradient descent's $2/\eta$: what there would
+# be to see if there were but one threshold. The first marks are early rather than late. We
+# think that this is ringing: close to the edge a bounce decays slowly, so that whatever
+# shakes the network, such as a kink of a ReLU, shows before the bounce grows by itself. A
+# mark that asks for larger jumps comes later; the table has three. Adam may bounce at its
+# edge from the start; its first mark is then where we begin to look, at $T/2$.
+
+# %% tags=["lead"]
+pd.DataFrame(claims.cascades_edge.table(result)).set_index("optimiser")

@@ -1,0 +1,138 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Why the cascades happen, 3: the kernel that has a threshold
+#
+# Section III.D explains the bounce by the neural tangent kernel for the squared error,
+# where learning is unstable above $\lambda_{\max}=2N/\eta$. For the cross-entropy of the
+# figures it finds no such number: $\lambda_{\max}$ of the kernel differs from cascade to
+# cascade, and an *effective learning rate* has to make up for it. Can one say what it is?
+
+# %% tags=["remove-cell"]
+# Colab: install what is missing. JAX is left as it is: this one knows the GPU.
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("dynloss") is None:
+    source = "dynloss @ git+https://github.com/dynloss/dynloss"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
+    subprocess.run(command, check=True)
+
+# %% tags=["parameters"]
+width: int = 100  # hidden units
+period: int = 2000  # T, steps for which one class is emphasised; the paper's: 5000
+amplitude: float = 70.0  # A
+learning_rate: float = 1.0  # η
+steps: int = 8000  # of each run; the paper's: 70 000
+seeds: int = 3  # initial weights
+every: int = 20  # measured around one step in so many
+lanczos_order: int = 10  # products with each matrix
+precision: str = "float64"  # or "float32"
+fresh: bool = False  # compute anew although archived
+
+# %% [markdown]
+# ## The formula
+#
+# The loss $\mathcal F=\frac1P\sum_j\Gamma_{y_j}\ell_j$ depends on the parameters through
+# the outputs $f$. With $J=\partial f/\partial\mathbf W$ and $p_j$ the softmax of sample
+# $j$, differentiating twice gives
+#
+# $$H = \tfrac1P J^\top A J + R,\qquad
+#   A=\operatorname{blockdiag}\;\Gamma_{y_j}(\operatorname{diag}p_j-p_jp_j^\top),$$
+#
+# where $R=\frac1P\sum_{j,k}\Gamma_{y_j}(p_j-e_{y_j})_k\nabla^2f_k(x_j)$ collects the
+# second derivatives of the network. Write $A=BB^\top$. Since $XX^\top$ and $X^\top X$ share
+# their non-zero eigenvalues, those of the first term are those of
+#
+# $$\tfrac1P B^\top\Theta B,\qquad \Theta=JJ^\top,$$
+#
+# with the kernel $\Theta$ of eq. (11), 900 × 900. (So are those of
+# $A^{1/2}\Theta A^{1/2}/P$: another root of the same $A$.) For the squared error $A$ is
+# the identity and this is the paper's condition. For the cross-entropy the "effective
+# learning rate" is thus a matrix, $\eta A$: it counts a sample by its class's weight, and
+# by how undecided the network is about it. Source for the decomposition: Schraudolph 2002,
+# *Neural Computation* 14, 1723.
+#
+# **A problem with a known answer.** For a network that is linear in its parameters
+# $R=0$, and the whole Hessian must have the weighted kernel's eigenvalues.
+
+# %%
+import pandas as pd
+
+from dynloss import archive, claims, schedules
+from dynloss.experiments import onsets, paths, spiral
+from dynloss.figures import why_cascades as figure
+
+spiral.use_precision(precision)
+pd.DataFrame(onsets.linear_network(), index=["Hessian", "weighted kernel"])
+
+
+# %% [markdown]
+# ## The network
+#
+# Runs of gradient descent as in Figure 4. Around one step in some we measure
+# $\eta\lambda_{\max}$ of the Hessian, of $B^\top\Theta B/P$ and of $\Theta/P$, and the part
+# of $\lambda_{\max}$ of the Hessian that $R$ makes, $u^\top Ru$ with its eigenvector $u$.
+# Cascades start where $\lambda_{\max}$ of the Hessian jumps by 0.1 across a step, three
+# times in a row.
+
+
+# %% tags=["physics"]
+def simulate(
+    *, width, period, amplitude, learning_rate, steps, seeds, every, lanczos_order,
+    precision,
+):  # fmt: skip
+    """ηλ_max of the Hessian and of two kernels along runs, and where cascades start."""
+    ground = paths.landscape(width, precision)
+    weights = schedules.oscillating(period, amplitude, num_classes=3)
+    how = learning_rate, seeds, steps, period, every, lanczos_order
+    found = onsets.by_kernel(ground, weights, *how)
+    about = {"dtype": precision, "scale": f"{seeds} seeds, {steps:,} steps"}
+    return found.assign_attrs(about)
+
+
+# %%
+settings = archive.parameters_of(simulate, globals())
+result = archive.fetch_or_compute("cascades_kernel", simulate, settings, fresh=fresh)
+
+# %% tags=["lead"]
+findings = claims.cascades_kernel.judge(result, settings)
+findings.answer
+
+# %% tags=["lead"] mystnb={"figure": {"caption": "Learning rate times largest eigenvalue (a) of the Hessian, circles, and of the kernel weighted by classes and softmax, dots, and (b) of the plain neural tangent kernel, along one run. Green lines mark where cascades start, the dotted line is the edge, 2. (c) At the starts of all cascades of all seeds. Black: mean over seeds with its 95 % interval.", "name": "fig-cascades-kernel"}, "image": {"alt": "Left above, Hessian and weighted kernel lie on each other and rise in every period to the dotted line at two, where green lines mark cascades; below, the plain kernel is several times larger and grows from cascade to cascade. Right, at the starts of cascades Hessian and weighted kernel gather just below two, while the plain kernel scatters about ten times higher."}}
+figure.plot_kernels(result);
+
+# %% tags=["lead"]
+archive.provenance(result)
+
+# %% [markdown] tags=["lead"]
+# **What to look at.** In (a) dots and circles lie on each other: all of the Hessian's
+# largest eigenvalue is the weighted kernel's. In (b) the plain kernel reaches another value
+# at each green line. In (c) compare how far the points of each column scatter.
+
+# %% tags=["lead"]
+findings
+
+# %% [markdown]
+# ## How the marks are read, and what the residual makes
+#
+# A mark that asks for larger jumps comes later in a cascade. Intervals are over seeds
+# (95 %); the scatter is over the cascades of a seed.
+
+# %%
+pd.DataFrame(claims.cascades_kernel.table(result)).set_index("quantity")
+
+# %%
+name = "|uᵀRu| / λ_max"
+pd.Series(claims.cascades_kernel.shares(result, period), name=name).to_frame()

@@ -1,0 +1,192 @@
+# ---
+# jupyter:
+#   accelerator: GPU
+#   colab:
+#     gpuType: T4
+#   jupytext:
+#     notebook_metadata_filter: accelerator,colab
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The squared error: what eq. (14) says, and where it stops
+#
+# Section III.D explains the bifurcations by the neural tangent kernel, for the mean
+# squared error: the kernel of this moment gives the outputs after the next step, and
+# its largest eigenvalue says whether they settle, flip, or grow. Here each of these
+# statements is measured.
+
+# %% tags=["remove-cell"]
+# Colab: install what is missing. JAX is left as it is: this one knows the GPU.
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("dynloss") is None:
+    source = "dynloss @ git+https://github.com/dynloss/dynloss"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
+    subprocess.run(command, check=True)
+
+# %% tags=["parameters"]
+width: int = 100  # hidden units
+seeds: int = 6  # networks
+regime_steps: int = 60  # steps in each of the three regimes
+moments: str = "3 30 300"  # steps of training before eq. (14) is tested
+learning_rate: float = 0.36  # η, with oscillating weights
+period: int = 500  # T, in steps
+amplitude: float = 10.0  # A
+steps: int = 2000  # with oscillating weights
+every: int = 5  # steps between two looks at the kernels
+widths: str = "10 30 100 300 1000 3000 10000"  # for the limit of infinite width
+points: int = 100  # of the spiral, for the same
+precision: str = "float64"  # the errors measured here are small
+minutes: float | None = None  # stop computing after so many, for each sweep
+fresh: bool = False  # compute anew although archived
+
+# %% [markdown]
+# ## One step, seen from the outputs
+#
+# The loss (8) is $\mathcal L = \frac1{2N}\sum_{i,k} g_k(x_i)^2$ with the residuals $g =
+# f - y$. Its gradient is $\frac1N J^\top g$, where $J = \partial f/\partial\mathbf W$
+# has a row for each sample and output. A step $-\eta\nabla\mathcal L$ moves the
+# outputs, to first order in $\eta$, by $J$ times that step; with $\Theta = JJ^\top$ of
+# eq. (11),
+#
+# $$g^{t+1} = \Big(1 - \frac{\eta}{N}\Theta^t\Big)\, g^t + O(\eta^2),$$
+#
+# which is eq. (14). Along an eigenvector of $\Theta$ with eigenvalue $\lambda$ the
+# residuals are multiplied by $1 - \eta\lambda/N$: they shrink, flip their sign from
+# $\lambda = N/\eta$ on, and grow from $\lambda = 2N/\eta$ on ({cite:t}`lewkowycz2020`
+# found what happens then). With weights $\Gamma$ of the samples, $g$ becomes $\Gamma
+# g$, and $\Gamma^{1/2}\Theta\,\Gamma^{1/2}$ takes the kernel's place.
+
+# %%
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from dynloss import archive, claims, dynamics, sweeps
+from dynloss.experiments import spiral, squared_error
+from dynloss.figures import squared_error as figure
+from dynloss.spectral import ntk
+
+spiral.use_precision(precision)
+
+
+# %% tags=["physics"]
+def two_ways(apply, params, inputs, targets, rate):
+    """The residuals after one step: by eq. (14), and by gradient descent on eq. (8)."""
+
+    def residuals(w):
+        return apply(w, inputs) - targets
+
+    g = residuals(params)
+    kernel = ntk.ntk_matrix(apply, params, inputs).reshape(g.size, g.size)
+    predicted = g - rate / len(g) * (kernel @ g.ravel()).reshape(g.shape)
+    loss = lambda w: jnp.sum(residuals(w) ** 2) / (2 * len(g))  # noqa: E731
+    slope = jax.grad(loss)(params)
+    return predicted, residuals(jax.tree.map(lambda w, s: w - rate * s, params, slope))
+
+
+# %% [markdown]
+# **A problem with a known answer.** Where the outputs are linear in the parameters,
+# nothing is left out, and both ways must agree to rounding, whatever $\eta$ is.
+
+# %%
+random = np.random.RandomState(0)
+x, y, w = (jnp.asarray(random.randn(*shape)) for shape in ((20, 4), (20, 3), (4, 3)))
+predicted, after = two_ways(lambda w, x: x @ w, w, x, y, rate=7.0)
+float(jnp.abs(predicted - after).max() / jnp.abs(after).max())  # rounding
+
+# %% [markdown]
+# ## The measurements
+#
+# On the spiral: (1) a step of many sizes, at moments of the training; (2) a short run
+# in each regime; (3) a run with oscillating weights; (4) untrained networks of many
+# widths.
+
+# %%
+sweep = functools.partial(
+    sweeps.run, "squared_error", seeds=range(seeds), minutes=minutes, fresh=fresh
+)
+fixed = {"width": width, "precision": precision}
+ratios, rates = list(squared_error.RATIOS), [0.003, 0.006, 0.012, 0.025, 0.05, 0.1, 0.2]
+probes = sweep(
+    squared_error.probe, axes={"moment": [int(text) for text in moments.split()]},
+    constants=fixed | {"rates": rates, "ratios": ratios, "order": 48},
+    variables=squared_error.PROBE,
+).assign_coords(unit=list(squared_error.UNITS))
+regimes = sweep(
+    squared_error.regime, axes={"ratio": [0.5, 1.5, 2.2]},
+    constants=fixed | {"steps": regime_steps, "order": 24},
+    variables=squared_error.REGIME,
+)
+oscillation = {"period": period, "amplitude": amplitude, "steps": steps, "every": every}
+oscillating = sweep(
+    squared_error.oscillating, axes={"learning_rate": [learning_rate]},
+    constants=fixed | oscillation | {"order": 10}, variables=squared_error.OSCILLATING,
+)
+units = [int(text) for text in widths.split()]
+grid = {"widths": units, "seeds": seeds, "points": points}
+limit = archive.fetch_or_compute(
+    "squared_error", squared_error.convergence, grid, fresh=fresh
+)
+
+# %%
+errors = probes.error.mean(["moment", "seed"])
+laws = {
+    unit: dynamics.power_law(rates, errors.sel(unit=unit).values)
+    for unit in squared_error.UNITS
+}
+every_width = np.repeat(limit.width.values, limit.sizes["seed"])
+width_law = dynamics.power_law(every_width, limit.deviation.values.ravel())
+run = oscillating.squeeze("learning_rate")
+starts = claims.squared_error.cascade_starts(run.loss, period)
+
+# %% tags=["lead"]
+findings = claims.squared_error.judge(
+    regimes, probes, rates, ratios, run, starts, every, width_law
+)
+findings.answer
+
+# %% tags=["lead"] mystnb={"figure": {"caption": "Eq. (14) on the spiral. (a) The top mode of the residuals and (b) the kernel's largest eigenvalue, from step to step, in the three regimes; pale, further networks; the dashed line is the boundary 2N/η. (c) By what a small disturbance of the top mode is multiplied in one step, against the line of eq. (14), at moments of the training. (d) The error of eq. (14) against the learning rate, for ReLU units and for the same network with smooth ones, with fitted exponents. (e) The error along the runs of (a). (f) The kernel of untrained networks nears its limit of infinite width.", "name": "fig-squared-error"}, "image": {"alt": "Six panels. The top mode decays smoothly, decays while flipping its sign, or grows and then decays while flipping. The kernel's largest eigenvalue stays level in the first two cases and falls below the boundary in the third. Factors of the top mode lie on a falling straight line. The error rises with the square of the learning rate, and the deviation from infinite width falls with the root of the width."}}
+figure.plot(regimes, probes, ratios, rates, laws, limit, width_law);
+
+# %% tags=["lead"]
+archive.provenance(probes)
+
+# %% tags=["lead"]
+archive.provenance(limit)
+
+# %% [markdown] tags=["lead"]
+# **What to look at.** In (c) the points on the line, at every moment: eq. (14) knows
+# where the regimes end. In (a) and (b) the third regime: the mode grows only as long as
+# the kernel is above its boundary, and the bouncing itself brings the kernel down. In
+# (d) a slope of two: what eq. (14) leaves out is of second order, but for the kinks of
+# the ReLUs, which make single networks scatter around it.
+
+# %% tags=["lead"]
+findings
+
+# %% [markdown]
+# ## No effective learning rate
+#
+# The paper needs an *effective* learning rate where the loss oscillates, since the
+# kernel knows nothing of the weights. With the kernel weighted by the classes none is
+# needed. A cascade starts where the loss alternates between two values that are 0.0001
+# apart.
+
+# %% mystnb={"figure": {"caption": "The squared error with oscillating weights, one network: (a) the change of the loss in each step, (b) the largest eigenvalue of both kernels. Dotted lines mark where cascades start.", "name": "fig-squared-error-oscillating"}, "image": {"alt": "Two panels against the step: the change of the loss opens into two branches at the dotted lines, where the weighted kernel's largest eigenvalue has reached the dashed boundary."}}
+figure.plot_oscillating(run, starts, every);
+
+# %%
+pd.DataFrame(claims.squared_error.table(run, starts, every)).set_index("kernel")

@@ -1,0 +1,112 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The text: what it says without a figure
+#
+# Between its figures the paper says much that can be checked: that the weights are
+# bounded, that the minima stay where they are, that one class alone makes an easy
+# landscape, that a narrow network only needs smaller steps. Each of these takes seconds.
+
+# %% tags=["remove-cell"]
+# Colab: install what is missing. JAX is left as it is: this one knows the GPU.
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("dynloss") is None:
+    source = "dynloss @ git+https://github.com/dynloss/dynloss"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
+    subprocess.run(command, check=True)
+
+# %% tags=["parameters"]
+width: int = 100  # hidden units of the narrow network
+wide: int = 1000  # hidden units of the wide one
+steps: int = 35_000  # with the static loss at η = 1, as in Figure 3
+seeds: int = 4  # initial weights, where several are compared
+fresh: bool = False  # compute anew although archived
+
+# %% [markdown]
+# Seven small experiments on the spiral, in double precision.
+#
+# 1. The **weights** $\Gamma$ of eqs. (2)-(5) over two cycles, from $A = 1$ to $A = 10^6$.
+# 2. **Minima**: outputs that are right by a growing margin, under the static loss and
+#    under all weights of two cycles.
+# 3. **One class**: $A\to\infty$ leaves one class in a period. Descent from several initial
+#    weights with $\eta = 0.1$; and all eigenvalues of the Hessian at the start, which would
+#    not be negative on a convex landscape.
+# 4. The **spectrum**: all eigenvalues of the narrow network's Hessian after training with
+#    the static loss.
+# 5. **Along the gradient**: the curvature $g^{\mathsf T} H g/g^{\mathsf T} g$ in the direction
+#    in which the wide network is trained.
+# 6. **Smaller steps**: the narrow network with the static loss at $\eta = 1$ and at
+#    $\eta = 0.2$, for the same time $\eta t$.
+# 7. The **regimes** of eq. (14): squared error on the wide network, with the learning
+#    rate set so that $\eta\lambda/N$ is 0.5, 1.5 and 2.5 for the largest eigenvalue of the
+#    first kernel; the residual along its eigenvector.
+
+# %%
+import xarray as xr
+
+from dynloss import archive, claims
+from dynloss.experiments import spiral
+from dynloss.experiments import statements as measured
+from dynloss.figures import statements as figure
+
+spiral.use_precision("float64")
+
+
+# %% tags=["physics"]
+def measure(*, width, wide, steps, seeds):
+    """The seven experiments, as one dataset."""
+    narrow = [spiral.task(width, "float64", seed) for seed in range(seeds)]
+    broad = spiral.task(wide, "float64", 0)
+    parts = [
+        measured.weights(period=100, amplitudes=[1, 2, 70, 1e6]),
+        measured.minima(narrow[0], period=100, amplitude=70),
+        measured.one_class(narrow, learning_rate=0.1, steps=1000),
+        measured.spectrum(narrow[0], learning_rate=1, steps=steps),
+        measured.along_the_gradient(broad, learning_rate=1, steps=2000, every=9),
+        measured.learning_rates(narrow, [1, 0.2], duration=steps),
+        measured.regimes(broad, steps=6),
+    ]
+    return xr.merge(parts, combine_attrs="no_conflicts").assign_attrs(dtype="float64")
+
+
+# %%
+settings = archive.parameters_of(measure, globals())
+found = archive.fetch_or_compute("statements", measure, settings, fresh=fresh)
+
+# %% tags=["lead"]
+findings = claims.statements.judge(found, settings)
+findings.answer
+
+# %% tags=["lead"] mystnb={"figure": {"caption": "What the text says. (a) The class weights over two cycles; dashed: the number of classes. (b) The loss when one class alone counts, from several initial weights. (c) All eigenvalues of the Hessian of the narrow network after training with the static loss. (d) The residual along the first eigenvector of the neural tangent kernel in the three regimes of eq. (14), in units of the first; dashed: the equation with the first kernel.", "name": "fig-statements"}, "image": {"alt": "Four panels. Triangles of the class weights, one class after the other, below a dashed line at three. Falling curves of the loss. Points of sorted eigenvalues: a few large ones, most near zero, some below. Residuals against the step: one series decays, one alternates and decays, one alternates and grows."}}
+figure.plot(found);
+
+# %% tags=["lead"]
+archive.provenance(found)
+
+# %% [markdown] tags=["lead"]
+# **What to look at.** (a) and (b) are as the paper says. So is the descent in (b) without
+# any step uphill; but "downhill all the way" is not yet *convex*: the Hessian has negative
+# eigenvalues at the start. In (c) look at the two ends: a few large eigenvalues that
+# govern the steps, and negative ones, so that training has not ended in a minimum.
+
+# %% tags=["lead"]
+findings
+
+# %% tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(found)

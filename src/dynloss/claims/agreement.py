@@ -1,0 +1,267 @@
+"""Does a re-run agree with the published result? Two datasets in, and in words whether they agree and where not.
+
+Training at the edge of stability is chaotic: two runs that differ in the last digit, on two devices say, are alike
+until the first cascade and go apart in it or a later one. So a trajectory is compared point by point before its first
+cascade, and by its statistics after that; a sweep, whose points lie behind all cascades, by its means over seeds; and
+what no training made, point by point.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dynloss import dynamics
+from dynloss.claims import agreement_of_sweeps as sweeps
+from dynloss.claims.agreement_of_sweeps import Quantity
+from dynloss.experiments import cascades as reading
+from dynloss.provenance import decoded
+
+FREE = ("seed", "precision")  # parameters in which a re-run may differ; all others make another experiment
+ROUNDING = 1e4  # units in the last place, which rounding may grow to on the smooth way to the first cascade
+STORED = 16  # units in the last place of what is kept
+MOST = 0.99  # of the points: a sample that crosses a kink a step earlier makes λ jump there
+CASCADES = 0.2  # of their number, and at least one
+THRESHOLD = 0.1  # of λ_th, about the spread of its marks
+FINAL = 0.03  # of an accuracy at the end of a run that has come to rest
+DIGITS = ("accuracy", "test", "validation", "training")  # variables that count samples
+
+
+class Incomparable(ValueError):
+    """Two results that do not belong together, or of which one is not whole."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What `compare` found.
+
+    Attributes:
+        figure: whose results they are.
+        quantities: what was compared.
+        notes: how the two runs differ before they start: seeds, precision, device, versions, code.
+        how: in what sense they were compared, the end of "agrees with the published one …".
+    """
+
+    figure: str
+    quantities: tuple[Quantity, ...]
+    notes: tuple[str, ...]
+    how: str
+
+    @property
+    def agrees(self) -> bool:
+        """Whether no quantity differs by more than is allowed."""
+        return all(each.agrees for each in self.quantities)
+
+    def __str__(self) -> str:
+        apart = [each for each in self.quantities if not each.agrees]
+        if not apart:
+            return f"This run agrees with the published one {self.how}."
+        where = "; ".join(f"{q.name}: {q.mine}, published {q.published} (allowed: {q.allowed})" for q in apart)
+        return f"This run differs from the published one in {len(apart)} of {len(self.quantities)} quantities. {where}."
+
+    @property
+    def table(self) -> list[tuple[str, ...]]:
+        """A row a quantity, the first holds the headings."""
+        rows = [(q.name, q.mine, q.published, q.allowed, "yes" if q.agrees else "NO") for q in self.quantities]
+        return [("quantity", "this run", "published", "allowed difference", "agrees"), *rows]
+
+
+def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
+    """A re-run beside the published result of the same experiment.
+
+    Args:
+        mine, published: as the archive keeps them, sweeps over their axes and ``seed``.
+
+    Raises:
+        Incomparable: another figure, other parameters than seed and precision, or a result that is not whole.
+    """
+    ours, theirs = _facts(mine), _facts(published)
+    _check_same(ours, theirs)
+    notes = tuple(_notes(ours, theirs))
+    same_seed = ours["parameters"].get("seed") == theirs["parameters"].get("seed")
+    if "seed" in published.dims:
+        sweeps.check(mine, published, Incomparable)
+        quantities, how = sweeps.quantities(mine, published)
+    elif any(str(name).startswith("step") for name in published.dims):
+        _check_whole(mine, published)
+        quantities, how = _trajectories(mine, published, theirs["parameters"], same_seed)
+    else:
+        _check_whole(mine, published)
+        quantities, how = [_pointwise(mine, published, name) for name in _names(published)], "point by point"
+    return Agreement(theirs["figure"], tuple(quantities), notes, how)
+
+
+def onset(run: xr.Dataset, parameters: Mapping[str, Any]) -> int | None:
+    """The step from which on a trajectory is chaotic: λ₁ has passed 2/η, or jumps by 0.1; None if it never does."""
+    if "hessian_eigenvalues" not in run or "learning_rate" not in parameters:
+        return None
+    curvature = run.hessian_eigenvalues[:, 0]
+    steps = curvature[curvature.dims[0]].values
+    jumps = np.r_[False, np.abs(np.diff(curvature.values)) >= 0.1] & (curvature.dims[0] == "step")
+    unstable = (curvature.values > 2 / parameters["learning_rate"]) | jumps
+    return int(steps[np.argmax(unstable)]) if unstable.any() else None
+
+
+def _trajectories(
+    mine: xr.Dataset, published: xr.Dataset, parameters: Mapping[str, Any], same_seed: bool
+) -> tuple[list[Quantity], str]:
+    first = onset(published, parameters)
+    found, how = [], "in its statistics; the seeds differ, so that no point can be compared"
+    if same_seed:
+        found = [_pointwise(mine, published, name, first) for name in _names(published)]
+        how = "point by point over the whole run"
+        if first is not None:
+            how = f"point by point until step {first:,}, where instabilities begin, and in its statistics after that"
+    found.append(_diverged(mine, published))
+    if first is not None or not same_seed:
+        found += _statistics(mine, published, parameters)
+    return found, how
+
+
+def _pointwise(mine: xr.Dataset, published: xr.Dataset, name: str, until: int | None = None) -> Quantity:
+    """One variable, before a step if there is one; allowed is what rounding makes of the coarser type."""
+    ours, theirs = mine[name], published[name]
+    step = next((str(dim) for dim in theirs.dims if str(dim).startswith("step")), None)
+    before = f", before step {until:,}" if until is not None and step else ""
+    if before:
+        ours, theirs = (each.isel({step: each[step].values < until}) for each in (ours, theirs))
+    a, b = ours.values.astype(float), theirs.values.astype(float)
+    allowed = _tolerance(mine, published, name) * (np.abs(b) + np.nanmax(np.abs(b), initial=0))
+    if any(word in name for word in DIGITS):
+        allowed = allowed + sweeps.grain(b)  # one sample more or less
+    apart = ~((np.abs(a - b) <= allowed) | (np.isnan(a) & np.isnan(b)) | (a == b))
+    label = f"{_called(theirs, name)}{before}"
+    words = f"{_tolerance(mine, published, name):.0e} of its value, at {MOST:.0%} of the points"
+    if not apart.any():
+        return Quantity(label, "the same" if np.array_equal(a, b, equal_nan=True) else "the same but for rounding",
+                        f"{a.size:,} values", words, True)  # fmt: skip
+    place = np.unravel_index(int(np.argmax(apart)), apart.shape)
+    where = ", ".join(f"{dim} {int(index)}" for dim, index in zip(theirs.dims, place, strict=True))
+    at = f" at step {int(theirs[step].values[place[theirs.dims.index(step)]]):,}" if step else f" at {where}"
+    return Quantity(
+        label, f"{a[place]:.6g}{at}, and {apart.mean():.1%} of the values apart", f"{b[place]:.6g}", words,
+        bool(apart.mean() <= 1 - MOST),
+    )  # fmt: skip
+
+
+def _statistics(mine: xr.Dataset, published: xr.Dataset, parameters: Mapping[str, Any]) -> Iterator[Quantity]:
+    """What two chaotic runs of the same experiment have in common."""
+    ours, theirs = (_cascades(each, parameters) for each in (mine, published))
+    at_rest = False
+    if ours is not None and theirs is not None:
+        allowed = max(1, round(CASCADES * len(theirs)))
+        yield Quantity("number of cascades", f"{len(ours)}", f"{len(theirs)}", f"± {allowed}",
+                       abs(len(ours) - len(theirs)) <= allowed)  # fmt: skip
+        if ours and theirs:
+            a, b = (reading.threshold(each, found, parameters["period"]) for each, found in
+                    ((mine, ours), (published, theirs)))  # fmt: skip
+            yield Quantity("threshold λ_th", f"{a:.3f}", f"{b:.3f}", f"± {THRESHOLD:.0%}, the spread of its marks",
+                           abs(a - b) <= THRESHOLD * b)  # fmt: skip
+        last = published.attrs["steps"] - parameters["period"]
+        at_rest = not theirs or theirs[-1].end < last
+    elif "hessian_eigenvalues" in published:
+        a, b = (float(each.hessian_eigenvalues[each.hessian_eigenvalues.shape[0] // 2 :, 0].median())
+                for each in (mine, published))  # fmt: skip
+        yield Quantity("λ₁, median over the second half", f"{a:.3f}", f"{b:.3f}",
+                       f"± {THRESHOLD:.0%}", abs(a - b) <= THRESHOLD * abs(b))  # fmt: skip
+    for name in ("accuracy", "validation_accuracy"):
+        if at_rest and name in published:
+            a, b = (float(each[name][-1]) for each in (mine, published))
+            yield Quantity(f"{_called(published[name], name)} at the end", f"{a:.3f}", f"{b:.3f}", f"± {FINAL:g}",
+                           abs(a - b) <= FINAL)  # fmt: skip
+
+
+def _cascades(run: xr.Dataset, parameters: Mapping[str, Any]) -> list[dynamics.Instability] | None:
+    """Read as the figure does: by the curvature where it is known at every step, else by the loss; None without T."""
+    if "period" not in parameters or "hessian_eigenvalues" not in run:
+        return None
+    read = reading.by_curvature if run.hessian_eigenvalues.dims[0] == "step" else reading.by_loss
+    return read(run, parameters["period"])
+
+
+def _diverged(mine: xr.Dataset, published: xr.Dataset) -> Quantity:
+    a, b = (int(each.attrs.get("diverged_at", -1)) for each in (mine, published))
+    ours, theirs = ("never" if each < 0 else f"at step {each:,}" for each in (a, b))
+    return Quantity("the run diverges", ours, theirs, "both or neither", (a < 0) == (b < 0))
+
+
+def _tolerance(mine: xr.Dataset, published: xr.Dataset, name: str) -> float:
+    """Relative: of the coarser type computed in, grown on the way, and of the coarser type kept."""
+
+    def eps(dtype: Any) -> float:
+        return float(np.finfo(dtype).eps) if np.dtype(dtype).kind == "f" else 0.0
+
+    computed = [str(each.attrs.get("dtype", "float64")) for each in (mine, published)]
+    kept = [each[name].dtype for each in (mine, published)]
+    trained = any(str(dim).startswith("step") for dim in published[name].dims)
+    grown = ROUNDING * max(map(eps, computed)) if trained else 0.0
+    return max(grown, STORED * max(map(eps, kept)))
+
+
+def _names(dataset: xr.Dataset) -> list[str]:
+    """The variables worth a look: not how exact an eigenvalue is."""
+    return [str(name) for name in dataset.data_vars if not str(name).endswith("residuals")]
+
+
+def _called(variable: xr.DataArray, name: str) -> str:
+    return str(variable.attrs.get("long_name", name.replace("_", " ")))
+
+
+def _facts(dataset: xr.Dataset) -> dict[str, Any]:
+    if missing := {"figure", "parameters", "sources", "versions"} - set(dataset.attrs):
+        raise Incomparable(f"no result of dynloss: it lacks {', '.join(sorted(missing))}")
+    try:
+        return decoded(dataset.attrs)
+    except ValueError as error:
+        raise Incomparable(f"its attributes are damaged: {error}") from error
+
+
+def _check_same(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
+    if ours["figure"] != theirs["figure"]:
+        raise Incomparable(f"it is of {ours['figure']}, not of {theirs['figure']}")
+    if differing := different(ours["parameters"], theirs["parameters"]):
+        raise Incomparable(f"another experiment: {'; '.join(differing)}")
+
+
+def different(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """The parameters that make another experiment of it, in words.
+
+    >>> different({"steps": 10, "seed": 1}, {"steps": 20, "seed": 0})
+    ['steps=10, published 20']
+    """
+    names = [name for name in sorted(ours.keys() | theirs.keys()) if name not in FREE]
+    missing = object()
+    return [
+        f"{name}={ours.get(name, 'missing')}, published {theirs.get(name, 'without it')}"
+        for name in names
+        if ours.get(name, missing) != theirs.get(name, missing)
+    ]
+
+
+def _check_whole(mine: xr.Dataset, published: xr.Dataset) -> None:
+    if lacking := sorted(str(name) for name in set(published.data_vars) - set(mine.data_vars)):
+        raise Incomparable(f"it is not whole: it lacks {', '.join(lacking)}")
+    for name in published.data_vars:
+        if mine[name].dims != published[name].dims or mine[name].shape != published[name].shape:
+            sizes = dict(mine[name].sizes), dict(published[name].sizes)
+            raise Incomparable(f"it is not whole: {name} is of {sizes[0]}, published {sizes[1]}")
+
+
+def _notes(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
+    """How the two runs differ before they start."""
+    for name in FREE:
+        a, b = (each["parameters"].get(name) for each in (ours, theirs))
+        if a != b:
+            yield f"{name} {a}, published {b}"
+    if ours.get("device") != theirs.get("device"):
+        yield f"on {ours.get('device')}, published on {theirs.get('device')}"
+    versions = ours["versions"].items()
+    if changed := [
+        f"{n} {v} ({theirs['versions'].get(n, 'none')})" for n, v in versions if theirs["versions"].get(n) != v
+    ]:
+        yield f"with {', '.join(changed)}; in brackets the published run's"
+    now, then = ours["sources"], theirs["sources"]
+    if code := sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name)):
+        yield f"with other code: {', '.join(code[:4])}{' and more' * (len(code) > 4)} differ"

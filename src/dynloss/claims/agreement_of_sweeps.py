@@ -1,0 +1,171 @@
+"""Two sweeps of the same experiment: their means over the points that they share, and each point by itself.
+
+The end of a chaotic run differs between devices even for the same seed, so no value is held against its twin. What has
+to agree are means, within what the seeds scatter: over all shared points together, seed by seed, and at each point.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from dynloss.sweeps.grid import FLAGS, SEED
+
+CONFIDENCE = 0.99  # a re-run that is right differs by chance in one of a hundred quantities, not in one of twenty
+
+
+class Quantity(NamedTuple):
+    """One thing that was compared; all in words, and whether it agrees."""
+
+    name: str
+    mine: str
+    published: str
+    allowed: str
+    agrees: bool
+
+
+def check(mine: xr.Dataset, published: xr.Dataset, error: type[Exception]) -> None:
+    """Raise unless both have the same axes and variables, and points in common."""
+    if SEED not in mine.dims:
+        raise error("it is no sweep, the published result is one")
+    if lacking := sorted(str(name) for name in set(published.data_vars) - set(mine.data_vars)):
+        raise error(f"it is not whole: it lacks {', '.join(lacking)}")
+    if set(_axes(mine)) != set(_axes(published)):
+        raise error(f"its axes are {', '.join(_axes(mine))}, published {', '.join(_axes(published))}")
+    shared, _ = xr.align(mine, published, join="inner", exclude=[SEED])
+    if 0 in shared.sizes.values() or not bool(shared.done.any()):
+        raise error("it shares no computed point with the published sweep")
+
+
+def quantities(mine: xr.Dataset, published: xr.Dataset) -> tuple[list[Quantity], str]:
+    """What was compared, and how."""
+    ours, theirs = xr.align(mine, published, join="inner", exclude=[SEED])
+    computed = ours.done.any(SEED) & theirs.done.any(SEED)
+    ours, theirs = ours.where(computed), theirs.where(computed)
+    names = [str(name) for name in theirs.data_vars if name not in FLAGS and theirs[name].dtype.kind == "f"]
+    tests = 2 * len(names)
+    found, exact = [], True
+    for name in names:
+        a, b = _ends(ours[name]), _ends(theirs[name])
+        label = str(theirs[name].attrs.get("long_name", name.replace("_", " ")))
+        same = _same(a, b)
+        exact &= same[0] == same[1] > 0
+        found += [_everywhere(a, b, label, same, tests), _each_point(a, b, label, tests)]
+    found.append(_diverged(ours, theirs, computed))
+    points = f"{int(computed.sum())} of {computed.size} points"
+    how = f"to the last digits at all {points}" if exact else f"in its means over seeds, at {points}"
+    return found, how
+
+
+def grain(values: np.ndarray) -> float:
+    """The smallest step between two different values: one sample, for an accuracy; 0 if all are alike.
+
+    >>> grain(np.array([0.25, 0.5, 0.25]))
+    0.25
+    """
+    steps = np.diff(np.unique(values[np.isfinite(values)]))
+    steps = steps[steps > 1e-6]
+    return float(steps.min(initial=np.inf)) if len(steps) else 0.0
+
+
+def _axes(sweep: xr.Dataset) -> list[str]:
+    return [str(name) for name in sweep.done.dims if name != SEED]
+
+
+def _ends(values: xr.DataArray) -> xr.DataArray:
+    """A curve at its end, and the mean over whatever else is not an axis of the sweep."""
+    if "epoch" in values.dims:
+        values = values.isel(epoch=-1)
+    rest = [name for name in values.dims if name == "digit"]
+    return values.mean(rest) if rest else values
+
+
+def _same(a: xr.DataArray, b: xr.DataArray) -> tuple[int, int]:
+    """How many values of the same seeds are equal to the last digits, and of how many."""
+    a, b = xr.align(a, b, join="inner")
+    both = np.isfinite(a) & np.isfinite(b)
+    equal = np.isclose(a, b, rtol=16 * float(np.finfo(b.dtype).eps), atol=0) & both
+    return int(equal.sum()), int(both.sum())
+
+
+def _everywhere(a: xr.DataArray, b: xr.DataArray, label: str, same: tuple[int, int], tests: int) -> Quantity:
+    """The mean over all points; the same seeds compared where there are two of them."""
+    points = [name for name in a.dims if name != SEED]
+    both = np.isfinite(a.mean(SEED)) & np.isfinite(b.mean(SEED))
+    ours, theirs = (each.where(both).mean(points) for each in (a, b))
+    paired, twin = xr.align(a, b, join="inner")
+    if paired.sizes[SEED] > 1:
+        margin = _margin((paired - twin).mean(points).values, tests)
+        difference = float((paired - twin).mean(points).mean())
+        how = "99 % interval, the same seeds compared"
+    else:
+        difference = float(ours.mean() - theirs.mean())
+        margin, how = _margin_of_two(ours.values, theirs.values, tests), "99 % interval over seeds"
+    allowed = max(margin, grain(b.values) / max(1, int(both.sum())))
+    mine = f"{float(ours.mean()):.4f} ({same[0]} of {same[1]} values the same)"
+    return Quantity(f"{label}, mean over the points", mine, f"{float(theirs.mean()):.4f}",
+                    f"± {allowed:.2g}, {how}", bool(abs(difference) <= allowed))  # fmt: skip
+
+
+def _each_point(a: xr.DataArray, b: xr.DataArray, label: str, tests: int) -> Quantity:
+    """Each point's mean against the other's, at 1 % shared among the points (Bonferroni)."""
+    points = [str(name) for name in a.dims if name != SEED]
+    a, b = (each.stack(point=points).transpose("point", SEED) for each in (a, b))
+    least = grain(b.values)
+    worst, outside, judged = (0.0, ""), 0, 0
+    for ours, theirs, at in zip(a.values, b.values, b.point.values, strict=True):
+        margin = _margin_of_two(ours, theirs, tests * len(b.point))
+        if not np.isfinite(margin):
+            continue
+        judged += 1
+        difference = abs(np.nanmean(ours) - np.nanmean(theirs))
+        outside += bool(difference > max(margin, least))
+        if difference > worst[0]:
+            place = ", ".join(f"{name}={value:g}" for name, value in zip(points, np.atleast_1d(at), strict=True))
+            worst = (difference, f"{np.nanmean(ours):.4f} at {place}, published {np.nanmean(theirs):.4f}")
+    mine = f"{outside} of {judged} points apart" + f"; the farthest {worst[1]}" * bool(worst[1])
+    if not judged:
+        mine = "one seed each: no interval"
+    return Quantity(f"{label}, point by point", mine, f"{judged} points with an interval",
+                    "none apart, at 1 % shared among all (Bonferroni)", outside == 0)  # fmt: skip
+
+
+def _diverged(ours: xr.Dataset, theirs: xr.Dataset, computed: xr.DataArray) -> Quantity:
+    """Runs that diverged, by Fisher's exact test."""
+    from scipy.stats import fisher_exact
+
+    counts = []
+    for each in (ours, theirs):
+        done = (each.done.fillna(0) > 0) & computed
+        counts.append((int(((each.diverged.fillna(0) > 0) & done).sum()), int(done.sum())))
+    table = [[bad, total - bad] for bad, total in counts]
+    likely = float(fisher_exact(table).pvalue) >= 1 - CONFIDENCE
+    mine, published = (f"{bad} of {total}" for bad, total in counts)
+    return Quantity("runs that diverge", mine, published, "Fisher's exact test, 1 %", likely)
+
+
+def _margin(differences: np.ndarray, tests: int) -> float:
+    """Half the width of the interval of a mean, shared among so many tests; infinite for fewer than two values."""
+    from scipy.stats import t as student
+
+    values = differences[np.isfinite(differences)]
+    if len(values) < 2:
+        return float("inf")
+    error = values.std(ddof=1) / len(values) ** 0.5
+    return float(student.ppf(1 - (1 - CONFIDENCE) / 2 / tests, len(values) - 1) * error)
+
+
+def _margin_of_two(a: np.ndarray, b: np.ndarray, tests: int) -> float:
+    """The same for the difference of two means (Welch); where one side has a single seed it scatters as the other."""
+    from scipy.stats import t as student
+
+    a, b = a[np.isfinite(a)], b[np.isfinite(b)]
+    if len(a) + len(b) < 3 or not len(a) or not len(b):
+        return float("nan")
+    variances = [each.var(ddof=1) if len(each) > 1 else other.var(ddof=1) for each, other in ((a, b), (b, a))]
+    parts = [variance / len(each) for variance, each in zip(variances, (a, b), strict=True)]
+    if sum(parts) == 0:
+        return 0.0
+    degrees = [max(1, len(each) - 1) if len(each) > 1 else max(len(a), len(b)) - 1 for each in (a, b)]
+    freedom = sum(parts) ** 2 / sum(part**2 / degree for part, degree in zip(parts, degrees, strict=True))
+    return float(student.ppf(1 - (1 - CONFIDENCE) / 2 / tests, freedom) * sum(parts) ** 0.5)

@@ -1,0 +1,101 @@
+"""Beyond the paper: no claims of its, but questions with answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+
+from dynloss.claims.findings import Findings
+from dynloss.sweeps.statistics import interval, summary
+
+
+def judge(
+    by_shape: Mapping[str, xr.DataArray], chosen: Mapping[str, Mapping[str, xr.DataArray]], scale: str
+) -> Findings:
+    """Whether the period matters, and whether the oscillations help other losses and optimisers.
+
+    Args:
+        by_shape: {shape: validation accuracy (period, seed)}, with "static", "triangle", "random, held" and
+            "random, each step".
+        chosen: {way: {"static": validation accuracy (seed,), "dynamical": …}}, each at the rate that is best for it.
+        scale: in words.
+    """
+    gain = (by_shape["triangle"] - by_shape["static"]).mean("period")
+    held = (by_shape["random, held"] - by_shape["triangle"]).mean("period")
+    each = (by_shape["random, each step"] - by_shape["triangle"]).mean("period")
+    words = "; ".join(
+        f"{way} {interval(values['dynamical'] - values['static'], signed=True)}" for way, values in chosen.items()
+    )
+    return Findings(
+        "beyond_the_paper",
+        "Does the period matter, and does it work elsewhere?",
+        f"The oscillations gain {interval(gain, signed=True)} in validation accuracy over the "
+        f"static loss at the same rate. The same weights in random order, held for a period each, are "
+        f"{interval(held, signed=True)} {_apart(held)}, and new at each step {interval(each, signed=True)} "
+        f"{_apart(each)}. With the best of a few rates for each: {words}.",
+        scale,
+    )
+
+
+def shapes_table(by_shape: Mapping[str, xr.DataArray], labels: Mapping[str, str], strengths: Mapping[str, float]):
+    """Rows of a table: of each shape the accuracy, its gain over the static loss, and its distance to the triangle."""
+    mean = {name: values.mean("period") for name, values in by_shape.items()}
+
+    def beside(name: str, other: str) -> str:
+        return "" if name == other else interval(mean[name] - mean[other], signed=True)
+
+    return [
+        {
+            "weights": labels[name],
+            "strength": round(strengths[name], 2),
+            "validation accuracy": interval(mean[name]),
+            "gain over static": beside(name, "static"),
+            "beside the triangle": beside(name, "triangle"),
+        }
+        for name in by_shape
+    ]
+
+
+def choose(sweep: xr.Dataset, searched: int) -> tuple[dict[str, xr.DataArray], dict[str, float]]:
+    """Static and dynamical validation accuracies, each at the rate that is best for it, and these rates.
+
+    The rates are chosen by the first ``searched`` seeds, and the accuracies are those of the others, so that no luck
+    of the search is counted.
+
+    Args:
+        sweep: ``validation_accuracy`` (learning_rate, amplitude, seed), with A = 1.
+        searched: how many seeds.
+    """
+    accuracy = sweep.validation_accuracy.fillna(0)  # a network that diverged has learned nothing
+    search, test = accuracy.isel(seed=slice(None, searched)), accuracy.isel(seed=slice(searched, None))
+    values, rates = {}, {}
+    for name, amplitude in (("static", accuracy.amplitude.min()), ("dynamical", accuracy.amplitude.max())):
+        mean = summary(search.sel(amplitude=amplitude)).mean
+        rates[name] = float(mean.learning_rate[int(mean.argmax("learning_rate"))])
+        values[name] = test.sel(amplitude=amplitude, learning_rate=rates[name], drop=True)
+    return values, rates
+
+
+def ways_table(
+    chosen: Mapping[str, Mapping[str, xr.DataArray]], rates: Mapping[str, Mapping[str, float]]
+) -> list[dict[str, Any]]:
+    """Rows of a table: of each way both accuracies, at which rate, and the gain between the same seeds."""
+    return [
+        {
+            "way": way,
+            "static": interval(values["static"]),
+            "its rate": rates[way]["static"],
+            "dynamical": interval(values["dynamical"]),
+            "its best rate": rates[way]["dynamical"],
+            "gain": interval(values["dynamical"] - values["static"], signed=True),
+        }
+        for way, values in chosen.items()
+    ]
+
+
+def _apart(difference: xr.DataArray) -> str:
+    """In words, whether the interval of a difference holds zero."""
+    found = summary(difference)
+    if not abs(found.mean) > found.margin:
+        return "beside the periodic ones, which is not told from zero"
+    return "above the periodic ones" if found.mean > 0 else "below the periodic ones"

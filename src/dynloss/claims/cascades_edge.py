@@ -1,0 +1,71 @@
+"""The edge of every optimiser: no claim of the paper, which used gradient descent, but a prediction with an answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+
+from dynloss.claims.findings import Findings
+from dynloss.sweeps.statistics import interval, summary
+
+NEAR = 0.15  # how far the mean may be from the edge to count as at it: the marks alone move it by as much
+
+
+def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
+    """Do cascades start at the edge of the optimiser that makes them?
+
+    Args:
+        result: of `experiments.onsets.by_optimiser`.
+        settings: of the experiment.
+    """
+    means = {str(name): onset_over_edge(result.sel(optimiser=name)) for name in result.optimiser.values}
+    said = [f"{name} {interval(values)}" for name, values in means.items()]
+    agree = [name for name, values in means.items() if at_the_edge(values) == "yes"]
+    return Findings(
+        "cascades_edge",
+        "Does every optimiser have its own edge?",
+        f"At the first marks of a cascade the curvature, over the edge of its optimiser, is {'; '.join(said)}. "
+        f"The mean is within {NEAR:.0%} of that edge for {len(agree)} of {len(means)} optimisers.",
+        f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "
+        f"T = {settings['period']}, A = {settings['amplitude']:g}",
+    )
+
+
+def onset_over_edge(one: xr.Dataset, mark: int = 0) -> xr.DataArray:
+    """λ over its edge at the start of a cascade: the mean over the cascades of each seed."""
+    return one.onset.isel(mark=mark).mean("cascade")
+
+
+def at_the_edge(values: xr.DataArray, edge: float = 1.0) -> str:
+    """Whether a mean over seeds is near the edge, in a word.
+
+    >>> at_the_edge(xr.DataArray([0.95, 1.05], dims="seed")), at_the_edge(xr.DataArray([0.5, 0.6], dims="seed"))
+    ('yes', 'no')
+    """
+    found = summary(values)
+    if found.number == 0:
+        return "no cascade"
+    return "yes" if abs(float(found.mean) / edge - 1) <= NEAR else "no"
+
+
+def table(result: xr.Dataset) -> list[dict[str, Any]]:
+    """Rows of a table: each optimiser with its edge, and λ at the onsets in units of it, for each mark."""
+    rows = []
+    for name in result.optimiser.values:
+        one = result.sel(optimiser=name)
+        edge, rate = float(one.edge), float(one.learning_rate)
+        rows.append(
+            {
+                "optimiser": str(name),
+                "η": rate,
+                "edge": f"{edge:.4g}",
+                **{
+                    f"λ / edge, jumps of {float(jump):.0%}": interval(onset_over_edge(one, k))
+                    for k, jump in enumerate(result.mark.values)
+                },
+                "λη / 2": interval(onset_over_edge(one) * edge * rate / 2),
+                "cascades": int(one.onset.isel(mark=0).notnull().sum()),
+                f"within {NEAR:.0%} of its edge": at_the_edge(onset_over_edge(one)),
+            }
+        )
+    return rows

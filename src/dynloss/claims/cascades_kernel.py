@@ -1,0 +1,118 @@
+"""The kernel with a threshold: what Section III.D says of the plain one, and what the weighted one does."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dynloss.claims.findings import Claim, Findings
+from dynloss.claims.verdicts import exists
+from dynloss.sweeps.statistics import interval
+
+SAME = 0.15  # relative scatter of a number that counts as the same at every onset
+WHERE = "Section III.D, Figure 4 (e), (f)"
+NAMES = {
+    "hessian": "Hessian, ηλ_max(H)",
+    "weighted_kernel": "weighted kernel, (η/P) λ_max(BᵀΘB)",
+    "ntk": "plain kernel, (η/P) λ_max(Θ)",
+}
+
+
+def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
+    """The claims of Section III.D, and the answer to what it leaves open.
+
+    Args:
+        result: of `experiments.onsets.by_kernel`.
+        settings: of the experiment.
+    """
+    scatter = {name: spread(result[f"onset_{name}"].isel(mark=0)) for name in NAMES}
+    ratio = deviation(result)
+    known = bool(np.isfinite(scatter["hessian"]))
+    words = {name: percent(value) for name, value in scatter.items()}
+    claims = (
+        Claim("The NTK's largest eigenvalue is not the same every time that a bifurcation starts", WHERE,
+              "not the same", f"it scatters by {words['ntk']}", exists(scatter["ntk"] > SAME, testable=known)),
+        Claim("… as is the case for the largest eigenvalue of the Hessian", WHERE, "the same",
+              f"it scatters by {words['hessian']}", exists(scatter["hessian"] <= SAME, testable=known)),
+        Claim("An effective learning rate, which depends on the topography, would make up for it", WHERE,
+              "an open question",
+              f"the class weights and the softmax do: the weighted kernel scatters by {words['weighted_kernel']}",
+              exists(scatter["weighted_kernel"] <= SAME, testable=known)),
+    )  # fmt: skip
+    values = {name: at_onsets(result, name) for name in NAMES}
+    share = result.onset_residual_share.isel(mark=0)
+    return Findings(
+        "cascades_kernel",
+        "Which kernel has a threshold?",
+        f"Half of ηλ_max at the onsets is {interval(values['weighted_kernel'] / 2)} for the kernel weighted by classes "
+        f"and softmax, {interval(values['hessian'] / 2)} for the Hessian and {interval(values['ntk'] / 2)} for the "
+        f"plain kernel. The weighted kernel and the Hessian differ by {ratio:.1%} at most; the residual term makes "
+        f"{float(np.abs(share).max()):.2%} of λ_max there at most."
+        if known
+        else "No cascade in these runs.",
+        f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "
+        f"T = {settings['period']}, A = {settings['amplitude']:g}; the paper: 1 seed of 70,000 steps, T = 5000",
+        claims,
+    )
+
+
+def at_onsets(result: xr.Dataset, name: str, mark: int = 0) -> xr.DataArray:
+    """ηλ at the onsets: the mean over the cascades of each seed."""
+    return result[f"onset_{name}"].isel(mark=mark).mean("cascade")
+
+
+def spread(values: xr.DataArray) -> float:
+    """The standard deviation over the cascades of a seed, relative to their mean; the mean over seeds.
+
+    >>> round(spread(xr.DataArray([[1.0, 2.0, 3.0]], dims=("seed", "cascade"))), 3)
+    0.5
+    """
+    if not (values.notnull().sum("cascade") > 1).any():
+        return float("nan")
+    return float((values.std("cascade", ddof=1) / values.mean("cascade")).mean("seed"))
+
+
+def percent(value: float, digits: int = 0) -> str:
+    """A share in words.
+
+    >>> percent(0.118), percent(float("nan"))
+    ('12%', '–')
+    """
+    return f"{value:.{digits}%}" if np.isfinite(value) else "–"
+
+
+def deviation(result: xr.Dataset) -> float:
+    """How far the weighted kernel's ηλ is from the Hessian's at any onset, relative to it."""
+    both = result.onset_weighted_kernel / result.onset_hessian - 1
+    return float(np.abs(both).max())
+
+
+def table(result: xr.Dataset) -> list[dict[str, Any]]:
+    """Rows of a table: ηλ/2 at the onsets for each mark, and how much it scatters."""
+    rows = []
+    for name, words in NAMES.items():
+        marks = {
+            f"half of it at jumps of {float(jump):.0%}": interval(at_onsets(result, name, k) / 2)
+            for k, jump in enumerate(result.mark.values)
+        }
+        rows.append({"quantity": words, **marks, "scatter": percent(spread(result[f"onset_{name}"].isel(mark=0)))})
+    return rows
+
+
+def shares(result: xr.Dataset, period: int) -> dict[str, str]:
+    """The residual term's share in λ_max: at the onsets, and along the runs, without the first half of a period."""
+    along = np.abs(result.residual_share.sel(step=slice(period // 2, None)).values)
+    onsets = np.abs(result.onset_residual_share.isel(mark=0).values)
+    kept, marked = along[np.isfinite(along)], onsets[np.isfinite(onsets)]
+
+    def share(values: np.ndarray, at: float) -> str:
+        return percent(float(np.quantile(values, at)), digits=3) if len(values) else "–"
+
+    return {
+        "at the onsets, median": share(marked, 0.5),
+        "at the onsets, largest": share(marked, 1.0),
+        "along the runs, median": share(kept, 0.5),
+        "along the runs, 99 % are below": share(kept, 0.99),
+        "along the runs, largest": share(kept, 1.0),
+    }

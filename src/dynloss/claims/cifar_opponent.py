@@ -1,0 +1,64 @@
+"""Is the gain of Figure 1 more than missing regularisation? No claim of the paper, but a question with an answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+
+from dynloss.claims.findings import Findings
+from dynloss.sweeps.statistics import interval
+
+STATIC, EARLY, TUNED, BOTH = "static", "static, stopped early", "static, tuned", "static, tuned, stopped early"
+OSCILLATING, OSCILLATING_TUNED = "oscillating", "oscillating, tuned"
+
+
+def arms(curves: Mapping[str, xr.DataArray], epochs: Mapping[str, int]) -> dict[str, xr.DataArray]:
+    """Test accuracy over seed of every arm.
+
+    Args:
+        curves: {STATIC, TUNED, OSCILLATING, OSCILLATING_TUNED: test accuracy over seed and epoch}; those there are.
+        epochs: {STATIC, TUNED: number of the evaluation at which the tuning images would stop}.
+    """
+    found = {}
+    for name in (STATIC, TUNED, OSCILLATING, OSCILLATING_TUNED):
+        if name in curves:
+            found[name] = curves[name].isel(epoch=-1)
+        early = {STATIC: EARLY, TUNED: BOTH}.get(name)
+        if early and name in curves:
+            found[early] = curves[name].isel(epoch=epochs[name])
+    return found
+
+
+def gains(found: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """The oscillating loss less each opponent, over the seeds that both have; tuned where the opponent is."""
+    pairs = {STATIC: OSCILLATING, EARLY: OSCILLATING, TUNED: OSCILLATING_TUNED, BOTH: OSCILLATING_TUNED}
+    return {name: found[ours] - found[name] for name, ours in pairs.items() if name in found and ours in found}
+
+
+def judge(found: Mapping[str, xr.DataArray], tuned: Mapping[str, Mapping[str, float]], scale: str) -> Findings:
+    """What is left of the gain against each opponent.
+
+    Args:
+        found: of ``arms``.
+        tuned: {STATIC, OSCILLATING: peak rate and weight decay that were chosen}.
+        scale: of the experiment, in words.
+    """
+    words = [f"{interval(gain, signed=True)} over the {name} loss" for name, gain in gains(found).items()]
+    chosen = ", ".join(f"{name}: {_settings(settings)}" for name, settings in tuned.items())
+    summary = f"The oscillating loss leads by {'; '.join(words)}." if words else "Not computed yet."
+    question = "Is the gain more than missing regularisation?"
+    return Findings("cifar_opponent", question, summary, f"{scale}; tuned: {chosen}")
+
+
+def table(found: Mapping[str, xr.DataArray]) -> list[dict[str, Any]]:
+    """Rows of a table: every arm's test accuracy, and what the oscillating loss gains over it."""
+    gained = gains(found)
+    return [
+        {"loss": name, "test accuracy": interval(values),
+         "oscillating less this": interval(gained[name], signed=True) if name in gained else "–"}
+        for name, values in found.items()
+    ]  # fmt: skip
+
+
+def _settings(settings: Mapping[str, float]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in settings.items())

@@ -1,0 +1,69 @@
+"""Does the gain of Figure 1 grow towards the paper's scale?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import xarray as xr
+
+from dynloss.claims.findings import Claim, Findings, Verdict
+from dynloss.claims.verdicts import number
+from dynloss.experiments.scaling import PAPER, Rung
+from dynloss.sweeps.statistics import interval
+
+GAIN, NEAR = 0.06, 0.01  # the paper's gain, which it gives to one hundredth
+
+
+def judge(
+    ladders: Mapping[str, Sequence[Rung]], gains: Mapping[str, Sequence[xr.DataArray]], end: xr.Dataset, images: str
+) -> Findings:
+    """What the ladders say.
+
+    Args:
+        ladders: {quantity: rungs}.
+        gains: {quantity: the gain in validation accuracy of each, over seed}.
+        end: what ``experiments.scaling.extrapolated`` found for the paper's scale.
+        images: the data, "cifar10" or "generated".
+    """
+    slopes = ", ".join(f"{interval(end.slope.sel(quantity=name), signed=True)} for {name}" for name in ladders)
+    testable = images == "cifar10" and end.sizes["seed"] > 1
+    claim = Claim("Extrapolated to the paper's scale, the gain is its 6 %", "Section II, Figure 1", "≈ +0.06",
+                  interval(end.gain, signed=True), number(end.gain, GAIN, NEAR, testable=testable))  # fmt: skip
+    ranges = "; ".join(
+        f"{name} {', '.join(f'{getattr(each, name):,}' for each in rungs)}" for name, rungs in ladders.items()
+    )
+    summary = (
+        f"Ten times as many change the gain by {slopes}."
+        if claim.verdict != Verdict.NOT_COMPUTED
+        else "Not computed yet."
+    )
+    paper = ", ".join(f"{value:,} {name}" for name, value in PAPER.items())
+    return Findings(
+        "cifar_scaling",
+        "Does the gain grow with steps, images and channels?",
+        summary,
+        f"{ranges}; the paper: {paper}",
+        (claim,),
+    )
+
+
+def table(ladders: Mapping[str, Sequence[Rung]], runs: Mapping[str, Sequence[xr.Dataset]]) -> list[dict[str, Any]]:
+    """Rows of a table: both losses and the gain on every rung.
+
+    Args:
+        ladders: {quantity: rungs}.
+        runs: {quantity: ``validation_accuracy`` at the end over amplitude (1 and A) and seed, of each rung}.
+    """
+    rows = []
+    for name, rungs in ladders.items():
+        for each, run in zip(rungs, runs[name], strict=True):
+            static, oscillating = (run.validation_accuracy.isel(amplitude=at) for at in (0, 1))
+            rows.append(
+                {
+                    "ladder": name,
+                    **{quantity: getattr(each, quantity) for quantity in PAPER},
+                    "static": interval(static),
+                    "oscillating": interval(oscillating),
+                    "gain": interval(oscillating - static, signed=True),
+                }
+            )
+    return rows

@@ -1,0 +1,138 @@
+"""Figure 3 under other readings of the paper: does any of them make its claims come true?"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import xarray as xr
+
+from dynloss.claims.findings import Claim, Findings, Verdict
+from dynloss.claims.spiral_phase_diagram import NEARLY_PERFECT, REGIONS, VAGUE
+from dynloss.sweeps.statistics import interval, summary
+
+WHERE = "Section III.B, Figure 3"
+BOOK, OURS = "the book's", "midway"  # the way to train and the validation set of Figure 3's page
+STATIC_NARROW = 0.65
+
+
+def static(networks: xr.Dataset) -> xr.Dataset:
+    """The networks at A = 1, where the period means nothing."""
+    return networks.sel(amplitude=1).mean("period")
+
+
+def inside(networks: xr.Dataset, width: str) -> xr.Dataset:
+    """The mean over the region that the paper names; of seeds with all its points."""
+    there = REGIONS[width].holds(networks.period, networks.amplitude)
+    return networks.where(there, drop=True).mean(["period", "amplitude"], skipna=False)
+
+
+class Gain(NamedTuple):
+    """A gain in validation accuracy inside the region, the same seeds compared.
+
+    Attributes:
+        way: to train.
+        validation: the validation set.
+        values: over seed.
+        margin: half the width of its interval, of 95 % for all gains of the width together.
+    """
+
+    way: str
+    validation: str
+    values: xr.DataArray
+    margin: float
+
+    @property
+    def mean(self) -> float:
+        """Over seeds."""
+        return float(summary(self.values).mean)
+
+
+def gains(ways: Mapping[str, xr.Dataset], width: str) -> list[Gain]:
+    """Each validation set after training in the book's way, and each other way on the book's validation set.
+
+    Args:
+        ways: {way to train: ``validation_accuracy`` over period, amplitude (1 among them), seed and validation}.
+        width: "narrow" or "wide".
+    """
+    found = []
+    for way, networks in ways.items():
+        difference = inside(networks, width).validation_accuracy - static(networks).validation_accuracy
+        names = difference.validation.values if way == BOOK else [OURS]
+        found += [(way, str(name), difference.sel(validation=name, drop=True)) for name in names]
+    confidence = 1 - 0.05 / max(1, len(found))  # Bonferroni's: the more readings, the likelier one gains by luck
+    return [Gain(*each, float(summary(each[2], confidence).margin)) for each in found]
+
+
+def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[str, Any]) -> Findings:
+    """Whether the claims of Figure 3 hold under any reading.
+
+    Args:
+        networks: {"narrow", "wide": {way to train: accuracies, as for ``gains``}}.
+        settings: ``steps``, and ``narrow`` and ``wide``, the hidden units.
+    """
+    wide = gains(networks["wide"], "wide")
+    alone = {way: static(each).accuracy for way, each in networks["narrow"].items()}
+    region = {way: inside(each, "narrow").accuracy for way, each in networks["narrow"].items()}
+    nearest = min(alone, key=lambda way: abs(float(summary(alone[way]).mean) - STATIC_NARROW))
+    highest = max(region, key=lambda way: float(summary(region[way]).mean))
+    largest = max(wide, key=lambda gain: gain.mean - gain.margin if gain.margin == gain.margin else gain.mean)
+    claims = (
+        Claim(f"Under some reading the wide network gains in its region (most surely: {_called(largest)})", WHERE,
+              "> 0", interval(largest.values, signed=True), _any_positive(wide)),
+        Claim(f"Under some reading the narrow network has 0.65 with the static loss (nearest: {nearest})", WHERE,
+              "≈ 0.65", interval(alone[nearest]),
+              _any(abs(float(summary(each).mean) - STATIC_NARROW) <= VAGUE for each in alone.values())),
+        Claim(f"Under some reading the narrow network's whole region is nearly perfect (best: {highest})", WHERE,
+              f"at least {NEARLY_PERFECT:g}", interval(region[highest]),
+              _any(float(summary(each).mean) >= NEARLY_PERFECT for each in region.values())),
+    )  # fmt: skip
+    ours = next(gain for gain in wide if (gain.way, gain.validation) == (BOOK, OURS))
+    positive = [gain for gain in wide if gain.mean > gain.margin]
+    words = ", ".join(_called(gain) for gain in positive)
+    said = f"it gains with {words}" if positive else "it gains for certain in none of them"
+    return Findings(
+        "spiral_readings",
+        "Does the wide network gain under any reading of the paper?",
+        f"Of {len(wide)} readings, {said}; with Figure 3's own the gain is {interval(ours.values, signed=True)}.",
+        f"{settings['narrow']} and {settings['wide']} units, "
+        f"{networks['narrow'][BOOK].sizes['seed']} and {networks['wide'][BOOK].sizes['seed']} seeds, "
+        f"{settings['steps']:,} steps; the paper: 50 seeds, 35,000 steps",
+        claims,
+    )
+
+
+def table(networks: Mapping[str, Mapping[str, xr.Dataset]]) -> list[dict[str, str]]:
+    """Rows of a table: the gain in each reading, and the accuracies behind it."""
+    rows = []
+    for width, ways in networks.items():
+        for gain in gains(ways, width):
+            each, at = ways[gain.way], {"validation": gain.validation}
+            rows.append(
+                {
+                    "network": width,
+                    "training": gain.way,
+                    "validation set": gain.validation,
+                    "static, training": interval(static(each).accuracy),
+                    "static, validation": interval(static(each).validation_accuracy.sel(at)),
+                    "inside, training": interval(inside(each, width).accuracy),
+                    "gain": interval(gain.values, signed=True),
+                    "± for all together": "–" if gain.margin != gain.margin else f"{gain.margin:.3f}",
+                }
+            )
+    return rows
+
+
+def _any_positive(found: list[Gain]) -> Verdict:
+    if not any(int(summary(gain.values).number) for gain in found):
+        return Verdict.NOT_COMPUTED
+    if any(gain.mean > gain.margin for gain in found):
+        return Verdict.REPRODUCED
+    below = all(gain.mean < -gain.margin for gain in found)
+    return Verdict.NOT_REPRODUCED if below else Verdict.UNDECIDED
+
+
+def _any(found) -> Verdict:
+    return Verdict.REPRODUCED if any(found) else Verdict.NOT_REPRODUCED
+
+
+def _called(gain: Gain) -> str:
+    return f"{gain.way}, {gain.validation}" if gain.way == BOOK else gain.way

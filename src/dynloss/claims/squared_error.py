@@ -1,0 +1,145 @@
+"""Section III.D: the squared error, eqs. (8)-(14)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dynloss import dynamics
+from dynloss.claims.findings import Claim, Findings
+from dynloss.claims.verdicts import exists, number, positive
+from dynloss.dynamics import PowerLaw
+from dynloss.sweeps.statistics import interval
+
+WITHIN = 0.05  # of a boundary
+BOUNCE = 0.0001  # the distance between two values of the squared error from which on it bounces
+
+
+def judge(
+    regimes: xr.Dataset, probes: xr.Dataset, rates: Sequence[float], ratios: Sequence[float], run: xr.Dataset,
+    starts: Sequence[Sequence[int]], every: int, width_law: PowerLaw,
+) -> Findings:  # fmt: skip
+    """What eq. (14) predicts, and what happens.
+
+    Args:
+        regimes: ``mode``, ``eigenvalue`` (ratio, seed, step); the last ratio is above 2.
+        probes: ``error`` (moment, seed, unit, rate), ``disturbance`` (moment, seed, ratio).
+        rates, ratios: of the probes.
+        run: with oscillating weights, ``plain`` and ``weighted`` (seed, measurement).
+        starts: of its cascades, for each seed.
+        every: steps between two of its measurements.
+        width_law: of the kernel's deviation from its limit.
+    """
+    order = exponents(probes.error, rates)
+    edges = {level: crossings(probes.disturbance, ratios, level) for level in (0.0, -1.0)}
+    growing = regimes.isel(ratio=-1)
+    largest = abs(growing["mode"]).max("step")
+    flips = (growing["mode"].isel(step=slice(0, 4)) * [1, -1, 1, -1] > 0).all("step")
+    fall = growing.eigenvalue.isel(step=0) - growing.eigenvalue.isel(step=-1)
+    at_start = at_starts(run, starts, every)
+    where = "Section III.D, eq. (14)"
+    first, second = (edges[level].mean("moment") for level in (0.0, -1.0))
+    claims = (
+        Claim("Eq. (14) gives the next outputs, with an error of second order in η", where, "2",
+              f"exponent {interval(order.sel(unit='relu'))}", number(order.sel(unit="relu"), 2, 0.1)),
+        Claim("The top mode flips its sign from ηλ/N = 1 on", where, "1", interval(first),
+              _near(edges[0.0], 1)),
+        Claim("It grows from ηλ/N = 2 on", where, "2", interval(second), _near(edges[-1.0], 2)),
+        Claim("Above, its magnitude grows while its sign flips at each step", where, "diverges",
+              f"up to {float(largest.mean()):.1f} times, in {int((flips & (largest > 1)).sum())} of {flips.size} "
+              "networks; then it shrinks again",
+              exists(bool((flips & (largest > 1)).all()))),
+        Claim("Once a bifurcation has begun, the largest eigenvalue of the NTK falls", "Section III.D", "falls",
+              f"ηλ/N falls by {interval(fall)}", positive(fall)),
+    )  # fmt: skip
+    return Findings(
+        "squared_error",
+        "Does the kernel predict the next outputs, and when they bounce?",
+        f"Yes, for the squared error. A step's outputs follow from the kernel of this moment up to an error that falls "
+        f"as $\\eta^{{{float(order.sel(unit='relu').mean()):.2f}}}$, and the boundary between shrinking and growing "
+        f"lies at $\\eta\\lambda_{{\\max}}/N = {float(second.mean()):.3f}$. {_oscillating(at_start)} "
+        f"The kernel nears its infinite-width limit as $m^{{{width_law.exponent:.2f}}}$.",
+        f"{regimes.attrs['scale']}; 300 points",
+        claims,
+    )
+
+
+def exponents(error: xr.DataArray, rates: Sequence[float]) -> xr.DataArray:
+    """Of the error in η, (unit, seed): fitted to its mean over the moments, since single kinks make it jump."""
+    mean = error.mean("moment").transpose("unit", "seed", "rate")
+    values = [[dynamics.power_law(rates, row).exponent for row in unit] for unit in mean.values]
+    return xr.DataArray(values, dims=("unit", "seed"), coords={"unit": mean.unit, "seed": mean.seed})
+
+
+def crossings(factor: xr.DataArray, ratios: Sequence[float], level: float) -> xr.DataArray:
+    """Where a falling factor first crosses a level, by straight lines between the ratios; NaN where it never does."""
+
+    def crossing(values):
+        below = np.flatnonzero(values <= level)
+        if len(below) == 0 or below[0] == 0:
+            return np.nan
+        at = slice(below[0] - 1, below[0] + 1)
+        return float(np.interp(-level, -values[at], np.asarray(ratios)[at]))
+
+    found = np.apply_along_axis(crossing, -1, factor.transpose(..., "ratio").values)
+    rest = [name for name in factor.transpose(..., "ratio").dims if name != "ratio"]
+    return xr.DataArray(found, dims=rest, coords={name: factor[name] for name in rest})
+
+
+def cascade_starts(loss: xr.DataArray, period: int) -> list[list[int]]:
+    """The steps at which the bouncing begins, for each seed: see ``experiments.cascades.by_loss``."""
+    found = []
+    for values in loss.transpose("seed", "step").values:
+        steps = np.arange(2, len(values))
+        cascades = dynamics.instabilities(
+            steps, np.diff(values, 2), jump=4 * BOUNCE, quiet=max(1, period // 10), lasting=4
+        )
+        found.append([cascade.start for cascade in cascades])
+    return found
+
+
+def at_starts(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> dict[str, xr.DataArray]:
+    """ηλ/N of both kernels where cascades start: the mean of each network, and the spread in it, (seed,)."""
+    found = {}
+    for name in ("plain", "weighted"):
+        values = run[name].transpose("seed", "measurement").values
+        rows = [
+            row[[min(start // every, len(row) - 1) for start in at]] for row, at in zip(values, starts, strict=True)
+        ]
+        means = [float(np.mean(row)) if len(row) else np.nan for row in rows]
+        found[name] = xr.DataArray(means, dims="seed")
+        found[f"{name} spread"] = xr.DataArray(
+            [float(np.std(row)) if len(row) > 1 else np.nan for row in rows], dims="seed"
+        )
+    return found
+
+
+def table(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> list[dict[str, Any]]:
+    """Rows of a table: ηλ/N at the starts of cascades, for both kernels."""
+    found = at_starts(run, starts, every)
+    names = {"plain": "NTK as it is", "weighted": "NTK weighted by the classes"}
+    return [
+        {
+            "kernel": label,
+            "ηλ_max/N where a cascade starts": interval(found[name]),
+            "spread within a network": interval(found[f"{name} spread"]),
+            "cascades": sum(map(len, starts)),
+        }
+        for name, label in names.items()
+    ]
+
+
+def _near(edges: xr.DataArray, expected: float):
+    """Of a boundary: within 5 %, in the mean over the moments of each network."""
+    return number(edges.mean("moment"), expected, WITHIN * expected)
+
+
+def _oscillating(found: Mapping[str, xr.DataArray]) -> str:
+    if not np.isfinite(found["weighted"]).any():
+        return "With oscillating weights no cascade started here."
+    return (
+        "With oscillating weights, cascades start where the kernel *weighted by the classes* has "
+        f"$\\eta\\lambda_{{\\max}}/N$ = {interval(found['weighted'])}; for the kernel as it is, that value is "
+        f"{interval(found['plain'])}."
+    )

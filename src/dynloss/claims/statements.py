@@ -1,0 +1,166 @@
+"""What the text says besides the figures: the weights Γ, minima, landscape, learning rate and kernel."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dynloss.claims.findings import Claim, Findings
+from dynloss.claims.verdicts import EXACT, SIGN, at_least, exists, number, positive, within
+from dynloss.sweeps.statistics import interval
+
+PAPER = {"width": 100, "wide": 1000, "steps": 35_000}
+ROUNDING = 1e-6
+ZERO = 1e-6  # nats: a loss that has vanished
+SMALL, OUTLIER = 0.01, 0.1  # of λ_max: eigenvalues "very small in modulus", and outliers
+MOST = 0.95
+
+
+def judge(found: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
+    """The statements of the text.
+
+    Args:
+        found: what `dynloss.experiments.statements` measured, as one dataset.
+        settings: of the experiment.
+    """
+    testable = all(settings[name] == value for name, value in PAPER.items())
+    claims = (
+        *_weights(found),
+        *_minima(found),
+        *_one_class(found),
+        *_spectrum(found, testable),
+        *_learning_rate(found, testable),
+        *_kernel(found),
+    )
+    low, high = found.weights.values.min(), found.weights.values.max()
+    gain = interval(found.static_accuracy[1] - found.static_accuracy[0], signed=True)
+    return Findings(
+        "statements",
+        "Does the text hold where it shows no figure?",
+        f"The weights keep between {low:.2g} and {high:.2f} and sum to the number of classes. With one class alone the "
+        f"loss vanishes on a way downhill, though on a landscape that is not convex. With "
+        f"smaller steps, $\\eta = {float(found.rate[1]):g}$, in the same time $\\eta t$, the narrow network's training "
+        f"accuracy with the static loss changes by {gain}.",
+        f"{settings['width']} and {settings['wide']} units, {settings['steps']:,} steps, "
+        f"{found.sizes['seed']} seeds; the paper: 100 and 1000, 35,000 steps",
+        claims,
+    )
+
+
+def _weights(found: xr.Dataset) -> tuple[Claim, ...]:
+    gammas, where = found.weights.values, "Section II, eqs. (2)-(5)"
+    amplitude, classes = found.amplitude.values, gammas.shape[-1]
+    period = int(found.attrs["weight_period"])
+    step = np.arange(gammas.shape[1])
+    tilted, within_period = gammas[amplitude > 1], step % period > 0
+    chosen = step // period % classes
+    own = np.take_along_axis(tilted, np.broadcast_to(chosen[:, None], (*tilted.shape[:2], 1)), axis=-1)[..., 0]
+    others = np.where(np.arange(classes) == chosen[:, None], -np.inf, tilted).max(axis=-1)
+    emphasised = bool((own > 1)[:, within_period].all() and (others < 1)[:, within_period].all())
+    change, other = np.diff(own, axis=1), np.diff(others, axis=1)
+    inside = within_period[1:]
+    opposed = bool((change[:, inside] * other[:, inside] <= ROUNDING).all())
+    sums = float(np.abs(gammas.sum(axis=-1) - classes).max())
+    cycle = float(np.abs(gammas[:, classes * period :] - gammas[:, : -classes * period]).max())
+    flat = float(np.abs(gammas[amplitude == 1] - 1).max())
+    turn = float(np.abs(gammas[:, step % period == 0] - 1).max())
+    return (
+        Claim("The weights Γ are bounded between 0 and the number of classes", "Section III.B, eq. (5)",
+              f"0 to {classes}", f"{gammas.min():.3g} to {gammas.max():.6g}",
+              exists(bool(gammas.min() >= 0 and gammas.max() <= classes * (1 + ROUNDING))), EXACT),
+        Claim("The weights sum to the number of classes", where, f"{classes}", f"off by {sums:.0e} at most",
+              exists(sums <= classes * ROUNDING), EXACT),
+        Claim("Γ is above 1 for one class, and below 1 for the others", "Section III.B", "during each period",
+              "at every step" if emphasised else "not at every step", exists(emphasised), "at every step"),
+        Claim("When the weight of one class grows, those of the others shrink", where, "always",
+              "at every step" if opposed else "not at every step", exists(opposed), "at every step"),
+        Claim("Where one period ends and the next begins all weights are 1", "Section III.B", "all 1",
+              f"off by {turn:.0e} at most", exists(turn <= ROUNDING), EXACT),
+        Claim("A cycle takes as many periods as there are classes", where, "C·T", f"off by {cycle:.0e} at most",
+              exists(cycle <= ROUNDING), EXACT),
+        Claim("A = 1 means no oscillations", where, "Γ = 1", f"off by {flat:.0e} at most", exists(flat <= ROUNDING),
+              EXACT),
+    )  # fmt: skip
+
+
+def _minima(found: xr.Dataset) -> tuple[Claim, ...]:
+    losses = found.margin_loss
+    greatest = float(losses.sel(way="greatest")[-1])
+    least = losses.sel(way="least") / losses.sel(way="static")
+    above = bool((least.where(losses.sel(way="static") > 0) > 0).where(losses.sel(way="static") > 0, True).all())
+    return (
+        Claim("The loss vanishes at the same global minima, whatever Γ is", "Section II, eq. (1)", "the same",
+              f"where the static loss is {float(losses.sel(way='static')[-1]):.0e}, none is above {greatest:.0e}; "
+              f"where it is {float(losses.sel(way='static')[0]):.2f}, none is below "
+              f"{float(losses.sel(way='least')[0]):.2f}",
+              exists(greatest <= ZERO and above), f"both at most {ZERO:.0e} nats, and neither without the other"),
+    )  # fmt: skip
+
+
+def _one_class(found: xr.Dataset) -> tuple[Claim, ...]:
+    loss = found.one_class_loss.values
+    uphill = int((np.diff(loss, axis=1) > 0).sum())
+    chosen, curvature = found.chosen, found.least_curvature
+    ends = float(loss[:, -1].max())
+    return (
+        Claim("With A → ∞ a solution is found from any initial weights without uphill moves", "Section III.B; IV",
+              "without uphill moves", f"{uphill} of {loss[:, 1:].size:,} steps go uphill; the loss ends at {ends:.3f} "
+              f"at most ({len(loss)} seeds)", exists(uphill == 0 and ends < 0.1 * loss[:, 0].min()),
+              "no step, down to a tenth of the loss at the start"),
+        Claim("… and the simplest is to output the chosen class regardless of the input", "Section III.B", "regardless",
+              f"{interval(chosen)} of all points are given that class", at_least(chosen, MOST), f"{MOST:.0%} or more"),
+        Claim("… and therefore the landscape is convex", "Section III.B; IV", "no negative curvature",
+              f"the smallest Hessian eigenvalue at the start, over the largest: {interval(curvature, signed=True)}",
+              number(curvature, 0, ROUNDING), within(ROUNDING, "convex is exact; rounding may disturb a zero")),
+    )  # fmt: skip
+
+
+def _spectrum(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
+    values = found.spectrum.values
+    largest = np.abs(values).max()
+    small, outliers = float(np.mean(np.abs(values) < SMALL * largest)), int((values > OUTLIER * largest).sum())
+    along = found.along.values
+    convex = float(np.mean(along > 0))
+    return (
+        Claim("After training with the static loss most Hessian eigenvalues are very small", "Section III.B", "most",
+              f"{small:.0%} of {len(values)} are below {SMALL:.0%} of the largest",
+              exists(small > 0.5, testable=testable), "more than half, which is what “most” says"),
+        Claim("… some of them are negative: it is no minimum", "Section III.B", "even negative",
+              f"{int((values < 0).sum())}, down to {values.min():.2g}; the largest is {values.max():.3g}",
+              exists(bool(values.min() < -ROUNDING * largest), testable=testable), "below 0 by more than rounding"),
+        Claim("… and only a few are outliers", "Section III.B", "a few",
+              f"{outliers} are above {OUTLIER:.0%} of the largest",
+              exists(0 < outliers <= 0.05 * len(values), testable=testable), "at most 5 % of all"),
+        Claim("The wide network's static landscape is convex where training goes", "Section III.A", "convex",
+              f"the curvature along the gradient is positive at {convex:.1%} of {len(along)} steps",
+              exists(convex >= MOST, testable=testable), f"at {MOST:.0%} of the steps"),
+    )  # fmt: skip
+
+
+def _learning_rate(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
+    fast, slow = found.static_accuracy
+    gain = slow - fast
+    verdict = positive(gain) if testable else exists(True, testable=False)
+    rates = [f"{float(rate):g}" for rate in found.rate]
+    return (
+        Claim("The narrow network's static loss is not learnt because the learning rate is too large for its valleys",
+              "Section III.C", "a smaller rate learns it", f"training accuracy at η = {rates[1]} minus η = {rates[0]}, "
+              f"in the same time ηt: {interval(gain, signed=True)}", verdict, SIGN),
+    )  # fmt: skip
+
+
+def _kernel(found: xr.Dataset) -> tuple[Claim, ...]:
+    residual = found.residual.values
+    ratios = residual[:, 1:] / residual[:, :-1]
+    monotone, flipping, growing = ratios
+    first = [f"{each[0]:+.2f}" for each in ratios]
+    well = bool((monotone[:1] > 0).all() and (monotone[:1] < 1).all() and -1 < flipping[0] < 0 and growing[0] < -1)
+    error = float(np.abs(residual[:, 1] - found.predicted.values[:, 1]).max())
+    return (
+        Claim("A residual decreases, flips sign while it decreases, or grows while it flips, as ηλ/N says",
+              "Section III.D, eq. (14)", "three regimes",
+              f"at ηλ/N = {', '.join(f'{float(each):g}' for each in found.regime)} one step multiplies it by "
+              f"{', '.join(first)}; eq. (14) is off by {error:.2f} at most", exists(well),
+              "the sign and the size of the factor, in the first step"),
+    )  # fmt: skip

@@ -1,0 +1,89 @@
+"""Questions that the paper leaves open, each a small sweep on the spiral: shapes of Γ(t), losses and optimisers."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from dynloss import losses, schedules, shapes
+from dynloss.checks import check_choice
+from dynloss.experiments import spiral
+from dynloss.models import mlp
+from dynloss.schedules import Schedule
+from dynloss.training import full_batch
+
+SHAPES = {
+    "static": "static (Γ = 1)",
+    "triangle": "triangle, the paper's",
+    "sine": "sine",
+    "square": "square",
+    "one at a time": "one class at a time (A → ∞)",
+    "random order": "triangles, classes in random order",
+    "random, held": "the triangles' weights at random, held for T steps",
+    "random, each step": "the triangles' weights at random, new at each step",
+}
+# (loss, optimiser): in words.
+WAYS = {
+    ("cross-entropy", "gradient descent"): "gradient descent",
+    ("cross-entropy", "momentum"): "momentum 0.9",
+    ("cross-entropy", "Adam"): "Adam",
+    ("squared error", "gradient descent"): "squared error, gradient descent",
+}
+RATES = {
+    ("cross-entropy", "gradient descent"): (0.3, 1.0, 3.0),
+    ("cross-entropy", "momentum"): (0.03, 0.1, 0.3),
+    ("cross-entropy", "Adam"): (0.003, 0.01, 0.03),
+    ("squared error", "gradient descent"): (0.1, 0.2, 0.4),
+}
+
+
+def weights(shape: str, period, amplitude, seed) -> Schedule:
+    """Γ(t) of one of ``SHAPES``; where it is random, ``seed`` says how, apart from the network's own randomness."""
+    check_choice("shape", shape, tuple(SHAPES))
+    classes, key = spiral.CLASSES, jax.random.fold_in(jax.random.key(2021), seed)
+    triangles = shapes.pulses("triangle", period, amplitude, classes)
+    if shape == "static":
+        return schedules.static(classes)
+    if shape == "one at a time":
+        return shapes.one_at_a_time(period, classes)
+    if shape == "random order":
+        return shapes.pulses("triangle", period, amplitude, classes, key=key)
+    if shape.startswith("random"):
+        hold = period if shape == "random, held" else 1
+        return shapes.without_period(triangles, classes * period, hold, key)
+    return shapes.pulses(shape, period, amplitude, classes)
+
+
+def by_optimiser(
+    learning_rate, amplitude, seed, *, loss: str, optimiser: str, width: int, period: float, steps: int, precision: str
+) -> dict[str, Any]:
+    """Train one network on a loss by an optimiser, with the paper's weights; A = 1 is the static loss."""
+    check_choice("loss", loss, ("cross-entropy", "squared error"))
+    task = spiral.task(width, precision, seed)
+    gradient = _gradient(task, loss)
+    gammas = schedules.oscillating(period, amplitude, spiral.CLASSES, stop=steps - period)
+    update = _optimiser(optimiser, learning_rate)
+
+    def step(state, number):
+        params, memory = state
+        change, memory = update.update(gradient(params, gammas(number, precision)), memory, params)
+        return (optax.apply_updates(params, change), memory), None
+
+    (params, _), _ = jax.lax.scan(step, (task.start, update.init(task.start)), jnp.arange(steps))
+    return task.outcome(params)
+
+
+def _gradient(task: spiral.SpiralTask, loss: str):
+    """Written out for the cross-entropy, which is faster; by automatic differentiation for the squared error."""
+    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
+    if loss == "cross-entropy":
+        return lambda params, gammas: mlp.cross_entropy_gradient(params, inputs, labels, gammas)
+    return full_batch.loss_gradient(task.model.apply, task.training, losses.squared_error)
+
+
+def _optimiser(name: str, rate):
+    check_choice("optimiser", name, ("gradient descent", "momentum", "Adam"))
+    if name == "Adam":
+        return optax.adam(rate)
+    return optax.sgd(rate, momentum=0.9 if name == "momentum" else None)

@@ -1,0 +1,177 @@
+"""What the paper's text says besides its figures, measured: weights, minima, curvature, learning rate and kernel.
+
+Each function returns a dataset of its own dimensions; together they are one result.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jax.flatten_util import ravel_pytree
+
+from dynloss import losses, schedules
+from dynloss.experiments.spiral import CLASSES, SpiralTask
+from dynloss.models import mlp
+from dynloss.spectral.hessian import hessian_matrix
+from dynloss.spectral.ntk import ntk_matrix
+from dynloss.training import full_batch, recorders
+
+REGIMES = (0.5, 1.5, 2.5)  # ηλ/N: one in each regime of eq. (14)
+
+
+def weights(period: int, amplitudes: Sequence[float]) -> xr.Dataset:
+    """``weights`` Γ over two cycles, (amplitude, weight_step, class)."""
+    steps = jnp.arange(2 * CLASSES * period)
+    each = [schedules.weights_over(schedules.oscillating(period, a, CLASSES), steps) for a in amplitudes]
+    values = np.stack([np.asarray(gammas) for gammas in each])
+    about = {"long_name": "class weight Γ", "units": "1"}
+    return xr.Dataset(
+        {"weights": (("amplitude", "weight_step", "class"), values, about)},
+        coords={"amplitude": list(amplitudes)},
+        attrs={"weight_period": period},
+    )
+
+
+def minima(task: SpiralTask, period: int, amplitude: float, largest: int = 6) -> xr.Dataset:
+    """Outputs that are right by a margin, ``margin_loss`` for the static and the least and greatest weighted loss.
+
+    The margins, (margin), grow from 1 to 10^2; ``way`` is static, least, greatest (over all Γ of two cycles).
+    """
+    labels = jnp.asarray(task.training.labels)
+    margins = np.geomspace(1, 100, largest)
+    schedule = schedules.oscillating(period, amplitude, CLASSES)
+    gammas = schedules.weights_over(schedule, jnp.arange(2 * CLASSES * period))
+
+    def three(margin) -> list[float]:
+        each = losses.cross_entropy(margin * jax.nn.one_hot(labels, CLASSES), labels)
+        weighted = jax.vmap(lambda gamma: losses.class_weighted_mean(each, labels, gamma))(gammas)
+        return [float(jnp.mean(each)), float(weighted.min()), float(weighted.max())]
+
+    about = {"long_name": "loss", "units": "nats"}
+    return xr.Dataset(
+        {"margin_loss": (("margin", "way"), np.array([three(margin) for margin in margins]), about)},
+        coords={"margin": margins, "way": ["static", "least", "greatest"]},
+    )
+
+
+def one_class(tasks: Sequence[SpiralTask], learning_rate: float, steps: int) -> xr.Dataset:
+    """A → ∞: only class 0 counts. The loss along the descent, what the outputs say in the end, and the curvature.
+
+    ``one_class_loss`` (seed, descent_step); ``chosen`` (seed), the share of all points that is called class 0 at the
+    end; ``least_curvature`` (seed), the smallest eigenvalue of the Hessian at the start over the largest modulus.
+    """
+    task = tasks[0]
+    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
+    gammas = jnp.zeros(CLASSES, inputs.dtype).at[0].set(CLASSES)
+    state = recorders.training_state(task.model.apply, task.training)
+
+    def gradient(params, gammas):
+        return mlp.cross_entropy_gradient(params, inputs, labels, gammas)
+
+    def run(start):
+        schedule = lambda step, dtype=None: gammas  # noqa: E731
+        params, (along,) = full_batch.descend(gradient, schedule, learning_rate, start, 0, steps, [state])
+        called = jnp.mean((jnp.argmax(task.model.apply(params, inputs), -1) == 0).astype(inputs.dtype))
+        eigenvalues = jnp.linalg.eigvalsh(hessian_matrix(lambda params: gradient(params, gammas), start))
+        return along["loss"], called, eigenvalues[0] / jnp.abs(eigenvalues).max()
+
+    loss, chosen, least = map(np.asarray, jax.jit(lambda starts: jax.lax.map(run, starts))(_together(tasks)))
+    about = {"long_name": "loss of the chosen class", "units": "nats"}
+    return xr.Dataset(
+        {
+            "one_class_loss": (("seed", "descent_step"), loss, about),
+            "chosen": ("seed", chosen, {"long_name": "share of points called the chosen class", "units": "1"}),
+            "least_curvature": ("seed", least,
+                                {"long_name": "smallest over largest Hessian eigenvalue", "units": "1"}),
+        }
+    )  # fmt: skip
+
+
+def spectrum(task: SpiralTask, learning_rate: float, steps: int) -> xr.Dataset:
+    """``spectrum`` (eigenvalue): all of the static loss's Hessian after training with it, ascending."""
+    static = schedules.static(CLASSES)
+    params = jax.jit(lambda start: dataclasses.replace(task, start=start).descend(static, learning_rate, steps))(
+        task.start
+    )
+    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
+
+    def gradient(params):
+        return mlp.cross_entropy_gradient(params, inputs, labels, static(0, inputs.dtype))
+
+    values = np.asarray(jnp.linalg.eigvalsh(hessian_matrix(gradient, params)))
+    return xr.Dataset({"spectrum": ("eigenvalue", values, {"long_name": "Hessian eigenvalue", "units": "1"})})
+
+
+def along_the_gradient(task: SpiralTask, learning_rate: float, steps: int, every: int) -> xr.Dataset:
+    """``along`` (step_n): the curvature of the static loss along its gradient while it is trained, gᵀHg/gᵀg."""
+
+    def measure(at: full_batch.Snapshot) -> dict[str, Any]:
+        gradient = at.gradient(at.params)
+        _, curved = jax.jvp(at.gradient, (at.params,), (gradient,))
+        flat, other = ravel_pytree(gradient)[0], ravel_pytree(curved)[0]
+        return {"along": flat @ other / (flat @ flat)}
+
+    about = {"long_name": "curvature along the gradient", "units": "1"}
+    recorder = recorders.recorder(measure, {"along": ((), about)}, every)
+    return task.record(schedules.static(CLASSES), learning_rate, steps, [recorder]).drop_attrs()
+
+
+def learning_rates(tasks: Sequence[SpiralTask], rates: Sequence[float], duration: float) -> xr.Dataset:
+    """``static_accuracy`` (rate, seed): of the static loss after ``duration``/η steps, an equal time ηt for each η."""
+
+    static = schedules.static(CLASSES)
+
+    def final(rate: float) -> np.ndarray:
+        def one(start):
+            task = dataclasses.replace(tasks[0], start=start)
+            return task.outcome(task.descend(static, rate, round(duration / rate)))["accuracy"]
+
+        return np.asarray(jax.jit(lambda starts: jax.lax.map(one, starts))(_together(tasks)))
+
+    about = {"long_name": "training accuracy", "units": "1"}
+    values = np.array([final(rate) for rate in rates])
+    return xr.Dataset({"static_accuracy": (("rate", "seed"), values, about)}, coords={"rate": list(rates)})
+
+
+def regimes(task: SpiralTask, steps: int) -> xr.Dataset:
+    """``residual`` (regime, kernel_step): of the squared error along the top eigenvector of the NTK, at each step.
+
+    Gradient descent on eq. (8) with ηλ/N as ``REGIMES`` say, λ and the eigenvector those of the first kernel; in
+    proportion to the first residual. ``predicted`` is eq. (14) with that kernel, (1 − ηλ/N)^t.
+    """
+    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
+    target, number = jax.nn.one_hot(labels, CLASSES, dtype=inputs.dtype), len(labels)
+    kernel = ntk_matrix(task.model.apply, task.start, inputs).reshape(number * CLASSES, -1)
+    values, vectors = jnp.linalg.eigh(kernel)
+
+    def loss(params):
+        return jnp.mean(losses.squared_error(task.model.apply(params, inputs), labels))
+
+    found: list[list[float]] = []
+    for regime in REGIMES:
+        params, rate = task.start, regime * number / values[-1]
+        found.append([])
+        for _ in range(steps):
+            residual = (task.model.apply(params, inputs) - target).reshape(-1)
+            found[-1].append(float(vectors[:, -1] @ residual))
+            gradient = jax.grad(loss)(params)
+            params = jax.tree.map(lambda w, g, rate=rate: w - rate * g, params, gradient)
+    measured = np.array(found)
+    predicted = (1 - np.array(REGIMES)[:, None]) ** np.arange(steps)
+    about = {"long_name": "residual along the top eigenvector", "units": "1"}
+    return xr.Dataset(
+        {
+            "residual": (("regime", "kernel_step"), measured / measured[:, :1], about),
+            "predicted": (("regime", "kernel_step"), predicted, about),
+        },
+        coords={"regime": list(REGIMES)},
+    )
+
+
+def _together(tasks: Sequence[SpiralTask]) -> Any:
+    """The initial weights of several tasks, along a leading axis."""
+    return jax.tree.map(lambda *each: jnp.stack(each), *(task.start for task in tasks))

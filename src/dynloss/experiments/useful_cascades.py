@@ -1,0 +1,187 @@
+"""What a cascade does: each second half of a period twice, with its bounces and without, from the same weights."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from dynloss import losses, schedules
+from dynloss.experiments import spiral
+from dynloss.experiments.spiral import SpiralTask
+from dynloss.models import mlp
+from dynloss.schedules import Schedule
+from dynloss.spectral import alignment, eigenpairs
+from dynloss.spectral.hessian import hessian_eigenvalues
+from dynloss.training import compiled, full_batch
+
+# The variables of sweeps over `branches` and `whole_runs`.
+SCORES = {
+    "accuracy": "training accuracy",
+    "validation_accuracy": "validation accuracy",
+    "loss": "static training loss",
+    "alignment": "kernel-target alignment",
+    "sharpness": "largest Hessian eigenvalue of the static loss",
+}
+WAYS = ("before", "bouncing", "calm")
+BRANCHES = {
+    **{name: (("turn", "way"), {"long_name": text, "units": "1"}) for name, text in SCORES.items()},
+    "bounces": (("turn", "way"), {"long_name": "steps at which the loss bounces", "units": "steps"}),
+    "cosine": (("turn", "moment", "class"), {"long_name": "cosine of a class's gradient with u", "units": "1"}),
+    "share": (("turn", "moment", "class"), {"long_name": "share of a class in uᵀHu", "units": "1"}),
+    "curvature": (("turn", "moment", "rank"), {"long_name": "largest Hessian eigenvalues", "units": "1"}),
+}
+RUNS = ("oscillating", "oscillating, calm", "static", "static, calm")
+WHOLE = {name: (("run",), {"long_name": text, "units": "1"}) for name, text in SCORES.items()}
+
+
+def branches(
+    seed, learning_rate, *, width: int, period: int, amplitude: float, turns: int, parts: int, every: int, order: int,
+    precision: str, bounce: float,
+) -> dict[str, Any]:  # fmt: skip
+    """From the middle of each period to the middle of the next, by η and by η/parts in as many more steps.
+
+    Both follow the same moving loss for the same time, η times the steps. The bouncing branch leads on to the next
+    turn. In the middle of a period a network names the emphasised class, so each is scored after a period with all
+    weights 1.
+
+    Args:
+        seed: of the initial weights.
+        learning_rate: η.
+        width: hidden units.
+        period, amplitude: T and A; T is even.
+        turns: how many periods.
+        parts: into how many a step of the calm branch is cut.
+        every: the landscape is looked at in every so many steps of the bouncing branch.
+        order: products with the Hessian in Lanczos's method.
+        bounce: the loss bounces where it alternates between two values so far apart, in nats.
+
+    Returns:
+        See ``BRANCHES``; ``way`` as in ``WAYS``.
+    """
+    task = spiral.task(width, precision, seed)
+    weights = schedules.oscillating(period, amplitude, spiral.CLASSES)
+    start = task.descend(weights, learning_rate, period // 2)
+
+    def turn(params, number):
+        first = period // 2 + period * number
+        after, seen = _watched(task, weights, learning_rate, params, first, period, every, order)
+        calm, calm_loss = _calm(task, weights, learning_rate, params, first, period, parts)
+        scores = [
+            _scores(task, _settled(task, each, learning_rate, period, parts), order) for each in (params, after, calm)
+        ]
+        counts = [jnp.zeros((), seen["loss"].dtype), _bounces(seen.pop("loss"), bounce), _bounces(calm_loss, bounce)]
+        stacked = {name: jnp.stack([each[name] for each in scores]) for name in SCORES}
+        return after, stacked | seen | {"bounces": jnp.stack(counts)}
+
+    return jax.lax.scan(turn, start, jnp.arange(turns))[1]
+
+
+def whole_runs(
+    seed, learning_rate, *, width: int, period: int, amplitude: float, turns: int, parts: int, order: int,
+    precision: str,
+) -> dict[str, Any]:  # fmt: skip
+    """The ends of four whole runs from the same start: oscillating and static, by η and by η/parts; see ``RUNS``.
+
+    The last period is without oscillations, as in the paper's Figure 3.
+    """
+    task = spiral.task(width, precision, seed)
+    steps = period * turns
+    oscillating = schedules.oscillating(period, amplitude, spiral.CLASSES, stop=steps - period)
+    static = schedules.static(spiral.CLASSES)
+    ends = [
+        run
+        for weights in (oscillating, static)
+        for run in (
+            task.descend(weights, learning_rate, steps),
+            compiled.descend(
+                task.start, task.training, _slower(weights, 0, parts), learning_rate / parts, 0, steps * parts
+            ),
+        )
+    ]
+    scores = [_scores(task, each, order) for each in ends]
+    return {name: jnp.stack([each[name] for each in scores]) for name in SCORES}
+
+
+def class_gradients(task: SpiralTask, params) -> Any:
+    """∂/∂W of each class's part of the static loss, flattened, (C, n)."""
+    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
+    each = jnp.eye(spiral.CLASSES, dtype=inputs.dtype)
+    return jnp.stack([ravel_pytree(mlp.cross_entropy_gradient(params, inputs, labels, row))[0] for row in each])
+
+
+def _watched(task: SpiralTask, weights: Schedule, learning_rate, params, first, steps: int, every: int, order: int):
+    """Gradient descent, with the loss at each step and the landscape at every so many."""
+    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
+
+    def landscape(at: full_batch.Snapshot):
+        flat, unravel = ravel_pytree(at.params)
+
+        def gradients(w):
+            return class_gradients(task, unravel(w))
+
+        by_class, product = jax.linearize(gradients, flat)
+        found = eigenpairs.largest(lambda v: at.weights @ product(v), flat.size, 3, order=order, dtype=flat.dtype)
+        u = found.vectors[0]
+        return {
+            "cosine": alignment.cosines(by_class, u),
+            "share": at.weights * (product(u) @ u) / found.eigenvalues[0],
+            "curvature": found.eigenvalues,
+        }
+
+    def loss(at: full_batch.Snapshot):
+        each = losses.cross_entropy(task.model.apply(at.params, inputs), labels)
+        return {"loss": losses.class_weighted_mean(each, labels, at.weights)}
+
+    def gradient(params, gammas):
+        return mlp.cross_entropy_gradient(params, inputs, labels, gammas)
+
+    recorders = [full_batch.Recorder(landscape, {}, every), full_batch.Recorder(loss, {})]
+    after, (seen, path) = full_batch.descend(gradient, weights, learning_rate, params, first, steps, recorders)
+    return after, path | {
+        # The cadence counts from step 0, the branch from `first`.
+        name: jnp.take(values, (-first) % every + every * jnp.arange(steps // every), axis=0)
+        for name, values in seen.items()
+    }
+
+
+def _calm(task: SpiralTask, weights: Schedule, learning_rate, params, first, steps: int, parts: int):
+    """The same stretch of time in ``parts`` times as many steps; the parameters and the loss at the whole steps."""
+    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
+
+    def step(params, number):
+        gammas = weights(first + number, inputs.dtype)
+        each = losses.cross_entropy(task.model.apply(params, inputs), labels)
+        slow = _slower(weights, first + number, parts)
+        params = compiled.descend(params, task.training, slow, learning_rate / parts, 0, parts)
+        return params, losses.class_weighted_mean(each, labels, gammas)
+
+    return jax.lax.scan(step, params, jnp.arange(steps))
+
+
+def _settled(task: SpiralTask, params, learning_rate, steps: int, parts: int):
+    """After as long with all weights 1, in small steps: what the weights are worth when no class is emphasised."""
+    static = schedules.static(spiral.CLASSES)
+    return compiled.descend(params, task.training, static, learning_rate / parts, 0, steps * parts)
+
+
+def _slower(weights: Schedule, first, parts: int) -> Schedule:
+    """The weights at steps that are cut into so many parts."""
+    return lambda step, dtype=None: weights(first + step / parts, dtype)
+
+
+def _bounces(loss, least: float):
+    """Steps at which the second difference of the loss shows that it alternates."""
+    second = jnp.abs(jnp.diff(loss, 2)) / 4
+    return jnp.sum((second > least).astype(loss.dtype))
+
+
+def _scores(task: SpiralTask, params, order: int):
+    """See ``SCORES``."""
+    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
+    ones = jnp.ones(spiral.CLASSES, inputs.dtype)
+    sharpest = hessian_eigenvalues(
+        lambda w: mlp.cross_entropy_gradient(w, inputs, labels, ones), params, order=order
+    ).eigenvalues[0]
+    fit = alignment.kernel_target_alignment(mlp.output_averaged_ntk(params, inputs), labels, spiral.CLASSES)
+    return task.outcome(params) | {"alignment": fit, "sharpness": sharpest}

@@ -1,0 +1,93 @@
+"""The central flow beside gradient descent, through the first cascade of each network."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label, plain_numbers, step_axis
+
+_DOTS = {"linestyle": "", "marker": ".", "markersize": 3, "markeredgewidth": 0}
+
+
+def plot(runs: Any, first: int, learning_rate: float, seed: int = 0):
+    """(a) σ² in one network; (b) its eigenvalues; (c) its loss; (d) measured against predicted, all networks.
+
+    Args:
+        runs: over ``seed``, with the variables of ``experiments.central_flow``.
+        first: the step at which the window begins.
+        learning_rate: η.
+        seed: the network shown in (a)-(c).
+    """
+    one = runs.isel(seed=seed)
+    steps = first + np.arange(runs.sizes["step"])
+    with figure_style():
+        figure, axes = plt.subplots(2, 2, figsize=(10, 7.6))
+        _variance(axes[0, 0], one, steps)
+        _curvature(axes[0, 1], one, steps, learning_rate)
+        _loss(axes[1, 0], one, steps)
+        _all(axes[1, 1], runs, learning_rate)
+        begins = steps[np.argmax(one.flow_variance.values > 0)] if (one.flow_variance > 0).any() else steps[0]
+        for ax, letter in zip(axes.ravel(), "abcd", strict=True):
+            panel_label(ax, letter)
+            if letter != "d":
+                step_axis(ax)
+                ax.tick_params(axis="x", labelrotation=30)
+                ax.set_xlim(begins - 0.25 * (steps[-1] - begins) - 1, steps[-1])
+    return figure
+
+
+def _variance(ax, one, steps):
+    at = one.measured_at.values
+    ax.plot(at, one.measured.values, color=INK, label="gradient descent, along $u$", **_DOTS)
+    ax.plot(at, np.where(one.predicted > 0, one.predicted, np.nan), color=RANKS[1], linewidth=1.2,
+            label="formula at the mean of its bounces")  # fmt: skip
+    ax.plot(steps, one.flow_variance.values, color=RANKS[0], linewidth=1, linestyle="--", label="central flow")
+    ax.set_ylabel(r"variance of the bounces $\sigma^2$")
+    ax.legend(fontsize="small", loc="upper left")
+
+
+def _curvature(ax, one, steps, rate):
+    ax.axhline(2, color=INK, linestyle="--", linewidth=1)
+    for rank in range(2):
+        colour = RANKS[rank]
+        ax.plot(one.measured_at.values, rate * one.curvature.values[:, rank], color=colour,
+                label=rf"$\eta\lambda_{rank + 1}$, gradient descent", **_DOTS)  # fmt: skip
+        ax.plot(steps, rate * one.flow_curvature.values[:, rank], color=colour, linewidth=0.9,
+                label=rf"$\eta\lambda_{rank + 1}$, central flow")  # fmt: skip
+    ax.set_ylabel(r"curvature at the mean $\eta\lambda$")
+    ax.legend(fontsize="small", loc="upper left")
+
+
+def _loss(ax, one, steps):
+    ax.plot(steps, one.loss.values, color="0.6", label="gradient descent", **_DOTS)
+    loss = one.loss.values
+    mean = np.r_[loss[:1], (loss[:-2] + 2 * loss[1:-1] + loss[2:]) / 4, loss[-1:]]
+    ax.plot(steps, mean, color=INK, linewidth=1.4, label="its mean over a bounce")
+    ax.plot(steps, one.flow_loss.values, color=RANKS[0], linewidth=1, linestyle="--", label="central flow")
+    ax.set_ylabel(r"dynamical loss $\mathcal{F}$ (nats)")
+    ax.legend(fontsize="small", loc="upper left")
+
+
+def _all(ax, runs, rate):
+    """Each moment at the edge; open where a second eigenvalue is at the edge too."""
+    at_edge = (rate * runs.curvature.isel(rank=0) > 1.9) & (runs.predicted > 0)
+    second = rate * runs.curvature.isel(rank=1) > 1.9
+    for number in range(runs.sizes["seed"]):
+        colour = CLASSES[number % 6]
+        for chosen, face in ((at_edge & ~second, colour), (at_edge & second, "none")):
+            inside = chosen.isel(seed=number).values
+            ax.plot(runs.predicted.isel(seed=number).values[inside], runs.measured.isel(seed=number).values[inside],
+                    color=colour, marker="o", markersize=4, markerfacecolor=face, linestyle="")  # fmt: skip
+    limits = [1e-4, 1]
+    ax.plot(limits, limits, color=INK, linestyle="--", linewidth=1)
+    ax.set(xscale="log", yscale="log", xlim=limits, ylim=limits, xlabel=r"predicted $\sigma^2$",
+           ylabel=r"measured $\sigma^2$")  # fmt: skip
+    handles = [
+        plt.Line2D([], [], color=INK, marker="o", linestyle="", label="one direction at the edge"),
+        plt.Line2D([], [], color=INK, marker="o", markerfacecolor="none", linestyle="", label="two or more"),
+        plt.Line2D([], [], color=INK, linestyle="--", label="as predicted"),
+    ]
+    ax.legend(handles=handles, fontsize="small", loc="upper left")
+    for axis in (ax.xaxis, ax.yaxis):
+        plain_numbers(axis)

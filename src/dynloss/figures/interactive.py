@@ -1,0 +1,145 @@
+"""The data of a picture that readers can explore: what the book's script draws, and nothing where there is no script.
+
+A record is plain values, small enough for a page: long series are thinned so that what reaches far out stays in sight.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+MIME = "application/vnd.dynloss.explore+json"
+DIGITS = 4  # of the values that a reader sees
+
+
+@dataclass(frozen=True)
+class Explorable:
+    """Shown by the book under the picture that it belongs to; a notebook elsewhere shows nothing for it."""
+
+    record: dict[str, Any]
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
+        return {"text/plain": "", MIME: self.record}
+
+
+def kept(series: Sequence[Any], buckets: int, windows: Iterable[tuple[int, int, int]] = ()) -> np.ndarray:
+    """The places to keep of series of one length, so that their envelopes stay: (n,) sorted integers.
+
+    Args:
+        series: each (steps,).
+        buckets: of each such part of the whole, the places of every series' smallest and largest value.
+        windows: (first, last, buckets), the same for parts that a reader will look into.
+
+    >>> kept([np.array([0, 0, 5, 0, 0, -3, 0, 0])], 1).tolist()
+    [0, 2, 5, 7]
+    """
+    length = len(series[0])
+    places = {0, length - 1}
+    for first, last, parts in ((0, length, buckets), *windows):
+        edges = np.linspace(max(0, first), min(length, last), parts + 1).astype(int)
+        for low, high in pairwise(edges):
+            for values in series:
+                part = np.asarray(values[low:high])
+                if np.isfinite(part).any():
+                    places |= {low + int(np.nanargmin(part)), low + int(np.nanargmax(part))}
+    return np.array(sorted(places))
+
+
+def rounded(values: Any) -> list[float | None]:
+    """Numbers of four digits; None for what is not finite.
+
+    >>> rounded([0.123456, float("nan"), 70000.0])
+    [0.1235, None, 70000.0]
+    """
+    return [float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None for value in np.ravel(values).tolist()]
+
+
+def series(label: str, colour: str, values: Any, **look: Any) -> dict[str, Any]:
+    """One series of a panel; ``line``, ``dash`` and ``open`` are its look, dots without."""
+    return {"label": label, "colour": colour, "values": rounded(values), **look}
+
+
+def panel(
+    title: str, group: str, x: Mapping[str, Any], y: Mapping[str, Any], drawn: list, marks: list, size=3, height=170
+) -> dict[str, Any]:
+    """A panel of curves; those of one group are read and zoomed together.
+
+    Args:
+        title: what is seen.
+        group: a name.
+        x: as of ``steps``: label, symbol and unit, the values, their range, and whether the axis is logarithmic.
+        y: ``unit``, ``range`` (all of the data where it is None) and ``log``, where they are not the usual ones.
+        drawn: from ``series``.
+        marks: from ``mark``.
+        size: of a dot, in pixels.
+        height: of the panel, in pixels.
+    """
+    y = {"log": False, "unit": "", "range": None, **y}
+    look = {"size": size, "height": height}
+    return {"title": title, "group": group, "x": dict(x), "y": y, "series": drawn, "marks": marks, **look}
+
+
+def steps(at: Any, last: int) -> dict[str, Any]:
+    """Minimisation steps as an abscissa, as differences, which are short."""
+    differences = np.diff(at, prepend=0).astype(int).tolist()
+    words = {"label": "minimisation step t (steps)", "symbol": "t", "unit": " steps"}
+    return {"steps": differences, "range": [0, int(last) + 1], "log": False, **words}
+
+
+def extent(values: Any, rarest: float, margin: float = 0.06) -> list[float | None]:
+    """The range that holds all but the rarest values at either end, with a margin.
+
+    >>> extent([0.0, 1.0, 2.0], rarest=0.0, margin=0.5)
+    [-1.0, 3.0]
+    """
+    finite = np.ravel(values)[np.isfinite(np.ravel(values))]
+    low, high = np.quantile(finite, [rarest, 1 - rarest]) if len(finite) else (0.0, 1.0)
+    pad = margin * (high - low) or 0.05
+    return rounded([low - pad, high + pad])
+
+
+def mark(axis: str, at: float, colour: str) -> dict[str, Any]:
+    """A dashed line across a panel, at this place of the axis ``x`` or ``y``."""
+    return {"axis": axis, "at": float(at), "colour": colour}
+
+
+def plane(name: str, summaries: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> Explorable:
+    """Fig. 3: of each cell of the (T, A) plane the mean, half its 95 % confidence interval, and the number of seeds.
+
+    Args:
+        name: of the picture.
+        summaries: {label of a network: {accuracy: ``sweeps.Summary`` over (period, amplitude)}}.
+        titles: {accuracy: its title}.
+    """
+    panels = []
+    for label, each in summaries.items():
+        whole = np.concatenate([each[which].mean.values.ravel() for which in titles])
+        for which, title in titles.items():
+            parts = (each[which].mean, each[which].margin, each[which].number)
+            mean, margin, number = (part.transpose("amplitude", "period") for part in parts)
+            panels.append({
+                "title": f"{label}, {title}",
+                "columns": rounded(mean.period),
+                "rows": rounded(mean.amplitude),
+                "means": rounded(mean),
+                "margins": [None if value is None else float(f"{value:.2g}") for value in rounded(margin)],
+                "seeds": number.values.ravel().astype(int).tolist(),
+                "colours": _colours(mean.values.ravel(), whole),
+            })  # fmt: skip
+    return Explorable({"kind": "planes", "name": name, "panels": panels})
+
+
+def _colours(values: np.ndarray, whole: np.ndarray) -> list[str | None]:
+    """The picture's colours, from the smallest to the largest value of a row of panels; None for what is missing."""
+    from matplotlib import colormaps, colors  # here, so that the runner need not load it
+
+    norm = colors.Normalize(np.nanmin(whole), np.nanmax(whole))
+    shades = colormaps["viridis"](norm(values))
+    return [colors.to_hex(shade) if np.isfinite(value) else None for shade, value in zip(shades, values, strict=True)]
+
+
+def curves(name: str, panels: list[dict[str, Any]]) -> Explorable:
+    """Figs. 4 and 5: curves along the training, and points."""
+    return Explorable({"kind": "curves", "name": name, "panels": panels})

@@ -1,0 +1,63 @@
+"""Figure 3 under other readings: what each of them gains, and how far its region reaches."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+
+from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label, plain_numbers
+from dynloss.sweeps.statistics import summary
+
+
+def plot(gains: Mapping[str, Sequence[Any]], book: str):
+    """A gain a row, with its interval, for each width; a rule parts validation sets from ways to train.
+
+    Args:
+        gains: {label of a network: gains, of ``claims.spiral_readings.gains``}.
+        book: the way to train whose rows differ in the validation set.
+    """
+    with figure_style():
+        longest = max(len(each) for each in gains.values())
+        figure, axes = plt.subplots(
+            1, len(gains), figsize=(10, 1 + 0.36 * longest), squeeze=False, sharey=True, sharex=False
+        )
+        for ax, letter, (label, rows) in zip(axes[0], "ab", gains.items(), strict=False):
+            for row, gain in enumerate(rows):
+                colour = RANKS[0] if gain.way == book else RANKS[1]
+                marker = "o" if gain.way == book else "s"
+                margin = 0 if gain.margin != gain.margin else gain.margin
+                ax.errorbar(gain.mean, row, xerr=margin, color=colour, marker=marker, capsize=3)
+            sets = sum(gain.way == book for gain in rows)
+            ax.axhline(sets - 0.5, color=INK, linewidth=0.6)
+            ax.axvline(0, color=INK, linestyle="--", linewidth=1)
+            ax.set_yticks(range(len(rows)), [gain.validation if gain.way == book else gain.way for gain in rows])
+            ax.set_ylim(len(rows) - 0.5, -0.5)
+            ax.set(title=label, xlabel="gain in validation accuracy")
+            panel_label(ax, letter)
+        axes[0][0].set_ylabel("way to train · validation set")
+    return figure
+
+
+def plot_reach(ways: Mapping[str, Any], weakest: float, strongest: float, longest: float, expected: float):
+    """The narrow network's training accuracy over T, the mean over A from ``weakest`` to ``strongest``, a line a way.
+
+    Args:
+        ways: {way to train: ``accuracy`` over period, amplitude (1 among them) and seed}.
+        longest: T up to which the paper sees the region, shaded.
+        expected: the paper's accuracy with the static loss, a dotted line.
+    """
+    with figure_style():
+        figure, ax = plt.subplots(figsize=(8, 4.4))
+        periods = next(iter(ways.values())).period.values
+        ax.axvspan(periods.min(), longest, color=INK, alpha=0.08, linewidth=0, label="the paper's region")
+        for (way, networks), colour, marker in zip(ways.items(), CLASSES, "osD^v", strict=False):
+            found = summary(networks.accuracy.sel(amplitude=slice(weakest, strongest)).mean("amplitude"))
+            ax.errorbar(periods, found.mean, found.margin.fillna(0), color=colour, marker=marker, capsize=3, label=way)
+            static = networks.accuracy.sel(amplitude=1).mean("period")
+            ax.axhline(float(summary(static).mean), color=colour, linestyle="--", linewidth=1)
+        ax.axhline(expected, color=INK, linestyle=":", label=f"static loss, paper: ≈ {expected:g}")
+        ax.set_xscale("log")
+        plain_numbers(ax.xaxis)
+        ax.set(xlabel="period $T$ (steps)", ylabel="training accuracy, narrow network", ylim=(None, 1.01))
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="dashed: static loss")
+    return figure

@@ -1,0 +1,150 @@
+"""The squared error: three regimes of eq. (14), its prediction's error, the kernel in a cascade, and infinite width."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from dynloss.dynamics import PowerLaw
+from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label, plain_numbers, step_axis
+
+_MARKERS = "os^Dv"
+
+
+def plot(regimes: Any, probes: Any, ratios: Any, rates: Any, laws: Mapping[str, PowerLaw], convergence: Any,
+         width_law: PowerLaw):  # fmt: skip
+    """Six panels, (a)-(f).
+
+    Args:
+        regimes: ``mode`` and ``eigenvalue`` (ratio, seed, step).
+        probes: ``error`` (moment, seed, unit, rate) and ``disturbance`` (moment, seed, ratio).
+        ratios, rates: of the probes.
+        laws: {unit: power law of the error in η}.
+        convergence: ``deviation`` (width, seed) and ``neural_tangents``.
+        width_law: of the deviation in the width.
+    """
+    with figure_style():
+        figure, axes = plt.subplots(3, 2, figsize=(10, 10.5))
+        _regimes(axes[0], regimes)
+        _factors(axes[1, 0], probes, ratios)
+        _errors(axes[1, 1], probes, rates, laws)
+        _late(axes[2, 0], regimes)
+        _widths(axes[2, 1], convergence, width_law)
+        for ax, letter in zip(axes.ravel(), "abcdef", strict=True):
+            panel_label(ax, letter)
+    return figure
+
+
+def plot_oscillating(run: Any, starts: Any, every: int, seed: int = 0):
+    """One run with oscillating weights: its loss from step to step, and both kernels' λ_max, in units of N/η.
+
+    Args:
+        run: ``loss`` (seed, step), ``plain`` and ``weighted`` (seed, measurement).
+        starts: {seed: steps at which cascades start}.
+        every: steps between two measurements.
+        seed: the one shown.
+    """
+    shown = run.isel(seed=seed)
+    with figure_style():
+        figure, (above, below) = plt.subplots(2, 1, figsize=(10, 5.6), sharex=True)
+        dots = {"linestyle": "", "marker": ".", "markersize": 2, "markeredgewidth": 0, "rasterized": True}
+        above.plot(np.diff(shown.loss.values, prepend=np.nan), color=INK, **dots)
+        above.set_ylabel("change of the loss\nin a step (1)")
+        at = every * np.arange(shown.sizes["measurement"])
+        below.axhline(2, color=INK, linestyle="--", linewidth=1, label="the boundary of eq. (14), 2")
+        below.plot(at, shown["plain"].values, color=RANKS[2], linewidth=1.2, label="NTK as it is")
+        below.plot(at, shown["weighted"].values, color=RANKS[1], linewidth=1.2, label="NTK weighted by the classes")
+        below.set_ylabel(r"$\eta\lambda_{\max}/N$")
+        for ax in (above, below):
+            for start in starts[seed]:
+                ax.axvline(start, color=RANKS[0], linestyle=":", linewidth=1)
+        step_axis(below)
+        figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        for ax, letter in zip((above, below), "ab", strict=True):
+            panel_label(ax, letter)
+    return figure
+
+
+def _regimes(axes, regimes):
+    """(a) the mode, (b) λ_max of the kernel, from step to step; a line a regime, the seeds alike."""
+    for number, ratio in enumerate(regimes.ratio.values):
+        of = regimes.sel(ratio=ratio)
+        for ax, name in zip(axes, ("mode", "eigenvalue"), strict=True):
+            for seed in range(of.sizes["seed"]):
+                label = rf"$\eta\lambda/N = {ratio:g}$" if seed == 0 else None
+                values = of[name].isel(seed=seed, step=slice(0, 24)).values
+                style = {"color": CLASSES[::2][number], "marker": _MARKERS[number], "markersize": 3, "linewidth": 0.9}
+                ax.plot(values, label=label, alpha=1 if seed == 0 else 0.35, **style)
+    axes[0].set_ylabel("top mode of the residuals,\nover its first value")
+    axes[1].set_ylabel(r"$\eta\lambda_{\max}/N$ of the NTK")
+    axes[1].axhline(2, color=INK, linestyle="--", linewidth=1)
+    axes[0].axhline(0, color=INK, linestyle="-", linewidth=0.6)
+    for ax in axes:
+        step_axis(ax)
+    axes[0].legend(fontsize="small")
+
+
+def _late(ax, regimes):
+    """The relative error of eq. (14) at each step of the run in the first regime."""
+    for number, ratio in enumerate(regimes.ratio.values):
+        values = regimes.relative_error.sel(ratio=ratio).mean("seed").values
+        ax.plot(values, color=CLASSES[::2][number], linewidth=1.2, label=rf"$\eta\lambda/N = {ratio:g}$")
+    ax.set(yscale="log", ylabel="error of eq. (14) over the\nchange of the outputs")
+    step_axis(ax)
+    ax.legend(fontsize="small")
+
+
+def _factors(ax, probes, ratios):
+    """How a small disturbance of the top mode is multiplied in a step, at several moments of the training."""
+    line = np.array([0, max(ratios) * 1.05])
+    ax.plot(line, 1 - line, color=INK, linewidth=1, label=r"$1-\eta\lambda/N$")
+    for number, moment in enumerate(probes.moment.values):
+        values = probes.disturbance.sel(moment=moment).mean("seed").values
+        style = {"color": CLASSES[number % 6], "marker": _MARKERS[number % 5], "markersize": 4, "linestyle": ""}
+        ax.plot(ratios, values, label=f"after {moment:g} steps", **style)
+    for level in (0, -1):
+        ax.axhline(level, color=INK, linestyle=":", linewidth=0.9)
+    for at, name in ((0.5, "monotone"), (1.5, "flipping"), (2.35, "growing")):
+        ax.annotate(name, (at, 1), ha="center", va="top", fontsize="small")
+    ax.set(xlabel=r"$\eta\lambda_{\max}/N$", ylabel="factor of the top mode in a step")
+    ax.legend(fontsize="small", loc="lower left")
+
+
+def _errors(ax, probes, rates, laws):
+    """The error of eq. (14) against η, with the fitted power laws."""
+    for number, (unit, law) in enumerate(laws.items()):
+        mean = probes.error.sel(unit=unit).mean(["moment", "seed"]).values
+        style = {"color": RANKS[number], "marker": _MARKERS[number], "markersize": 4, "linestyle": ""}
+        name = f"{unit}: exponent {law.exponent:.2f} [{law.low:.2f}, {law.high:.2f}]"
+        ax.plot(rates, mean, label=name, **style)
+        ax.plot(rates, law.at(rates), color=RANKS[number], linewidth=1)
+    ax.set(
+        xscale="log", yscale="log", xlabel=r"learning rate $\eta$", ylabel="mean error of eq. (14)\nover the outputs"
+    )
+    plain_numbers(ax.xaxis)
+    ax.legend(fontsize="small")
+
+
+def _widths(ax, convergence, law):
+    """How far the kernel is from its limit, against the width."""
+    width = convergence.width.values
+    for seed in range(convergence.sizes["seed"]):
+        ax.plot(width, convergence.deviation.isel(seed=seed).values, color=RANKS[0], marker="o", markersize=3.5,
+                linestyle="")  # fmt: skip
+    name = f"exponent {law.exponent:.2f} [{law.low:.2f}, {law.high:.2f}]".replace("-", "−")
+    ax.plot(width, law.at(width), color=RANKS[0], linewidth=1, label=name)
+    ax.plot(width, law.at(width[0]) * (width / width[0]) ** -0.5, color=INK, linestyle="--", label=r"$1/\sqrt{m}$")
+    known = float(convergence.neural_tangents)
+    said = (
+        f"neural-tangents' limit\nagrees to {known:.0e}" if np.isfinite(known) else "neural-tangents\nis not installed"
+    )
+    ax.annotate(said, (0.04, 0.06), xycoords="axes fraction", fontsize="small")
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="width $m$ (hidden units)",
+        ylabel="relative deviation of the\nNTK from its limit",
+    )
+    plain_numbers(ax.xaxis)
+    ax.legend(fontsize="small")

@@ -1,0 +1,125 @@
+"""What the archive says now: each notebook as far as its answer, with the archive alone, in this process.
+
+The verdicts are a function of the archive. A notebook is that function: its cells up to `findings.answer` ask the
+archive and hand the datasets to `dynloss.claims`. They are run here as a script, without a kernel, pictures or tables,
+so that all notebooks together take seconds; no second way from archive to verdict can drift from the page's.
+"""
+
+import contextlib
+import json
+import os
+import runpy
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dynloss.archive import READ_ONLY, ArchiveWarning, NotArchived, damaged
+from dynloss.runner import tables
+from dynloss.runner.best import above_default, candidates
+from dynloss.runner.profiles import Figure, values
+
+_ANSWER, _ORIGIN = "findings.answer", "archive.provenance("
+
+
+class Trouble(NamedTuple):
+    """Why something cannot be judged: "missing", "stale", "damaged" or "failed"; and the same in words."""
+
+    kind: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What became of a notebook.
+
+    Attributes:
+        figure: its name.
+        profile: the largest that the archive serves; empty if none.
+        found: the record of its findings; None without a profile.
+        devices: that the results were computed on.
+        troubles: of the profiles larger than that, why they could not be judged.
+        damaged: files that cannot be read, so that whatever was found may be of a part only; in words, or empty.
+    """
+
+    figure: str
+    profile: str = ""
+    found: Mapping[str, Any] | None = None
+    devices: str = ""
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)
+    damaged: str = ""
+
+
+def judged(figure: Figure, root: Path) -> Judged:
+    """The findings of the largest profile of a notebook that the archive can serve."""
+    troubles: dict[str, Trouble] = {}
+    unreadable, there = _damaged(figure, root), set(candidates(figure, root))
+    for profile in reversed(above_default(figure)):
+        if profile not in there:
+            troubles[profile] = Trouble("missing", "the archive has no result of it")
+            continue
+        try:
+            found, devices = answer(figure, values(figure, profile))
+        except NotArchived as error:
+            troubles[profile] = Trouble("stale" if error.stale else "missing", str(error))
+        except Exception as error:  # whatever a cell raises is news about this figure, and of no other
+            troubles[profile] = Trouble("failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
+        else:
+            return Judged(figure.stem, profile, found, devices, troubles, unreadable)
+    return Judged(figure.stem, troubles=troubles, damaged=unreadable)
+
+
+def answer(figure: Figure, parameters: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """The record of a notebook's findings with these parameters, and the devices that its results come from.
+
+    Raises:
+        NotArchived: the archive has no fresh result of them.
+        ValueError: the notebook has no answer.
+    """
+    codes = [cell for cell in json.loads(figure.path.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
+    sources = ["".join(cell["source"]) for cell in codes]
+    last = next((place for place, source in enumerate(sources) if source.rstrip().endswith(_ANSWER)), None)
+    if last is None:
+        raise ValueError(f"{figure.stem} has no cell that ends with {_ANSWER}")
+    lines: list[str] = []
+    for cell, source in zip(codes[: last + 1], sources, strict=False):
+        lines.append(source)
+        if "parameters" in cell["metadata"].get("tags", []):
+            lines += [f"{name} = {value!r}" for name, value in parameters.items()]
+    with tempfile.TemporaryDirectory() as folder, _alone(figure.path.parent):
+        script = Path(folder, f"{figure.stem}.py")  # a file, for `dynloss.fingerprint` reads the functions' source
+        script.write_text("\n\n".join(lines), "utf-8")
+        names = runpy.run_path(str(script), run_name="__main__")
+    origins = [eval(source, names).record for source in sources[last:] if source.startswith(_ORIGIN)]
+    devices = dict.fromkeys(device for origin in origins for device in origin["device"].split(", "))
+    return names["findings"].record(), ", ".join(devices)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """In the notebook's folder, with the archive alone, and with JAX as it was afterwards."""
+    import jax
+
+    options = "jax_enable_x64", "jax_default_matmul_precision"
+    before = {name: getattr(jax.config, name) for name in options}
+    environment = {name: os.environ.get(name) for name in (READ_ONLY, "MPLBACKEND")}
+    os.environ |= {READ_ONLY: "1", "MPLBACKEND": "Agg"}
+    try:
+        with contextlib.chdir(folder), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ArchiveWarning)  # what is damaged was looked for before
+            yield
+    finally:
+        for name, value in environment.items():
+            os.environ.pop(name)
+            os.environ |= {name: value} if value is not None else {}
+        for name, value in before.items():
+            jax.config.update(name, value)
+
+
+def _damaged(figure: Figure, root: Path) -> str:
+    """The files that cannot be read, of the figures that a notebook asks for."""
+    folder = tables.results(root)
+    found = [path for name in tables.asked_for(figure, root) for path in damaged(name, folder)]
+    return ", ".join(str(path.relative_to(folder)) for path in found)

@@ -1,0 +1,256 @@
+"""A campaign: what the archive lacks, computed by itself, item after item of a list in the repository.
+
+`notebooks/campaign.yml` names notebooks and profiles, those of most value for their cost first. Each is run with a
+deadline for its kernel (`dynloss.deadline`) and writes into the archive as it always does, so that a campaign can be
+killed at any moment and goes on from there. While it runs, the notebook writes down what it asks the archive for
+(`dynloss.ledger`): that, and nothing else, says what is left. The same is found without computing by a run whose
+deadline is over from the start; it is remembered until notebook, code or archive change.
+
+Several campaigns may share an archive: they divide sweeps among them by the stores' locks, and of two that want the
+same single result one takes the next item.
+"""
+
+import hashlib
+import io
+import itertools
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dynloss import ledger
+from dynloss.archive import RENEW
+from dynloss.deadline import DEADLINE
+from dynloss.files import sole, whole
+from dynloss.provenance import duration
+from dynloss.runner.execute import execute
+from dynloss.runner.profiles import Figure, Misuse, find, values
+
+DEVICES = ("CPU", "GPU")
+PLAN = ("item", "devices", "left", "takes here", "why")
+_NEEDED = {"notebook", "profile", "devices", "why"}
+_EXCUSES = ("OutOfTime", "InProgress")  # what may end a notebook without anything being wrong
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the list: a notebook with a profile, and values that differ from the profile's."""
+
+    figure: Figure
+    profile: str
+    parameters: Mapping[str, Any]
+    devices: tuple[str, ...]
+    why: str
+
+    @property
+    def label(self) -> str:
+        """
+        >>> Item(Figure("fig01", Path(), {}, {}), "paper", {"stages": 1}, ("GPU",), "").label
+        'fig01 paper, stages=1'
+        """
+        return ", ".join([f"{self.figure.stem} {self.profile}", *(f"{n}={v}" for n, v in self.parameters.items())])
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What the notebook is given; the time is kept by its kernel's deadline, not by its own `minutes`."""
+        limit = self.figure.parameters.get("minutes")
+        own = {"minutes": None} if limit and limit.optional else {}
+        return values(self.figure, self.profile, ((name, str(value)) for name, value in self.parameters.items())) | own
+
+
+class State(NamedTuple):
+    """What a run of an item's notebook found.
+
+    Attributes:
+        requests: what it asked the archive for.
+        error: empty if it came to its end, so that these are all its requests.
+    """
+
+    requests: tuple[ledger.Request, ...]
+    error: str
+
+    @property
+    def complete(self) -> bool:
+        return not self.error and not ledger.missing(self.requests)
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.error) and not any(excuse in self.error for excuse in _EXCUSES)
+
+    @property
+    def left(self) -> str:
+        """
+        >>> State((ledger.Request("store", 10, ((1.0,), (2.0,))),), "").left
+        '2 points'
+        """
+        if self.failed:
+            return f"failed: {self.error}"
+        if self.complete:
+            return "nothing"
+        count = len(ledger.missing(self.requests))
+        parts = [f"{count} point{'s' * (count != 1)}{' or more' if self.error else ''}"]
+        parts += ["stale"] if any(each.stale for each in self.requests) else []
+        return ", ".join(parts + (["another process is at it"] if "InProgress" in self.error else []))
+
+
+def load(root: Path, figures: Mapping[str, Figure]) -> list[Item]:
+    """The list of a checkout, in its order. Everything that is wrong with it is said at once."""
+    import yaml
+
+    source = root / "notebooks" / "campaign.yml"
+    try:
+        given = yaml.safe_load(source.read_text("utf-8"))
+    except FileNotFoundError:
+        raise Misuse(f"no {source}: nothing to compute") from None
+    except yaml.YAMLError as error:
+        raise Misuse(f"{source} is no valid YAML: {' '.join(str(error).split())}") from error
+    entries = given.get("campaign") if isinstance(given, dict) else None
+    if not isinstance(entries, list) or not entries:
+        raise Misuse(f"{source}: expected `campaign` with a list of items")
+    items, problems = [], []
+    for number, entry in enumerate(entries, 1):
+        try:
+            items.append(_item(entry, figures))
+        except Misuse as error:
+            problems += [f"campaign.yml, item {number}: {line}" for line in str(error).splitlines()]
+    if problems:
+        raise Misuse("\n".join(problems))
+    return items
+
+
+def _item(entry: Any, figures: Mapping[str, Figure]) -> Item:
+    if not isinstance(entry, dict) or not set(entry) - {"parameters"} == _NEEDED:
+        raise Misuse(f"expected {', '.join(sorted(_NEEDED))}, and perhaps parameters; got {entry!r}")
+    devices, parameters = entry["devices"], entry.get("parameters") or {}
+    if not isinstance(devices, list) or not devices or set(devices) - set(DEVICES):
+        raise Misuse(f"devices must be a list of {' and '.join(DEVICES)}, got {devices!r}")
+    if not isinstance(parameters, dict):
+        raise Misuse(f"parameters must be names with values, got {parameters!r}")
+    item = Item(find(figures, str(entry["notebook"])), str(entry["profile"]), parameters, tuple(devices), entry["why"])
+    item.values  # noqa: B018  (raises Misuse where they do not fit)
+    return item
+
+
+def device() -> str:
+    """What notebooks compute on here; asked in a process of its own, since JAX takes a GPU's memory for itself."""
+    ask = [sys.executable, "-c", "import jax; print(jax.default_backend())"]
+    found = subprocess.run(ask, capture_output=True, text=True).stdout.split()
+    return "GPU" if found[-1:] == ["gpu"] else "CPU"
+
+
+def run(root: Path, items: Sequence[Item], minutes: float | None, renew: bool = False) -> Iterator[tuple[Item, State]]:
+    """Compute what is left of one item after the other, as far as the time allows; what became of each.
+
+    Args:
+        root: the checkout.
+        items: those that are worth computing here.
+        minutes: for all together; 0 computes nothing, None has no limit.
+        renew: also compute anew what other code computed. The old store is kept beside.
+    """
+    end = float("inf") if minutes is None else time.time() + 60 * minutes
+    with _place(root) as place:
+        for item in items:
+            if time.time() >= end:
+                return
+            state = _remembered(root, item)
+            if state is None or not state.complete:
+                state = _look(root, place, item, end, {RENEW: "1"} if renew else {})
+            yield item, state
+
+
+def plan(root: Path, items: Sequence[Item]) -> Iterator[tuple[Item, State]]:
+    """What is left of each item; nothing is computed but the notebooks' pictures."""
+    with _place(root) as place:
+        for item in items:
+            yield item, _remembered(root, item) or _look(root, place, item, 0, {})
+
+
+def row(item: Item, state: State | None, here: str) -> tuple[str, ...]:
+    """A line of the plan; ``here`` is the device, and an item that is not worth computing on it has no state."""
+    if state is None:
+        return item.label, "/".join(item.devices), "–", f"needs a {'/'.join(item.devices)}", item.why
+    return item.label, "/".join(item.devices), state.left, cost(item, state, here), item.why
+
+
+def cost(item: Item, state: State, here: str) -> str:
+    """What is left costs on this device: at the pace of the points that it has computed, else what the profile says."""
+    profile = item.figure.profiles[item.profile]
+    needs = [need for name, need in profile.cost.items() if ("GPU" in name) == (here == "GPU")]
+    memory = "".join(f", {need['memory_gb']:g} GB" for need in needs[:1] if "memory_gb" in need)
+    if state.complete:
+        return "–"
+    measured = all(("CPU" in each.device) == (here == "CPU") for each in state.requests if each.device)
+    if not state.error and measured and (pace := ledger.seconds(state.requests)) is not None:
+        return duration(pace) + memory
+    # A profile with `minutes` says what these cost, not all of it.
+    own = item.figure.parameters.get("minutes")
+    bounded = profile.parameters.get("minutes", own.default if own else None) is not None
+    whole_cost = [need["seconds"] for need in needs if "seconds" in need and not bounded]
+    return (f"at most {duration(whole_cost[0])}" if whole_cost else "not measured yet") + memory
+
+
+def _look(root: Path, place: Path, item: Item, end: float, environment: Mapping[str, str]) -> State:
+    """Run an item's notebook, which computes until ``end`` (seconds since 1970), and read its ledger."""
+    notes = place / f"{_slug(item)}.jsonl"
+    notes.unlink(missing_ok=True)
+    copy = notes.with_suffix(".ipynb")
+    variables = {DEADLINE: repr(end), ledger.LEDGER: str(notes), **environment}
+    stream = sys.stderr if end else io.StringIO()
+    outcome = execute(item.figure, item.profile, item.values, copy, stream, variables)
+    state = State(tuple(ledger.read(notes)), outcome.error)
+    if not state.failed:
+        _remember(root, item, state)
+    return state
+
+
+@contextmanager
+def _place(root: Path) -> Iterator[Path]:
+    """A folder for copies and ledgers, that of the first number which no other campaign has."""
+    for number in itertools.count(1):
+        folder = root.absolute() / "_build" / "campaign" / str(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        with sole(folder / ".lock") as ours:
+            if ours:
+                yield folder
+                return
+
+
+def _remembered(root: Path, item: Item) -> State | None:
+    try:
+        found = json.loads(_memory(root, item).read_text("utf-8"))
+        requests = tuple(ledger.decoded(each) for each in found["requests"])
+        return State(requests, found["error"]) if found["stamp"] == _stamp(item, requests) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _remember(root: Path, item: Item, state: State) -> None:
+    requests = [each._asdict() for each in state.requests]
+    content = {"stamp": _stamp(item, state.requests), "requests": requests, "error": state.error}
+    with whole(_memory(root, item)) as file:
+        file.write(json.dumps(content).encode())
+
+
+def _memory(root: Path, item: Item) -> Path:
+    return root / "_build" / "campaign" / f"{_slug(item)}.json"
+
+
+def _slug(item: Item) -> str:
+    return re.sub(r"\W+", "-", item.label)
+
+
+def _stamp(item: Item, requests: Sequence[ledger.Request]) -> str:
+    """What the state of an item depends on: its notebook and values, the library, and the files of its results."""
+    package = Path(ledger.__file__).parent
+    code = [(str(path.relative_to(package)), path.read_bytes()) for path in sorted(package.rglob("*.py"))]
+    places = [Path(each.place) for each in requests]
+    files = sorted({path for place in places for path in (place, *place.glob("*.nc")) if path.suffix == ".nc"})
+    written = [(str(path), path.stat().st_mtime_ns) for path in files if path.is_file()]
+    everything = (item.figure.path.read_bytes(), sorted(item.values.items()), code, written)
+    return hashlib.sha256(repr(everything).encode()).hexdigest()

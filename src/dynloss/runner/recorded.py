@@ -1,0 +1,170 @@
+"""The verdicts on record, `results/claims.json`, beside what follows from the archive now.
+
+The record is committed with the results, so that a verdict that changes shows in a diff, and `dynloss claims` can tell
+whether each still follows. What cannot be judged (missing, stale, damaged results) is no contradiction, and says so.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dynloss.claims.findings import SIGNS, Verdict, tally
+from dynloss.files import whole
+from dynloss.runner.answers import Judged
+from dynloss.runner.profiles import Misuse
+
+RECORD = "claims.json"
+FOLLOWS, CHANGED, NEW, GONE = "follows", "no longer follows", "not on record", "no longer claimed"
+CONTRADICTIONS = (CHANGED, NEW, GONE)
+
+Record = dict[str, dict[str, Any]]  # figure -> its profile, scale, devices and claims
+
+
+class Row(NamedTuple):
+    """One claim, on record and now.
+
+    Attributes:
+        figure, statement, where, paper, tolerance: the claim.
+        profile, here, verdict: as they follow from the archive now; of the record where that cannot be judged.
+        recorded: the verdict on record; empty if there is none.
+        state: whether the record follows; else why it cannot be judged, "missing", "stale", "damaged" or "failed".
+        words: more of that.
+    """
+
+    figure: str
+    statement: str
+    where: str
+    paper: str
+    tolerance: str
+    profile: str
+    here: str
+    verdict: str
+    recorded: str
+    state: str
+    words: str = ""
+
+
+def read(results: Path) -> Record:
+    """The record; empty where there is none.
+
+    Raises:
+        Misuse: the file is damaged.
+    """
+    path = results / RECORD
+    if not path.exists():
+        return {}
+    try:
+        record = json.loads(path.read_text("utf-8"))
+        for figure in record.values():
+            for claim in figure["claims"]:
+                Verdict(claim["verdict"])
+                assert claim["statement"] and figure["profile"]
+        return record
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+        raise Misuse(
+            f"{path} is damaged ({type(error).__name__}: {error}); `dynloss claims --update` writes it"
+        ) from None
+
+
+def of(now: Sequence[Judged]) -> Record:
+    """What can be judged now, as a record."""
+    return {
+        each.figure: {
+            "profile": each.profile,
+            "scale": each.found["scale"],
+            "devices": each.devices,
+            "claims": each.found["claims"],
+        }
+        for each in now
+        if each.found is not None and each.found["claims"] and not each.damaged
+    }
+
+
+def write(results: Path, record: Record) -> None:
+    """Replace the record, whole or not at all."""
+    with whole(results / RECORD) as file:
+        file.write((json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())
+
+
+def rows(record: Record, now: Sequence[Judged]) -> list[Row]:
+    """Each claim, on record and as it follows from the archive now."""
+    return [row for judged in now for row in _of_figure(record.get(judged.figure), judged)]
+
+
+def code(found: Sequence[Row]) -> int:
+    """1 where a verdict on record no longer follows; else 2 where one cannot be judged; else 0."""
+    states = {row.state for row in found}
+    return 1 if states & set(CONTRADICTIONS) else 2 if states - {FOLLOWS} else 0
+
+
+def summary(found: Sequence[Row]) -> list[str]:
+    """The outcome in words: the tally, and a line for each kind of trouble."""
+    lines = [f"{len(found)} claims: {tally(row.verdict for row in found)}"]
+    for state in dict.fromkeys(row.state for row in found if row.state != FOLLOWS):
+        these = [row for row in found if row.state == state]
+        figures = ", ".join(dict.fromkeys(row.figure for row in these))
+        lines.append(f"{len(these)} {_SAID[state]} ({figures})")
+    return lines if len(lines) > 1 else [*lines, "every verdict on record follows from the archive"]
+
+
+def shown(found: Sequence[Row]) -> str:
+    """The claims as text, figure by figure; what does not follow is marked."""
+    lines = []
+    for figure in dict.fromkeys(row.figure for row in found):
+        these = [row for row in found if row.figure == figure]
+        troubles = dict.fromkeys(f"{row.state}: {row.words}" for row in these if row.words)
+        lines += [
+            f"{figure} [{these[0].profile}]: {tally(row.verdict for row in these)}",
+            *(f"  ! {t}" for t in troubles),
+        ]
+        for row in these:
+            changed = f"  << {row.state}; on record: {row.recorded or 'nothing'}" if row.state in CONTRADICTIONS else ""
+            said = f"{SIGNS[Verdict(row.verdict)]} {row.verdict:26} {row.statement}: {row.here} (paper: {row.paper})"
+            lines.append(f"  {said}{changed}")
+    return "\n".join(lines)
+
+
+_SAID = {
+    CHANGED: "on record no longer follow from the results",
+    NEW: "are not on record yet: `dynloss claims --update` records them",
+    GONE: "are on record, but no longer claimed",
+    "missing": "cannot be judged: the archive lacks their results",
+    "stale": "cannot be judged: other code computed their results",
+    "damaged": "cannot be judged: files of their results cannot be read",
+    "failed": "cannot be judged: their notebook fails",
+}
+
+
+def _of_figure(recorded: Mapping[str, Any] | None, judged: Judged) -> list[Row]:
+    before = {claim["statement"]: claim for claim in recorded["claims"]} if recorded else {}
+    if (trouble := _trouble(recorded, judged)) is not None:
+        profile = recorded["profile"] if recorded else ""
+        return [_row(judged, claim, profile, claim["verdict"], *trouble) for claim in before.values()]
+    assert judged.found is not None
+    now = {claim["statement"]: claim for claim in judged.found["claims"]}
+    of = recorded["profile"] if recorded else judged.profile
+    words = f"the record is of {of}, and the archive now has {judged.profile}" if of != judged.profile else ""
+    found = []
+    for statement, claim in now.items():
+        old = before[statement]["verdict"] if statement in before else ""
+        state = FOLLOWS if old == claim["verdict"] else CHANGED if old else NEW
+        found.append(_row(judged, claim, judged.profile, old, state, words if state != FOLLOWS else ""))
+    gone = [claim for statement, claim in before.items() if statement not in now]
+    return found + [_row(judged, claim, judged.profile, claim["verdict"], GONE, words) for claim in gone]
+
+
+def _trouble(recorded: Mapping[str, Any] | None, judged: Judged) -> tuple[str, str] | None:
+    """Why the verdicts on record cannot be judged; None if they can."""
+    if judged.damaged:
+        return "damaged", judged.damaged
+    if recorded and recorded["profile"] in judged.troubles:
+        return judged.troubles[recorded["profile"]]
+    if judged.found is None:
+        return next(iter(judged.troubles.values()), ("missing", "the archive has no result of it"))
+    return None
+
+
+def _row(judged: Judged, claim: Mapping[str, Any], profile: str, recorded: str, state: str, words: str) -> Row:
+    about = {name: claim.get(name, "") for name in ("statement", "where", "paper", "tolerance", "here", "verdict")}
+    return Row(figure=judged.figure, profile=profile, recorded=recorded, state=state, words=words, **about)

@@ -1,0 +1,114 @@
+"""The scorecard: every claim of the paper with its verdict, by section, as the notebooks' records have them.
+
+The page needs no script: each verdict in the tally is a radio button, and the style sheet shows the rows that it names.
+"""
+
+import html
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from dynloss.claims.findings import SIGNS, Verdict, kind
+from dynloss.runner.gallery import Entry
+
+SECTIONS = {
+    "Section I": "Introduction",
+    "Section II": "Myrtle5 and CIFAR-10",
+    "Section III": "Understanding the dynamical loss in a simpler model",
+    "Section III.A": "Phase diagrams for the spiral",
+    "Section III.B": "The dynamics of learning and the curvature of the landscape",
+    "Section III.C": "The threshold and the learning rate",
+    "Section III.D": "The bifurcations and the neural tangent kernel",
+    "Section IV": "Discussion",
+    "Supplement I": "Further eigenvalues and further bifurcations",
+    "Supplement II": "Bifurcations of Myrtle5 on CIFAR-10",
+    "Supplement III": "Stopping the oscillations",
+    "Supplement IV": "Wide residual networks",
+}
+ELSEWHERE = "Elsewhere"  # claims that name no section of the paper
+
+
+class Line(NamedTuple):
+    """One claim and the notebook that judges it."""
+
+    claim: Mapping[str, Any]
+    entry: Entry
+
+
+def section(where: str) -> str:
+    """The section of the paper that a claim stands in: the first that its `where` names.
+
+    >>> section("Section III.B, Figure 4 (e)"), section("Figure 9")
+    ('Section III.B', 'Elsewhere')
+    """
+    found = re.search(r"(Section|Supplement) [IV]+(\.[A-D])?", where)
+    return found[0] if found and found[0] in SECTIONS else ELSEWHERE
+
+
+def page(entries: Sequence[Entry], pages: str) -> str:
+    """The tally and a table for each section, in Markdown with raw HTML.
+
+    Args:
+        entries: of the notebooks; those without claims are left out.
+        pages: the folder of the notebooks, seen from the page.
+    """
+    lines = [Line(claim, each) for each in entries if each.found for claim in each.found["claims"]]
+    parts = [_tally(lines)]
+    for name in [*SECTIONS, ELSEWHERE]:
+        own = [line for line in lines if section(line.claim["where"]) == name]
+        if own:
+            parts += [f"## {name}{': ' * (name in SECTIONS)}{SECTIONS.get(name, '')}", _table(own, pages)]
+    return "\n\n".join(parts)
+
+
+def _tally(lines: Sequence[Line]) -> str:
+    """A button for each verdict, with the number of its claims."""
+
+    def buttons() -> Iterator[str]:
+        yield _button("all", f"all {len(lines)}", "", checked=True)
+        for verdict in Verdict:
+            number = sum(line.claim["verdict"] == verdict for line in lines)
+            if number:
+                yield _button(kind(verdict), f"{SIGNS[verdict]} {number} {verdict}", f"dynloss-{kind(verdict)}")
+
+    return f'<fieldset class="dynloss-filter"><legend>Show</legend>{"".join(buttons())}</fieldset>'
+
+
+def _button(name: str, text: str, style: str, checked: bool = False) -> str:
+    state = " checked" if checked else ""
+    return (
+        f'<label class="{style}"><input type="radio" name="dynloss-show" id="dynloss-show-{name}"{state}> '
+        f"{html.escape(text)}</label>"
+    )
+
+
+def _table(lines: Sequence[Line], pages: str) -> str:
+    names = ("The paper says", "Here", "Counts as agreeing", "Verdict")
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    body = "".join(_row(line, names, pages) for line in lines)
+    return f'<table class="dynloss-scorecard"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _row(line: Line, names: Sequence[str], pages: str) -> str:
+    claim, entry = {"tolerance": "", **line.claim}, line.entry
+    assert entry.found is not None
+    verdict = Verdict(claim["verdict"])
+    devices = dict.fromkeys(device for each in entry.provenances for device in each["device"].split(", "))
+    stale = any(each["stale"] for each in entry.provenances)
+    origin = (
+        f'<a href="{pages}/{entry.stem}.html">{html.escape(entry.title.split(":")[0])}</a>, '
+        f"profile {html.escape(entry.profile)}, {html.escape(', '.join(devices)) or 'computed in this run'}"
+        f"{', <strong>stale</strong>' * stale}"
+        f"<details><summary>scale</summary>{html.escape(entry.found['scale'])}</details>"
+    )
+    cells = [
+        f'{html.escape(claim["here"])}<div class="dynloss-origin">{origin}</div>',
+        html.escape(claim["tolerance"]) or "–",
+        f'<span class="dynloss-{kind(verdict)}">{SIGNS[verdict]} {verdict}</span>',
+    ]
+    said = (
+        f"{html.escape(claim['statement'])}: <strong>{html.escape(claim['paper'])}</strong>"
+        f'<div class="dynloss-origin">{html.escape(claim["where"])}</div>'
+    )
+    others = "".join(f'<td data-label="{name}">{cell}</td>' for name, cell in zip(names[1:], cells, strict=True))
+    return f'<tr class="is-{kind(verdict)}"><th scope="row">{said}</th>{others}</tr>'

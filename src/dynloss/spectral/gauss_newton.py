@@ -1,0 +1,111 @@
+r"""The Hessian of a weighted cross-entropy in two parts, and the neural tangent kernel that is one of them.
+
+The loss of eq. (1) depends on the parameters through the outputs f. Differentiating twice,
+
+.. math::
+
+    H = \underbrace{\tfrac1P J^\top A J}_{G} + \underbrace{\tfrac1P \sum_{j,k} \Gamma_{y_j} (p_j - e_{y_j})_k
+    \nabla^2 f_k(x_j)}_{R}, \qquad A = \operatorname{blockdiag}\,\Gamma_{y_j} (\operatorname{diag} p_j - p_j p_j^\top)
+
+with J = ∂f/∂W and p the softmax of the outputs. G is the *Gauss-Newton* part. With A = BBᵀ its non-zero eigenvalues are
+those of :math:`B^\top \Theta B / P`, where Θ = JJᵀ is the kernel of eq. (11): a kernel between samples that counts each
+by its class's weight and by how undecided the network is about it. (G = XXᵀ and XᵀX, with X = JᵀB/√P, share them.)
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, Int
+
+from dynloss.spectral.hessian import hessian_operator
+from dynloss.spectral.lanczos import Operator, Ritz, extreme_eigenvalues, tridiagonalise
+
+Apply = Callable[[Any, Any], Float[Array, "P C"]]
+
+
+class Parts(NamedTuple):
+    """λ_max of the Hessian, and what its two parts make of it: uᵀGu and uᵀRu, with Hu = λu."""
+
+    curvature: Float[Array, ""]
+    gauss_newton: Float[Array, ""]
+    residual: Float[Array, ""]
+
+
+def root(outputs: Float[Array, "P C"], weights: Float[Array, " P"]) -> Float[Array, "P C C"]:
+    r"""B of each sample, :math:`B B^\top = \Gamma (\operatorname{diag} p - p p^\top)`.
+
+    In closed form: :math:`B = \sqrt\Gamma \operatorname{diag}(\sqrt p)\,(I - \sqrt p \sqrt p^\top)`, whose last factor
+    is a projection since the p of a sample add up to 1.
+
+    >>> b = root(jnp.zeros((1, 2)), jnp.array([2.0]))[0]
+    >>> (b @ b.T).round(3).tolist()
+    [[0.5, -0.5], [-0.5, 0.5]]
+    """
+    q = jnp.sqrt(jax.nn.softmax(outputs, -1))
+    projection = jnp.eye(outputs.shape[-1], dtype=outputs.dtype)[None] - q[:, :, None] * q[:, None, :]
+    return jnp.sqrt(weights)[:, None, None] * q[:, :, None] * projection
+
+
+def weighted_kernel_operator(
+    apply: Apply, params: Any, inputs: Any, labels: Int[Array, " P"], weights: Float[Array, " C"]
+) -> tuple[Operator, int]:
+    """The product v -> BᵀΘBv/P, v flattened from (samples, outputs); neither Θ nor J is formed.
+
+    Args:
+        weights: Γ of each class.
+
+    Returns:
+        The operator and its size, samples × outputs.
+    """
+    outputs, forward = jax.linearize(lambda w: apply(w, inputs), params)
+    backward = jax.linear_transpose(forward, params)
+    factor = root(outputs, weights[labels])
+
+    def product(v):
+        spread = jnp.einsum("jab,jb->ja", factor, v.reshape(outputs.shape))
+        return (jnp.einsum("jba,jb->ja", factor, forward(backward(spread)[0])) / len(labels)).ravel()
+
+    return product, outputs.size
+
+
+def weighted_kernel_eigenvalues(
+    apply: Apply, params: Any, inputs: Any, labels: Any, weights: Any, k: int = 1, *, order: int = 16
+) -> Ritz:
+    """The k largest eigenvalues of BᵀΘB/P, which are those of the Gauss-Newton matrix G."""
+    with jax.default_matmul_precision("highest"):
+        operator, size = weighted_kernel_operator(apply, params, inputs, labels, weights)
+    return extreme_eigenvalues(operator, size, k, order=order, dtype=jax.tree.leaves(params)[0].dtype)
+
+
+def parts(
+    gradient: Callable[[Any], Any],
+    apply: Apply,
+    params: Any,
+    inputs: Any,
+    labels: Any,
+    weights: Any,
+    *,
+    order: int = 16,
+) -> Parts:
+    """λ_max of the Hessian and the shares of G and R in it, along its eigenvector.
+
+    Args:
+        gradient: W -> ∇F(W; Γ), shaped as W.
+        order: products with H; the shares are as exact as the eigenvector.
+    """
+    with jax.default_matmul_precision("highest"):
+        operator, size = hessian_operator(gradient, params)
+        dtype = jax.tree.leaves(params)[0].dtype
+        start = jnp.cos(jnp.arange(1, size + 1, dtype=dtype))  # any vector without structure
+        alphas, betas, basis = tridiagonalise(operator, start, order)
+        inner = betas[:-1]
+        values, vectors = jnp.linalg.eigh(jnp.diag(alphas) + jnp.diag(inner, 1) + jnp.diag(inner, -1))
+        leading = vectors[:, -1] @ basis
+        _, unravel = ravel_pytree(params)
+        outputs, along = jax.jvp(lambda w: apply(w, inputs), (params,), (unravel(leading),))
+        seen = jnp.einsum("jba,jb->ja", root(outputs, weights[labels]), along)
+        quadratic = jnp.sum(seen**2) / len(labels)
+    return Parts(values[-1], quadratic, values[-1] - quadratic)

@@ -1,0 +1,178 @@
+"""The chapter on the cascades, and beyond the paper: findings on made-up data that agree and that contradict."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from dynloss import claims
+from dynloss.claims import Verdict
+from dynloss.dynamics import PowerLaw
+from dynloss.experiments.squared_error import RATIOS
+
+YES, NO = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED
+RATES = [0.003, 0.01, 0.03, 0.1]
+LAW = PowerLaw(-0.5, -0.55, -0.45, 1.0, 20)
+
+
+def verdicts(findings):
+    return [claim.verdict for claim in findings.claims]
+
+
+def seeds(values, number=4, spread=0.002):
+    """The same for each seed, but for a small factor."""
+    factor = 1 + spread * np.linspace(-1, 1, number)
+    return np.asarray(values)[..., None, :] * factor[:, None]
+
+
+def squared_error(power=2.0, edge=1.0, ratio_of_growth=-1.3, last=1.7):
+    """Eq. (14) as it should be, or with another order, edge, growth and kernel."""
+    steps = np.arange(8)
+    growing = np.where(steps < 4, ratio_of_growth**steps, 0.1)
+    mode = np.stack([0.5**steps, (-0.5) ** steps, growing])
+    eigenvalue = np.stack([np.full(8, 0.5), np.full(8, 1.5), np.linspace(2.2, last, 8)])
+    regimes = xr.Dataset(
+        {name: (("ratio", "seed", "step"), seeds(values)) for name, values in
+         (("mode", mode), ("eigenvalue", eigenvalue))},
+        coords={"ratio": [0.5, 1.5, 2.2]},
+        attrs={"scale": "4 seeds"},
+    )
+    error = np.stack([np.asarray(RATES) ** power, np.asarray(RATES) ** 2])
+    errors = np.tile(seeds(error).swapaxes(0, 1)[None], (2, 1, 1, 1))
+    factor = np.tile(seeds(np.asarray(RATIOS)), (2, 1, 1)) * -edge + 1
+    probes = xr.Dataset(
+        {"error": (("moment", "seed", "unit", "rate"), errors),
+         "disturbance": (("moment", "seed", "ratio"), factor)},
+        coords={"moment": [3.0, 30.0], "unit": ["relu", "tanh"], "seed": range(4)},
+    )  # fmt: skip
+    loss = np.tile(np.r_[np.full(20, 0.3), 0.3 + 0.01 * (-1.0) ** np.arange(20)], (4, 1))
+    run = xr.Dataset(
+        {"plain": (("seed", "measurement"), seeds(np.linspace(1, 1.8, 8))),
+         "weighted": (("seed", "measurement"), seeds(np.linspace(1, 2.2, 8))),
+         "loss": (("seed", "step"), loss)}
+    )  # fmt: skip
+    starts = claims.squared_error.cascade_starts(run.loss, 100)
+    return claims.squared_error.judge(regimes, probes, RATES, RATIOS, run, starts, 5, LAW), starts
+
+
+def test_the_squared_error():
+    found, starts = squared_error()
+    assert verdicts(found) == [YES] * 5
+    assert all(len(each) == 1 and abs(each[0] - 20) <= 3 for each in starts)
+    assert "2.00" in found.summary and "1.000" not in found.summary.split("boundary")[0]
+    contrary, _ = squared_error(power=1.0, edge=0.8, ratio_of_growth=0.5, last=2.6)
+    assert verdicts(contrary) == [NO] * 5
+
+
+@pytest.mark.parametrize(("edge", "expected"), [(1.0, 2.0), (0.98, 2 / 0.98), (0.2, np.nan)])
+def test_where_a_factor_crosses(edge, expected):
+    factor = xr.DataArray(1 - edge * np.asarray(RATIOS)[None], dims=("seed", "ratio"))
+    found = claims.squared_error.crossings(factor, RATIOS, -1.0)
+    np.testing.assert_allclose(found, [expected], rtol=1e-6)
+
+
+def test_no_cascade_is_no_threshold():
+    run = xr.Dataset({"loss": (("seed", "step"), np.full((2, 40), 0.3)),
+                      "plain": (("seed", "measurement"), np.ones((2, 8))),
+                      "weighted": (("seed", "measurement"), np.ones((2, 8)))})  # fmt: skip
+    starts = claims.squared_error.cascade_starts(run.loss, 100)
+    assert starts == [[], []]
+    assert claims.squared_error.table(run, starts, 5)[0]["ηλ_max/N where a cascade starts"] == "–"
+
+
+def window(factor, second=1.0):
+    """Bounces of ``factor`` times the predicted variance; λ₂ at ``second``."""
+    moments, steps = 6, 20
+    predicted = np.full((3, moments), 0.1)
+    measured = factor * predicted * (1 + 0.01 * np.array([-1, 0, 1]))[:, None]
+    curvature = np.stack([np.full((3, moments), 2.0), np.full((3, moments), second)], axis=-1)
+    data = {
+        "measured_at": (("seed", "moment"), np.tile(101 + 3 * np.arange(moments), (3, 1))),
+        "predicted": (("seed", "moment"), predicted),
+        "measured": (("seed", "moment"), measured),
+        "all_directions": (("seed", "moment"), measured * 1.1),
+        "drift": (("seed", "moment"), np.ones((3, moments))),
+        "motion": (("seed", "moment"), np.full((3, moments), 0.25)),
+        "curvature": (("seed", "moment", "rank"), curvature),
+        "loss": (("seed", "step"), np.ones((3, steps))),
+        "flow_loss": (("seed", "step"), np.full((3, steps), 1.1)),
+        "flow_variance": (("seed", "step"), np.full((3, steps), 0.2)),
+    }
+    return xr.Dataset(data, attrs={"scale": "3 seeds"})
+
+
+def test_the_central_flow():
+    found = claims.central_flow.judge({2: window(1.0), 4: window(0.5, second=2.1)}, 1.0)
+    for words in ("is 1.000 ± 0.025 (3 seeds) times", "0.500 ±", "off by 10 %", "makes up 20.0 %", "only one"):
+        assert words in found.summary, found.summary
+    assert "no second direction" in claims.central_flow.judge({2: window(1.0), 4: window(1.0)}, 1.0).summary
+    one, two, flow = claims.central_flow.table(window(1.0), 1.0)
+    assert (one["networks"], two["networks"]) == (3, 0)
+    assert flow["measured over predicted"].startswith("0.500")
+    assert one["displacement in other directions"].startswith("0.0909")
+
+
+def cascades(ends, sharpness):
+    runs = xr.Dataset(
+        {"validation_accuracy": (("seed", "run"), seeds(ends)), "sharpness": (("seed", "run"), seeds(sharpness))},
+        coords={"run": ["oscillating", "oscillating, calm", "static", "static, calm"]},
+        attrs={"scale": "4 seeds"},
+    )
+    gain = np.linspace(0, 0.2, 5)
+    scores = np.stack([np.full(5, 0.5), 0.5 + gain, np.full(5, 0.5)], axis=-1)
+    values = np.tile(scores, (4, 1, 1)) * (1 + 0.001 * np.arange(4))[:, None, None]
+    names = ("validation_accuracy", "accuracy", "loss", "alignment", "sharpness")
+    branches = xr.Dataset(
+        {name: (("seed", "turn", "way"), values) for name in names}
+        | {"bounces": (("seed", "turn", "way"), np.tile(np.arange(5)[:, None] * [0, 1, 0], (4, 1, 1))),
+           "curvature": (("seed", "turn", "moment", "rank"), np.full((4, 5, 2, 3), 2.5)),
+           "cosine": (("seed", "turn", "moment", "class"), np.full((4, 5, 2, 3), 0.5)),
+           "share": (("seed", "turn", "moment", "class"), np.full((4, 5, 2, 3), 0.3))},
+        coords={"way": ["before", "bouncing", "calm"]},
+    )  # fmt: skip
+    return branches, runs
+
+
+def test_useful_cascades():
+    judge = claims.useful_cascades.judge
+    assert verdicts(judge(*cascades([0.7, 0.5, 0.4, 0.5], [2, 9, 2, 9]))) == [YES, YES]
+    assert verdicts(judge(*cascades([0.5, 0.7, 0.4, 0.5], [9, 2, 2, 9]))) == [NO, NO]
+    branches, _ = cascades([0.7, 0.5, 0.4, 0.5], [2, 9, 2, 9])
+    rows = claims.useful_cascades.correlations(branches, 1.0)
+    assert rows[0]["rank correlation with what it adds"].startswith("+1")
+    assert rows[1]["rank correlation with what it adds"] == "–"  # what does not vary tells nothing
+    assert claims.useful_cascades.table(branches)[0]["what the bounces add"].startswith("+0.100")
+
+
+def by_shape(held):
+    means = {"static": 0.5, "triangle": 0.9, "random, held": held, "random, each step": 0.7}
+    dims, wobble = ("period", "seed"), 0.01 * np.array([-1, 1, -1, 1])
+    return {
+        name: xr.DataArray(np.tile(mean + wobble * (1 if name != "triangle" else -1), (2, 1)), dims=dims)
+        for name, mean in means.items()
+    }
+
+
+def test_beyond_the_paper():
+    accuracies = {"static": [0.8, 0.82], "dynamical": [0.9, 0.91]}
+    ways = {"Adam": {name: xr.DataArray(values, dims="seed") for name, values in accuracies.items()}}
+    found = claims.beyond.judge(by_shape(0.9), ways, "4 seeds")
+    assert "not told from zero" in found.summary and "Adam +0.095" in found.summary
+    assert found.summary.count("below the periodic ones") == 1
+    assert "above the periodic ones" in claims.beyond.judge(by_shape(0.99), ways, "4 seeds").summary
+
+
+def test_a_rate_is_chosen_by_other_networks_than_those_that_are_compared():
+    accuracy = np.full((2, 2, 5), 0.5)
+    accuracy[1, :, :2] = 0.9  # lucky while it is searched for
+    accuracy[1, 1, 2:] = 0.7
+    accuracy[0, 0, 3] = np.nan  # diverged
+    sweep = xr.Dataset(
+        {"validation_accuracy": (("learning_rate", "amplitude", "seed"), accuracy)},
+        coords={"learning_rate": [0.1, 1.0], "amplitude": [1.0, 10.0]},
+    )
+    chosen, rates = claims.beyond.choose(sweep, searched=2)
+    assert rates == {"static": 1.0, "dynamical": 1.0}
+    np.testing.assert_allclose(chosen["static"], [0.5, 0.5, 0.5])
+    np.testing.assert_allclose(chosen["dynamical"], [0.7, 0.7, 0.7])
+    (row,) = claims.beyond.ways_table({"Adam": chosen}, {"Adam": rates})
+    assert row["gain"].startswith("+0.2")

@@ -1,0 +1,232 @@
+"""What the archive says now, and whether the verdicts on record still follow from it."""
+
+import json
+import runpy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import small_site
+from small_site import notebook
+
+from dynloss import cli
+from dynloss.claims import Claim, Findings, Verdict
+from dynloss.runner import answers, recorded, scorecard
+from dynloss.runner.answers import Judged, Trouble
+from dynloss.runner.gallery import Entry
+from dynloss.runner.profiles import Misuse, load
+
+YES, NO = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED
+
+
+def findings(*verdicts, scale="1 seed"):
+    claims = tuple(Claim(f"claim {n}", "Section II", "1", f"{n}", verdict) for n, verdict in enumerate(verdicts))
+    return Findings("fig", "Does it?", "It does.", scale, claims).record()
+
+
+def judged(*verdicts, profile="quick", **more):
+    return Judged("fig", profile, findings(*verdicts), "2 CPU cores", **more)
+
+
+RECORD = recorded.of([judged(YES, NO)])
+
+
+def states(record, now):
+    found = recorded.rows(record, [now])
+    return [row.state for row in found], recorded.code(found), " ".join(recorded.summary(found))
+
+
+def test_verdicts_that_follow():
+    assert states(RECORD, judged(YES, NO)) == (
+        ["follows"] * 2, 0, "2 claims: 1 reproduced, 1 not reproduced every verdict on record follows from the archive",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (judged(YES, YES), ["follows", "no longer follows"]),
+        (judged(YES, NO, YES), ["follows", "follows", "not on record"]),
+        (judged(YES), ["follows", "no longer claimed"]),
+        (judged(YES, YES, profile="paper"), ["follows", "no longer follows"]),  # the archive has grown
+    ],
+)
+def test_verdicts_that_no_longer_follow_are_1(now, expected):
+    found, code, _ = states(RECORD, now)
+    assert (found, code) == (expected, 1)
+
+
+@pytest.mark.parametrize(
+    ("now", "kind", "said"),
+    [
+        (Judged("fig", troubles={"quick": Trouble("missing", "no result")}), "missing", "the archive lacks"),
+        (Judged("fig", troubles={"quick": Trouble("stale", "losses changed")}), "stale", "other code computed"),
+        (Judged("fig", troubles={"quick": Trouble("failed", "KeyError: x")}), "failed", "their notebook fails"),
+        (judged(YES, NO, damaged="fig/ab.nc"), "damaged", "cannot be read"),
+    ],
+)
+def test_what_cannot_be_judged_is_2_and_says_why(now, kind, said):
+    found, code, words = states(RECORD, now)
+    assert (found, code) == ([kind] * 2, 2)
+    assert said in words
+    assert f"! {kind}: " in recorded.shown(recorded.rows(RECORD, [now]))
+    assert recorded.of([now]) == {}  # nothing of it goes on record
+
+
+def test_a_smaller_profile_is_no_substitute_for_a_stale_one():
+    record = {"fig": RECORD["fig"] | {"profile": "paper"}}
+    now = judged(NO, NO, troubles={"paper": Trouble("stale", "losses changed since")})
+    assert states(record, now)[:2] == (["stale"] * 2, 2)
+
+
+def test_a_contradiction_outweighs_what_cannot_be_judged():
+    other = replace(Judged("other"), troubles={"quick": Trouble("missing", "no result")})
+    record = RECORD | {"other": RECORD["fig"]}
+    found = recorded.rows(record, [judged(NO, NO), other])
+    assert recorded.code(found) == 1
+    assert "<< no longer follows; on record: reproduced" in recorded.shown(found)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"fig": {"claims": [{"verdict": "maybe"}]}}', '{"fig": 1}'])
+def test_a_damaged_record_is_misuse(tmp_path, content):
+    (tmp_path / recorded.RECORD).write_text(content)
+    with pytest.raises(Misuse, match="is damaged"):
+        recorded.read(tmp_path)
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path):
+    assert recorded.read(tmp_path) == {}
+    recorded.write(tmp_path, RECORD)
+    assert recorded.read(tmp_path) == RECORD
+
+
+# A checkout whose notebook judges an archived result.
+
+JUDGING = """
+import numpy as np, xarray as xr
+from dynloss import archive
+from dynloss.claims import Claim, Findings, exists
+
+def compute(steps, amplitude):
+    return xr.Dataset({"x": ("step", amplitude * np.arange(steps))})
+
+dataset = archive.fetch_or_compute("fig01_good", compute, {"steps": steps, "amplitude": amplitude}, fresh=fresh)
+"""
+ANSWER = """
+claim = Claim("x grows", "Section I", "yes", f"{float(dataset.x[-1]):g}", exists(bool(dataset.x[-1] > 100)))
+findings = Findings("fig01_good", "Does x grow?", "It does.", f"{steps} steps", (claim,))
+findings.answer
+"""
+NEVER = "archive.provenance(dataset)", "raise RuntimeError('no cell after the answer is run')"
+STALE = JUDGING.replace("amplitude * np", "2 * amplitude * np")
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    monkeypatch.delenv("DYNLOSS_RESULTS", raising=False)
+    root = small_site.make(tmp_path / "checkout", fig01_good=notebook(JUDGING, ANSWER, *NEVER))
+    monkeypatch.chdir(root)
+    fill(root)
+    return root
+
+
+def fill(root):
+    """The archive as the notebook's quick profile leaves it."""
+    script = root / "fill.py"  # a file, so that the source of its function can be read
+    script.write_text(f"{small_site.PARAMETERS}\n{JUDGING}")
+    runpy.run_path(str(script), run_name="__main__")
+
+
+@pytest.fixture
+def dynloss(capsys):
+    def dynloss(*arguments):
+        code = 0
+        try:
+            cli.main(arguments)
+        except SystemExit as exited:
+            code = exited.code
+        written = capsys.readouterr()
+        return code or 0, written.out, written.err
+
+    return dynloss
+
+
+def test_an_answer_comes_from_the_archive_alone(checkout):
+    (figure,) = load(checkout).values()
+    found = answers.judged(figure, checkout)
+    assert (found.profile, found.devices) == ("quick", found.devices) and found.devices
+    assert found.found["claims"][0]["here"] == "630"
+    assert not found.damaged and not found.troubles
+
+
+def test_claims_on_the_command_line(checkout, dynloss):
+    code, out, _ = dynloss("claims")
+    assert code == 1 and "1 are not on record yet" in out
+    assert dynloss("claims", "--update")[0] == 0
+    code, out, err = dynloss("claims", "--json")
+    assert code == 0 and json.loads(out)[0]["verdict"] == "reproduced"
+    assert "every verdict on record follows" in err
+    assert dynloss("claims", "fig9")[0] == 2
+
+    record = checkout / "results" / recorded.RECORD
+    record.write_text(record.read_text().replace('"reproduced"', '"undecided"'))
+    code, out, _ = dynloss("claims")
+    assert code == 1 and "on record: undecided" in out
+
+
+def test_broken_missing_and_stale_results_on_the_command_line(checkout, dynloss):
+    dynloss("claims", "--update")
+    (result,) = (checkout / "results" / "fig01_good").glob("*.nc")
+    whole = result.read_bytes()
+    result.write_bytes(whole[: len(whole) // 2])
+    code, out, _ = dynloss("claims")
+    assert code == 2 and "damaged: fig01_good/" in out
+    result.unlink()
+    code, out, _ = dynloss("claims")
+    assert code == 2 and "missing: the archive has no result of it" in out
+    result.write_bytes(whole)
+    notebook_path = checkout / "notebooks" / "fig01_good.ipynb"
+    notebook_path.write_text(json.dumps(notebook(STALE, ANSWER, *NEVER)))
+    code, out, _ = dynloss("claims")
+    assert code == 2 and "stale: the archived fig01_good is stale: compute changed since" in out
+    notebook_path.write_text(json.dumps(notebook(JUDGING)))
+    code, out, _ = dynloss("claims")
+    assert code == 2 and "failed: ValueError: fig01_good has no cell that ends with findings.answer" in out
+
+
+# The page
+
+
+def entry(found, **more):
+    provenance = {"device": "2 CPU cores", "stale": ""}
+    about = {"stem": "fig01", "title": "Figure 1: <it>", "profile": "quick", "found": found, "alt": "", "ended": ""}
+    return Entry(**(about | {"provenances": [provenance], "run": {}} | more))
+
+
+def test_the_scorecard_shows_every_claim_under_its_section():
+    found = findings(YES, NO, Verdict.UNDECIDED)
+    found["claims"][1] |= {"where": "Supplement III, Figure S3", "here": "<b>"}
+    found["claims"][2] |= {"where": "a blog"}
+    page = scorecard.page([entry(found), entry(None)], "../notebooks")
+    assert [line for line in page.splitlines() if line.startswith("## ")] == [
+        "## Section II: Myrtle5 and CIFAR-10", "## Supplement III: Stopping the oscillations", "## Elsewhere",
+    ]  # fmt: skip
+    assert page.count("<tr class=") == 3 and "&lt;b&gt;" in page
+    assert "all 3" in page and "✗ 1 not reproduced" in page
+    assert '<a href="../notebooks/fig01.html">Figure 1</a>, profile quick, 2 CPU cores<details>' in page
+    assert not any(not line.strip() for line in page.split("<table")[1].split("</table>")[0].splitlines())
+
+
+def test_the_scorecard_names_stale_results():
+    stale = entry(findings(YES), provenances=[{"device": "GPU", "stale": "dynloss.losses"}])
+    assert "<strong>stale</strong>" in scorecard.page([stale], "..")
+
+
+def test_every_claim_of_the_record_has_a_section():
+    """The committed record: its sections are the paper's, and each claim says when it counts as agreeing."""
+    root = small_site.Path(__file__).resolve().parents[2]
+    claims = [claim for figure in recorded.read(root / "results").values() for claim in figure["claims"]]
+    assert len(claims) > 60
+    assert [claim["where"] for claim in claims if scorecard.section(claim["where"]) == scorecard.ELSEWHERE] == []
+    assert [claim["statement"] for claim in claims if not claim.get("tolerance")] == []
+    assert len(np.unique([claim["statement"] for claim in claims])) > 0.9 * len(claims)

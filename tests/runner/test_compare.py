@@ -1,0 +1,192 @@
+"""A re-run finds what belongs to it in the archive: files, folders and notebooks, whole, half, or of another figure."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import small_site
+import xarray as xr
+
+from dynloss import archive, cli, sweeps
+from dynloss.claims import Claim, Findings, Verdict
+from dynloss.claims.findings import MIME as FINDINGS
+from dynloss.provenance import MIME as PROVENANCE
+from dynloss.runner import compare, recorded
+
+
+def simulate(steps, amplitude):
+    return xr.Dataset({"x": ("sample", amplitude * np.arange(steps))})
+
+
+def other(steps, amplitude):
+    return xr.Dataset({"x": ("sample", 2 * amplitude * np.arange(steps))})
+
+
+def accuracy(amplitude, seed):
+    return {"accuracy": 0.5 + 0.01 * amplitude + 0.001 * (7 * seed % 5)}
+
+
+def drifted(amplitude, seed):
+    return {"accuracy": 0.6 + 0.01 * amplitude + 0.001 * (3 * seed % 5)}
+
+
+def fill(folder, *, computed=simulate, point=accuracy, steps=10, seeds=6):
+    """An archive with a single result and a sweep."""
+    parameters = {"steps": steps, "amplitude": 2.0}
+    archive.fetch_or_compute("fig01_good", computed, parameters, results=folder)
+    sweeps.run("fig02_sweep", point, axes={"amplitude": [1, 2]}, seeds=range(seeds), vectorize=False, progress=False,
+               results=folder, store=folder / "fig02_sweep" / "abc")  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    monkeypatch.delenv("DYNLOSS_RESULTS", raising=False)
+    root = small_site.make(tmp_path / "checkout")
+    fill(root / "results")
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def dynloss(capsys):
+    def dynloss(*arguments):
+        code = 0
+        try:
+            cli.main([str(each) for each in arguments])
+        except SystemExit as exited:
+            code = exited.code
+        written = capsys.readouterr()
+        return code or 0, written.out, written.err
+
+    return dynloss
+
+
+def test_a_folder_that_agrees(checkout, tmp_path, dynloss):
+    code, out, err = dynloss("compare", fill(tmp_path / "mine", seeds=4))
+    assert (code, err) == (0, "")
+    assert "fig01_good: This run agrees with the published one point by point." in out
+    assert "fig02_sweep: This run agrees with the published one to the last digits at all 2 of 2 points." in out
+
+
+def test_a_folder_that_differs(checkout, tmp_path, dynloss):
+    code, out, _ = dynloss("compare", fill(tmp_path / "mine", computed=other, point=drifted))
+    assert code == 1
+    assert "x: 4 at sample 1, and 90.0% of the values apart, published 2" in out
+    assert "accuracy, mean over the points: 0.617" in out
+    assert "note: with other code: compute" in out
+
+
+def test_a_single_file_and_a_store(checkout, tmp_path, dynloss):
+    mine = fill(tmp_path / "mine")
+    (single,) = (mine / "fig01_good").glob("*.nc")
+    assert dynloss("compare", single)[0] == 0
+    (part,) = (mine / "fig02_sweep" / "abc").glob("*.nc")
+    assert dynloss("compare", part)[0] == 0
+    assert dynloss("compare", mine / "fig02_sweep" / "abc", checkout / "results" / "fig02_sweep")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arrange", "said"),
+    [
+        (lambda mine, published: published, "it is the published result itself; set DYNLOSS_RESULTS"),
+        (lambda mine, published: half(mine), "cannot be read (OSError): half a file"),
+        (lambda mine, published: mine.parent / "nothing", "there is no "),
+        (lambda mine, published: text(mine), "cannot be read"),
+    ],
+)
+def test_what_cannot_be_compared_is_2(checkout, tmp_path, dynloss, arrange, said):
+    (mine,) = (fill(tmp_path / "mine") / "fig01_good").glob("*.nc")
+    (published,) = (checkout / "results" / "fig01_good").glob("*.nc")
+    code, out, err = dynloss("compare", arrange(mine, published))
+    assert code == 2 and said in out + err
+    assert (out + err).count("\n") == 1
+
+
+def half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+def text(path):
+    path.write_text("no NetCDF")
+    return path
+
+
+def test_half_a_store_is_not_taken_for_a_whole(checkout, tmp_path, dynloss):
+    folder = fill(tmp_path / "mine") / "fig02_sweep" / "abc"
+    (part,) = folder.glob("*.nc")
+    shutil.copy(part, folder / "zz.nc")
+    half(folder / "zz.nc")
+    code, out, _ = dynloss("compare", folder)
+    assert code == 2 and "zz.nc cannot be read" in out
+
+
+def test_another_figure_and_other_parameters_are_2(checkout, tmp_path, dynloss):
+    mine = fill(tmp_path / "mine", steps=20)
+    (single,) = (mine / "fig01_good").glob("*.nc")
+    code, out, _ = dynloss("compare", single)
+    assert code == 2 and "the nearest differs in steps=20, published 10" in out
+    code, out, _ = dynloss("compare", single, checkout / "results" / "fig02_sweep")
+    assert code == 2 and "it is of fig01_good, and" in out and "holds fig02_sweep" in out
+
+
+def executed(path, *records):
+    cell = {"cell_type": "code", "source": "", "metadata": {}, "outputs": [{"data": record} for record in records]}
+    path.write_text(json.dumps({"cells": [cell], "metadata": {}}))
+    return path
+
+
+def test_a_notebook_leads_to_its_results(checkout, tmp_path, dynloss):
+    (single,) = (fill(tmp_path / "mine") / "fig01_good").glob("*.nc")
+    notebook = executed(tmp_path / "mine.ipynb", {PROVENANCE: {"path": str(single)}})
+    code, out, _ = dynloss("compare", notebook)
+    assert code == 0 and "point by point" in out
+
+
+def record(verdict, scale="1 seed"):
+    claim = Claim("x grows", "Section I", "yes", "it does", verdict)
+    return Findings("fig01_good", "Does x grow?", "It does.", scale, (claim,)).record()
+
+
+def test_a_notebook_from_elsewhere_is_compared_by_its_verdicts(checkout, tmp_path, dynloss):
+    published = record(Verdict.REPRODUCED)
+    recorded.write(checkout / "results", {"fig01_good": published | {"profile": "quick", "devices": ""}})
+    elsewhere = {PROVENANCE: {"path": "/content/results/fig01_good/ab.nc"}}
+    for found, code, said in [
+        (published, 0, "agrees with the published one in its verdicts"),
+        (record(Verdict.NOT_REPRODUCED), 1, "x grows: it does: not reproduced, published it does: reproduced"),
+        (record(Verdict.REPRODUCED, scale="5 seeds"), 2, "another scale: 5 seeds; published: 1 seed"),
+    ]:
+        notebook = executed(tmp_path / "mine.ipynb", elsewhere, {FINDINGS: found})
+        got, out, _ = dynloss("compare", notebook)
+        assert got == code and said in out
+    got, _, err = dynloss("compare", executed(tmp_path / "mine.ipynb"))
+    assert got == 2 and "was not executed" in err
+    (tmp_path / "mine.ipynb").write_text("{")
+    got, _, err = dynloss("compare", tmp_path / "mine.ipynb")
+    assert got == 2 and "cannot be read as a notebook" in err
+
+
+def shown(comparison):
+    return comparison._repr_mimebundle_()["text/plain"]
+
+
+def test_the_last_cell_of_a_notebook(checkout, tmp_path, monkeypatch):
+    published = archive.fetch_or_compute("fig01_good", simulate, {"steps": 10, "amplitude": 2.0})
+    assert "it is the published result itself" in shown(compare.with_published(published))
+    mine = archive.fetch_or_compute("fig01_good", simulate, {"steps": 10, "amplitude": 2.0}, results=tmp_path / "mine")
+    assert "This run agrees with the published one" in shown(compare.with_published(mine))
+    apart = archive.fetch_or_compute("fig01_good", other, {"steps": 10, "amplitude": 2.0}, results=tmp_path / "apart")
+    assert "This run differs" in shown(compare.with_published(mine, apart))
+    new = archive.fetch_or_compute("fig01_good", simulate, {"steps": 5, "amplitude": 2.0}, results=tmp_path / "mine")
+    assert "no published result has its parameters" in shown(compare.with_published(new))
+    assert "Not compared" in shown(compare.with_published(xr.Dataset()))  # whatever it is given
+    monkeypatch.setenv(archive.READ_ONLY, "1")
+    assert compare.with_published(published) is None  # a book is made of published results
+
+
+def test_without_an_archive_the_last_cell_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert shown(compare.with_published(xr.Dataset())) == compare.NOWHERE

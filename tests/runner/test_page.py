@@ -1,0 +1,58 @@
+"""A page made of an executed notebook: pictures at print size, data to explore, nothing private left."""
+
+import base64
+import io
+import re
+
+import matplotlib.pyplot as plt
+import pytest
+
+from dynloss.figures.interactive import MIME, curves
+from dynloss.runner import page, print_size
+
+
+@pytest.fixture
+def pdf():
+    figure, ax = plt.subplots(figsize=(10, 4))
+    ax.plot([1, 2], rasterized=True)
+    written = io.BytesIO()
+    figure.savefig(written, format="pdf")
+    plt.close(figure)
+    return written.getvalue()
+
+
+def test_a_picture_gets_the_papers_width(pdf):
+    scaled = print_size.at_width(pdf)
+    assert scaled.startswith(pdf.rstrip())
+    *_, sheet = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", scaled)
+    assert [float(each) for each in sheet] == pytest.approx([72 * 6.75, 72 * 2.7], abs=0.01)
+    assert b"0.675000 0 0 0.675000 0 0 cm" in scaled
+    table = int(re.findall(rb"startxref\n(\d+)", scaled)[-1])
+    entries = re.findall(rb"(\d+) 1\n(\d{10}) 00000 n ", scaled[table:])
+    assert len(entries) == 2
+    for number, offset in entries:
+        assert scaled[int(offset) :].startswith(number + b" 0 obj")
+
+
+def test_what_is_no_picture_is_refused():
+    with pytest.raises(ValueError, match="not a PDF as Matplotlib writes it"):
+        print_size.at_width(b"%PDF-1.4 nothing")
+
+
+def notebook(*outputs):
+    cell = {"cell_type": "code", "id": "c1", "metadata": {"tags": ["lead"], "mystnb": {"figure": {"name": "fig-x"}}}}
+    title = {"cell_type": "markdown", "id": "t", "metadata": {}, "source": "# Title"}
+    shown = [{"output_type": "display_data", "metadata": {}, "data": data} for data in outputs]
+    return {"metadata": {}, "cells": [title, cell | {"source": "plot()", "outputs": shown}]}
+
+
+def test_data_to_explore_stand_under_the_picture(pdf, tmp_path):
+    picture = {"image/png": "", "application/pdf": base64.b64encode(pdf).decode()}
+    record = curves("x", []).record | {"name": "</script>"}
+    made = page.arranged(notebook(picture, {"text/plain": "", MIME: record}), tmp_path, tmp_path)
+    _, figure, explore, download, _ = made["cells"]
+    assert [output["data"] for output in figure["outputs"]] == [{"image/png": ""}]
+    assert '<script type="application/json">{"kind":"curves","name":"<\\/script>","panels":[]}' in explore["source"]
+    assert explore["source"].startswith("```{raw} html\n<details") and " hidden>" in explore["source"]
+    assert "fig-x.pdf" in download["source"] and "6.75 in" in download["source"]
+    assert (tmp_path / "fig-x.pdf").read_bytes() == print_size.at_width(pdf)

@@ -1,0 +1,147 @@
+"""Eq. (14) against NumPy in float64: what it predicts, what it leaves out, and its regimes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference
+
+from dynloss.models import MLP
+from dynloss.spectral import eigenpairs, infinite_width, kernel_map, ntk
+from dynloss.spectral import neural_tangents as adapter
+
+INPUTS, LABELS = reference.samples(5, 7, 2, 3)
+TARGETS = np.eye(3)[LABELS]
+CASES = {"a few": (4, 7), "width 1": (1, 7), "one sample": (4, 1), "both": (1, 1)}
+
+
+@pytest.fixture(params=CASES)
+def case(request, x64):
+    width, samples = CASES[request.param]
+    params = reference.parameters(4, 2, width, 3)
+    return MLP(width, 3, param_dtype=jnp.float64).apply, params, INPUTS[:samples], TARGETS[:samples]
+
+
+def outputs(params, inputs):
+    hidden, output = params["params"]["hidden"], params["params"]["output"]
+    units = np.maximum(inputs @ hidden["kernel"] + hidden["bias"], 0)
+    return units @ output["kernel"] + output["bias"], units
+
+
+def step(params, inputs, targets, rate):
+    """A step of gradient descent on eq. (8), written out."""
+    f, units = outputs(params, inputs)
+    delta = (f - targets) / len(inputs)
+    back = (delta @ params["params"]["output"]["kernel"].T) * (units > 0)
+    slopes = {"hidden": {"kernel": inputs.T @ back, "bias": back.sum(0)},
+              "output": {"kernel": units.T @ delta, "bias": delta.sum(0)}}  # fmt: skip
+    moved = {layer: {leaf: params["params"][layer][leaf] - rate * slopes[layer][leaf] for leaf in slopes[layer]}
+             for layer in slopes}  # fmt: skip
+    return {"params": moved}, slopes
+
+
+def test_the_prediction_is_the_kernel_written_out(case):
+    apply, params, inputs, targets = case
+    residuals = outputs(params, inputs)[0] - targets
+    kernel = reference.ntk(params, inputs)
+    expected = residuals - 0.3 / len(inputs) * (kernel @ residuals.ravel()).reshape(residuals.shape)
+    weights = np.linspace(0.5, 2, len(inputs))
+    weighted = residuals - 0.3 / len(inputs) * (kernel @ (weights[:, None] * residuals).ravel()).reshape(-1, 3)
+    arrays = jax.tree.map(jnp.asarray, params), jnp.asarray(inputs), jnp.asarray(residuals)
+    np.testing.assert_allclose(kernel_map.next_residuals(apply, *arrays, 0.3), expected, rtol=1e-12)
+    found = kernel_map.next_residuals(apply, *arrays, 0.3, jnp.asarray(weights))
+    np.testing.assert_allclose(found, weighted, rtol=1e-12)
+
+
+def test_what_it_leaves_out_is_known_and_of_second_order(case):
+    """As long as no unit crosses its kink, the next outputs are a polynomial of second degree in η."""
+    apply, params, inputs, targets = case
+    residuals = outputs(params, inputs)[0] - targets
+    _, slopes = step(params, inputs, targets, 0.0)
+    active = outputs(params, inputs)[1] > 0
+    second = (active * (inputs @ slopes["hidden"]["kernel"] + slopes["hidden"]["bias"])) @ slopes["output"]["kernel"]
+    for rate in (1e-3, 5e-4):
+        after = outputs(step(params, inputs, targets, rate)[0], inputs)[0] - targets
+        predicted = kernel_map.next_residuals(
+            apply, jax.tree.map(jnp.asarray, params), jnp.asarray(inputs), jnp.asarray(residuals), rate
+        )
+        np.testing.assert_allclose(after - predicted, rate**2 * second, rtol=1e-6, atol=1e-15)
+
+
+@pytest.mark.parametrize("ratio", [1e-3, 0.5, 1.5, 2.5, 1e3])
+def test_the_regimes_of_a_linear_model(x64, ratio):
+    """The outputs x·W are linear in W: the top mode is multiplied by 1 - ηλ/N, far below and far above the edge."""
+    x, y, w = (np.random.RandomState(i).randn(*shape) for i, shape in enumerate([(6, 2), (6, 1), (2, 1)]))
+    values, vectors = np.linalg.eigh(x @ x.T)
+    rate = ratio * 6 / values[-1]
+    here = x @ w - y
+    there = x @ (w - rate / 6 * x.T @ here) - y
+    predicted = kernel_map.next_residuals(
+        lambda w, x: x @ w, jnp.asarray(w), jnp.asarray(x), jnp.asarray(here), rate
+    )
+    np.testing.assert_allclose(predicted, there, rtol=1e-10)
+    mode = vectors[:, -1]
+    np.testing.assert_allclose(mode @ predicted[:, 0] / (mode @ here[:, 0]), 1 - ratio, rtol=1e-9)
+
+
+def test_the_weighted_kernel_has_the_eigenvalues_of_the_weighted_map(case):
+    apply, params, inputs, _ = case
+    weights = np.linspace(0.2, 2.0, len(inputs))
+    dense = reference.ntk(params, inputs) * np.repeat(weights, 3)[None, :]
+    operator, size = kernel_map.weighted_operator(
+        apply, jax.tree.map(jnp.asarray, params), jnp.asarray(inputs), jnp.asarray(weights)
+    )
+    found = eigenpairs.largest(operator, size, 2, dtype=jnp.float64)
+    expected = np.sort(np.linalg.eigvals(dense).real)[::-1][:2]
+    np.testing.assert_allclose(found.eigenvalues, expected, rtol=1e-8, atol=1e-10)
+
+
+def test_eigenpairs(x64):
+    matrix = np.random.RandomState(2).randn(12, 12)
+    matrix = jnp.asarray(matrix + matrix.T)
+    found = eigenpairs.largest(lambda v: matrix @ v, 12, 3, dtype=jnp.float64)
+    np.testing.assert_allclose(found.eigenvalues, np.linalg.eigvalsh(matrix)[:-4:-1], rtol=1e-10)
+    np.testing.assert_allclose(found.vectors @ found.vectors.T, np.eye(3), atol=1e-9)
+    np.testing.assert_allclose(matrix @ found.vectors.T, found.vectors.T * found.eigenvalues[None, :], atol=1e-8)
+    with pytest.raises(ValueError, match="k must not exceed"):
+        eigenpairs.largest(lambda v: v, 2, 3)
+
+
+def test_the_scaled_kernel_is_that_of_rescaled_parameters(x64):
+    """As if W = ω/√fan_in were trained by its ω, without biases."""
+    params = jax.tree.map(jnp.asarray, reference.parameters(4, 2, 6, 3))
+    root = {"hidden": 2**0.5, "output": 6**0.5}
+
+    def apply(omega, inputs):
+        layers = params["params"]
+        new = {n: {"kernel": omega[n] / root[n], "bias": layers[n]["bias"]} for n in root}
+        return MLP(6, 3, param_dtype=jnp.float64).apply({"params": new}, inputs)
+
+    omega = {n: params["params"][n]["kernel"] * root[n] for n in root}
+    expected = ntk.output_averaged_ntk_matrix(apply, omega, jnp.asarray(INPUTS))
+    np.testing.assert_allclose(infinite_width.scaled_kernel(params, jnp.asarray(INPUTS)), expected, rtol=1e-10)
+
+
+def test_the_limit_of_infinite_width(x64):
+    model = MLP(20_000, 3, param_dtype=jnp.float64)
+    params = model.init(jax.random.key(0), jnp.asarray(INPUTS))
+    found = infinite_width.scaled_kernel(params, jnp.asarray(INPUTS))
+    assert infinite_width.relative_deviation(found, infinite_width.limit(INPUTS)) < 0.03
+    # Parallel and opposite inputs, where the angle's rounding matters, and the origin.
+    x = np.array([[1.0, 1.0], [2.0, 2.0], [-1.0, -1.0], [0.0, 0.0]])
+    np.testing.assert_allclose(infinite_width.limit(x)[0], [1.0, 2.0, 0.0, 0.0], atol=1e-7)
+
+
+def test_the_limit_by_neural_tangents_is_none_without_it(monkeypatch):
+    def missing():
+        raise ImportError("not here")
+
+    monkeypatch.setattr(adapter, "load", missing)
+    assert infinite_width.limit_by_neural_tangents(INPUTS) is None
+
+
+def test_the_limit_by_neural_tangents(x64):
+    theirs = infinite_width.limit_by_neural_tangents(INPUTS)
+    if theirs is None:
+        pytest.skip("neural-tangents is not installed")
+    np.testing.assert_allclose(theirs, infinite_width.limit(INPUTS), rtol=1e-6)
