@@ -88,7 +88,7 @@ class Plane {
   }
 }
 
-/* A number for a label: short, and never 1e-7. */
+/* A number in at most three digits that count. */
 function short(value) {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);

@@ -186,8 +186,10 @@ class Playground {
 
   /* ---- the loop ---- */
 
+  /* Three periods, each class once; of very short ones more, or there would be too little to see. */
   cycle() {
-    return new History({bins: 900, size: Math.max(1, Math.ceil(3 * this.settings.period / 900)), grows: false, names: NAMES});
+    const steps = Math.max(60, 3 * this.settings.period), size = Math.ceil(steps / 900);
+    return new History({bins: Math.ceil(steps / size), size, grows: false, names: NAMES});
   }
 
   async reset() {
