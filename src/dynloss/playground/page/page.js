@@ -225,7 +225,8 @@ class Playground {
       if (!this.playing || turn !== this.turn) return;
       requestAnimationFrame(tick);
       this.pump();
-      if (!this.reduced.matches || performance.now() - (this.drawn || 0) > 500) this.draw();
+      const rest = this.reduced.matches ? 500 : 40; // milliseconds between pictures: enough for the eye
+      if (performance.now() - (this.drawn || 0) > rest) this.draw();
     };
     requestAnimationFrame(tick);
   }
