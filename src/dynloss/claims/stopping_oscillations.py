@@ -8,7 +8,7 @@ import xarray as xr
 from dynloss.claims.cifar_phase_diagram import scale
 from dynloss.claims.findings import Claim, Findings, Verdict
 from dynloss.claims.verdicts import SIGN, positive
-from dynloss.sweeps.statistics import interval
+from dynloss.sweeps.statistics import best_point, interval
 
 APPRECIABLY = 0.5  # of their earlier size
 
@@ -44,7 +44,7 @@ def judge(both: xr.Dataset, amplitude: float, stop_epoch: int, settings: Mapping
     end, stopped = values.isel(epoch=-1), values.sel(epoch=stop_epoch, method="pad")
     until = values.where(both.epoch <= stop_epoch).mean("epoch")
     static = values.sel(amplitude=1)
-    best = static.isel(epoch=int(static.mean("seed").fillna(0).argmax("epoch")))
+    best = best_point(static).drop_vars("epoch")  # an epoch chosen by the other seeds
     differences = {
         "Stopping the oscillations raises the validation accuracy": (end - stopped).sel(amplitude=amplitude),
         "… by more than the static loss gains in that time": (end - stopped).diff("amplitude").squeeze(),
