@@ -149,10 +149,13 @@ archive.provenance(ways["Adam"])
 # hold elsewhere.
 
 # %% tags=["lead"]
-weights = {
-    shape: beyond.weights(shape, lengths[-1], amplitude, seed=0) for shape in beyond.SHAPES
-}
-strengths = {shape: float(shapes.strength(weights[shape], 9000)) for shape in weights}
+def strength(shape):
+    """Over many cycles of the longest period."""
+    gammas = beyond.weights(shape, lengths[-1], amplitude, seed=0)
+    return float(shapes.strength(gammas, 9000))
+
+
+strengths = {shape: strength(shape) for shape in beyond.SHAPES}
 rows = claims.beyond.shapes_table(validation, beyond.SHAPES, strengths)
 pd.DataFrame(rows).set_index("weights")
 
