@@ -50,7 +50,7 @@ def squared_error(power=2.0, edge=1.0, ratio_of_growth=-1.3, last=1.7):
          "weighted": (("seed", "measurement"), seeds(np.linspace(1, 2.2, 8))),
          "loss": (("seed", "step"), loss)}
     )  # fmt: skip
-    starts = claims.squared_error.cascade_starts(run.loss, 100)
+    starts = claims.squared_error.cascade_starts(run.loss, 30)
     return claims.squared_error.judge(regimes, probes, RATES, RATIOS, run, starts, 5, LAW), starts
 
 
@@ -58,6 +58,7 @@ def test_the_squared_error():
     found, starts = squared_error()
     assert verdicts(found) == [YES] * 5
     assert all(len(each) == 1 and abs(each[0] - 20) <= 3 for each in starts)
+    assert claims.squared_error.cascade_starts(xr.DataArray(np.ones((2, 40)), dims=("seed", "step")), 30) == [[], []]
     assert "2.00" in found.summary and "1.000" not in found.summary.split("boundary")[0]
     contrary, _ = squared_error(power=1.0, edge=0.8, ratio_of_growth=0.5, last=2.6)
     assert verdicts(contrary) == [NO] * 5
