@@ -106,7 +106,7 @@ def _one_class(found: xr.Dataset) -> tuple[Claim, ...]:
     return (
         Claim("With A → ∞ a solution is found from any initial weights without uphill moves", "Section III.B; IV",
               "without uphill moves", f"{uphill} of {loss[:, 1:].size:,} steps go uphill; the loss ends at {ends:.3f} "
-              f"at most ({len(loss)} seeds)", exists(uphill == 0 and ends < 0.1 * loss[:, 0].min()),
+              f"at most ({len(loss)} seeds)", exists(uphill == 0 and ends < 0.1 * float(loss[:, 0].min())),
               "no step, down to a tenth of the loss at the start"),
         Claim("… and the simplest is to output the chosen class regardless of the input", "Section III.B", "regardless",
               f"{interval(chosen)} of all points are given that class", at_least(chosen, MOST), f"{MOST:.0%} or more"),
@@ -144,7 +144,7 @@ def _learning_rate(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
     verdict = positive(gain) if testable else exists(True, testable=False)
     rates = [f"{float(rate):g}" for rate in found.rate]
     return (
-        Claim("The narrow network does not learn the static loss because its valleys are too narrow for the learning rate",
+        Claim("The narrow network does not learn the static loss, for its valleys are too narrow for the learning rate",
               "Section III.C", "a smaller rate gets further", f"training accuracy {float(slow.mean()):.2f} at "
               f"η = {rates[1]} and {float(fast.mean()):.2f} at η = {rates[0]}, in the same time ηt: "
               f"{interval(gain, signed=True)}", verdict, f"{SIGN}; the paper does not say how much further"),
