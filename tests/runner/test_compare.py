@@ -74,7 +74,7 @@ def test_a_folder_that_differs(checkout, tmp_path, dynloss):
     code, out, _ = dynloss("compare", fill(tmp_path / "mine", computed=other, point=drifted))
     assert code == 1
     assert "x: 4 at sample 1, and 90.0% of the values apart, published 2" in out
-    assert "accuracy, mean over the points: 0.617" in out
+    assert "accuracy, mean over the points: 0.6167" in out
     assert "note: with other code: compute" in out
 
 
