@@ -1,14 +1,19 @@
 """The playground in Chromium: every control, what it shows, and what may go wrong."""
 
+import json
 import re
 import time
+from pathlib import Path
 
 import browsing
+import pandas as pd
 import pytest
+import xarray as xr
 from host import TRAJECTORY
 
 from dynloss.playground import widget
 
+ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.book, pytest.mark.browser]
 
 CHECKSUM = """async (address) => {
@@ -429,3 +434,15 @@ def test_python_and_the_page_allow_the_same(page):
     for name, choices in widget.CHOICES.items():
         assert tuple(settings[name]["options"]) == choices
         assert settings[name]["initial"] == getattr(widget.Playground(), name)
+
+
+def test_best_preset_is_the_archives_best(page):
+    """The preset named after Figure 3 is its narrow network's best point, up to what the seeds scatter."""
+    preset = page.tab.evaluate("async () => (await import('./playground.js')).PRESETS.best")
+    parts = []
+    for path in sorted((ROOT / "results" / "fig03_spiral_phase_diagram").rglob("*.nc")):
+        with xr.open_dataset(path, engine="h5netcdf") as part:
+            if json.loads(part.attrs["parameters"])["width"] == 100:
+                parts.append(part.to_dataframe())
+    mean = pd.concat(parts).groupby(["period", "amplitude"]).accuracy.mean()
+    assert mean[preset["period"], preset["amplitude"]] > mean.max() - 0.005

@@ -73,6 +73,17 @@ def test_stage_starts_afresh(site):
     assert not (book.stage(site, load(site), "smoke") / "book" / "gone.md").exists()
 
 
+def test_the_playground_comes_with_a_page_that_asks_for_it(site):
+    folder = site / "_build" / "site" / "book" / "_static" / "playground"
+    book.stage(site, load(site), "smoke")
+    assert not folder.exists()
+    page = site / "book" / "status.md"
+    page.write_text(page.read_text() + '<script type="module" src="../_static/playground/playground.js"></script>\n')
+    book.stage(site, load(site), "smoke")
+    assert {path.name for path in folder.iterdir()} == {"playground.js", "playground.css", "engine.wasm"}
+    assert (folder / "engine.wasm").read_bytes().startswith(b"\0asm")
+
+
 def test_what_was_not_archived_has_no_download(site):
     copy = executed_copy(site, "smoke", "fig01_good")
     notebook = json.loads(copy.read_text())

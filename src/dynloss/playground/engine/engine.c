@@ -2,7 +2,8 @@
    spiral of Fig. 2, in float64. One step is that of dynloss.training.full_batch: the loss and the accuracy of step t are
    those of W_t under Γ(t), before the update. Every sum has a fixed order, so the bits are the same everywhere.
 
-   Built by `python -m dynloss.playground.build`; dynloss.playground describes what it exports. */
+   Built by `python -m dynloss.playground.build`. A host calls `reset` and `set`, then `run`, and reads the arrays; `evaluate`,
+   `curvature` and `draw` tell of the weights as they stand. */
 #include "numbers.h"
 #include "random.h"
 #include "spiral.h"

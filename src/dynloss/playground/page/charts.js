@@ -42,10 +42,10 @@ class Plane {
   /* Each square in the colours of its classes, as likely as the network finds them; points grow with their weight. */
   draw({points, frame}) {
     const {context, width} = prepare(this.canvas);
+    if (!width) return;
     const paper = channels(colourOf(this.canvas, "--dl-paper")), strength = Number(colourOf(this.canvas, "--dl-strength"));
     this.paint(frame, paper, strength);
     context.imageSmoothingEnabled = true;
-    context.imageSmoothingQuality = "high";
     context.drawImage(this.regions, 0, 0, width, width);
     const scale = width / (2 * frame.reach);
     context.lineWidth = 1;
@@ -88,7 +88,7 @@ class Plane {
   }
 }
 
-/* A number for a label: short, and never 1e-7. */
+/* A number in at most three digits that count. */
 function short(value) {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
@@ -130,6 +130,7 @@ class Series {
 
   draw({history, cascades, edge}) {
     const {context, width, height} = prepare(this.canvas);
+    if (!width) return; // not shown at this moment
     const ink = colourOf(this.canvas, "--dl-ink"), faint = colourOf(this.canvas, "--dl-faint");
     const left = 44, right = 6, bottom = 34, each = (height - bottom) / this.panels.length;
     const [from, to] = history.range(), last = Math.max(to, from + 10);
@@ -143,7 +144,7 @@ class Series {
   }
 
   panel(context, panel, box, {history, across, ink, faint, edge, cascades, from, last}) {
-    const lines = panel.names.map((name) => history.series(name));
+    const lines = panel.names.map((name) => history.series(name, box.right - box.left));
     const [low, high] = this.limits(panel, lines, edge);
     const up = (value) => box.bottom - (Math.min(Math.max(value, low), high) - low) / (high - low) * (box.bottom - box.top);
     context.fillStyle = ink;
@@ -199,7 +200,7 @@ class Series {
     if (!series.length) return;
     context.strokeStyle = context.fillStyle = colour;
     context.lineWidth = 1.4;
-    context.lineJoin = "round";
+    context.lineJoin = "bevel";
     context.beginPath();
     series.forEach(([step, , high], k) => (k ? context.lineTo(across(step), up(high)) : context.moveTo(across(step), up(high))));
     for (let k = series.length - 1; k >= 0; k--) context.lineTo(across(series[k][0]), up(series[k][1]));

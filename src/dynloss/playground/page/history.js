@@ -57,12 +57,17 @@ class History {
     this.count = this.bins / 2;
   }
 
-  /* [step at the middle of the bin, low, high] of the bins that hold this quantity. */
-  series(name) {
-    const found = [];
-    for (let bin = this.origin; bin < this.origin + this.count; bin++) {
-      const low = this.low[name][this.at(bin)], high = this.high[name][this.at(bin)];
-      if (low <= high) found.push([(bin + 0.5) * this.size - 0.5, low, high]);
+  /* [step in the middle, low, high] of groups of bins that hold this quantity, in about as many groups as `columns`. */
+  series(name, columns) {
+    const found = [], group = Math.max(1, Math.ceil(this.count / columns)), last = this.origin + this.count;
+    // Whole groups from step 0 on, so that they do not change as the oldest bins go.
+    for (let first = this.origin - this.origin % group; first < last; first += group) {
+      let low = Infinity, high = -Infinity;
+      for (let bin = Math.max(first, this.origin); bin < Math.min(first + group, last); bin++) {
+        low = Math.min(low, this.low[name][this.at(bin)]);
+        high = Math.max(high, this.high[name][this.at(bin)]);
+      }
+      if (low <= high) found.push([(first + group / 2) * this.size - 0.5, low, high]);
     }
     return found;
   }

@@ -116,6 +116,7 @@ class Playground {
     };
     this.element.addEventListener("click", ({target}) => {
       const {button, preset} = target.dataset;
+      if (!this.points) return; // the engine is still on its way
       if (button) actions[button]();
       if (preset) this.choose(presetSettings(preset), true);
     });
@@ -186,8 +187,10 @@ class Playground {
 
   /* ---- the loop ---- */
 
+  /* Three periods, each class once; of very short ones more, or there would be too little to see. */
   cycle() {
-    return new History({bins: 900, size: Math.max(1, Math.ceil(3 * this.settings.period / 900)), grows: false, names: NAMES});
+    const steps = Math.max(60, 3 * this.settings.period), size = Math.ceil(steps / 900);
+    return new History({bins: Math.ceil(steps / size), size, grows: false, names: NAMES});
   }
 
   async reset() {
@@ -217,11 +220,13 @@ class Playground {
     this.clock = this.paceClock = performance.now();
     this.paceStep = this.frame.step;
     this.show();
+    const turn = (this.turn = (this.turn || 0) + 1); // a loop of an earlier play ends here
     const tick = () => {
-      if (!this.playing) return;
+      if (!this.playing || turn !== this.turn) return;
       requestAnimationFrame(tick);
       this.pump();
-      if (!this.reduced.matches || performance.now() - (this.drawn || 0) > 500) this.draw();
+      const rest = this.reduced.matches ? 500 : 40; // milliseconds between pictures: enough for the eye
+      if (performance.now() - (this.drawn || 0) > rest) this.draw();
     };
     requestAnimationFrame(tick);
   }
@@ -311,18 +316,15 @@ class Playground {
 
   /* Where cascades start and end; the latest 300 of them. */
   mark(frame) {
-    const {period} = this.settings, latest = this.cascades.at(-1);
+    const latest = this.cascades.at(-1);
     if (frame.cascades && (!latest || latest.start !== frame.started)) {
-      if (latest && latest.end === null) latest.end = this.bounced;
+      if (latest) latest.end ??= this.bounced;
       this.cascades.push({start: frame.started, end: null});
       if (this.cascades.length > 300) this.cascades.shift();
     }
     this.bounced = frame.bounced;
-    const open = this.cascades.at(-1);
-    if (open && open.end === null && frame.step - frame.bounced > Math.max(1, period / 10)) open.end = frame.bounced;
-    if (open && frame.bounced > open.start && open.start === frame.started && open.end !== null) {
-      open.end = frame.step - frame.bounced > Math.max(1, period / 10) ? frame.bounced : null;
-    }
+    const over = frame.step - frame.bounced > Math.max(1, this.settings.period / 10);
+    if (frame.cascades) this.cascades.at(-1).end = over ? frame.bounced : null;
   }
 
   /* ---- what is shown ---- */
