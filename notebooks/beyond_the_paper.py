@@ -174,4 +174,4 @@ pd.DataFrame(claims.beyond.ways_table(chosen, rates)).set_index("way")
 # Does this run agree with the published one?
 from dynloss.runner.compare import with_published
 
-with_published(by_shape["triangle"], ways["Adam"])
+with_published(*by_shape.values(), *ways.values())

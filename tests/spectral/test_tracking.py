@@ -39,7 +39,7 @@ def test_gradient_and_products_are_those_of_automatic_differentiation(point):
         product = mlp_hessian.to_params(local.product(mlp_hessian.from_params(unravel(v))))
         np.testing.assert_allclose(ravel_pytree(product)[0], operator(v), atol=1e-12)
     logits = mlp.MLP(12, param_dtype="float64").apply(params, inputs).T
-    np.testing.assert_allclose(local.outputs, logits - logits[-1], atol=1e-12)
+    np.testing.assert_allclose(local.outputs, logits - logits[-1:], atol=1e-12)
 
 
 def test_the_largest_is_that_of_a_dense_spectrum(point):
