@@ -132,7 +132,7 @@ scale = f"{seeds} and {tested} seeds, {steps:,} and {way_steps:,} steps, {width}
 findings = claims.beyond.judge(validation, chosen, scale)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Validation accuracy on the spiral, means with 95 % confidence intervals. (a) Shapes of the weights at one learning rate, a marker a period; (b) losses and optimisers, the static and the dynamical loss each at the best of three learning rates.", "name": "fig-beyond"}, "image": {"alt": "Two panels of markers along validation accuracy. In the first the static loss is lowest; triangles, sines, squares, random order and random weights that are held are far to the right of it, random weights new at each step lie between. In the second each loss and optimiser has a marker for the static and one for the dynamical loss."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Validation accuracy on the spiral, means with 95 % confidence intervals. (a) Shapes of the weights at one learning rate, a marker a period; (b) losses and optimisers, the static and the dynamical loss each at the best of three learning rates.", "name": "fig-beyond"}, "image": {"alt": "Two panels of markers along validation accuracy. In the first the static loss and one class at a time lie low; most other shapes lie far to their right, and so do random weights that are held; random weights that are new at each step lie between. In the second each loss and optimiser has a marker for the static and one for the dynamical loss."}}
 labelled = {beyond.SHAPES[shape]: values for shape, values in validation.items()}
 figure.plot(labelled, chosen);
 
