@@ -3,8 +3,9 @@
 The named peer is `jit(vmap(scan(gradient step)))` on the plain loss with the plain flax model. Beside it stand the
 library's own XLA method, a NumPy loop with the gradient written out and a PyTorch loop with autograd, both batched over
 a few networks at a time, whose arrays stay in the cache, with one thread a core. All are checked to train the same
-networks. The share of the arithmetic peak is that of the kernel's own instructions (see `instructions`), the fewest
-known for a step, at the rate of independent multiply-adds on registers, measured here.
+networks. The share of the arithmetic peak is that of the kernel's own operations (see `operations`), the fewest known
+for a step, at the rate of independent fused multiply-adds on registers, in the widest vectors, two operations each,
+measured here. An addition alone counts as one, although some processors do additions beside multiply-adds.
 
     python benchmarks/sweep_step.py [--widths 100 1000] [--networks 64] [--rounds 5]
 """
@@ -149,13 +150,15 @@ def torch_loop(width, networks, steps):
     return run
 
 
-def instructions(width, samples=300, inputs=2, classes=3) -> int:
-    """Of the kernel's inner loops in one step, counted for single numbers; a multiply-add is one.
+def operations(width, samples=300, inputs=2, classes=3) -> int:
+    """Of the kernel's inner loops in one step; a multiply-add is two, as it is in the peak.
 
     Forward, D multiply-adds, the relu and C - 1 multiply-adds; back, D multiply-adds, a comparison and
     (C - 1) (D + 1) masked additions.
     """
-    return width * samples * (inputs + 1 + classes - 1 + inputs + 1 + (classes - 1) * (inputs + 1))
+    multiply_adds = inputs + classes - 1 + inputs
+    others = 1 + 1 + (classes - 1) * (inputs + 1)
+    return width * samples * (2 * multiply_adds + others)
 
 
 def peak_per_second() -> float:
@@ -242,7 +245,7 @@ def main():
         times = setting.in_turn(ready, options.rounds)
         each = {name: times[name] / steps[name] / options.networks for name in runs}
         for name, seconds in each.items():
-            share = instructions(width) / seconds / peak
+            share = operations(width) / seconds / (2 * peak)
             ratio = f", {seconds / each['compiled']:.1f} times ours" if name != "compiled" else ""
             print(f"width {width}, {name}: {seconds * 1e6:.2f} µs a step and network, {share:.1%} of the peak{ratio}")
         asked = f" (asked: at least {ASKED[width]})" if width in ASKED else ""

@@ -168,3 +168,9 @@ findings
 
 # %%
 pd.DataFrame(rows).set_index(["seed", "cascade"]).round(3).astype(object).fillna("")
+
+# % tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(result)

@@ -166,10 +166,11 @@ archive.provenance(windows[late])
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** In (a): does the line run through the dots? It has no free
-# parameter. The dashed line is the harder test, a forecast from before the cascade. It
-# sets in as soon as the edge is reached, while gradient descent first has to amplify
-# what little it is off the valley's floor. In (d) the open markers, further below: the
-# formula knows only one direction.
+# parameter. The dashed line is the harder test, a forecast from before the cascade. It sets
+# in as soon as the edge is reached, while gradient descent first has to amplify what little
+# it is off the valley's floor: hence the dots below the diagonal in (d). Where the flow
+# carries a ReLU over its kink, $S$ jumps in (b); the formula holds $S$ where it is, and does
+# not bring it back.
 
 # %% tags=["lead"]
 rows = [
@@ -181,6 +182,15 @@ pd.DataFrame(rows).set_index(["end of period", "moments"])
 
 # %% [markdown]
 # ## A later cascade, where further directions become unstable
+#
+# The formula knows one direction only. Once a second eigenvalue has reached the edge, the
+# bounces need no longer lie along $u$; in (d) these moments are open.
 
-# %% mystnb={"figure": {"caption": "As above, at the end of a later period, where a second eigenvalue reaches the edge.", "name": "fig-central-flow-late"}, "image": {"alt": "The same four panels for a later period. The second eigenvalue reaches the edge as well, and from there on the measured variance leaves the predicted one."}}
+# %% mystnb={"figure": {"caption": "As above, at the end of a later period, where a second eigenvalue reaches the edge.", "name": "fig-central-flow-late"}, "image": {"alt": "The same four panels for a later period. At its very end the second eigenvalue reaches the edge as well; some of the open markers in the last panel lie off the diagonal."}}
 figure.plot(windows[late], firsts[late], learning_rate);
+
+# % tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(windows[early], windows[late])

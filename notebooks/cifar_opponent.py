@@ -171,3 +171,9 @@ pd.DataFrame(names.table(arms)).set_index("loss")
 
 # %%
 searched.validation_accuracy.isel(epoch=-1).mean("seed").to_series().unstack("amplitude")
+
+# % tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(searched, *done.values())

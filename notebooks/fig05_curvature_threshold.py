@@ -39,7 +39,7 @@ period: int = 1500  # T·η; the paper's: 5000
 amplitude: float = 70.0  # A
 steps: int = 6000  # steps·η; the paper's: 70 000
 cadence: int = 10  # λ_max is measured around one step in cadence/η; 0: every step
-lanczos_order: int = 8  # products with the Hessian for each λ_max
+lanczos_order: int = 8  # products with the Hessian for each λ_max, at most
 static_steps: int = 5000  # without oscillations, at η = 1; the paper's: 70 000
 precision: str = "float32"  # or "float64"
 minutes: float | None = None  # stop computing after so many, for each width
@@ -72,11 +72,9 @@ def thresholds_of_run(
     """λ_th of one run, with marks at 0.1, at 0.1/η, and at half and twice that."""
     period = max(1, round(period / learning_rate))
     steps, every = round(steps / learning_rate), max(1, round(cadence / learning_rate))
-    stop = schedules.last_period(steps, period)
-    weights = schedules.oscillating(period, amplitude, num_classes=3, stop=stop)
-    task = spiral.task(width, precision, seed)
-    how = every, lanczos_order, checkpoint
-    run = experiment.pairs(task, weights, learning_rate, steps, *how)
+    oscillation = period, amplitude, schedules.last_period(steps, period)
+    network, how = (width, precision, seed), (every, lanczos_order, checkpoint)
+    run = experiment.pairs(*network, oscillation, learning_rate, steps, *how)
     return experiment.thresholds(run, period, learning_rate)
 
 

@@ -158,3 +158,9 @@ figure.plot_reach(
 # %%
 rows = claims.spiral_readings.table(networks)
 pd.DataFrame(rows).set_index(["network", "training", "validation set"])
+
+# % tags=["remove-input"]
+# Does this run agree with the published one?
+from dynloss.runner.compare import with_published
+
+with_published(*(each for ways in networks.values() for each in ways.values()))

@@ -303,3 +303,47 @@ def test_the_opponents_of_figure_1():
     assert "static, stopped early loss" in findings.summary and findings.claims == ()
     assert findings.scale == "small; tuned: static: peak rate 0.05, weight decay 0.002"
     assert names.judge({}, {}, "small").summary == "Not computed yet."
+
+
+def statements(*, agreeing=True):
+    """What the text says, made up to hold or to fail in everything."""
+    from dynloss.experiments import statements as measured
+
+    weights = measured.weights(10, [1.0, 2.0, 70.0])
+    margins = np.array([[0.5, 0.4, 0.6], [0.0, 0.0, 0.0]])
+    steps, seeds = np.arange(50), np.arange(4)
+    loss = np.exp(-steps / 5) * np.ones((4, 1))
+    spectrum = np.r_[-0.5, np.zeros(90), 0.1 * np.ones(6), 1.0, 2.0, 3.0]
+    ratios = np.array([0.5, -0.5, -1.5])
+    chosen, least, along = np.ones(4), np.zeros(4), np.ones(40)
+    accuracy = np.array([0.5 + 0.01 * seeds, 0.6 + 0.011 * seeds])
+    if not agreeing:
+        together = 10 * xr.DataArray(np.arange(60) % 10, dims="weight_step")
+        weights["weights"] = weights.weights[:, :, ::-1] * 1.5 + together
+        weights["weights"][:, 5, 0] = -1.0
+        margins, loss = np.array([[0.5, 0.0, 0.6], [0.0, 0.0, 0.2]]), loss[:, ::-1]
+        spectrum, along = np.linspace(1, 2, 100), -along
+        ratios, chosen, least, accuracy = ratios[::-1], 0.3 * chosen, least - 0.2 - 0.001 * seeds, accuracy[::-1]
+    residual = ratios[:, None] ** np.arange(4)
+    return weights.merge(
+        {
+            "margin_loss": (("margin", "way"), margins),
+            "one_class_loss": (("seed", "descent_step"), loss),
+            "chosen": ("seed", chosen),
+            "least_curvature": ("seed", least),
+            "spectrum": ("eigenvalue", spectrum),
+            "along": ("step_9", along),
+            "static_accuracy": (("rate", "seed"), accuracy),
+            "residual": (("regime", "kernel_step"), residual),
+            "predicted": (("regime", "kernel_step"), residual),
+        }
+    ).assign_coords(way=["static", "least", "greatest"], rate=[1.0, 0.2], regime=[0.5, 1.5, 2.5])
+
+
+def test_the_statements_of_the_text():
+    judge, paper = claims.statements.judge, claims.statements.PAPER
+    never = [Verdict.NOT_COMPUTED] * 4
+    assert verdicts(judge(statements(), paper)) == [YES] * 17 + never
+    assert verdicts(judge(statements(agreeing=False), paper)) == [NO] * 17 + never
+    reduced = verdicts(judge(statements(agreeing=False), paper | {"steps": 100}))
+    assert reduced == [NO] * 11 + [SCALE] * 5 + [NO] + never

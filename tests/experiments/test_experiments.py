@@ -11,7 +11,7 @@ import optax
 import pytest
 import xarray as xr
 
-from dynloss import losses, schedules, sweeps
+from dynloss import deadline, losses, schedules, sweeps
 from dynloss.experiments import cascades, curvature_threshold, digits, photographs, plane, spiral
 from dynloss.training import full_batch
 
@@ -137,8 +137,8 @@ def test_thresholds_are_medians_over_the_marks():
     bounce = np.where((step > 2500) & (step < 3000), 0.3, 0.0)
     curvature = np.stack([2.0 - bounce / 2, 2.0 + bounce / 2], axis=1)
     run = xr.Dataset(
-        {"curvature": (("step_10", "side"), curvature), "accuracy": ("step_10", np.full(len(step), 0.7))},
-        coords={"step_10": step},
+        {"curvature": (("step", "side"), curvature), "accuracy": ("step", np.full(len(step), 0.7))},
+        coords={"step": step},
     )
     found = curvature_threshold.thresholds(run, 1000, 1.0)
     assert found["threshold"] == pytest.approx(2.0, abs=0.2) and found["marks"] == 2
@@ -150,7 +150,7 @@ def test_both_sides_of_a_step_hold_the_weights():
     """λ_max at W and at W − η∇F(W), of one and the same loss: against dense Hessians."""
     task = spiral.task(2, "float32", 0)
     weights = schedules.oscillating(3, 20, 3)
-    run = curvature_threshold.pairs(task, weights, 0.5, 4, 2, 15)
+    run = curvature_threshold.pairs(2, "float32", 0, (3, 20, 4), 0.5, 4, 2, 15)
     gammas = jnp.asarray(schedules.weights_over(weights, np.array([0]))[0])
     inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
     flat, back = jax.flatten_util.ravel_pytree(task.start)
@@ -162,6 +162,18 @@ def test_both_sides_of_a_step_hold_the_weights():
     after = flat - 0.5 * jax.grad(loss)(flat)
     expected = [np.linalg.eigvalsh(jax.hessian(loss)(w))[-1] for w in (flat, after)]
     np.testing.assert_allclose(run.curvature.values[0], expected, rtol=2e-3)
+
+
+def test_pairs_go_on_from_their_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(curvature_threshold, "CHUNK", 4)
+    given = 6, "float32", 0, (20, 20, 60), 0.5, 60, 5, 8
+    whole = curvature_threshold.pairs(*given)
+    file = tmp_path / "run"
+    with pytest.raises(deadline.OutOfTime), deadline.until(0.0):
+        curvature_threshold.pairs(*given, file)
+    assert file.exists()
+    assert curvature_threshold.pairs(*given, file).identical(whole) and not file.exists()
+    assert whole.step.values.tolist() == list(range(0, 60, 5))
 
 
 def test_the_digits_training_is_the_notebooks_loop():

@@ -1,5 +1,6 @@
 """Each optimiser's edge: against the roots of its recurrence, its steps on quadratics, and dense eigenvalues."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -30,12 +31,11 @@ def test_at_the_edge_a_root_is_minus_one(name):
 
 
 @pytest.mark.parametrize("name", ["gradient descent", "heavy ball", "Nesterov", "Adam"])
-@pytest.mark.parametrize(("part", "grows"), [(0.98, False), (1.02, True)])
-def test_steps_on_a_quadratic_grow_above_it(x64, standard_promotion, name, part, grows):
+def test_steps_on_a_quadratic_grow_above_it(x64, standard_promotion, name):
     rule = onsets.rules(1.0, 0.3, 0.3, 0.01, BETA)[name]
     if name == "Adam":
         rule = rule._replace(optimizer=onsets.adam_with_preconditioner_held(0.01))
-    assert (onsets.growth_on_quadratic(rule, part) > 1) is grows
+    assert onsets.growth_on_quadratic(rule, 0.98) < 1e-3 < 1e3 < onsets.growth_on_quadratic(rule, 1.02)
 
 
 def test_far_above_the_edge_everything_is_lost(x64, standard_promotion):
@@ -44,11 +44,12 @@ def test_far_above_the_edge_everything_is_lost(x64, standard_promotion):
 
 
 def test_the_preconditioner_is_what_adam_divides_by(x64, standard_promotion):
+    """The average is Adam's before its correction: both corrections are in the preconditioner."""
     random, optimizer = np.random.RandomState(0), optax.adam(0.01)
     diagonal = onsets.adam_preconditioner()
     state = optimizer.init(jnp.zeros(4))
     average = np.zeros(4)
-    for _ in range(30):
+    for _ in range(8):
         gradient = random.randn(4)
         change, state = optimizer.update(jnp.asarray(gradient), state)
         average = 0.9 * average + 0.1 * gradient
@@ -61,7 +62,7 @@ def test_preconditioned_eigenvalues_are_those_of_the_product(x64):
     matrix, scale = matrix + matrix.T, random.uniform(0.1, 3, 6)
     expected = np.sort(np.linalg.eigvals(np.diag(1 / scale) @ matrix).real)[::-1]
     given = jnp.asarray(matrix), jnp.zeros(6), jnp.asarray(scale)
-    ritz = edges.preconditioned_eigenvalues(lambda w: given[0] @ w, *given[1:], 3, order=6)
+    ritz = jax.jit(lambda a, w, p: edges.preconditioned_eigenvalues(lambda v: a @ v, w, p, 3, order=6))(*given)
     np.testing.assert_allclose(ritz.eigenvalues, expected[:3], rtol=1e-9)
 
 

@@ -53,7 +53,7 @@ def quantities(mine: xr.Dataset, published: xr.Dataset) -> tuple[list[Quantity],
         found += [_everywhere(a, b, label, same, tests), _each_point(a, b, label, tests)]
     found.append(_diverged(ours, theirs, computed))
     points = f"{int(computed.sum())} of {computed.size} points"
-    how = f"to the last digits at all {points}" if exact else f"in its means over seeds, at {points}"
+    how = f"to the last digits, at {points}" if exact else f"in its means over seeds, at {points}"
     return found, how
 
 

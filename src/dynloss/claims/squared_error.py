@@ -88,14 +88,18 @@ def crossings(factor: xr.DataArray, ratios: Sequence[float], level: float) -> xr
 
 
 def cascade_starts(loss: xr.DataArray, period: int) -> list[list[int]]:
-    """The steps at which the bouncing begins, for each seed: see ``experiments.cascades.by_loss``."""
+    """The steps at which the bouncing begins, for each seed: see ``experiments.cascades.by_loss``.
+
+    The first half of the first period is left out, as in Figure 5: there the initial weights settle, and what flips
+    its sign shrinks.
+    """
     found = []
     for values in loss.transpose("seed", "step").values:
         steps = np.arange(2, len(values))
         cascades = dynamics.instabilities(
             steps, np.diff(values, 2), jump=4 * BOUNCE, quiet=max(1, period // 10), lasting=4
         )
-        found.append([cascade.start for cascade in cascades])
+        found.append([cascade.start for cascade in cascades if cascade.start >= period // 2])
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss.claims.findings import Claim, Findings
+from dynloss.claims.findings import Claim, Findings, Verdict
 from dynloss.claims.verdicts import EXACT, SIGN, at_least, exists, number, positive, within
 from dynloss.sweeps.statistics import interval
 
@@ -15,6 +15,20 @@ ROUNDING = 1e-6
 ZERO = 1e-6  # nats: a loss that has vanished
 SMALL, OUTLIER = 0.01, 0.1  # of λ_max: eigenvalues "very small in modulus", and outliers
 MOST = 0.95
+# What could be checked, and is not: it stands in the scorecard all the same.
+UNTESTED = tuple(
+    Claim(statement, where, "it is so", here, Verdict.NOT_COMPUTED, "–")
+    for statement, where, here in (
+        ("Amid a period many or all samples of the chosen class are classified correctly", "Section III.B",
+         "the archive keeps the accuracy over all classes together"),
+        ("Valleys of the other classes rise and shrink, and then sink and grow", "Section III.B",
+         "nothing here follows a valley that the network is not in"),
+        ("In the limit of small learning rates the data are learnt exponentially, along the largest eigenvalues first",
+         "Section III.D, eq. (13)", "no run with a small learning rate"),
+        ("The improvement comes in part from a learning rate that is too large for the narrowing valley", "Section IV",
+         "takes oscillations without instabilities"),
+    )
+)  # fmt: skip
 
 
 def judge(found: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
@@ -32,6 +46,7 @@ def judge(found: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         *_spectrum(found, testable),
         *_learning_rate(found, testable),
         *_kernel(found),
+        *UNTESTED,
     )
     low, high = found.weights.values.min(), found.weights.values.max()
     gain = interval(found.static_accuracy[1] - found.static_accuracy[0], signed=True)
@@ -106,7 +121,7 @@ def _one_class(found: xr.Dataset) -> tuple[Claim, ...]:
     return (
         Claim("With A → ∞ a solution is found from any initial weights without uphill moves", "Section III.B; IV",
               "without uphill moves", f"{uphill} of {loss[:, 1:].size:,} steps go uphill; the loss ends at {ends:.3f} "
-              f"at most ({len(loss)} seeds)", exists(uphill == 0 and ends < 0.1 * loss[:, 0].min()),
+              f"at most ({len(loss)} seeds)", exists(uphill == 0 and ends < 0.1 * float(loss[:, 0].min())),
               "no step, down to a tenth of the loss at the start"),
         Claim("… and the simplest is to output the chosen class regardless of the input", "Section III.B", "regardless",
               f"{interval(chosen)} of all points are given that class", at_least(chosen, MOST), f"{MOST:.0%} or more"),
@@ -144,9 +159,10 @@ def _learning_rate(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
     verdict = positive(gain) if testable else exists(True, testable=False)
     rates = [f"{float(rate):g}" for rate in found.rate]
     return (
-        Claim("The narrow network's static loss is not learnt because the learning rate is too large for its valleys",
-              "Section III.C", "a smaller rate learns it", f"training accuracy at η = {rates[1]} minus η = {rates[0]}, "
-              f"in the same time ηt: {interval(gain, signed=True)}", verdict, SIGN),
+        Claim("The narrow network does not learn the static loss, for its valleys are too narrow for the learning rate",
+              "Section III.C", "a smaller rate gets further", f"training accuracy {float(slow.mean()):.2f} at "
+              f"η = {rates[1]} and {float(fast.mean()):.2f} at η = {rates[0]}, in the same time ηt: "
+              f"{interval(gain, signed=True)}", verdict, f"{SIGN}; the paper does not say how much further"),
     )  # fmt: skip
 
 
@@ -161,6 +177,6 @@ def _kernel(found: xr.Dataset) -> tuple[Claim, ...]:
         Claim("A residual decreases, flips sign while it decreases, or grows while it flips, as ηλ/N says",
               "Section III.D, eq. (14)", "three regimes",
               f"at ηλ/N = {', '.join(f'{float(each):g}' for each in found.regime)} one step multiplies it by "
-              f"{', '.join(first)}; eq. (14) is off by {error:.2f} at most", exists(well),
+              f"{', '.join(first)}; eq. (14) is off by {error:.0e} at most", exists(well),
               "the sign and the size of the factor, in the first step"),
     )  # fmt: skip

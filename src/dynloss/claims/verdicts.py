@@ -1,10 +1,9 @@
 """From numbers to verdicts. Values are over seeds, which are the unit of every interval (95 %, Student's t)."""
 
-import numpy as np
 import xarray as xr
 
 from dynloss.claims.findings import Verdict
-from dynloss.sweeps.statistics import summary
+from dynloss.sweeps.statistics import simultaneous, summary
 
 # Tolerances in words, for the claims that are judged by these functions.
 SIGN = "the 95 % interval of the mean over seeds has the sign"
@@ -76,8 +75,7 @@ def none_positive(values: xr.DataArray, *, testable: bool = True) -> Verdict:
     """
     if not testable:
         return Verdict.NOT_TESTABLE
-    tests = int(np.prod([size for name, size in values.sizes.items() if name != "seed"], initial=1))
-    found = summary(values, confidence=1 - 0.05 / tests)
+    found = simultaneous(values)
     if not (found.number > 1).any():
         return Verdict.NOT_COMPUTED
     return Verdict.NOT_REPRODUCED if bool((found.mean > found.margin).any()) else Verdict.REPRODUCED

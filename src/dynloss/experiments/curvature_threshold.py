@@ -1,5 +1,6 @@
 """Figure 5: λ_max on both sides of single steps, and the threshold that its jumps mark."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
+from jax.flatten_util import ravel_pytree
 
-from dynloss import dynamics
-from dynloss.experiments.spiral import SpiralTask
-from dynloss.models import mlp
-from dynloss.schedules import Schedule
-from dynloss.spectral.hessian import hessian_eigenvalues
-from dynloss.training import full_batch, recorders
+from dynloss import deadline, dynamics, schedules
+from dynloss.experiments import spiral
+from dynloss.spectral import mlp_hessian, tracking
+from dynloss.training import checkpoints, compiled
 
 # The marks, and the variable of each: jumps of λ_max of 0.1, the paper's, or in proportion to the threshold.
 READINGS = {
@@ -22,6 +23,10 @@ READINGS = {
     "0.05/η": "scaled_threshold_half",
     "0.2/η": "scaled_threshold_twice",
 }
+TOLERANCE = 0.01  # of λ_max, for its residual; λ_max itself is off by about its square over the gap, far below any mark
+CHUNK = 500  # pairs from one checkpoint to the next
+MEASURED, SIDES = ("curvature", "products"), ("before", "after")
+RECORDS = (*(f"{name}_{side}" for name in MEASURED for side in SIDES), "accuracy")
 # The variables of a sweep over `thresholds`.
 VARIABLES = {
     **{
@@ -33,47 +38,101 @@ VARIABLES = {
 }
 
 
-def both_sides(learning_rate: float, order: int, every: int) -> full_batch.Recorder:
-    """λ_max before and after one step of gradient descent on the loss of that moment, ``curvature`` (side)."""
-
-    def measure(at: full_batch.Snapshot) -> dict[str, Any]:
-        after = jax.tree.map(lambda w, g: w - learning_rate * g, at.params, at.gradient(at.params))
-        both = jax.tree.map(lambda *sides: jnp.stack(sides), at.params, after)
-
-        def largest(params):
-            return hessian_eigenvalues(at.gradient, params, order=order).eigenvalues[0]
-
-        return {"curvature": jax.lax.map(largest, both)}  # one after the other, in one compiled piece of code
-
-    return recorders.recorder(measure, {"curvature": (("side",), {"long_name": "largest Hessian eigenvalue"})}, every)
-
-
 def pairs(
-    task: SpiralTask,
-    weights: Schedule,
+    width: int,
+    precision: str,
+    seed: int,
+    oscillation: tuple[float, float, float],
     learning_rate: float,
     steps: int,
     every: int,
     order: int,
     checkpoint: Path | None = None,
-) -> Any:
-    """A run that measures λ_max on both sides of every ``every``-th step; its trajectory."""
-    observe = [
-        both_sides(learning_rate, order, every),
-        recorders.training_state(task.model.apply, task.training, every=every),
-    ]
-    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
-    run = full_batch.train(
-        task.start,
-        task.training,
-        weights,
-        gradient=lambda params, gammas: mlp.cross_entropy_gradient(params, inputs, labels, gammas),
-        learning_rate=learning_rate,
-        steps=steps,
-        recorders=observe,
-        checkpoint=checkpoint,
+) -> xr.Dataset:
+    """A run on the spiral, with λ_max before and after every ``every``-th step, of the loss of that moment.
+
+    Args:
+        width, precision, seed: the network, see ``spiral.task``.
+        oscillation: period, amplitude and stop of ``schedules.oscillating``.
+        learning_rate: η.
+        steps: of the whole run.
+        every: steps from one pair to the next.
+        order: at most so many products with the Hessian for each λ_max; see ``spectral.tracking``.
+        checkpoint: a file for the unfinished run.
+
+    Returns:
+        ``curvature`` and ``products`` over (step, side), ``accuracy`` on the training points over step.
+    """
+    task = spiral.task(width, precision, seed)
+    count = len(range(0, steps, every))
+    how = jnp.asarray(learning_rate, precision), *(jnp.asarray(each, precision) for each in oscillation)
+    state = task.start, tracking.cold_start(sum(leaf.size for leaf in jax.tree.leaves(task.start)), precision)
+    run = checkpoints.identity(state, how, steps, every, order)
+    first = 0
+    records: dict[str, list[float]] = {name: [] for name in RECORDS}
+    if checkpoint is not None and (kept := checkpoints.load(checkpoint, run, state, RECORDS)):
+        first, state, records = kept
+    while first < count:
+        number = min(CHUNK, count - first)
+        state, found = _program(precision, every, number, order)(*state, jnp.asarray(first * every), *how)
+        for name, values in found.items():
+            records[name] += np.asarray(values, float).tolist()
+        first += number
+        if checkpoint is not None and first < count:
+            checkpoints.save(checkpoint, run, first, state, records)
+            deadline.check()
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    curvature, products = (np.stack([records[f"{name}_{side}"] for side in SIDES], axis=1) for name in MEASURED)
+    return xr.Dataset(
+        {
+            "curvature": (("step", "side"), curvature, {"long_name": "largest Hessian eigenvalue", "units": "1"}),
+            "products": (("step", "side"), products, {"long_name": "products with the Hessian", "units": "1"}),
+            "accuracy": ("step", records["accuracy"], {"long_name": "training accuracy", "units": "1"}),
+        },
+        coords={"step": np.arange(count) * every, "side": list(SIDES)},
     )
-    return run.trajectory
+
+
+@functools.cache
+def _program(precision: str, every: int, number: int, order: int):
+    """``number`` pairs and the steps between them, compiled: once for all networks, rates and oscillations."""
+    data = spiral.task(1, precision, 0).training
+    inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)
+
+    def measure(at, weights, start):
+        """λ_max at a point, the products that it took, where to start next, and the loss around the point."""
+        local = mlp_hessian.derivatives(at, inputs, labels, weights)
+        _, unravel = ravel_pytree(at)
+        top = tracking.largest(
+            lambda v: ravel_pytree(local.product(unravel(v)))[0], start, order=order, tolerance=TOLERANCE
+        )
+        return top, local
+
+    def run(params, start, first, learning_rate, period, amplitude, stop):
+        weights_at = schedules.oscillating(period, amplitude, spiral.CLASSES, stop=stop)
+
+        def pair(carry, step):
+            params, start = carry
+            weights = weights_at(step, precision)
+            at = mlp_hessian.from_params(params)
+            before, local = measure(at, weights, start)
+            following = jax.tree.map(lambda w, g: w - learning_rate * g, at, local.gradient)
+            after, _ = measure(following, weights, before.start)
+            params = mlp_hessian.to_params(following)
+            params = compiled.descend(params, data, weights_at, learning_rate, step + 1, every - 1)
+            records = {
+                "curvature_before": before.eigenvalue,
+                "curvature_after": after.eigenvalue,
+                "products_before": before.products,
+                "products_after": after.products,
+                "accuracy": jnp.mean(jnp.argmax(local.outputs, axis=0) == labels),
+            }
+            return (params, after.start), records
+
+        return jax.lax.scan(pair, (params, start), first + every * jnp.arange(number))
+
+    return jax.jit(run)
 
 
 def thresholds(run: Any, period: int, learning_rate: float) -> dict[str, float]:
@@ -84,7 +143,7 @@ def thresholds(run: Any, period: int, learning_rate: float) -> dict[str, float]:
     - The first half of the first period is left out: there the initial weights settle, without any cascade.
     - λ_th is the median over the marks, not the mean, so that a single step cannot shift it.
     """
-    step = run[run.curvature.dims[0]].values
+    step = run.step.values
     settled = step >= period // 2
     before, after = run.curvature.values[settled].T
 

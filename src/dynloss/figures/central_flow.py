@@ -55,8 +55,8 @@ def _curvature(ax, one, steps, rate):
                 label=rf"$\eta\lambda_{rank + 1}$, gradient descent", **_DOTS)  # fmt: skip
         ax.plot(steps, rate * one.flow_curvature.values[:, rank], color=colour, linewidth=0.9,
                 label=rf"$\eta\lambda_{rank + 1}$, central flow")  # fmt: skip
-    ax.set_ylabel(r"curvature at the mean $\eta\lambda$")
-    ax.legend(fontsize="small", loc="upper left")
+    ax.set(ylabel=r"curvature at the mean $\eta\lambda$", ylim=(-0.2, None))
+    ax.legend(fontsize="small", loc="lower left", ncols=2)
 
 
 def _loss(ax, one, steps):

@@ -13,6 +13,8 @@ from matplotlib.ticker import MaxNLocator
 
 from dynloss.figures import interactive
 from dynloss.figures.style import INK, RANKS, figure_style, panel_label, plain_numbers, ticks_at
+from dynloss.sweeps.grid import SEED
+from dynloss.sweeps.statistics import halves, summary
 
 TRAINING, VALIDATION = "accuracy", "validation_accuracy"
 ACCURACIES = {TRAINING: "training accuracy", VALIDATION: "validation accuracy"}
@@ -118,7 +120,8 @@ def plot_gain(gains: Mapping[str, Any], margins: Mapping[str, Any], regions: Map
 
     Args:
         gains: {label: (period, amplitude) mean differences of an accuracy}.
-        margins: {label: half the widths of their confidence intervals, NaN for fewer than two seeds}.
+        margins: {label: half the widths of their intervals, simultaneous since there are many; NaN for fewer than two
+            seeds}.
         regions: {label: where the paper claims the improvement}, outlined.
     """
     with figure_style():
@@ -165,17 +168,19 @@ def plot_certainty(errors: Mapping[str, Any], numbers: Mapping[str, Any]):
     return figure
 
 
-def best_cut(summaries: Mapping[str, Any]) -> xr.Dataset:
+def best_cut(network: xr.Dataset) -> xr.Dataset:
     """The curves for ``plot_curves``: along A at the period whose mean validation accuracy is highest anywhere.
 
+    Every other seed chooses the period, and the rest are shown; one seed alone does both.
+
     Args:
-        summaries: {``accuracy`` and ``validation_accuracy``: ``sweeps.Summary`` over (period, amplitude)}.
+        network: ``accuracy`` and ``validation_accuracy`` over (period, amplitude, seed).
     """
-    validation = summaries[VALIDATION].mean
-    at = int(validation.max("amplitude").fillna(0).argmax("period"))
-    means = {name: each.mean.isel(period=at) for name, each in summaries.items()}
-    margins = {f"{name}_margin": each.margin.isel(period=at) for name, each in summaries.items()}
-    return xr.Dataset(means | margins)
+    choosing, shown = halves(network) if network.sizes[SEED] > 1 else (network, network)
+    at = int(summary(choosing[VALIDATION]).mean.max("amplitude").fillna(0).argmax("period"))
+    found = {name: summary(shown[name].isel(period=at)) for name in ACCURACIES}
+    means = {name: each.mean for name, each in found.items()}
+    return xr.Dataset(means | {f"{name}_margin": each.margin for name, each in found.items()})
 
 
 def plot_curves(curves: Mapping[str, Any], regions: Mapping[str, Region]):

@@ -10,6 +10,7 @@ from dynloss.dynamics import PowerLaw
 from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label, plain_numbers, step_axis
 
 _MARKERS = "os^Dv"
+_UNITS = {"relu": "ReLU units", "tanh": "tanh units"}
 
 
 def plot(regimes: Any, probes: Any, ratios: Any, rates: Any, laws: Mapping[str, PowerLaw], convergence: Any,
@@ -49,8 +50,11 @@ def plot_oscillating(run: Any, starts: Any, every: int, seed: int = 0):
     with figure_style():
         figure, (above, below) = plt.subplots(2, 1, figsize=(10, 5.6), sharex=True)
         dots = {"linestyle": "", "marker": ".", "markersize": 2, "markeredgewidth": 0, "rasterized": True}
-        above.plot(np.diff(shown.loss.values, prepend=np.nan), color=INK, **dots)
-        above.set_ylabel("change of the loss\nin a step (1)")
+        change = np.diff(shown.loss.values, prepend=np.nan)
+        above.plot(change, color=INK, **dots)
+        # The first steps, where the initial weights settle, reach far out.
+        above.set_ylim(*(1.2 * np.nanquantile(change, [0.02, 0.98])))
+        above.set_ylabel("change of the loss\nin a step")
         at = every * np.arange(shown.sizes["measurement"])
         below.axhline(2, color=INK, linestyle="--", linewidth=1, label="the boundary of eq. (14), 2")
         below.plot(at, shown["plain"].values, color=RANKS[2], linewidth=1.2, label="NTK as it is")
@@ -116,7 +120,7 @@ def _errors(ax, probes, rates, laws):
     for number, (unit, law) in enumerate(laws.items()):
         mean = probes.error.sel(unit=unit).mean(["moment", "seed"]).values
         style = {"color": RANKS[number], "marker": _MARKERS[number], "markersize": 4, "linestyle": ""}
-        name = f"{unit}: exponent {law.exponent:.2f} [{law.low:.2f}, {law.high:.2f}]"
+        name = f"{_UNITS.get(unit, unit)}: exponent {law.exponent:.2f} [{law.low:.2f}, {law.high:.2f}]"
         ax.plot(rates, mean, label=name, **style)
         ax.plot(rates, law.at(rates), color=RANKS[number], linewidth=1)
     ax.set(

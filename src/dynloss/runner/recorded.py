@@ -119,7 +119,8 @@ def shown(found: Sequence[Row]) -> str:
             *(f"  ! {t}" for t in troubles),
         ]
         for row in these:
-            changed = f"  << {row.state}; on record: {row.recorded or 'nothing'}" if row.state in CONTRADICTIONS else ""
+            recorded = f"; on record: {row.recorded}" * bool(row.recorded)
+            changed = f"  << {row.state}{recorded}" if row.state in CONTRADICTIONS else ""
             said = f"{SIGNS[Verdict(row.verdict)]} {row.verdict:26} {row.statement}: {row.here} (paper: {row.paper})"
             lines.append(f"  {said}{changed}")
     return "\n".join(lines)

@@ -11,7 +11,21 @@ goes on where it was interrupted, and a call with more values or more seeds comp
 
 from dynloss.sweeps.engine import run
 from dynloss.sweeps.plan import Stage, in_turn, progress_of, run_plan
-from dynloss.sweeps.statistics import Summary, interval, summary
+from dynloss.sweeps.statistics import Summary, best_point, halves, interval, paired, simultaneous, summary
 from dynloss.sweeps.store import SweepError
 
-__all__ = ["Stage", "Summary", "SweepError", "in_turn", "interval", "progress_of", "run", "run_plan", "summary"]
+__all__ = [
+    "Stage",
+    "Summary",
+    "SweepError",
+    "best_point",
+    "halves",
+    "in_turn",
+    "interval",
+    "paired",
+    "progress_of",
+    "run",
+    "run_plan",
+    "simultaneous",
+    "summary",
+]

@@ -1,7 +1,15 @@
-"""Statistics over seeds: means with their errors, and how many seeds are behind each."""
+"""Statistics over seeds: the one place that decides how intervals are made.
+
+- Seeds are the unit. Points share their seeds, so that a mean over points is taken for each seed first.
+- Differences are paired: between the same seeds, the rest of which cancels. ``paired`` drops a seed that lacks either.
+- The point that looks best is chosen by luck too: ``best_point`` judges it on the seeds that did not choose it.
+- Of many points some seem to gain by luck: ``simultaneous`` intervals hold all of them at once.
+
+`book/statistics.md` says so in words, the tests on made-up data.
+"""
 
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -48,6 +56,52 @@ def summary(values: xr.DataArray, confidence: float = 0.95) -> Summary:
     error = (deviation / np.sqrt(number)).where(number > 1)
     quantile = stats.t.ppf((1 + confidence) / 2, np.maximum(number.values - 1, 1))
     return Summary(mean, error, number, error * quantile)
+
+
+def paired(values: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:
+    """The differences between the same seeds, NaN where either lacks one.
+
+    >>> paired(xr.DataArray([2.0, 5.0], {"seed": [0, 1]}), xr.DataArray([1.0, 3.0], {"seed": [1, 2]})).values
+    array([4.])
+    """
+    return values - reference
+
+
+def simultaneous(values: xr.DataArray, confidence: float = 0.95) -> Summary:
+    """As ``summary``, with margins so wide that all intervals together hold with this confidence (Bonferroni).
+
+    Args:
+        values: over ``seed`` and the dimensions of the points. Those with fewer than two seeds do not count.
+        confidence: that no interval misses its mean.
+    """
+    family = int((summary(values).number > 1).sum())
+    return summary(values, 1 - (1 - confidence) / max(1, family))
+
+
+def halves(values: Any) -> tuple[Any, Any]:
+    """Every other seed to choose by, and the rest to judge on; of an array or a dataset over ``seed``."""
+    return values.isel({SEED: slice(0, None, 2)}), values.isel({SEED: slice(1, None, 2)})
+
+
+def best_point(values: xr.DataArray) -> xr.DataArray:
+    """The point whose mean over every other seed is largest, on the rest of the seeds.
+
+    Leaving out one seed at a time would judge on all of them, without bias; but then the choices depend on one another,
+    and of its 95 % intervals only three in four held the truth, with 30 points without any effect and 8 seeds.
+
+    Args:
+        values: over ``seed`` and the dimensions of the points.
+
+    Returns:
+        over the judging seeds, with the coordinates of the point; empty where there is but one seed.
+
+    >>> made_up = xr.DataArray([[1.0, 2.0, 3.0], [9.0, 4.0, 5.0]], dims=("amplitude", "seed"))
+    >>> best_point(made_up).values
+    array([4.])
+    """
+    choosing, judging = halves(values)
+    mean = summary(choosing).mean
+    return judging.isel(mean.fillna(-np.inf).argmax([name for name in mean.dims]))
 
 
 def interval(values: xr.DataArray, *, signed: bool = False) -> str:

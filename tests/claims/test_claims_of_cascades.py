@@ -51,7 +51,7 @@ def test_the_edge_of_each_optimiser():
     assert rows[1]["λη / 2"].startswith("1.8") and rows[1]["within 15% of its edge"] == "yes"
 
 
-def doubling(lowest, alternating, broken=True, crosses=True, points=5, seeds=2):
+def doubling(lowest, alternating, broken=True, crosses=True, turning=0.0, points=5, seeds=2):
     """Cascades whose multipliers run from 1 to these values at the last point, 400 steps on."""
     shape = {"seed": seeds, "cascade": 1, "point": points, "side": 2, "rank": 3}
     data = {name: (dims, np.full([shape[dim] for dim in dims], np.nan)) for name, (dims, _) in ABOUT.items()}
@@ -65,6 +65,7 @@ def doubling(lowest, alternating, broken=True, crosses=True, points=5, seeds=2):
         result["curvature"][:, :, 2:, 0, 1] = 2.5
     for name, value in (("start", 1000), ("broken", 1416 if broken else np.nan), ("end", 1500)):
         result[name] = result[name].fillna(value)
+    result["imaginary"], result["residual"] = result.imaginary.fillna(turning), result.residual.fillna(1e-3)
     result["loss"], result["share"] = ("moment", np.ones(50)), ("moment", np.full(50, 1e-3))
     return result.assign_attrs(zoom=990, zoom_seed=0, zoom_cascade=0)
 
@@ -80,6 +81,7 @@ def test_what_breaks_the_bounce():
     whole = judge(doubling(-0.4, 0.3, broken=False), SETTINGS)
     assert verdicts(whole) == [SCALE, YES, SCALE] and "2 cascades 0 break" in whole.summary
     assert verdicts(judge(doubling(-1.05, 0.3, crosses=False), SETTINGS))[1] == NO
+    assert "(2 by neither)" in judge(doubling(-1.05, 0.3, turning=0.6), SETTINGS).summary  # a complex pair
 
 
 def test_one_row_a_cascade_with_its_events():

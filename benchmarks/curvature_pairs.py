@@ -1,0 +1,79 @@
+"""λ_max on both sides of a step now and then, as Figure 5 takes it: followed by products written out, against the way
+before: a cold Lanczos run for each, with automatic products, inside a loop of XLA's own steps.
+
+Both train the same network with the same oscillations. How far their λ_max lie apart is printed too, until the runs
+part: they are chaotic.
+
+    python benchmarks/curvature_pairs.py [--pairs 400] [--rate 1.0] [--rounds 3]
+"""
+
+import argparse
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import setting
+
+from dynloss import schedules
+from dynloss.experiments import curvature_threshold, spiral
+from dynloss.models import mlp
+from dynloss.spectral.hessian import hessian_eigenvalues
+from dynloss.training import full_batch, recorders
+
+ORDER, CADENCE, PERIOD, AMPLITUDE = 8, 5, 1500, 70
+
+
+def before(width, rate, every, pairs, oscillation):
+    """Figure 5's run as it was: each λ_max by ``ORDER`` products from the same random vector."""
+    task = spiral.task(width, "float32", 0)
+    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
+
+    def measure(at):
+        after = jax.tree.map(lambda w, g: w - rate * g, at.params, at.gradient(at.params))
+        both = jax.tree.map(lambda *sides: jnp.stack(sides), at.params, after)
+        largest = lambda w: hessian_eigenvalues(at.gradient, w, order=ORDER).eigenvalues[0]  # noqa: E731
+        return {"curvature": jax.lax.map(largest, both)}
+
+    observe = [
+        recorders.recorder(measure, {"curvature": (("side",), {})}, every),
+        recorders.training_state(task.model.apply, task.training, every=every),
+    ]
+    period, amplitude, stop = oscillation
+    weights = schedules.oscillating(period, amplitude, 3, stop=stop)
+    gradient = lambda w, gammas: mlp.cross_entropy_gradient(w, inputs, labels, gammas)  # noqa: E731
+    run = jax.jit(
+        lambda params: full_batch.descend(gradient, weights, rate, params, 0, every * pairs, observe)[1][0]["curvature"]
+    )
+    return lambda: run(task.start)
+
+
+def now(width, rate, every, pairs, oscillation):
+    run = curvature_threshold.pairs
+    return lambda: run(width, "float32", 0, oscillation, rate, every * pairs, every, ORDER).curvature.values
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--pairs", type=int, default=400)
+    arguments.add_argument("--rate", type=float, default=1.0)
+    arguments.add_argument("--rounds", type=int, default=3)
+    options = arguments.parse_args()
+    print(setting.machine())
+    every = max(1, round(CADENCE / options.rate))
+    steps = every * options.pairs
+    oscillation = PERIOD, AMPLITUDE, schedules.last_period(steps, PERIOD)
+    for width in (100, 1000):
+        given = width, options.rate, every, options.pairs, oscillation
+        runs = {"now": now(*given), "before": before(*given)}
+        found = {name: np.asarray(run()) for name, run in runs.items()}
+        early = slice(0, 40)  # pairs, before rounding has grown
+        apart = np.abs(found["before"][::every][early] - found["now"][early]).max()
+        seconds = setting.in_turn(runs, options.rounds)
+        each = {name: f"{1e3 * value / options.pairs:.2f} ms" for name, value in seconds.items()}
+        ratio = seconds["before"] / seconds["now"]
+        print(f"width {width}: {each['now']} a pair, before {each['before']}: {ratio:.1f} times as fast;", end=" ")
+        print(f"λ_max within {apart:.1g} over the first 40 pairs")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""λ_max followed from one measurement to the next, with products written out: against dense spectra."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from dynloss import schedules
+from dynloss.experiments import spiral
+from dynloss.models import mlp
+from dynloss.spectral import hessian, mlp_hessian, tracking
+
+
+@pytest.fixture
+def point(x64):
+    """A network after some steps, its data and weights, and the gradient by the other way."""
+    task = spiral.task(12, "float64", 0)
+    params = task.descend(schedules.oscillating(40, 20, 3), 0.5, 30)
+    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
+    weights = jnp.asarray([2.0, 0.7, 0.3])
+    return params, inputs, labels, weights, lambda w: mlp.cross_entropy_gradient(w, inputs, labels, weights)
+
+
+def test_gradient_and_products_are_those_of_automatic_differentiation(point):
+    params, inputs, labels, weights, gradient = point
+    at = mlp_hessian.from_params(params)
+    local = mlp_hessian.derivatives(at, inputs, labels, weights)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-12),
+        mlp_hessian.to_params(local.gradient),
+        gradient(params),
+    )
+    assert jax.tree.all(jax.tree.map(jnp.array_equal, mlp_hessian.to_params(at), params))
+    _, unravel = ravel_pytree(params)
+    operator, size = hessian.hessian_operator(gradient, params)
+    for seed in range(3):
+        v = np.random.RandomState(seed).randn(size)
+        product = mlp_hessian.to_params(local.product(mlp_hessian.from_params(unravel(v))))
+        np.testing.assert_allclose(ravel_pytree(product)[0], operator(v), atol=1e-12)
+    logits = mlp.MLP(12, param_dtype="float64").apply(params, inputs).T
+    np.testing.assert_allclose(local.outputs, logits - logits[-1:], atol=1e-12)
+
+
+def test_the_largest_is_that_of_a_dense_spectrum(point):
+    params, *_, gradient = point
+    dense = np.linalg.eigvalsh(hessian.hessian_matrix(gradient, params))
+    operator, size = hessian.hessian_operator(gradient, params)
+    start = tracking.cold_start(size, "float64")
+    found = tracking.largest(operator, start, order=40, tolerance=1e-6)
+    assert found.eigenvalue == pytest.approx(dense[-1], rel=1e-9)
+    assert found.residual <= 1e-6 * found.eigenvalue and 6 <= found.products < 40
+    again = tracking.largest(operator, found.start, order=40, tolerance=1e-6)
+    assert again.eigenvalue == pytest.approx(dense[-1], rel=1e-9)
+    assert again.products < found.products
+
+
+def test_an_eigenvalue_that_overtakes_is_seen():
+    """The new top vector had no part in the old one, and the old one is an eigenvector still: its residual is zero."""
+    others = jnp.linspace(-0.2, 0.9, 500)
+
+    def top(first, second, start):
+        spectrum = jnp.concatenate([jnp.asarray([first, second]), others])
+        return tracking.largest(lambda v: spectrum * v, start, order=10, tolerance=0.01)
+
+    start = tracking.cold_start(502, "float32")
+    for first in np.linspace(3, 1, 21):
+        found = top(first, 2.0, start)
+        assert found.eigenvalue == pytest.approx(max(first, 2.0), rel=0.01)
+        start = found.start
+
+
+def test_what_is_not_finite_ends_and_stays_so():
+    found = tracking.largest(lambda v: v * jnp.nan, tracking.cold_start(9, "float32"), order=8, tolerance=0.01)
+    assert np.isnan(found.eigenvalue) and found.products == tracking.FEWEST
+
+
+def test_small_and_exhausted_spaces():
+    found = tracking.largest(lambda v: 0 * v, tracking.cold_start(7, "float32"), order=7, tolerance=0.01)
+    assert found.eigenvalue == 0 and found.residual == 0
+    twice = jnp.asarray([2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0])
+    found = tracking.largest(lambda v: twice * v, tracking.cold_start(7, "float32"), order=7, tolerance=0.0)
+    assert found.eigenvalue == pytest.approx(2.0, rel=1e-5)
+
+
+@pytest.mark.parametrize(("order", "said"), [(5, "order must be"), (10, "must not exceed the operator's size 9")])
+def test_misuse(order, said):
+    with pytest.raises(ValueError, match=said):
+        tracking.largest(lambda v: v, tracking.cold_start(9, "float32"), order=order, tolerance=0.01)
