@@ -1,5 +1,6 @@
 """Draw the still picture of the playground anew, by `python tools/playground_picture.py`. Needs Chromium."""
 
+import importlib
 import sys
 import tempfile
 from pathlib import Path
