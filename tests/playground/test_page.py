@@ -145,12 +145,12 @@ def test_to_the_next_cascade(page):
 
 def test_best_of_figure_3_learns(page):
     page.preset("best")
-    start = page.number("accuracy")
+    assert page.number("accuracy") < 0.5
     page.press("play")
     page.wait("accuracy >= 0.95", seconds=180)
-    assert start < 0.5
-    page.press("play")
-    assert "the spiral is learned" in page.sentence()
+    # The accuracy falls for a moment whenever the loss bounces.
+    learned = """() => document.querySelector("[data-sentence]").textContent.endsWith("the spiral is learned.")"""
+    page.tab.wait_for_function(learned, timeout=180_000)
 
 
 def test_static_fails(page):

@@ -346,7 +346,8 @@ class Playground {
     if (this.playing && now - (this.told || 0) < 200) return;
     this.told = now;
     const {frame, settings} = this;
-    if (this.playing && now - this.paceClock > 500) {
+    const window = frame.step - this.paceStep > 20 ? 500 : 3000; // milliseconds; single steps need longer
+    if (this.playing && now - this.paceClock > window) {
       this.pace = (frame.step - this.paceStep) / (now - this.paceClock) * 1000;
       Object.assign(this, {paceClock: now, paceStep: frame.step});
     }
