@@ -136,6 +136,17 @@ def test_the_introduction_quotes_every_answer(parsed, notebook):
     assert len(row.get_text().split()) > 10
 
 
+def test_the_scorecard_has_the_rows_of_every_page(parsed, contents):
+    """As many claims and verdicts as stand on the notebooks' pages, and as the tally says."""
+    pages = [parsed(name) for name in contents if name.startswith("notebooks/")]
+    own = [row.select("td")[-1].get_text() for each in pages for row in each.select("table.dynloss-claims tbody tr")]
+    card = parsed("book/scorecard")
+    rows = [row.select("td")[-1].get_text() for row in card.select("table.dynloss-scorecard tbody tr")]
+    assert rows and sorted(rows) == sorted(own)
+    assert f"all {len(rows)}" in card.select_one("fieldset.dynloss-filter").get_text()
+    assert {link["href"] for link in card.select("table.dynloss-scorecard a")} <= {f"../{name}.html" for name in contents}
+
+
 def test_profiles_are_listed_with_their_cost(parsed, root):
     profiles = yaml.safe_load((root / "notebooks" / "profiles.yml").read_text(encoding="utf-8"))
     table = " ".join(table.get_text() for table in parsed("book/how_to_run").select("article table"))

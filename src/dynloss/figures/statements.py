@@ -38,7 +38,8 @@ def plot(found: Any):
             axes[1, 1].plot(found.predicted[row], "--", color=colour, linewidth=1)
         axes[1, 1].set(xlabel="minimisation step", ylabel="residual along the first\neigenvector of the NTK")
         axes[1, 1].set_yscale("symlog", linthresh=0.1)
-        axes[1, 1].legend(loc="lower left")
+        axes[1, 1].set_ylim(-300, 20)
+        axes[1, 1].legend(ncols=3, loc="lower center", fontsize="small", columnspacing=1, handletextpad=0)
         for ax, letter in zip(axes.flat, "abcd", strict=True):
             panel_label(ax, letter)
     return figure
