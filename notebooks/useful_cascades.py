@@ -138,7 +138,7 @@ runs = sweep(
 findings = claims.useful_cascades.judge(branches, runs)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "What bounces do. (a)-(c) From the same weights through one cascade with bounces and without: the difference in validation accuracy, static training loss and kernel-target alignment, after each period. (d) Validation accuracy at the end of whole runs; calm: in eight times as many, smaller steps. Grey, single networks; blue, means with 95 % confidence intervals. (e) How far each class's gradient lies along the unstable direction u and (f) the classes' shares of the curvature along it, through one cascade; grey where the largest eigenvalue is above the edge in most networks.", "name": "fig-useful-cascades"}, "image": {"alt": "Six panels. Differences between bouncing and calm branches against the period; the accuracy of four whole runs, the oscillating run with bounces highest; and two panels in which, towards the turn of the classes, the curvature along the unstable direction is made by one or two of the three classes."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "What bounces do. (a)-(c) From the same weights through one cascade with bounces and without: the difference in validation accuracy, in the largest Hessian eigenvalue of the static loss and in kernel-target alignment, after each period. (d) Validation accuracy at the end of whole runs; calm: in eight times as many, smaller steps. Grey, single networks; blue, means with 95 % confidence intervals. (e) How far each class's gradient lies along the unstable direction u and (f) the classes' shares of the curvature along it, through one cascade; grey where the largest eigenvalue is above the edge in most networks.", "name": "fig-useful-cascades"}, "image": {"alt": "Six panels. Differences between bouncing and calm branches against the period: in accuracy around zero, in the largest eigenvalue below it; the accuracy of four whole runs, the oscillating run with bounces highest; and two panels in which, towards the turn of the classes, the curvature along the unstable direction is made by one or two of the three classes."}}
 figure.plot(branches, runs, learning_rate, shown - 1);
 
 # %% tags=["lead"]
@@ -148,10 +148,11 @@ archive.provenance(branches)
 archive.provenance(runs)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** In (d) the first two columns: the same moving loss, with bounces
-# and without. Then the last two: small steps help the static loss as well, so that a
-# gain at $\eta$ alone would flatter the oscillations. In (a) that a single cascade may
-# cost accuracy at first; what it opens shows later.
+# **What to look at.** In (d) the first two columns: the same moving loss, with bounces and
+# without. Then the last two: small steps help the static loss as well, so that a gain at
+# $\eta$ alone would flatter the oscillations. In (a) and (b) what one period of bounces does
+# to the accuracy, and what to the curvature. In (e) and (f) whose valley it is that narrows
+# before the turn of the classes, which is at 0.
 
 # %% tags=["lead"]
 findings

@@ -23,7 +23,7 @@ def plot(branches: Any, runs: Any, learning_rate: float, turn: int):
         bouncing, calm = branches.sel(way="bouncing"), branches.sel(way="calm")
         for ax, name, label in (
             (axes[0, 0], "validation_accuracy", "validation accuracy:\nbouncing less calm"),
-            (axes[0, 1], "loss", "static training loss (nats):\nbouncing less calm"),
+            (axes[0, 1], "sharpness", r"$\lambda_{\max}$ of the static loss:" + "\nbouncing less calm"),
             (axes[1, 0], "alignment", "kernel-target alignment:\nbouncing less calm"),
         ):
             _difference(ax, bouncing[name] - calm[name])
