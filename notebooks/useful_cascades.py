@@ -84,9 +84,9 @@ def same_flow(task, weights, rate, steps, parts):
 
 # %% [markdown]
 # **A check.** Before the first cascade the two must agree, up to what Euler's method
-# leaves out: half as large a step leaves about half as much. Here, with weights that do not
-# move, the distance between the two after a flow of time 20, for three small networks and
-# two step sizes.
+# leaves out: half as large a step leaves about half as much. Here, with weights that do
+# not move, the distance between the two after a flow of time 20, for three small
+# networks and two step sizes.
 
 # %%
 import jax
@@ -152,11 +152,11 @@ archive.provenance(branches)
 archive.provenance(runs)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** In (d) the first two columns: the same moving loss, with bounces and
-# without. Then the last two: small steps help the static loss as well, so that a gain at
-# $\eta$ alone would flatter the oscillations. In (a) and (b) what one period of bounces does
-# to the accuracy, and what to the curvature. In (e) and (f) whose valley it is that narrows
-# before the turn of the classes, which is at 0.
+# **What to look at.** In (d) the first two columns: the same moving loss, with bounces
+# and without. Then the last two: small steps help the static loss as well, so that a
+# gain at $\eta$ alone would flatter the oscillations. In (a) and (b) what one period of
+# bounces does to the accuracy, and what to the curvature. In (e) and (f) whose valley
+# it is that narrows before the turn of the classes, which is at 0.
 
 # %% tags=["lead"]
 findings

@@ -46,8 +46,8 @@ def judge(branches: xr.Dataset, runs: xr.Dataset) -> Findings:
         f"end with a validation accuracy of {interval(ends.sel(run='oscillating'))} with bounces and "
         f"{interval(ends.sel(run='oscillating, calm'))} without; the moving loss alone changes the calm static "
         f"training by {interval(moving, signed=True)}. In a single period the bounces change the accuracy by "
-        f"{interval(gain, signed=True)}, but $\\lambda_{{\\max}}$ of the static loss by {interval(flatter, signed=True)} "
-        f"and the kernel-target alignment by {interval(fit, signed=True)}.",
+        f"{interval(gain, signed=True)}, but $\\lambda_{{\\max}}$ of the static loss by "
+        f"{interval(flatter, signed=True)} and the kernel-target alignment by {interval(fit, signed=True)}.",
         runs.attrs["scale"],
         claims,
     )
