@@ -23,7 +23,7 @@ def plot(branches: Any, runs: Any, learning_rate: float, turn: int):
         bouncing, calm = branches.sel(way="bouncing"), branches.sel(way="calm")
         for ax, name, label in (
             (axes[0, 0], "validation_accuracy", "validation accuracy:\nbouncing less calm"),
-            (axes[0, 1], "loss", "static training loss (nats):\nbouncing less calm"),
+            (axes[0, 1], "sharpness", r"$\lambda_{\max}$ of the static loss:" + "\nbouncing less calm"),
             (axes[1, 0], "alignment", "kernel-target alignment:\nbouncing less calm"),
         ):
             _difference(ax, bouncing[name] - calm[name])
@@ -60,7 +60,8 @@ def _cascade(axes, one, rate):
     """The classes' gradients, and their shares of the curvature, along u; the mean over networks with its interval."""
     # From the middle of a period to the middle of the next: the turn of the classes is at 0.
     at = np.linspace(-0.5, 0.5, one.sizes["moment"], endpoint=False)
-    for ax, values in zip(axes, (one.cosine**2, one.share), strict=True):
+    places = ("lower left", "center left")
+    for ax, values, place in zip(axes, (one.cosine**2, one.share), places, strict=True):
         for number in range(one.sizes["class"]):
             found = summary(values.isel({"class": number}))
             mean, margin = found.mean.values, found.margin.fillna(0).values
@@ -70,6 +71,7 @@ def _cascade(axes, one, rate):
         for moment in np.flatnonzero(above):
             ax.axvspan(at[moment], at[moment] + 1 / len(at), color="0.9", zorder=0, linewidth=0)
         ax.set(xlabel="time from the turn of the classes, in periods $T$")
-        ax.legend(fontsize="small", loc="upper left")
+        ax.set_ylim(0, 1.02)
+        ax.legend(fontsize="small", loc=place)
     axes[0].set_ylabel("squared cosine of a class's\n" + r"gradient with $u$")
     axes[1].set_ylabel(r"share of a class in $u^\top H u$")
