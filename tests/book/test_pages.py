@@ -144,7 +144,8 @@ def test_the_scorecard_has_the_rows_of_every_page(parsed, contents):
     rows = [row.select("td")[-1].get_text() for row in card.select("table.dynloss-scorecard tbody tr")]
     assert rows and sorted(rows) == sorted(own)
     assert f"all {len(rows)}" in card.select_one("fieldset.dynloss-filter").get_text()
-    assert {link["href"] for link in card.select("table.dynloss-scorecard a")} <= {f"../{name}.html" for name in contents}
+    links = {link["href"] for link in card.select("table.dynloss-scorecard a")}
+    assert links <= {f"../{name}.html" for name in contents}
 
 
 def test_profiles_are_listed_with_their_cost(parsed, root):
