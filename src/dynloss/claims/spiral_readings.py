@@ -9,7 +9,7 @@ from dynloss.claims.findings import Claim, Findings, Verdict
 from dynloss.claims.spiral_phase_diagram import NEARLY_PERFECT, REGIONS, VAGUE
 from dynloss.sweeps.statistics import interval, summary
 
-WHERE = "Section III.B, Figure 3"
+WHERE = "Section III.A, Figure 3"
 BOOK, OURS = "the book's", "midway"  # the way to train and the validation set of Figure 3's page
 STATIC_NARROW = 0.65
 
