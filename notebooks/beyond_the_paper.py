@@ -170,7 +170,7 @@ pd.DataFrame(rows).set_index("weights")
 # %%
 pd.DataFrame(claims.beyond.ways_table(chosen, rates)).set_index("way")
 
-# % tags=["remove-input"]
+# %% tags=["remove-input"]
 # Does this run agree with the published one?
 from dynloss.runner.compare import with_published
 

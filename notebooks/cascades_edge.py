@@ -139,7 +139,7 @@ archive.provenance(result)
 # %% tags=["lead"]
 pd.DataFrame(claims.cascades_edge.table(result)).set_index("optimiser")
 
-# % tags=["remove-input"]
+# %% tags=["remove-input"]
 # Does this run agree with the published one?
 from dynloss.runner.compare import with_published
 

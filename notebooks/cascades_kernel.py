@@ -137,7 +137,7 @@ pd.DataFrame(claims.cascades_kernel.table(result)).set_index("quantity")
 name = "|uᵀRu| / λ_max"
 pd.Series(claims.cascades_kernel.shares(result, period), name=name).to_frame()
 
-# % tags=["remove-input"]
+# %% tags=["remove-input"]
 # Does this run agree with the published one?
 from dynloss.runner.compare import with_published
 

@@ -167,9 +167,10 @@ findings
 # elsewhere the bounce itself has by then widened the valley and the period is two again.
 
 # %%
-pd.DataFrame(rows).set_index(["seed", "cascade"]).round(3).astype(object).fillna("")
+table = pd.DataFrame(rows).round(3).astype(object).fillna("")
+table.set_index(["seed", "cascade"]) if rows else "no cascade in these runs"
 
-# % tags=["remove-input"]
+# %% tags=["remove-input"]
 # Does this run agree with the published one?
 from dynloss.runner.compare import with_published
 

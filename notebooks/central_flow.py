@@ -189,7 +189,7 @@ pd.DataFrame(rows).set_index(["end of period", "moments"])
 # %% mystnb={"figure": {"caption": "As above, at the end of a later period, where a second eigenvalue reaches the edge.", "name": "fig-central-flow-late"}, "image": {"alt": "The same four panels for a later period. At its very end the second eigenvalue reaches the edge as well; some of the open markers in the last panel lie off the diagonal."}}
 figure.plot(windows[late], firsts[late], learning_rate);
 
-# % tags=["remove-input"]
+# %% tags=["remove-input"]
 # Does this run agree with the published one?
 from dynloss.runner.compare import with_published
 

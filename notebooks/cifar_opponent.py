@@ -172,7 +172,7 @@ pd.DataFrame(names.table(arms)).set_index("loss")
 # %%
 searched.validation_accuracy.isel(epoch=-1).mean("seed").to_series().unstack("amplitude")
 
-# % tags=["remove-input"]
+# %% tags=["remove-input"]
 # Does this run agree with the published one?
 from dynloss.runner.compare import with_published
 

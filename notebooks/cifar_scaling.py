@@ -147,7 +147,7 @@ findings
 runs = {name: [ends[rung[:3]] for rung in ladder] for name, ladder in ladders.items()}
 pd.DataFrame(claims.cifar_scaling.table(ladders, runs)).set_index("ladder")
 
-# % tags=["remove-input"]
+# %% tags=["remove-input"]
 # Does this run agree with the published one?
 from dynloss.runner.compare import with_published
 

@@ -159,7 +159,7 @@ figure.plot_reach(
 rows = claims.spiral_readings.table(networks)
 pd.DataFrame(rows).set_index(["network", "training", "validation set"])
 
-# % tags=["remove-input"]
+# %% tags=["remove-input"]
 # Does this run agree with the published one?
 from dynloss.runner.compare import with_published
 

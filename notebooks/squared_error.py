@@ -192,7 +192,7 @@ figure.plot_oscillating(run, starts, every);
 # %%
 pd.DataFrame(claims.squared_error.table(run, starts, every)).set_index("kernel")
 
-# % tags=["remove-input"]
+# %% tags=["remove-input"]
 # Does this run agree with the published one?
 from dynloss.runner.compare import with_published
 

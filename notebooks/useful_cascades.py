@@ -179,7 +179,7 @@ pd.DataFrame(claims.useful_cascades.table(branches)).set_index("score")
 rows = claims.useful_cascades.correlations(branches, learning_rate)
 pd.DataFrame(rows).set_index("what a cascade is like")
 
-# % tags=["remove-input"]
+# %% tags=["remove-input"]
 # Does this run agree with the published one?
 from dynloss.runner.compare import with_published
 
