@@ -165,7 +165,9 @@ pd.DataFrame(rows).set_index("weights")
 # %% [markdown]
 # ## Losses and optimisers
 #
-# The gain is the difference between the same networks.
+# The gain is the difference between the same networks. Where the rate is the largest of the
+# three that were tried, a larger one might be better still, for either loss: the gain then
+# compares the two at that rate, and no more.
 
 # %%
 pd.DataFrame(claims.beyond.ways_table(chosen, rates)).set_index("way")

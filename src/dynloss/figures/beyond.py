@@ -55,4 +55,4 @@ def _ways(ax, by_way):
             ax.errorbar(float(found.mean), at, xerr=float(found.margin.fillna(0)), label=label, **style)
     ax.set_yticks(np.arange(len(by_way)), list(by_way))
     ax.invert_yaxis()
-    ax.legend(fontsize="small", loc="lower left")
+    ax.legend(fontsize="small", loc="upper left")
