@@ -31,7 +31,7 @@ if importlib.util.find_spec("dynloss") is None:
 # %% tags=["parameters"]
 narrow: int = 100  # hidden units, as in the paper
 wide: int = 1000  # the same
-narrow_seeds: int = 5  # networks at each point; the paper's: 50
+narrow_seeds: int = 3  # networks at each point; the paper's: 50
 wide_seeds: int = 2  # the same for the wide network; the paper's: 50
 periods: str = "10 30 60 100 300 700 1500"  # T, in steps
 amplitudes: str = "5 10 15 25"  # A, beside the static loss
