@@ -36,7 +36,7 @@ __all__ = [
     "ArchiveError",
     "ArchiveWarning",
     "NotArchived",
-    "NothingArchived",
+    "NotArchivedAtAll",
     "Provenance",
     "canonical",
     "fetch_or_compute",
@@ -65,7 +65,7 @@ class NotArchived(LookupError):
         self.stale = stale
 
 
-class NothingArchived(NotArchived):
+class NotArchivedAtAll(NotArchived):
     """Not even a part of the result is there."""
 
 

@@ -288,7 +288,7 @@ def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
     rows = store.rows()
     result = grids.assemble(wanted, rows)
     if not result.done.any() and archive.read_only():
-        raise archive.NothingArchived(f"the archive has no point of this sweep of {store.identity['figure']}")
+        raise archive.NotArchivedAtAll(f"the archive has no point of this sweep of {store.identity['figure']}")
     if not result.done.any():
         kind = deadline.OutOfTime if deadline.over() else NothingYet
         raise kind(

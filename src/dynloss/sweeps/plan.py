@@ -77,7 +77,7 @@ def in_turn(
             try:
                 found[name] = sweep(minutes=time_given)
                 break
-            except (NothingYet, archive.NothingArchived, deadline.OutOfTime) as error:
+            except (NothingYet, archive.NotArchivedAtAll, deadline.OutOfTime) as error:
                 reason = error
     if reason and not found:
         raise reason
