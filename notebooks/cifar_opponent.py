@@ -71,9 +71,9 @@ stop_epoch, evaluate_every = epochs * 6 // 7, max(1, epochs // 49)
 
 # %% tags=["physics"]
 def regularised_run(
-    peak_rate, weight_decay, amplitude, seed, *, period, images, image_size, channels, held_out,
-    training_images, held_out_images, epochs, stop_epoch, batch_size, evaluate_every,
-    checkpoint=None,
+    peak_rate, weight_decay, amplitude, seed, *, period, images, image_size, channels,
+    held_out, training_images, held_out_images, epochs, stop_epoch, batch_size,
+    evaluate_every, checkpoint=None,
 ):  # fmt: skip
     """Train one network; its accuracies and static losses at the evaluated epochs."""
     data = opponent.sets(images, image_size, training_images, held_out, held_out_images)
@@ -141,8 +141,9 @@ arms = names.arms(curves, stops)
 
 # %% tags=["lead"]
 scale = (
-    f"{training_images:,} images of {image_size} × {image_size} pixels, {channels} channels, "
-    f"{epochs} epochs, {seeds} seeds; the paper: 50,000 of 32 × 32, 64 channels, 700 epochs"
+    f"{training_images:,} images of {image_size} × {image_size} pixels, "
+    f"{channels} channels, {epochs} epochs, {seeds} seeds; "
+    "the paper: 50,000 of 32 × 32, 64 channels, 700 epochs"
 )
 findings = names.judge(arms, at, scale)
 findings.answer
@@ -170,7 +171,8 @@ pd.DataFrame(names.table(arms)).set_index("loss")
 # Mean accuracy at the end on the images kept for tuning, for each loss.
 
 # %%
-searched.validation_accuracy.isel(epoch=-1).mean("seed").to_series().unstack("amplitude")
+ends = searched.validation_accuracy.isel(epoch=-1).mean("seed")
+ends.to_series().unstack("amplitude")
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?

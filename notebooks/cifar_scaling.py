@@ -106,12 +106,18 @@ def sweep(rung):
 
 rungs = {rung[:3]: rung for ladder in ladders.values() for rung in ladder}
 cheapest = sorted(rungs, key=lambda scale: scale[0] * scale[2] ** 2)
-done = sweeps.in_turn({scale: sweep(rungs[scale]) for scale in cheapest}, minutes=minutes)
+jobs = {scale: sweep(rungs[scale]) for scale in cheapest}
+done = sweeps.in_turn(jobs, minutes=minutes)
 
 # %%
 ends = {scale: result.isel(period=0, epoch=-1) for scale, result in done.items()}
-gain = {scale: end.validation_accuracy.diff("amplitude")[0] for scale, end in ends.items()}
-ladders = {name: [rung for rung in ladder if rung[:3] in done] for name, ladder in ladders.items()}
+gain = {
+    scale: end.validation_accuracy.diff("amplitude")[0] for scale, end in ends.items()
+}
+ladders = {
+    name: [rung for rung in ladder if rung[:3] in done]
+    for name, ladder in ladders.items()
+}
 gains = {name: [gain[rung[:3]] for rung in ladder] for name, ladder in ladders.items()}
 extrapolated = scaling.extrapolated(
     [rungs[scale] for scale in gain], list(gain.values()), scaling.PAPER

@@ -263,6 +263,7 @@ def test_other_readings_of_figure_3(static, inside, elsewhere, expected):
     settings = {"narrow": 100, "wide": 1000, "steps": 35_000}
     judge = claims.spiral_readings.judge
     assert verdicts(judge({"narrow": ways, "wide": ways}, settings)) == expected
+    assert set(verdicts(judge({"narrow": ways, "wide": ways}, settings | {"steps": 10_000}))) == {SCALE}
     rows = claims.spiral_readings.table({"wide": ways})
     assert [(row["training"], row["validation set"]) for row in rows] == [
         ("the book's", "midway"), ("the book's", "uniform"), ("no stop", "midway")

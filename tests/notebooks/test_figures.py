@@ -22,7 +22,7 @@ def cells(stem):
     return [cell for cell in jupytext.read(ROOT / "notebooks" / f"{stem}.py").cells if cell.cell_type == "code"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # of a process; other modules may come between
 def archive(tmp_path_factory):
     return tmp_path_factory.mktemp("archive")
 
@@ -40,7 +40,8 @@ def together(stem):
 
 @pytest.mark.parametrize("stem", [pytest.param(stem, marks=together(stem)) for stem in sorted(FIGURES)])
 def test_runs_in_smoke_and_passes_the_gate(stem, archive, tmp_path, monkeypatch):
-    monkeypatch.setenv("DYNLOSS_RESULTS", str(archive))
+    folder = archive / SHARED.get(stem, stem)
+    monkeypatch.setenv("DYNLOSS_RESULTS", str(folder))
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # these programs run for less time than they compile
     figure = FIGURES[stem]
     wanted = values(figure, "smoke")
@@ -52,7 +53,7 @@ def test_runs_in_smoke_and_passes_the_gate(stem, archive, tmp_path, monkeypatch)
     assert sum("image/png" in output.get("data", {}) for output in outputs) == len(captions) >= 1
     records = [r for cell in json.loads(outcome.path.read_text())["cells"] for r in provenance_of(cell)]
     assert {record["stale"] for record in records} == {""}
-    assert len(list(archive.rglob("*.nc"))) >= 1
+    assert len(list(folder.rglob("*.nc"))) >= 1
 
 
 def physics(stem):
@@ -90,8 +91,8 @@ def test_two_figures_share_their_runs(second, first, archive):
     assert shared == part.parameters
     for name, profile in whole.profiles.items():
         assert {k: v for k, v in profile.parameters.items() if k in shared} == part.profiles[name].parameters
-    assert len([path for path in (archive / first).iterdir() if not path.name.startswith(".")]) == 1
-    assert not (archive / second).exists()
+    assert len([path for path in (archive / first / first).iterdir() if not path.name.startswith(".")]) == 1
+    assert not (archive / first / second).exists()
 
 
 def test_the_first_cell_leaves_what_is_installed_alone():

@@ -32,7 +32,7 @@ def judge(branches: xr.Dataset, runs: xr.Dataset) -> Findings:
     gain, flatter, fit = (
         difference(branches, name).mean("turn") for name in ("validation_accuracy", "sharpness", "alignment")
     )
-    where = "Sections III.B and IV"
+    where = "Section III.B and IV"
     claims = (
         Claim("The improvement comes in part from the bouncing", where, "in part",
               f"validation accuracy {interval(bounces, signed=True)} against the same run without", positive(bounces)),
