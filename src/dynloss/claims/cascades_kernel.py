@@ -32,13 +32,15 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     words = {name: percent(value) for name, value in scatter.items()}
     claims = (
         Claim("The NTK's largest eigenvalue is not the same every time that a bifurcation starts", WHERE,
-              "not the same", f"it scatters by {words['ntk']}", exists(scatter["ntk"] > SAME, testable=known)),
+              "not the same", f"it scatters by {words['ntk']}", exists(scatter["ntk"] > SAME, testable=known),
+              f"it scatters by more than {SAME:.0%}"),
         Claim("… as is the case for the largest eigenvalue of the Hessian", WHERE, "the same",
-              f"it scatters by {words['hessian']}", exists(scatter["hessian"] <= SAME, testable=known)),
+              f"it scatters by {words['hessian']}", exists(scatter["hessian"] <= SAME, testable=known),
+              f"it scatters by at most {SAME:.0%}"),
         Claim("An effective learning rate, which depends on the topography, would make up for it", WHERE,
               "an open question",
               f"the class weights and the softmax do: the weighted kernel scatters by {words['weighted_kernel']}",
-              exists(scatter["weighted_kernel"] <= SAME, testable=known)),
+              exists(scatter["weighted_kernel"] <= SAME, testable=known), f"it scatters by at most {SAME:.0%}"),
     )  # fmt: skip
     values = {name: at_onsets(result, name) for name in NAMES}
     share = result.onset_residual_share.isel(mark=0)

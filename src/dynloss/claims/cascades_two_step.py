@@ -35,13 +35,14 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     claims = (
         Claim("The second bifurcation is a further direction that begins to bounce: a multiplier of +1", where,
               "in the cascades", f"{further} of {len(broken)} broken cascades",
-              exists(further > MOST * len(broken), testable=bool(broken))),
+              exists(further > MOST * len(broken), testable=bool(broken)), f"in more than {MOST:.0%} of them"),
         Claim("The second eigenvalue crosses the threshold in the cascades", where, "in the cascades",
               f"{len(crossed)} of {len(rows)}, on one side of the bounce",
-              exists(len(crossed) > MOST * len(rows), testable=bool(rows))),
+              exists(len(crossed) > MOST * len(rows), testable=bool(rows)), f"in more than {MOST:.0%} of them"),
         Claim("… and where it does, the second bifurcation begins", where, "at once",
               _steps(late) + (f"; {len(whole)} crossed and never broke" if whole else ""),
-              exists(bool(late) and float(np.median(np.abs(late))) <= 2 * _spacing(result), testable=bool(broken))),
+              exists(bool(late) and float(np.median(np.abs(late))) <= 2 * _spacing(result), testable=bool(broken)),
+              "a median of at most two measurements apart"),
     )  # fmt: skip
     lowest = [row["lowest μ"] for row in broken]
     return Findings(

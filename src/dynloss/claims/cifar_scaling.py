@@ -29,7 +29,8 @@ def judge(
     near = any(rung.steps >= PAPER["steps"] / 2 for rungs in ladders.values() for rung in rungs)
     testable = images == "cifar10" and end.sizes["seed"] > 1 and near
     claim = Claim("Extrapolated to the paper's scale, the gain is its 6 %", "Section II, Figure 1", "≈ +0.06",
-                  interval(end.gain, signed=True), number(end.gain, GAIN, NEAR, testable=testable))  # fmt: skip
+                  interval(end.gain, signed=True), number(end.gain, GAIN, NEAR, testable=testable),
+                  f"within {NEAR:g} of the interval")  # fmt: skip
     ranges = "; ".join(
         f"{name} {', '.join(f'{getattr(each, name):,}' for each in rungs)}" for name, rungs in ladders.items()
     )

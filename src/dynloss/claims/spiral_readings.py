@@ -79,13 +79,16 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
     largest = max(wide, key=lambda gain: gain.mean - gain.margin if gain.margin == gain.margin else gain.mean)
     claims = (
         Claim(f"Under some reading the wide network gains in its region (most surely: {_called(largest)})", WHERE,
-              "> 0", interval(largest.values, signed=True), _any_positive(wide) if testable else Verdict.NOT_TESTABLE),
+              "> 0", interval(largest.values, signed=True), _any_positive(wide) if testable else Verdict.NOT_TESTABLE,
+              "the interval of at least one, at 95 % for all of them together"),
         Claim(f"Under some reading the narrow network has 0.65 with the static loss (nearest: {nearest})", WHERE,
               "≈ 0.65", interval(alone[nearest]),
-              _any((abs(float(summary(each).mean) - STATIC_NARROW) <= VAGUE for each in alone.values()), testable)),
+              _any((abs(float(summary(each).mean) - STATIC_NARROW) <= VAGUE for each in alone.values()), testable),
+              f"the mean of at least one within {VAGUE:g}"),
         Claim(f"Under some reading the narrow network's whole region is nearly perfect (best: {highest})", WHERE,
               f"at least {NEARLY_PERFECT:g}", interval(region[highest]),
-              _any((float(summary(each).mean) >= NEARLY_PERFECT for each in region.values()), testable)),
+              _any((float(summary(each).mean) >= NEARLY_PERFECT for each in region.values()), testable),
+              "the mean of at least one"),
     )  # fmt: skip
     ours = next(gain for gain in wide if (gain.way, gain.validation) == (BOOK, OURS))
     positive = [gain for gain in wide if gain.mean > gain.margin]

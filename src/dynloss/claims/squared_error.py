@@ -8,7 +8,7 @@ import xarray as xr
 
 from dynloss import dynamics
 from dynloss.claims.findings import Claim, Findings
-from dynloss.claims.verdicts import exists, number, positive
+from dynloss.claims.verdicts import SIGN, exists, number, positive
 from dynloss.dynamics import PowerLaw
 from dynloss.sweeps.statistics import interval
 
@@ -39,19 +39,21 @@ def judge(
     fall = growing.eigenvalue.isel(step=0) - growing.eigenvalue.isel(step=-1)
     at_start = at_starts(run, starts, every)
     where = "Section III.D, eq. (14)"
+    close = f"within {WITHIN:.0%} of the interval"
     first, second = (edges[level].mean("moment") for level in (0.0, -1.0))
     claims = (
         Claim("Eq. (14) gives the next outputs, with an error of second order in η", where, "2",
-              f"exponent {interval(order.sel(unit='relu'))}", number(order.sel(unit="relu"), 2, 0.1)),
+              f"exponent {interval(order.sel(unit='relu'))}", number(order.sel(unit="relu"), 2, 0.1),
+              "within 0.1 of the interval: single kinks make it jump"),
         Claim("The top mode flips its sign from ηλ/N = 1 on", where, "1", interval(first),
-              _near(edges[0.0], 1)),
-        Claim("It grows from ηλ/N = 2 on", where, "2", interval(second), _near(edges[-1.0], 2)),
+              _near(edges[0.0], 1), close),
+        Claim("It grows from ηλ/N = 2 on", where, "2", interval(second), _near(edges[-1.0], 2), close),
         Claim("Above, its magnitude grows while its sign flips at each step", where, "diverges",
               f"up to {float(largest.mean()):.1f} times, in {int((flips & (largest > 1)).sum())} of {flips.size} "
               "networks; then it shrinks again",
-              exists(bool((flips & (largest > 1)).all()))),
+              exists(bool((flips & (largest > 1)).all())), "in every network"),
         Claim("Once a bifurcation has begun, the largest eigenvalue of the NTK falls", "Section III.D", "falls",
-              f"ηλ/N falls by {interval(fall)}", positive(fall)),
+              f"ηλ/N falls by {interval(fall)}", positive(fall), SIGN),
     )  # fmt: skip
     return Findings(
         "squared_error",

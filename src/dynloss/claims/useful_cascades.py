@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from dynloss.claims.findings import Claim, Findings
-from dynloss.claims.verdicts import positive
+from dynloss.claims.verdicts import SIGN, positive
 from dynloss.sweeps.statistics import interval
 
 NAMES = {
@@ -35,9 +35,10 @@ def judge(branches: xr.Dataset, runs: xr.Dataset) -> Findings:
     where = "Section III.B and IV"
     claims = (
         Claim("The improvement comes in part from the bouncing", where, "in part",
-              f"validation accuracy {interval(bounces, signed=True)} against the same run without", positive(bounces)),
+              f"validation accuracy {interval(bounces, signed=True)} against the same run without", positive(bounces),
+              SIGN),
         Claim("Cascades let the network find wider valleys", where, "wider",
-              f"λ_max of the static loss is {interval(sharper)} lower than without", positive(sharper)),
+              f"λ_max of the static loss is {interval(sharper)} lower than without", positive(sharper), SIGN),
     )  # fmt: skip
     return Findings(
         "useful_cascades",
