@@ -95,6 +95,11 @@ def test_two_figures_share_their_runs(second, first, archive):
     assert not (archive / first / second).exists()
 
 
+def test_the_ladders_go_on_with_the_runs_of_figure_1():
+    """Their middle rung is a sweep of Figure 1's, so the simulation has to be the same."""
+    assert physics("cifar_scaling") == physics("fig01_cifar_phase_diagram")
+
+
 def test_the_first_cell_leaves_what_is_installed_alone():
     sources = {cells(stem)[0].source for stem in FIGURES}
     assert len(sources) == 1
