@@ -5,7 +5,14 @@ import signal
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
+
+# Here and in what the tests start. Their programs run for less time than they compile, many of them more than once.
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / "_build" / "compiled"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import jax
 import pytest
@@ -13,7 +20,7 @@ from browsing import chromium  # noqa: F401
 from jaxtyping import install_import_hook
 
 # The physics is checked; what works on files and streams takes whatever behaves like one.
-SOURCES = Path(__file__).resolve().parents[1] / "src" / "dynloss"
+SOURCES = ROOT / "src" / "dynloss"
 UNCHECKED = {"__init__", "__main__", "archive", "cli", "fingerprint", "provenance", "runner", "sweeps"}
 CHECKED = sorted({f"dynloss.{path.stem}" for path in SOURCES.iterdir() if path.suffix in {".py", ""}} - {
     f"dynloss.{name}" for name in UNCHECKED

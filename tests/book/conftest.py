@@ -24,7 +24,8 @@ def chapters() -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`page`: every page of the book; `chapter`: those in _toc.yml; `notebook`: the notebooks among them."""
     if "page" in metafunc.fixturenames:
-        metafunc.parametrize("page", chapters() + MADE_BY_SPHINX)
+        names = chapters() + MADE_BY_SPHINX
+        metafunc.parametrize("page", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names])
     if "chapter" in metafunc.fixturenames:
         metafunc.parametrize("chapter", chapters())
     if "notebook" in metafunc.fixturenames:

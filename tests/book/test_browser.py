@@ -12,7 +12,6 @@ WIDE_CODE = """() => {
     .filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 120));
 }"""
 FOCUSED = """() => `${document.activeElement.tagName} ${document.activeElement.textContent.trim().slice(0, 40)}`"""
-PAINTED = """() => performance.getEntriesByName("first-contentful-paint")[0].startTime"""
 
 RENDERED = """async () => { if (window.MathJax) { await MathJax.startup.promise; } }"""
 
@@ -37,85 +36,94 @@ NOT_ON_WHITE = """() => [...document.querySelectorAll("article img")]
   .map(i => i.src)"""
 
 
-@pytest.fixture(scope="module", params=["light", "dark"])
-def scheme(request) -> str:
-    return request.param
+SCHEMES = ("light", "dark")
+WINDOWS = {"desk": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+PICTURE_WITHIN = {"desk": 1000, "phone": 1400}  # pixels from the top to the first picture
+THEME = """scheme => document.documentElement.dataset.theme === scheme"""
 
 
-@pytest.fixture(scope="module", params=[1280, 390], ids=["desk", "phone"])
-def window(request, chromium, scheme):
-    """A browser's window of one width and colour scheme."""
-    context = chromium.new_context(viewport={"width": request.param, "height": 844}, color_scheme=scheme)
-    yield context
-    context.close()
-
-
-def test_page_is_sound(page, window, scheme, address):
-    tab = window.new_page()
+def heard(tab) -> tuple[list[str], list[str]]:
+    """What goes wrong on a page, and the addresses that it asks for, as they come."""
     complaints, requests = [], []
     tab.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     tab.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
     tab.on("response", lambda answer: complaints.append(answer.url) if answer.status >= 400 else None)
     tab.on("request", lambda request: requests.append(request.url))
-    try:
-        tab.goto(f"{address}/{page}.html", wait_until="load")
-        tab.evaluate(RENDERED)
-        assert not complaints
-        assert not [url for url in requests if not url.startswith((address, "data:", "blob:"))]
-        assert not tab.evaluate(BROKEN)
-        assert not tab.evaluate(UNRENDERED)
-        assert tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-        assert not tab.evaluate(STICKING_OUT)
-        assert tab.evaluate("document.documentElement.dataset.theme") == scheme
-        if scheme == "dark":
-            assert not tab.evaluate(NOT_ON_WHITE)
-    finally:
-        tab.close()
+    return complaints, requests
 
 
-@pytest.fixture(params=[(1280, 800, 1000), (390, 844, 1400)], ids=["desk", "phone"])
-def screen(request):
-    """Width and height of a window, and within how many pixels the picture begins."""
-    return request.param
+def fits(tab) -> None:
+    """Nothing sticks out of the window."""
+    assert tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert not tab.evaluate(STICKING_OUT)
 
 
-def test_picture_before_code(notebook, screen, chromium, address):
-    """The answer and the picture lead; no code runs past its column on a desk; the page is there at once."""
-    width, height, bound = screen
-    context = chromium.new_context(viewport={"width": width, "height": height})
-    try:
-        tab = context.new_page()
-        tab.goto(f"{address}/{notebook}.html", wait_until="load")
-        tab.evaluate(RENDERED)
-        assert 0 < tab.evaluate(TOP) <= bound
-        assert tab.evaluate(PAINTED) < 2000  # milliseconds
-        assert tab.locator("article div.cell.tag_physics div.cell_input").first.is_visible()
-        assert tab.locator("article").get_by_text("importlib.util.find_spec").count() == 0
-        if width == 1280:
-            assert not tab.evaluate(WIDE_CODE)
-    finally:
-        context.close()
-
-
-def test_accessible(page, chromium, scheme, address):
-    """axe finds nothing serious, by day and by night."""
+def accessible(tab) -> None:
+    """Axe finds nothing serious."""
     from axe_playwright_python.sync_playwright import Axe
 
-    context = chromium.new_context(viewport={"width": 1280, "height": 844}, color_scheme=scheme)
-    try:
+    serious = {
+        each["id"]: [node["html"][:150] for node in each["nodes"][:3]]
+        for each in Axe().run(tab).response["violations"]
+        if each["impact"] in ("serious", "critical")
+    }
+    assert not serious
+
+
+# Loading a page takes longer than all the looks at it, so it is loaded once, and then window and scheme change.
+def test_page_is_sound(page, chromium, address):
+    with chromium.new_context(viewport=WINDOWS["desk"], color_scheme="light") as context:
         tab = context.new_page()
+        complaints, requests = heard(tab)
         tab.goto(f"{address}/{page}.html", wait_until="load")
         tab.evaluate(RENDERED)
-        found = Axe().run(tab).response["violations"]
-        serious = {
-            each["id"]: [node["html"][:150] for node in each["nodes"][:3]]
-            for each in found
-            if each["impact"] in ("serious", "critical")
-        }
-        assert not serious
-    finally:
-        context.close()
+        assert not tab.evaluate(BROKEN)
+        assert not tab.evaluate(UNRENDERED)
+        for scheme in SCHEMES:
+            shown_in(tab, scheme)
+            for window, size in WINDOWS.items():
+                tab.set_viewport_size(size)
+                fits(tab)
+                if page.startswith("notebooks/"):
+                    assert 0 < tab.evaluate(TOP) <= PICTURE_WITHIN[window]
+        assert not tab.evaluate(NOT_ON_WHITE)
+        assert not complaints
+        assert not [url for url in requests if not url.startswith((address, "data:", "blob:"))]
+        tab.set_viewport_size(WINDOWS["desk"])
+        for scheme in SCHEMES:
+            shown_in(tab, scheme)
+            accessible(tab)  # which asks for style sheets itself
+        if page.startswith("notebooks/"):
+            code_is_folded(tab)
+
+
+def shown_in(tab, scheme) -> None:
+    """By day or by night, as the system says."""
+    tab.emulate_media(color_scheme=scheme)
+    tab.wait_for_function(THEME, arg=scheme)
+
+
+def code_is_folded(tab) -> None:
+    """Only the physics is shown, and no code runs past its column on a desk."""
+    assert tab.locator("article div.cell.tag_physics div.cell_input").first.is_visible()
+    assert tab.locator("article").get_by_text("importlib.util.find_spec").count() == 0
+    assert not tab.evaluate(WIDE_CODE)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("name", ["book/introduction", "notebooks/fig04_learning_dynamics"])
+def test_first_opened_in_any_scheme_and_window(name, window, scheme, chromium, address):
+    with chromium.new_context(viewport=WINDOWS[window], color_scheme=scheme) as context:
+        tab = context.new_page()
+        complaints, _ = heard(tab)
+        tab.goto(f"{address}/{name}.html", wait_until="load")
+        tab.evaluate(RENDERED)
+        assert tab.evaluate(THEME, scheme)
+        fits(tab)
+        assert not tab.evaluate(UNRENDERED)
+        assert not complaints
 
 
 def test_keyboard_reaches_what_counts(chromium, address):

@@ -32,7 +32,7 @@ def lower(path, parameters, results):
     return json.loads(ended.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("stem", COMPUTING)
+@pytest.mark.parametrize("stem", [pytest.param(stem, marks=pytest.mark.xdist_group(stem)) for stem in COMPUTING])
 def test_every_computation_of_a_notebook_is_lowered_for_cuda(stem, tmp_path):
     found = lower(ROOT / "notebooks" / f"{stem}.py", values(FIGURES[stem], "smoke"), tmp_path)
     assert found["problems"] == []

@@ -42,7 +42,6 @@ def together(stem):
 def test_runs_in_smoke_and_passes_the_gate(stem, archive, tmp_path, monkeypatch):
     folder = archive / SHARED.get(stem, stem)
     monkeypatch.setenv("DYNLOSS_RESULTS", str(folder))
-    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # these programs run for less time than they compile
     figure = FIGURES[stem]
     wanted = values(figure, "smoke")
     outcome = execute(figure, "smoke", wanted, tmp_path / f"{stem}.ipynb", io.StringIO())

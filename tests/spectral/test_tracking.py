@@ -59,6 +59,7 @@ def test_an_eigenvalue_that_overtakes_is_seen():
     """The new top vector had no part in the old one, and the old one is an eigenvector still: its residual is zero."""
     others = jnp.linspace(-0.2, 0.9, 500)
 
+    @jax.jit
     def top(first, second, start):
         spectrum = jnp.concatenate([jnp.asarray([first, second]), others])
         return tracking.largest(lambda v: spectrum * v, start, order=10, tolerance=0.01)

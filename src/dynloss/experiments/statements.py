@@ -151,16 +151,16 @@ def regimes(task: SpiralTask, steps: int) -> xr.Dataset:
     def loss(params):
         return jnp.mean(losses.squared_error(task.model.apply(params, inputs), labels))
 
-    found: list[list[float]] = []
-    for regime in REGIMES:
-        params, rate = task.start, regime * number / values[-1]
-        found.append([])
-        for _ in range(steps):
+    @jax.jit
+    def path(rate):
+        def step(params, _):
             residual = (task.model.apply(params, inputs) - target).reshape(-1)
-            found[-1].append(float(vectors[:, -1] @ residual))
-            gradient = jax.grad(loss)(params)
-            params = jax.tree.map(lambda w, g, rate=rate: w - rate * g, params, gradient)
-    measured = np.array(found)
+            after = jax.tree.map(lambda w, g: w - rate * g, params, jax.grad(loss)(params))
+            return after, vectors[:, -1] @ residual
+
+        return jax.lax.scan(step, task.start, length=steps)[1]
+
+    measured = np.stack([path(regime * number / values[-1]) for regime in REGIMES])
     predicted = (1 - np.array(REGIMES)[:, None]) ** np.arange(steps)
     about = {"long_name": "residual along the top eigenvector", "units": "1"}
     return xr.Dataset(
