@@ -18,6 +18,7 @@ import jax
 import pytest
 from browsing import chromium  # noqa: F401
 from jaxtyping import install_import_hook
+from small_site import dynloss  # noqa: F401
 
 # The physics is checked; what works on files and streams takes whatever behaves like one.
 SOURCES = ROOT / "src" / "dynloss"

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 PARAMETERS = "steps: int = 10  # how many\namplitude: float = 70.0\nstop: int | None = None\nfresh: bool = False"
 GOOD = """
 import numpy as np, xarray as xr
@@ -53,3 +55,27 @@ def make(root: Path, profiles: str = PROFILES, **notebooks: dict) -> Path:
     (root / "book" / "introduction.md").write_text("# Small\n\n<!-- profiles -->\n")
     (root / "book" / "status.md").write_text("# Status\n\n<!-- status -->\n")
     return root
+
+
+def enter(monkeypatch, root: Path, *profiles: str, **notebooks: dict) -> Path:
+    """Make a checkout and stand in it; its archive is its own, not the one that the tests' environment names."""
+    monkeypatch.delenv("DYNLOSS_RESULTS", raising=False)
+    monkeypatch.chdir(make(root, *profiles, **notebooks))
+    return root
+
+
+@pytest.fixture
+def dynloss(capsys):
+    """Run the command here; returns its exit code and what it wrote to stdout and stderr."""
+    from dynloss import cli  # late: the tests' import hook comes first
+
+    def dynloss(*arguments):
+        code = 0
+        try:
+            cli.main([str(each) for each in arguments])
+        except SystemExit as exited:
+            code = exited.code
+        written = capsys.readouterr()
+        return code or 0, written.out, written.err
+
+    return dynloss

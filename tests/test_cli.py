@@ -19,28 +19,10 @@ COMMAND = [sys.executable, "-c", "from dynloss.cli import main; main()"]
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    monkeypatch.delenv("DYNLOSS_RESULTS", raising=False)
     profiles = "{fig01_bad: {quick: {}, paper: {}}, fig02_good: {quick: {}, smoke: {parameters: {steps: 3}}}}"
     good = notebook(small_site.GOOD.replace("fig01", "fig02"))
-    root = small_site.make(tmp_path / "checkout", profiles, fig01_bad=notebook(small_site.BAD), fig02_good=good)
-    monkeypatch.chdir(root)
-    return root
-
-
-@pytest.fixture
-def dynloss(capsys):
-    """Run the command here; returns its exit code and what it wrote to stdout and stderr."""
-
-    def dynloss(*arguments):
-        code = 0
-        try:
-            cli.main(arguments)
-        except SystemExit as exited:
-            code = exited.code
-        written = capsys.readouterr()
-        return code or 0, written.out, written.err
-
-    return dynloss
+    bad, root = notebook(small_site.BAD), tmp_path / "checkout"
+    return small_site.enter(monkeypatch, root, profiles, fig01_bad=bad, fig02_good=good)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import pytest
 import small_site
 from small_site import notebook
 
-from dynloss import cli
 from dynloss.claims import Claim, Findings, Verdict
 from dynloss.runner import answers, recorded, scorecard
 from dynloss.runner.answers import Judged, Trouble
@@ -123,9 +122,7 @@ STALE = JUDGING.replace("amplitude * np", "2 * amplitude * np")
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    monkeypatch.delenv("DYNLOSS_RESULTS", raising=False)
-    root = small_site.make(tmp_path / "checkout", fig01_good=notebook(JUDGING, ANSWER, *NEVER))
-    monkeypatch.chdir(root)
+    root = small_site.enter(monkeypatch, tmp_path / "checkout", fig01_good=notebook(JUDGING, ANSWER, *NEVER))
     fill(root)
     return root
 
@@ -135,20 +132,6 @@ def fill(root):
     script = root / "fill.py"  # a file, so that the source of its function can be read
     script.write_text(f"{small_site.PARAMETERS}\n{JUDGING}")
     runpy.run_path(str(script), run_name="__main__")
-
-
-@pytest.fixture
-def dynloss(capsys):
-    def dynloss(*arguments):
-        code = 0
-        try:
-            cli.main(arguments)
-        except SystemExit as exited:
-            code = exited.code
-        written = capsys.readouterr()
-        return code or 0, written.out, written.err
-
-    return dynloss
 
 
 def test_an_answer_comes_from_the_archive_alone(checkout):

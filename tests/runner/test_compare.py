@@ -8,7 +8,7 @@ import pytest
 import small_site
 import xarray as xr
 
-from dynloss import archive, cli, sweeps
+from dynloss import archive, sweeps
 from dynloss.claims import Claim, Findings, Verdict
 from dynloss.claims.findings import MIME as FINDINGS
 from dynloss.provenance import MIME as PROVENANCE
@@ -42,25 +42,9 @@ def fill(folder, *, computed=simulate, point=accuracy, steps=10, seeds=6):
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    monkeypatch.delenv("DYNLOSS_RESULTS", raising=False)
-    root = small_site.make(tmp_path / "checkout")
+    root = small_site.enter(monkeypatch, tmp_path / "checkout")
     fill(root / "results")
-    monkeypatch.chdir(root)
     return root
-
-
-@pytest.fixture
-def dynloss(capsys):
-    def dynloss(*arguments):
-        code = 0
-        try:
-            cli.main([str(each) for each in arguments])
-        except SystemExit as exited:
-            code = exited.code
-        written = capsys.readouterr()
-        return code or 0, written.out, written.err
-
-    return dynloss
 
 
 def test_a_folder_that_agrees(checkout, tmp_path, dynloss):
