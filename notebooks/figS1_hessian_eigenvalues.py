@@ -115,6 +115,13 @@ archive.provenance(trajectory)
 # %% tags=["lead"]
 findings
 
+# %% [markdown] tags=["lead"]
+# These verdicts say whether eigenvalues cross, and when; not which bifurcation the second
+# one is. [Why the cascades happen, 2](cascades_two_step.ipynb) tests that, in the setting
+# of Figure 4: on the orbit of period two a further direction that begins to bounce brings a
+# multiplier of the two-step map to $+1$, a doubling of the period brings one to $-1$. There
+# the bounce breaks by doubling its period.
+
 # %% [markdown]
 # ## Each crossing beside the bifurcations
 #

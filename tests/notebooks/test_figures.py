@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,19 @@ def test_its_page_begins_with_answer_and_picture(stem):
     assert lead[0].source.splitlines()[-1] == "findings.answer"
     assert "mystnb" in lead[1].metadata
     assert lead[2].source.startswith("archive.provenance(")
+
+
+def test_links_to_other_notebooks_lead_there():
+    """By the file's name, so that they hold in the book, in Jupyter and on GitHub."""
+    links = {
+        (stem, link)
+        for stem in FIGURES
+        for cell in jupytext.read(ROOT / "notebooks" / f"{stem}.py").cells
+        if cell.cell_type == "markdown"
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", cell.source)
+    }
+    assert ("figS1_hessian_eigenvalues", "cascades_two_step.ipynb") in links
+    assert {link for _, link in links} <= {f"{stem}.ipynb" for stem in FIGURES}
 
 
 @pytest.mark.parametrize(
