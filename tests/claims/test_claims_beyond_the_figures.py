@@ -168,13 +168,39 @@ def test_a_rate_is_chosen_by_other_networks_than_those_that_are_compared():
     accuracy[1, :, :2] = 0.9  # lucky while it is searched for
     accuracy[1, 1, 2:] = 0.7
     accuracy[0, 0, 3] = np.nan  # diverged
-    sweep = xr.Dataset(
-        {"validation_accuracy": (("learning_rate", "amplitude", "seed"), accuracy)},
-        coords={"learning_rate": [0.1, 1.0], "amplitude": [1.0, 10.0]},
-    )
+    sweep = rates_and_amplitudes(accuracy)
     chosen, rates = claims.beyond.choose(sweep, searched=2)
     assert rates == {"static": 1.0, "dynamical": 1.0}
     np.testing.assert_allclose(chosen["static"], [0.5, 0.5, 0.5])
     np.testing.assert_allclose(chosen["dynamical"], [0.7, 0.7, 0.7])
-    (row,) = claims.beyond.ways_table({"Adam": chosen}, {"Adam": rates})
-    assert row["gain"].startswith("+0.2")
+    (row,) = claims.beyond.ways_table({"Adam": chosen}, {"Adam": rates}, {"Adam": claims.beyond.diverged(sweep)})
+    assert row["gain"].startswith("+0.2") and row["diverged, at all rates"] == "1 of 20"
+
+
+def rates_and_amplitudes(accuracy, done=True):
+    """A sweep over two of each; NaN has diverged where it is done, and is not computed yet elsewhere."""
+    dims, done = ("learning_rate", "amplitude", "seed"), np.broadcast_to(done, accuracy.shape)
+    return xr.Dataset(
+        {"validation_accuracy": (dims, accuracy), "done": (dims, done), "diverged": (dims, np.isnan(accuracy) & done)},
+        coords={"learning_rate": [0.1, 1.0], "amplitude": [1.0, 10.0]},
+    )
+
+
+def test_a_network_that_diverged_guesses_and_one_that_is_not_computed_does_not_count():
+    accuracy, done = np.full((2, 2, 4), 0.2), np.full((2, 2, 4), True)
+    accuracy[1] = np.nan  # diverged: better than the others, which are worse than chance
+    accuracy[1, 0, 2:], done[1, 0, 2:] = np.nan, False
+    sweep = rates_and_amplitudes(accuracy, done)
+    chosen, rates = claims.beyond.choose(sweep, searched=2)
+    assert rates == {"static": 1.0, "dynamical": 1.0}
+    np.testing.assert_allclose(chosen["dynamical"], 1 / 3)
+    assert chosen["static"].isnull().all()
+    assert claims.beyond.diverged(sweep) == "6 of 14"
+
+
+def test_a_rate_without_a_network_is_not_chosen():
+    accuracy, done = np.full((2, 2, 4), 0.2), np.full((2, 2, 4), True)
+    accuracy[1, 1], done[1, 1] = np.nan, False
+    accuracy[:, 0], done[:, 0] = np.nan, False
+    _, rates = claims.beyond.choose(rates_and_amplitudes(accuracy, done), searched=2)
+    assert rates == {"static": 0.1, "dynamical": 0.1}

@@ -6,7 +6,10 @@ from typing import Any
 import xarray as xr
 
 from dynloss.claims.findings import Findings
+from dynloss.experiments.spiral import CLASSES
 from dynloss.sweeps.statistics import interval, summary
+
+GUESS = 1 / CLASSES  # the accuracy of a network that knows nothing
 
 
 def judge(
@@ -37,8 +40,31 @@ def judge(
     )
 
 
-def shapes_table(by_shape: Mapping[str, xr.DataArray], labels: Mapping[str, str], strengths: Mapping[str, float]):
-    """Rows of a table: of each shape the accuracy, its gain over the static loss, and its distance to the triangle."""
+def counted(sweep: xr.Dataset) -> xr.DataArray:
+    """Validation accuracies, those of networks that diverged as if they guessed; NaN where nothing is computed yet.
+
+    Left out, as in Figure 3, a choice of settings would look the better the more of its networks are lost.
+    """
+    return sweep.validation_accuracy.fillna(GUESS).where(sweep.done)
+
+
+def diverged(sweep: xr.Dataset) -> str:
+    """How many of the computed networks diverged, in words."""
+    return f"{int(sweep.diverged.sum())} of {int(sweep.done.sum())}"
+
+
+def shapes_table(
+    by_shape: Mapping[str, xr.DataArray],
+    labels: Mapping[str, str],
+    strengths: Mapping[str, float],
+    lost: Mapping[str, str],
+):
+    """Rows of a table: of each shape the accuracy, its gain over the static loss, and its distance to the triangle.
+
+    Args:
+        by_shape: as for ``judge``, by ``counted``.
+        labels, strengths, lost: of each shape, the last by ``diverged``.
+    """
     mean = {name: values.mean("period") for name, values in by_shape.items()}
 
     def beside(name: str, other: str) -> str:
@@ -51,6 +77,7 @@ def shapes_table(by_shape: Mapping[str, xr.DataArray], labels: Mapping[str, str]
             "validation accuracy": interval(mean[name]),
             "gain over static": beside(name, "static"),
             "beside the triangle": beside(name, "triangle"),
+            "diverged": lost[name],
         }
         for name in by_shape
     ]
@@ -63,23 +90,30 @@ def choose(sweep: xr.Dataset, searched: int) -> tuple[dict[str, xr.DataArray], d
     of the search is counted.
 
     Args:
-        sweep: ``validation_accuracy`` (learning_rate, amplitude, seed), with A = 1.
+        sweep: ``validation_accuracy`` (learning_rate, amplitude, seed), with A = 1, and ``done``.
         searched: how many seeds.
     """
-    accuracy = sweep.validation_accuracy.fillna(0)  # a network that diverged has learned nothing
+    accuracy = counted(sweep)
     search, test = accuracy.isel(seed=slice(None, searched)), accuracy.isel(seed=slice(searched, None))
     values, rates = {}, {}
     for name, amplitude in (("static", accuracy.amplitude.min()), ("dynamical", accuracy.amplitude.max())):
-        mean = summary(search.sel(amplitude=amplitude)).mean
+        mean = summary(search.sel(amplitude=amplitude)).mean.fillna(-1)  # a rate without a network is never the best
         rates[name] = float(mean.learning_rate[int(mean.argmax("learning_rate"))])
         values[name] = test.sel(amplitude=amplitude, learning_rate=rates[name], drop=True)
     return values, rates
 
 
 def ways_table(
-    chosen: Mapping[str, Mapping[str, xr.DataArray]], rates: Mapping[str, Mapping[str, float]]
+    chosen: Mapping[str, Mapping[str, xr.DataArray]],
+    rates: Mapping[str, Mapping[str, float]],
+    lost: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """Rows of a table: of each way both accuracies, at which rate, and the gain between the same seeds."""
+    """Rows of a table: of each way both accuracies, at which rate, and the gain between the same seeds.
+
+    Args:
+        chosen, rates: of each way, by ``choose``.
+        lost: of each way, over all rates that were tried, by ``diverged``.
+    """
     return [
         {
             "way": way,
@@ -88,6 +122,7 @@ def ways_table(
             "dynamical": interval(values["dynamical"]),
             "its best rate": rates[way]["dynamical"],
             "gain": interval(values["dynamical"] - values["static"], signed=True),
+            "diverged, at all rates": lost[way],
         }
         for way, values in chosen.items()
     ]
