@@ -137,10 +137,10 @@ labelled = {beyond.SHAPES[shape]: values for shape, values in validation.items()
 figure.plot(labelled, chosen);
 
 # %% tags=["lead"]
-archive.provenance(by_shape["triangle"])
+archive.provenance(*by_shape.values())
 
 # %% tags=["lead"]
-archive.provenance(ways["Adam"])
+archive.provenance(*ways.values())
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** The last two rows of (a) against the triangle: the same weights

@@ -131,7 +131,7 @@ findings.answer
 figure.plot(ladders, gains, scaling.PAPER, extrapolated.gain);
 
 # %% tags=["lead"]
-archive.provenance(next(iter(done.values())))
+archive.provenance(*done.values())
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** *The slopes*: a gain that rises along a ladder points to a larger one

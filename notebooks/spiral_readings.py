@@ -122,10 +122,10 @@ drawn = {
 figure.plot(drawn, claims.spiral_readings.BOOK);
 
 # %% tags=["lead"]
-archive.provenance(networks["narrow"][claims.spiral_readings.BOOK])
+archive.provenance(*networks["narrow"].values())
 
 # %% tags=["lead"]
-archive.provenance(networks["wide"][claims.spiral_readings.BOOK])
+archive.provenance(*networks["wide"].values())
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** *The wide network*: which intervals lie wholly right of zero? A row

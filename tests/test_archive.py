@@ -282,6 +282,24 @@ def test_provenance_shows_one_line_and_keeps_everything(monkeypatch):
     assert {"path", "device", "commit", "date", "seconds", "parameters", "profile"} <= set(bundle[MIME])
 
 
+def test_provenance_of_several_is_one_line_and_keeps_each():
+    def about(**attributes):
+        return fetch().assign_attrs(attributes)
+
+    first = about(device="GPU", commit="a1", seconds=60.0, date="2021-07-01 10:00 UTC", scale="3 seeds")
+    second = about(device="2 CPU cores, GPU", commit="a1", seconds=65.0, date="2021-06-01 10:00 UTC", scale="2 seeds",
+                   stale="losses", origin="archived", path="")  # fmt: skip
+    bundle = provenance(first, second)._repr_mimebundle_()
+    assert bundle["text/markdown"] == (
+        "Provenance of 2 results: computed in this run · read from the archive, **STALE** (losses changed since) · "
+        "1 not archived · GPU, 2 CPU cores · float32 · 2 min 05 s · commit a1 · "
+        "2021-06-01 10:00 UTC to 2021-07-01 10:00 UTC · scale 3 seeds, 2 seeds"
+    )
+    assert [record["seconds"] for record in bundle[MIME]] == [60.0, 65.0]
+    with pytest.raises(ValueError, match="only one from the archive"):
+        provenance(first, xr.Dataset())
+
+
 def test_provenance_refuses_a_dataset_from_elsewhere():
     with pytest.raises(ValueError, match="only one from the archive"):
         provenance(xr.Dataset())

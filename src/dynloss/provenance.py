@@ -20,37 +20,46 @@ _LIBRARIES = ("dynloss", "jax", "jaxlib", "numpy", "xarray", "flax", "optax")
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a dataset's numbers come from; shows itself as one line, and keeps all of it for the book."""
+    """Where the numbers of one or more datasets come from: shown as one line, and all of it kept for the book."""
 
-    record: dict[str, Any]
+    records: tuple[dict[str, Any], ...]
 
     def __str__(self) -> str:
-        record = self.record
-        stale = f"**STALE** ({record['stale']} changed since)" if record["stale"] else "fresh"
+        def each(name: str) -> list[str]:
+            """What the records say, each thing once."""
+            return list(dict.fromkeys(record[name] for record in self.records if record[name]))
+
+        dates, lost = sorted(each("date")), sum(not record["path"] for record in self.records)
         parts = [
-            "computed in this run" if record["origin"] == "computed" else f"read from the archive, {stale}",
-            *([] if record["path"] else ["not archived"]),
-            record["device"],
-            record["dtype"],
-            duration(record["seconds"]),
-            f"commit {record['commit']}",
-            record["date"],
-            *(f"{name} {record[name]}" for name in ("profile", "scale") if record[name]),
-            *([_verified(json.loads(record["verified"]))] if record["verified"] else []),
+            *dict.fromkeys(map(_origin, self.records)),
+            *([f"{lost} not archived" if len(self.records) > 1 else "not archived"] if lost else []),
+            _words(each("device")),
+            _words(each("dtype")),
+            duration(sum(record["seconds"] for record in self.records)),
+            f"commit {_words(each('commit'))}",
+            " to ".join(dict.fromkeys([dates[0], dates[-1]])),
+            *(f"{name} {', '.join(each(name))}" for name in ("profile", "scale") if each(name)),
+            *(_verified(json.loads(again)) for again in each("verified")),
         ]
         return " · ".join(parts)
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
+        number = len(self.records)
+        of, kept = (f" of {number} results", list(self.records)) if number > 1 else ("", self.records[0])
         text = str(self)
-        return {"text/plain": text.replace("**", ""), "text/markdown": f"Provenance: {text}", MIME: self.record}
+        return {"text/plain": text.replace("**", ""), "text/markdown": f"Provenance{of}: {text}", MIME: kept}
 
 
-def provenance(dataset: "xr.Dataset") -> Provenance:
-    """The provenance of a dataset that came from `fetch_or_compute`.
+def provenance(dataset: "xr.Dataset", *others: "xr.Dataset") -> Provenance:
+    """The provenance of datasets that came from `fetch_or_compute` or from sweeps.
 
     Raises:
-        ValueError: it did not, or an operation has dropped its attributes.
+        ValueError: one did not, or an operation has dropped its attributes.
     """
+    return Provenance(tuple(map(_record, (dataset, *others))))
+
+
+def _record(dataset: "xr.Dataset") -> dict[str, Any]:
     if missing := {"origin", "stale", "path", "sources"} - set(dataset.attrs):
         raise ValueError(f"this dataset lacks {sorted(missing)}: only one from the archive has a provenance")
     record = decoded(dataset.attrs)
@@ -58,7 +67,20 @@ def provenance(dataset: "xr.Dataset") -> Provenance:
              "seconds", "commit", "date")  # fmt: skip
     extra = {name: str(record.get(name, "")) for name in ("scale", "verified")}
     extra["profile"] = os.environ.get("DYNLOSS_PROFILE", "")
-    return Provenance({name: record[name] for name in names} | extra)
+    return {name: record[name] for name in names} | extra
+
+
+def _origin(record: Mapping[str, Any]) -> str:
+    stale = f"**STALE** ({record['stale']} changed since)" if record["stale"] else "fresh"
+    return "computed in this run" if record["origin"] == "computed" else f"read from the archive, {stale}"
+
+
+def _words(lists: list[str]) -> str:
+    """
+    >>> _words(["a, b", "b, c"])
+    'a, b, c'
+    """
+    return ", ".join(dict.fromkeys(each for words in lists for each in words.split(", ")))
 
 
 def _verified(again: Mapping[str, Any]) -> str:

@@ -2,13 +2,18 @@
 
 import base64
 import io
+import json
 import re
+from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+import xarray as xr
 
+from dynloss import archive
 from dynloss.figures.interactive import MIME, curves
-from dynloss.runner import page, print_size
+from dynloss.runner import gallery, page, print_size
 
 
 @pytest.fixture
@@ -56,3 +61,39 @@ def test_data_to_explore_stand_under_the_picture(pdf, tmp_path):
     assert explore["source"].startswith("```{raw} html\n<details") and " hidden>" in explore["source"]
     assert "fig-x.pdf" in download["source"] and "6.75 in" in download["source"]
     assert (tmp_path / "fig-x.pdf").read_bytes() == print_size.at_width(pdf)
+
+
+def compute(width, steps):
+    return xr.Dataset({"x": ("step", width * np.arange(steps))})
+
+
+@pytest.fixture
+def computed():
+    return [archive.fetch_or_compute("fig01", compute, {"width": width, "steps": 3}) for width in (5, 20)]
+
+
+def test_several_results_have_one_line_and_a_menu_of_their_data(computed, tmp_path):
+    bundle = archive.provenance(*computed)._repr_mimebundle_()
+    made = page.arranged(json.loads(json.dumps(notebook(bundle))), tmp_path, tmp_path)
+    _, line, menu, _ = made["cells"]
+    assert [*line["outputs"][0]["data"]] == ["text/plain", "text/markdown"]
+    assert line["outputs"][0]["data"]["text/markdown"].startswith("Provenance of 2 results: computed in this run · ")
+    first, *rows, last = menu["source"].splitlines()
+    assert (first, last) == (":::{dropdown} Download: the data of these 2 results", ":::")
+    for row, width, result in zip(rows, (5, 20), computed, strict=True):
+        name = f"fig01-{Path(result.path).stem}"
+        assert row.startswith(f"- width={width}: {{download}}`NetCDF, ")
+        assert f"<data/{name}.nc>" in row and f"<data/{name}.csv.zip>" in row
+        assert (tmp_path / f"{name}.nc").read_bytes() == Path(result.path).read_bytes()
+
+
+def test_the_status_page_has_a_line_with_its_data_for_each_result(computed, tmp_path):
+    records = list(archive.provenance(*computed).records)
+    page.arranged(notebook(archive.provenance(*computed)._repr_mimebundle_()), tmp_path, tmp_path)
+    records[1] = records[1] | {"path": "", "stale": "losses", "origin": "archived"}
+    run = {"seconds": 3.0, "commit": "a1"}
+    entry = gallery.Entry("fig01", "Figure 1", "quick", None, records, run, "now", "")
+    shown = gallery.status([entry], tmp_path, "..", "")
+    first, second = (line for line in shown.splitlines() if line.startswith("- "))
+    assert first.startswith("- `width=5`: computed in this run; ") and "NetCDF" in first and "CSV" in first
+    assert second.startswith("- `width=20`: from the archive, **STALE**: losses") and "NetCDF" not in second

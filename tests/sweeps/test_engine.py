@@ -74,8 +74,9 @@ def test_the_result_has_the_axes_the_seed_and_what_computed_it(whole):
     assert whole.period.attrs == {"long_name": "period T", "units": "steps"}
     assert len(np.unique(whole.loss.sel(amplitude=10.5))) == 9
     shown = archive.provenance(whole)
-    assert shown.record["origin"] == "computed" and "scale 3 seeds" in str(shown)
-    assert shown.record["parameters"]["period"] == [2, 10, 30] and shown.record["parameters"]["steps"] == 50
+    (record,) = shown.records
+    assert record["origin"] == "computed" and "scale 3 seeds" in str(shown)
+    assert record["parameters"]["period"] == [2, 10, 30] and record["parameters"]["steps"] == 50
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 10**9])
@@ -299,7 +300,7 @@ def test_little_time_computes_a_batch_at_a_time_and_says_how_much(counted):
 def test_a_diagram_of_half_the_seeds_says_so(counted):
     found = run(sweep_points.number, chunk=10, minutes=1e-9)
     assert found.scale == "1 of 2 seeds" and found.done.sel(seed=0).all() and not found.done.sel(seed=1).any()
-    assert archive.provenance(found).record["scale"] == "1 of 2 seeds"
+    assert archive.provenance(found).records[0]["scale"] == "1 of 2 seeds"
 
 
 def test_time_that_runs_out_in_the_middle(counted, monkeypatch):

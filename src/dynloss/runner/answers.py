@@ -92,7 +92,8 @@ def answer(figure: Figure, parameters: Mapping[str, Any]) -> tuple[dict[str, Any
         script = Path(folder, f"{figure.stem}.py")  # a file, for `dynloss.fingerprint` reads the functions' source
         script.write_text("\n\n".join(lines), "utf-8")
         names = runpy.run_path(str(script), run_name="__main__")
-    origins = [eval(source, names).record for source in sources[last:] if source.startswith(_ORIGIN)]
+    shown = [eval(source, names) for source in sources[last:] if source.startswith(_ORIGIN)]
+    origins = [record for each in shown for record in each.records]
     devices = dict.fromkeys(device for origin in origins for device in origin["device"].split(", "))
     return names["findings"].record(), ", ".join(devices)
 

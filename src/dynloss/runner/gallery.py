@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,15 +102,21 @@ def status(entries: list[Entry], data: Path, pages: str, source: str) -> str:
     lines = [":::::{grid} 1 1 2 2", ":gutter: 3", ""]
     for each in entries:
         lines += [f"::::{{grid-item-card}} {each.title or each.stem}", ""]
-        lines += [f"- {_result(record)}" for record in each.provenances] or [f"- computed in this run, {each.ended}"]
+        lines += list(_results(each.provenances, data, pages)) or [f"- computed in this run, {each.ended}"]
         ran = f"{duration(each.run['seconds'])}, {each.ended}, commit {each.run['commit']}"
         lines += ["", f"Notebook: profile `{each.profile}`, {ran}", "", ":::{card-footer}"]
         links = [f"[page]({pages}/{each.stem})", *([f"[source]({source}/{each.stem}.py)"] if source else [])]
-        links += [
-            f"{{download}}`{what} <{pages}/data/{name}>`" for name, what in page.downloads(data, each.provenances)
-        ]
         lines += [" · ".join(links), ":::", "::::", ""]
     return "\n".join([*lines, ":::::"])
+
+
+def _results(records: list[dict[str, Any]], data: Path, pages: str) -> Iterator[str]:
+    """Of each result a line: what sets it apart, where it comes from, its data."""
+    for words, record in zip(page.apart(records), records, strict=True):
+        links = page.downloads(data, [record])
+        yield f"- {f'`{words}`: ' if words else ''}{_result(record)}" + (
+            f" ({page.linked(links, f'{pages}/data')})" if links else ""
+        )
 
 
 def _result(record: Mapping[str, Any]) -> str:

@@ -79,6 +79,21 @@ def downloads(folder: Path, records: list[dict[str, Any]]) -> list[tuple[str, st
     return found
 
 
+def apart(records: list[dict[str, Any]]) -> list[str]:
+    """What sets each of several results apart from the others: the plain parameters that not all have alike.
+
+    >>> apart([{"parameters": {"width": 100, "steps": 5}}, {"parameters": {"width": 9, "steps": 5, "stops": False}}])
+    ['width=100', 'width=9, stops=False']
+    """
+    every = [record["parameters"] for record in records]
+
+    def differs(name: str) -> bool:
+        return any(each.get(name) != every[0].get(name) for each in every)
+
+    plain = [{name: value for name, value in each.items() if not isinstance(value, list | dict)} for each in every]
+    return [", ".join(f"{name}={value}" for name, value in each.items() if differs(name)) for each in plain]
+
+
 def _led(cells: list[Cell]) -> list[Cell]:
     """The title, the leading cells, and then the others."""
     lead = [cell for cell in cells if LEAD in _tags(cell)]
@@ -112,14 +127,31 @@ def _downloads(cell: Cell, folder: Path, data: Path) -> Iterator[Cell]:
         path = data / f"{name}.pdf"
         path.write_bytes(print_size.at_width(base64.b64decode(pdf)))
         links.append((path.name, f"this picture as vector graphics, PDF of the paper's width ({print_size.WIDTH} in)"))
-    for record in tables.records_of(cell, PROVENANCE):
-        source = folder / record["path"]
-        if record["path"] and source.exists():
-            _write_data(source, data, _name(record))
-            links += downloads(data, [record])
+    kept = {_name(record): record for record in tables.records_of(cell, PROVENANCE) if record["path"]}
+    kept = {name: record for name, record in kept.items() if (folder / record["path"]).exists()}
+    for name, record in kept.items():
+        _write_data(folder / record["path"], data, name)
+    if len(kept) > 1:
+        yield _markdown(f"{identifier}-download", _menu(list(kept.values()), data))
+    else:
+        links += downloads(data, list(kept.values()))
     if links:
-        text = " · ".join(f"{{download}}`{what} <data/{name}>`" for name, what in links)
-        yield _markdown(f"{identifier}-download", f"Download: {text}")
+        yield _markdown(f"{identifier}-download", f"Download: {linked(links, 'data')}")
+
+
+def _menu(records: list[dict[str, Any]], data: Path) -> str:
+    """The data of several results, to unfold: a line each."""
+    lines = [f":::{{dropdown}} Download: the data of these {len(records)} results"]
+    lines += [
+        f"- {words or record['figure']}: {linked(downloads(data, [record]), 'data')}"
+        for words, record in zip(apart(records), records, strict=True)
+    ]
+    return "\n".join([*lines, ":::"])
+
+
+def linked(links: list[tuple[str, str]], folder: str) -> str:
+    """Downloads, in Markdown."""
+    return " · ".join(f"{{download}}`{what} <{folder}/{name}>`" for name, what in links)
 
 
 def _name(record: Mapping[str, Any]) -> str:

@@ -81,8 +81,9 @@ def sweep_rows(root: Path, figures: Collection[str] = ()) -> Iterator[tuple[str,
 
 
 def records_of(cell: Mapping[str, Any], mime: str) -> list[Any]:
-    """What a cell's outputs hold of one kind."""
-    return [output["data"][mime] for output in cell.get("outputs", []) if mime in output.get("data", {})]
+    """What a cell's outputs hold of one kind; an output may hold several, as a list."""
+    found = [output["data"][mime] for output in cell.get("outputs", []) if mime in output.get("data", {})]
+    return [record for each in found for record in (each if isinstance(each, list) else [each])]
 
 
 def provenance_of(cell: Mapping[str, Any]) -> list[dict[str, Any]]:
