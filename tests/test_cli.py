@@ -105,6 +105,22 @@ def test_a_failure_does_not_stop_the_others(checkout, dynloss, tmp_path):
     assert {path: hashlib.sha256(path.read_bytes()).digest() for path in (checkout / "notebooks").iterdir()} == before
 
 
+def test_no_time_and_an_empty_archive_is_one_line_that_says_what_to_do(tmp_path, monkeypatch, dynloss):
+    point = "def point(x, seed):\n    return {'y': x + seed}"
+    call = "sweeps.run('fig01', point, axes={'x': [1, 2]}, seeds=[0], vectorize=False, minutes=minutes)"
+    sweep = notebook(f"from dynloss import sweeps\n\n{point}\n\n{call}", parameters="minutes: float | None = None")
+    root = small_site.enter(monkeypatch, tmp_path / "checkout", "fig01: {quick: {}}", fig01=sweep)
+    code, out, err = dynloss("run", "fig01", "-p", "minutes", "0")
+    assert (code, out) == (1, "")
+    started, failed, number = err.splitlines()
+    assert "started" in started and number == "dynloss: 1 of 1 notebooks failed"
+    assert failed.startswith("dynloss: fig01 failed after ")
+    assert "holds no point of this sweep" in failed and "give it time: -p minutes 10" in failed
+    assert not (root / "results" / "fig01").exists()
+    assert dynloss("run", "fig01", "-p", "minutes", "none")[0] == 0  # as the line says
+    assert dynloss("run", "fig01", "-p", "minutes", "0")[0] == 0  # now there is something to show
+
+
 def test_no_book_from_a_failed_notebook(checkout, dynloss):
     code, out, err = dynloss("book")
     assert (code, out) == (1, "")

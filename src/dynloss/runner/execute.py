@@ -17,6 +17,9 @@ from dynloss.archive import RESULTS
 from dynloss.provenance import commit, duration
 from dynloss.runner.profiles import Figure
 
+# What to do about an error, for whoever sees its one line at a command line.
+_ADVICE = {"NothingYet": "to compute, give it time: -p minutes 10, or -p minutes none for as long as it takes"}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -150,7 +153,8 @@ def _failure(notebook: Mapping[str, Any]) -> str:
         for output in cell.get("outputs", []):
             if output["output_type"] == "error":
                 said = " ".join(f"{output['ename']}: {output['evalue']}".split())
-                return f"cell {number}: {said}"
+                advice = _ADVICE.get(output["ename"])
+                return f"cell {number}: {said}" + (f" ({advice})" if advice else "")
         if cell["metadata"].get("papermill", {}).get("exception"):
             return f"cell {number}: it failed"
     return ""
