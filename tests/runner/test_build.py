@@ -1,11 +1,15 @@
 """The book is built from what passed the gate, whole or not at all. Sphinx itself runs in one test only."""
 
 import json
+import re
+import shutil
 import subprocess
 from types import SimpleNamespace
 
 import pytest
 
+from dynloss.claims import Findings
+from dynloss.claims.findings import MIME as FINDINGS
 from dynloss.provenance import MIME
 from dynloss.runner import book
 from dynloss.runner.book import BookError
@@ -71,6 +75,27 @@ def test_stage_starts_afresh(site):
     (site / "_build" / "site" / "book").mkdir(parents=True)
     (site / "_build" / "site" / "book" / "gone.md").touch()
     assert not (book.stage(site, load(site), "smoke") / "book" / "gone.md").exists()
+
+
+def test_what_tells_of_all_notebooks_follows_the_book(site):
+    """The gallery, the introduction's table and the status page: as the chapters do, and not as the alphabet."""
+    first = executed_copy(site, "smoke", "fig01_good")
+    notebook = json.loads(first.read_text())
+    found = Findings("fig01_good", "Does x grow?", "It does.", "1 seed").record()
+    notebook["cells"][-1]["outputs"].append({"output_type": "display_data", "metadata": {}, "data": {FINDINGS: found}})
+    for stem in ("fig01_good", "fig02_last", "fig03_none"):
+        executed_copy(site, "smoke", stem).write_text(json.dumps(notebook))
+        if stem != "fig01_good":
+            shutil.copy(site / "notebooks" / "fig01_good.ipynb", site / "notebooks" / f"{stem}.ipynb")
+    profiles = "".join(f"{stem}: {{quick: {{}}, smoke: {{}}}}\n" for stem in ("fig01_good", "fig02_last", "fig03_none"))
+    (site / "notebooks" / "profiles.yml").write_text(profiles)
+    chapters = "  - file: notebooks/fig02_last\n  - file: notebooks/fig01_good\n"
+    (site / "_toc.yml").write_text(f"format: jb-book\nroot: book/introduction\nchapters:\n{chapters}")
+    (site / "book" / "gallery.md").write_text("# Gallery\n\n<!-- gallery -->\n\n<!-- figures -->\n")
+    staged = book.stage(site, load(site), "smoke") / "book"
+    for page, link in (("gallery", ":link: "), ("gallery", r"\]\("), ("status", r"\[page\]\(")):
+        order = re.findall(rf"{link}\.\./notebooks/(\w+)", (staged / f"{page}.md").read_text())
+        assert order == ["fig02_last", "fig01_good", "fig03_none"]
 
 
 def test_the_playground_comes_with_a_page_that_asks_for_it(site):

@@ -66,7 +66,7 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         shutil.copy(root / name, site)
     shutil.copytree(root / "book", site / "book", ignore=shutil.ignore_patterns("__pycache__", ".*"))
     data, images = site / "notebooks" / "data", site / "book" / "images" / "gallery"
-    entries = []
+    entries, figures = [], _in_order(root, figures)
     for figure in figures.values():
         executed = tables.executed_copy(root, profile, figure.stem)
         made = page.arranged(json.loads(executed.read_text("utf-8")), figure.path.parent, data)
@@ -83,6 +83,13 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     _draw(site / "book")
     _play(site / "book")
     return site
+
+
+def _in_order(root: Path, figures: Mapping[str, Figure]) -> dict[str, Figure]:
+    """As the book's chapters follow one another; what is no chapter comes last."""
+    chapters = re.findall(r"file: notebooks/(\w+)", (root / "_toc.yml").read_text("utf-8"))
+    place = {stem: number for number, stem in enumerate(chapters)}
+    return dict(sorted(figures.items(), key=lambda named: place.get(named[0], len(place))))
 
 
 def _sources(root: Path) -> str:
