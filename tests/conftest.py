@@ -5,13 +5,11 @@ import signal
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-
 # Here and in what the tests start. Their programs run for less time than they compile, many of them more than once.
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / "_build" / "compiled"))
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).resolve().parents[1] / "_build" / "compiled"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import jax
@@ -21,7 +19,7 @@ from jaxtyping import install_import_hook
 from small_site import dynloss  # noqa: F401
 
 # The physics is checked; what works on files and streams takes whatever behaves like one.
-SOURCES = ROOT / "src" / "dynloss"
+SOURCES = Path(__file__).resolve().parents[1] / "src" / "dynloss"
 UNCHECKED = {"__init__", "__main__", "archive", "cli", "fingerprint", "provenance", "runner", "sweeps"}
 CHECKED = sorted({f"dynloss.{path.stem}" for path in SOURCES.iterdir() if path.suffix in {".py", ""}} - {
     f"dynloss.{name}" for name in UNCHECKED
