@@ -124,7 +124,8 @@ tests = {
     for tune in (False, True)
     for loss in losses
 }
-done = sweeps.in_turn({"tuning": tuning, **tests}, minutes=minutes)
+jobs = {"tuning": tuning, **tests}
+done = sweeps.in_turn(jobs, minutes=minutes, needed=jobs)
 
 # %%
 searched = done.pop("tuning")

@@ -95,7 +95,7 @@ def diagram(width, seeds):
 
 widths = {"narrow": narrow, "wide": wide}
 both = {"narrow": diagram(narrow, narrow_seeds), "wide": diagram(wide, wide_seeds)}
-networks = sweeps.in_turn(both, minutes=minutes)
+networks = sweeps.in_turn(both, minutes=minutes, needed=both)
 
 # %%
 labels = {name: f"{width} units" for name, width in widths.items()}
@@ -118,10 +118,7 @@ figure.plot(means, claimed);
 figure.explore(summaries)
 
 # %% tags=["lead"]
-archive.provenance(networks["narrow"])
-
-# %% tags=["lead"]
-archive.provenance(networks["wide"])
+archive.provenance(*networks.values())
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** *The narrow network* fails with the static loss, the line $A = 1$ at

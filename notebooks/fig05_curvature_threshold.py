@@ -152,10 +152,7 @@ figure.plot(networks, drawn, laws, static, rate=1.0);
 figure.explore(networks, drawn, laws, static, rate=1.0)
 
 # %% tags=["lead"]
-archive.provenance(networks[f"{narrow} units"])
-
-# %% tags=["lead"]
-archive.provenance(networks[f"{wide} units"])
+archive.provenance(*networks.values(), *static.values())
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** *The threshold falls with the learning rate* almost as $1/\eta$, and

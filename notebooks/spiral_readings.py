@@ -106,7 +106,9 @@ every = {
     for way, changed in list(readings.TRAININGS.items())[:ways]
 }
 networks: dict = {name: {} for name in widths}
-for (name, way), result in sweeps.in_turn(every, minutes=minutes).items():
+rule = next(iter(readings.TRAININGS))
+done = sweeps.in_turn(every, minutes=minutes, needed=[(name, rule) for name in widths])
+for (name, way), result in done.items():
     networks[name][way] = readings.named(result)
 
 # %% tags=["lead"]

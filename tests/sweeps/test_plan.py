@@ -87,3 +87,9 @@ def test_sweeps_in_turn_without_any_point(sweep, monkeypatch):
     job = functools.partial(sweep, axes={"x": [1.0]}, seeds=range(1))
     with pytest.raises(sweeps.SweepError, match="holds no point"):
         sweeps.in_turn({"one": job, "two": job}, minutes=0)
+    there = functools.partial(sweep, axes={"x": [2.0]}, seeds=range(1))
+    there()
+    jobs = {"there": there, "missing": job}
+    assert list(sweeps.in_turn(jobs, minutes=0)) == ["there"] == list(sweeps.in_turn(jobs, minutes=0, needed=["there"]))
+    with pytest.raises(sweeps.SweepError, match="holds no point"):
+        sweeps.in_turn(jobs, minutes=0, needed=jobs)

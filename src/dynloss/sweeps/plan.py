@@ -1,7 +1,7 @@
 """A sweep in stages: on one store, each with more points or more seeds than the last, as far as the time allows."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -54,7 +54,7 @@ def run_plan(
 
 
 def in_turn(
-    sweeps: Mapping[Any, Callable[..., xr.Dataset]], *, minutes: float | None = None
+    sweeps: Mapping[Any, Callable[..., xr.Dataset]], *, minutes: float | None = None, needed: Iterable[Any] = ()
 ) -> dict[Any, xr.Dataset]:
     """Compute what is missing of one sweep after the other, all of them in so many minutes together.
 
@@ -62,15 +62,16 @@ def in_turn(
         sweeps: {name: ``sweeps.run`` with all but its minutes, by ``functools.partial``}, in the order of computing.
         minutes: for all together. One that comes too late is only read, or, if nothing of it is there, computes its
             first batch. 0 computes nothing, ``None`` has no limit.
+        needed: the names of those without which there is nothing to show; by default one of them is enough.
 
     Returns:
         {name: the sweep}, without those of which nothing is there yet.
 
     Raises:
-        SweepError, archive.NotArchived, deadline.OutOfTime: none of them has anything; and all that ``sweeps.run``
-            raises.
+        SweepError, archive.NotArchived, deadline.OutOfTime: none of them has anything, or not all that are needed;
+            and all that ``sweeps.run`` raises.
     """
-    began, found, reason = time.monotonic(), {}, None
+    began, found, missing = time.monotonic(), {}, {}
     for name, sweep in sweeps.items():
         left = None if minutes is None else max(0.0, minutes - (time.monotonic() - began) / 60)
         for time_given in [left, _ONE_BATCH] if minutes and left == 0 else [left]:
@@ -78,9 +79,10 @@ def in_turn(
                 found[name] = sweep(minutes=time_given)
                 break
             except (NothingYet, archive.NotArchivedAtAll, deadline.OutOfTime) as error:
-                reason = error
-    if reason and not found:
-        raise reason
+                missing[name] = error
+    for name in needed if found else sweeps:
+        if name not in found:
+            raise missing[name]
     return found
 
 
