@@ -63,6 +63,17 @@ def parsed(site):
 
 
 @pytest.fixture(scope="session")
+def identifiers(parsed):
+    """A function from a page's name to what can be linked to on it."""
+
+    @functools.cache
+    def find(name: str) -> set[str]:
+        return {tag["id"] for tag in parsed(name).find_all(id=True)}
+
+    return find
+
+
+@pytest.fixture(scope="session")
 def address(site) -> Iterator[str]:
     """Where the book is served, on this machine only."""
     with browsing.serving(site) as where:

@@ -11,6 +11,7 @@ WIDE_CODE = """() => {
   return [...document.querySelectorAll("article div.highlight pre")]
     .filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 120));
 }"""
+SETTLED = """() => Promise.all(document.getAnimations().map(each => each.finished))"""  # colours fade over
 FOCUSED = """() => `${document.activeElement.tagName} ${document.activeElement.textContent.trim().slice(0, 40)}`"""
 
 RENDERED = """async () => { if (window.MathJax) { await MathJax.startup.promise; } }"""
@@ -102,6 +103,7 @@ def shown_in(tab, scheme) -> None:
     """By day or by night, as the system says."""
     tab.emulate_media(color_scheme=scheme)
     tab.wait_for_function(THEME, arg=scheme)
+    tab.evaluate(SETTLED)
 
 
 def code_is_folded(tab) -> None:

@@ -24,7 +24,7 @@ def test_first_page_leads_to_the_introduction(parsed, site):
     assert (site / target).exists() and target == "book/introduction.html"
 
 
-def test_internal_targets_exist(page, parsed, site):
+def test_internal_targets_exist(page, parsed, identifiers, site):
     missing = []
     for tag in parsed(page).find_all(["a", "img", "script", "link"]):
         target = tag.get("href") or tag.get("src") or ""
@@ -36,7 +36,7 @@ def test_internal_targets_exist(page, parsed, site):
             missing.append(target)
         elif url.fragment and path.suffix == ".html":
             name = path.relative_to(site.resolve()).with_suffix("").as_posix() if url.path else page
-            if not parsed(name).find(id=unquote(url.fragment)):
+            if unquote(url.fragment) not in identifiers(name):
                 missing.append(target)
     assert not missing
 

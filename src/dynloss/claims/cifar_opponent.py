@@ -43,9 +43,9 @@ def judge(found: Mapping[str, xr.DataArray], tuned: Mapping[str, Mapping[str, fl
         tuned: {STATIC, OSCILLATING: peak rate and weight decay that were chosen}.
         scale: of the experiment, in words.
     """
-    words = [f"{interval(gain, signed=True)} over the {name} loss" for name, gain in gains(found).items()]
+    words = [f"{interval(gain, signed=True)} beside the {name} loss" for name, gain in gains(found).items()]
     chosen = ", ".join(f"{name}: {_settings(settings)}" for name, settings in tuned.items())
-    summary = f"The oscillating loss leads by {'; '.join(words)}." if words else "Not computed yet."
+    summary = f"Oscillations change the test accuracy by {'; '.join(words)}." if words else "Not computed yet."
     question = "Is the gain more than missing regularisation?"
     return Findings("cifar_opponent", question, summary, f"{scale}; tuned: {chosen}")
 
