@@ -11,7 +11,7 @@ WIDE_CODE = """() => {
   return [...document.querySelectorAll("article div.highlight pre")]
     .filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 120));
 }"""
-SETTLED = """() => Promise.all(document.getAnimations().map(each => each.finished))"""  # colours fade over
+AT_ONCE = "* { transition: none !important; }"  # else colours fade over from day to night
 FOCUSED = """() => `${document.activeElement.tagName} ${document.activeElement.textContent.trim().slice(0, 40)}`"""
 
 RENDERED = """async () => { if (window.MathJax) { await MathJax.startup.promise; } }"""
@@ -79,6 +79,7 @@ def test_page_is_sound(page, chromium, address):
         complaints, requests = heard(tab)
         tab.goto(f"{address}/{page}.html", wait_until="load")
         tab.evaluate(RENDERED)
+        tab.add_style_tag(content=AT_ONCE)
         assert not tab.evaluate(BROKEN)
         assert not tab.evaluate(UNRENDERED)
         for scheme in SCHEMES:
@@ -103,7 +104,6 @@ def shown_in(tab, scheme) -> None:
     """By day or by night, as the system says."""
     tab.emulate_media(color_scheme=scheme)
     tab.wait_for_function(THEME, arg=scheme)
-    tab.evaluate(SETTLED)
 
 
 def code_is_folded(tab) -> None:
