@@ -1,8 +1,9 @@
 """Milliseconds until headless Chromium first paints each page of the built book, beside an empty page.
 
-Every page is opened in a fresh window, so nothing is cached, and served by this machine; the pages take turns.
+Every page is opened in a fresh window, so nothing is cached, and served by this machine; the pages take turns. Exits
+with 1 if one takes longer than the bound.
 
-    make book && python benchmarks/first_paint.py [--rounds 3]
+    make book && python benchmarks/first_paint.py [--rounds 3] [--bound 2000]
 """
 
 import argparse
@@ -10,8 +11,6 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
-
-import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -43,16 +42,15 @@ def main():
     """Print the slowest pages, the median and the empty page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="visits of every page")
-    rounds = parser.parse_args().rounds
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
-    names = [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    parser.add_argument("--bound", type=float, default=2000, help="milliseconds, of a page's median")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         (Path(folder) / "index.html").write_text(EMPTY)
         browser = browsing.launched(playwright.chromium)
         with browsing.serving(ROOT / "_build" / "html") as book, browsing.serving(Path(folder)) as other:
-            urls = {"(an empty page)": f"{other}/"} | {name: f"{book}/{name}.html" for name in names}
+            urls = {"(an empty page)": f"{other}/"} | {name: f"{book}/{name}.html" for name in browsing.chapters()}
             times = {name: [] for name in urls}
-            for _ in range(rounds):
+            for _ in range(given.rounds):
                 for name, url in urls.items():
                     times[name].append(painted(browser, url))
         browser.close()
@@ -62,6 +60,8 @@ def main():
         print(f"{name}: {medians[name]:.0f} ms, at most {max(times[name]):.0f} ms")
     middle = statistics.median(medians.values())
     print(f"{len(medians)} pages, median {middle:.0f} ms: {middle / empty:.1f} times an empty page ({empty:.0f} ms)")
+    if slow := [name for name, each in medians.items() if each > given.bound]:
+        sys.exit(f"over {given.bound:g} ms: {', '.join(slow)}")
 
 
 if __name__ == "__main__":

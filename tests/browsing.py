@@ -1,4 +1,4 @@
-"""A headless Chromium, and a server for this machine only: for the tests of pages and the benchmark of one."""
+"""A headless Chromium, a server for this machine only, and the book's pages: for their tests and benchmarks."""
 
 import functools
 import os
@@ -11,11 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync"
 )
+
+
+def chapters() -> list[str]:
+    """The pages of _toc.yml, without suffix, the root first."""
+    toc = yaml.safe_load((Path(__file__).resolve().parents[1] / "_toc.yml").read_text(encoding="utf-8"))
+    return [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
 
 
 class _Quiet(SimpleHTTPRequestHandler):

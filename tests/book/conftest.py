@@ -7,18 +7,12 @@ from pathlib import Path
 
 import browsing
 import pytest
-import yaml
+from browsing import chapters
 from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("DYNLOSS_SITE", ROOT / "_build" / "html"))
 MADE_BY_SPHINX = ["genindex", "py-modindex", "search"]
-
-
-def chapters() -> list[str]:
-    """The pages of _toc.yml, without suffix, the root first."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    return [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -57,7 +57,8 @@ def logged(x, seed, *, log, pause):
 
 
 def on_eight_devices(store):
-    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
+    # Beside the flags of the tests, so that both programs are compiled alike.
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
     assert jax.local_device_count() == 8
     sweeps.run("test", network, axes=AXES, seeds=range(3), constants={"steps": 50}, store=store, progress=False)
 
