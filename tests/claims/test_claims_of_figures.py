@@ -301,7 +301,8 @@ def test_the_opponents_of_figure_1():
     gains = {name: round(float(values.mean()), 3) for name, values in names.gains(arms).items()}
     assert gains == {"static": 0.08, "static, stopped early": 0.03}
     findings = names.judge(arms, {names.STATIC: {"peak_rate": 0.05, "weight_decay": 0.002}}, "small")
-    assert "static, stopped early loss" in findings.summary and findings.claims == ()
+    assert "oscillating: 0.63" in findings.summary and "static, stopped early: +0.03" in findings.summary
+    assert findings.claims == ()
     assert findings.scale == "small; tuned: static: peak rate 0.05, weight decay 0.002"
     assert names.judge({}, {}, "small").summary == "Not computed yet."
 

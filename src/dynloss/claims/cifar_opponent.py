@@ -43,9 +43,18 @@ def judge(found: Mapping[str, xr.DataArray], tuned: Mapping[str, Mapping[str, fl
         tuned: {STATIC, OSCILLATING: peak rate and weight decay that were chosen}.
         scale: of the experiment, in words.
     """
-    words = [f"{interval(gain, signed=True)} beside the {name} loss" for name, gain in gains(found).items()]
+
+    def listed(values: Mapping[str, xr.DataArray], signed: bool = False) -> str:
+        return "; ".join(f"{name}: {interval(each, signed=signed)}" for name, each in values.items())
+
+    ours = {name: values for name, values in found.items() if name in (OSCILLATING, OSCILLATING_TUNED)}
     chosen = ", ".join(f"{name}: {_settings(settings)}" for name, settings in tuned.items())
-    summary = f"Oscillations change the test accuracy by {'; '.join(words)}." if words else "Not computed yet."
+    summary = (
+        f"Test accuracy with oscillations, {listed(ours)}. Its change beside each opponent, "
+        f"{listed(gains(found), signed=True)}."
+        if gains(found)
+        else "Not computed yet."
+    )
     question = "Is the gain more than missing regularisation?"
     return Findings("cifar_opponent", question, summary, f"{scale}; tuned: {chosen}")
 
