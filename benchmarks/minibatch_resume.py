@@ -44,6 +44,7 @@ def train(options, folder: Path, name: str):
         return state
 
     batches.shuffled, batches.advance = starts, moves
+    minibatch.CHECKPOINT_SECONDS = 0.0  # after each epoch, however short
     run = minibatch.train(
         model,
         variables,

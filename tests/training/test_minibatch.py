@@ -275,6 +275,21 @@ class Killed(Exception):
     pass
 
 
+@pytest.fixture(autouse=True)
+def _checkpoints_at_every_epoch(monkeypatch):
+    monkeypatch.setattr(minibatch, "CHECKPOINT_SECONDS", 0.0)
+
+
+def test_epochs_that_pass_fast_share_a_checkpoint(monkeypatch, tmp_path, whole):
+    saved = []
+    monkeypatch.setattr(checkpoints, "save", lambda *args: saved.append(args[2]))
+    now = iter(range(100))  # a second an epoch: the clock is read once at the start, at each epoch, at each checkpoint
+    monkeypatch.setattr(minibatch.time, "monotonic", lambda: float(next(now)))
+    monkeypatch.setattr(minibatch, "CHECKPOINT_SECONDS", 2.0)
+    assert_same(run(checkpoint=tmp_path / "run.npz"), whole)
+    assert saved == [2, 4]
+
+
 def killed(monkeypatch, path, after, **arguments):
     """A run that ends once its checkpoint has been written ``after`` times."""
     save, written = checkpoints.save, []
@@ -319,7 +334,7 @@ def child(path: str) -> None:
             print("saved", flush=True)
             time.sleep(600)
 
-    checkpoints.save = save_and_hang
+    checkpoints.save, minibatch.CHECKPOINT_SECONDS = save_and_hang, 0.0
     run(checkpoint=path)
 
 

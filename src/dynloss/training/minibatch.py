@@ -18,6 +18,7 @@ For the wide residual network: ``learning_rate=optax.cosine_decay_schedule(0.1, 
 """
 
 import itertools
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -40,6 +41,9 @@ from dynloss.training.batches import steps_per_epoch as steps_per_epoch
 # Gradient -> direction; the step is -η times it. With a learning rate these are ``optax.sgd``.
 NESTEROV = optax.trace(decay=0.9, nesterov=True)
 MOMENTUM = optax.trace(decay=0.9)
+
+# Of training at least, between two checkpoints: a small network on a GPU takes longer to write one than for an epoch.
+CHECKPOINT_SECONDS = 2.0
 
 
 class Run(NamedTuple):
@@ -132,7 +136,7 @@ def train(
             with the same numbers to the last bit on a processor (on a GPU, where XLA is told to be deterministic).
             It knows the seed, the tables and the variables at the start, and starts again where they differ; model
             and data must be the same.
-        checkpoint_every: epochs between two checkpoints.
+        checkpoint_every: epochs between two checkpoints; more where they pass within ``CHECKPOINT_SECONDS``.
 
     Returns:
         The final variables, and over ``epoch``, the completed passes from 0, the untrained network, on:
@@ -177,15 +181,18 @@ def train(
         evaluate(state.variables)
     key = jax.random.key(np.uint32(seed))
     calls = batches.calls(steps, batches.fits_a_loop(model, variables, on_device[""][0][:batch_size]))
+    saved = time.monotonic()
     with full_batch.progress_bar(progress, epochs * steps, first * steps) as bar:
         for epoch in range(first, epochs):
             state = _one_epoch(parts, state, on_device[""], key, epoch, tables, batch_size, calls, bar)
             if (done := epoch + 1) % evaluate_every == 0 or done == epochs:
                 evaluate(state.variables)
                 bar.set_postfix({name: f"{values[-1]:.3f}" for name, values in records.items() if "accuracy" in name})
-            if path is not None and done % checkpoint_every == 0 and done < epochs:
+            due = done % checkpoint_every == 0 and time.monotonic() - saved >= CHECKPOINT_SECONDS
+            if path is not None and due and done < epochs:
                 checkpoints.save(path, run, done, state, records)
                 deadline.check()
+                saved = time.monotonic()
 
     trajectory = _as_dataset(records, epochs, evaluate_every, steps)
     if path is not None:
