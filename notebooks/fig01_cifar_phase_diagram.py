@@ -68,7 +68,7 @@ import functools
 
 from dynloss import archive, claims, schedules, sweeps
 from dynloss.experiments import photographs
-from dynloss.experiments.plane import axis, staged
+from dynloss.experiments.plane import axis, elsewhere, grown_from, staged
 from dynloss.figures import phase_diagram as figure
 from dynloss.training import minibatch
 
@@ -124,23 +124,8 @@ point = {"period": float(period), "amplitude": amplitude}
 claimed = figure.Region(  # in the proportions that the paper's has to its best point
     longest=2.5 * period, weakest=0.5 * amplitude, strongest=1.4 * amplitude
 )
-best, several = {"period": [point["period"]]}, max(first_seeds, seeds)
-oscillating = axes | {"amplitude": axes["amplitude"][1:]}
-first = best | {"amplitude": [1.0, amplitude]}
-parts = {
-    "the corners of the region": claimed.corners_of(axes),
-    "along the period": oscillating | {"amplitude": [amplitude]},
-    "along the amplitude": oscillating | best,
-    "the region": claimed.part_of(axes),
-    "the whole diagram": oscillating,
-}
-plan = [
-    sweeps.Stage("the static loss and one point", first, range(first_seeds)),
-    sweeps.Stage("the same, more seeds", first, range(several)),
-    *(sweeps.Stage(name, part, range(first_seeds)) for name, part in parts.items()),
-    *(sweeps.Stage(f"{name}, more seeds", parts[name], range(several))
-      for name in ("the region", "the whole diagram")),
-]  # fmt: skip
+corners, region = claimed.corners_of(axes), claimed.part_of(axes)
+plan = grown_from(point, corners, region, axes, first_seeds, seeds)
 plane, progress = staged(sweep, plan, stages, minutes=minutes, fresh=fresh)
 progress
 
@@ -149,16 +134,25 @@ final = plane.isel(epoch=-1)
 accuracies = {
     name: sweeps.summary(final[name]) for name in ("accuracy", "validation_accuracy")
 }
+label, figure_1 = f"{channels} channels, {training_images} images", claims.cifar_phase_diagram
+at_point = sweep, figure_1.ARCHIVED, figure_1.POINT, figure_1.SEEDS
+papers = elsewhere(*at_point) if settings != figure_1.ARCHIVED else None
 
 # %% tags=["lead"]
-findings = claims.cifar_phase_diagram.judge(plane, point, claimed, settings)
+findings = figure_1.judge(plane, point, claimed, settings, papers)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare Figure 1 of the paper: the mean over seeds, (a) on the training and (b) on the validation images, each with its own colours. The bottom row is the static loss, $A = 1$; the dashed frame is the region in which the paper finds the improvement; at a reduced scale, with the proportions that it has to the paper's best point. Blank is what is not computed yet.", "name": "fig-cifar-phase-diagram"}, "image": {"alt": "Two maps over period and amplitude, both logarithmic, of coloured cells with the mean accuracy written in each: training on the left, validation on the right, with a dashed frame at short periods and moderate amplitudes."}}
 figure.plot_cells({name: each.mean for name, each in accuracies.items()}, claimed);
 
+# %% tags=["lead"] mystnb={"figure": {"caption": "Seed by seed: the validation accuracy after training with the static loss and at the point of the paper's largest gain, from the same initial weights. Dots and lines are networks; squares, from three seeds on, their mean with its 95 % confidence interval. On the right, as far as there are any, networks at the paper's own scale.", "name": "fig-cifar-phase-diagram-pairs"}, "image": {"alt": "For each scale a panel with two columns of dots, the validation accuracies without and with oscillations, a line from dot to dot for each seed; means with error bars beside them."}}
+pairs = {label: final.validation_accuracy.sel(period=period, amplitude=[1, amplitude])}
+if papers is not None:
+    pairs["the paper's scale"] = papers.validation_accuracy.isel(epoch=-1)
+figure.plot_pairs(pairs);
+
 # %% tags=["lead"]
-archive.provenance(plane)
+archive.provenance(*[plane] + [papers] * (papers is not None))
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** *The bottom row, $A = 1$*, is the static loss: training accuracy
@@ -188,7 +182,6 @@ findings
 # difference holds zero. With one seed there is no interval, and no hatching.
 
 # %%
-label = f"{channels} channels, {training_images} images"
 static = final.validation_accuracy.sel(amplitude=1)
 gains = sweeps.simultaneous(sweeps.paired(final.validation_accuracy, static))
 

@@ -64,6 +64,7 @@ import functools
 
 from dynloss import archive, claims, schedules, sweeps
 from dynloss.experiments import photographs
+from dynloss.experiments.plane import elsewhere
 from dynloss.figures import stopping_oscillations as figure
 from dynloss.training import minibatch
 
@@ -103,7 +104,8 @@ sweep = functools.partial(
 
 # %%
 axes = {"period": [float(period)], "amplitude": [1.0, amplitude]}
-origin = sweep(axes=axes, seeds=range(first_seeds), minutes=minutes, fresh=fresh).origin
+plan = [sweeps.Stage("with and without oscillations", axes, range(first_seeds))]
+origin = sweeps.run_plan(sweep, plan, minutes=minutes, fresh=fresh)
 both = sweep(axes=axes, seeds=range(max(first_seeds, seeds)), minutes=0)  # all there is
 both = both.isel(period=0).assign_attrs(origin=origin)
 both["epoch"] = photographs.evaluated_epochs(epochs, evaluate_every)
@@ -141,6 +143,24 @@ findings
 # static loss is that of the mean curve; since it was chosen for its height, the fall
 # after it looks slightly too large. At a reduced scale this is a miniature, as in
 # Figure 1: it tests the signs of the effects, and not the paper's numbers.
+
+# %% [markdown]
+# ## At the paper's own scale
+#
+# As many networks as there are of the paper's experiment itself: all 50 000 images,
+# 64 channels, 700 epochs. They show what happens; a few decide nothing. Near epoch 300,
+# where the learning rate is largest, training with the static loss may break down; it
+# recovers slowly, and not always to where it was.
+
+# %% mystnb={"figure": {"caption": "The same at the paper's scale, for the networks that are computed so far.", "name": "fig-stopping-oscillations-paper"}, "image": {"alt": "Two panels of accuracy against the epoch at the paper's scale. Lines without oscillations rise fast and may collapse near epoch 300; lines with oscillations rise more slowly and end higher."}}
+figure_1 = claims.cifar_phase_diagram
+at_point = sweep, figure_1.ARCHIVED, figure_1.POINT, figure_1.SEEDS
+papers = elsewhere(*at_point) if settings != figure_1.ARCHIVED else None
+if papers is not None:
+    evaluated = (figure_1.ARCHIVED[name] for name in ("epochs", "evaluate_every"))
+    papers["epoch"] = photographs.evaluated_epochs(*evaluated)
+    runs = {f"$A = {a:g}$": papers.sel(amplitude=a) for a in papers.amplitude.values}
+    figure.plot(runs, figure_1.PAPER["stop_epoch"], stopping.dotted_line(papers));
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?

@@ -1,8 +1,11 @@
 """Each figure's claims, on made-up results that agree with the paper and on some that contradict it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
+import yaml
 
 from dynloss import claims
 from dynloss.claims import Verdict
@@ -35,7 +38,7 @@ def plane(static, oscillating, training=1.0):
 
 
 PAPER = claims.cifar_phase_diagram.PAPER
-POINT = {"period": 100.0, "amplitude": 50.0}
+POINT = claims.cifar_phase_diagram.POINT
 REGION = Region(250, 25, 70)
 
 
@@ -49,6 +52,21 @@ def test_figure_1(static, oscillating, expected):
     reduced = judge(plane(static, oscillating), POINT, REGION, PAPER | {"channels": 16})
     assert verdicts(reduced) == [*expected[:2], SCALE, SCALE, SCALE, SCALE]
     assert "16 channels" in reduced.scale
+
+
+def test_figure_1_tests_the_numbers_at_the_papers_scale_where_there_is_some_of_it():
+    judge, few = claims.cifar_phase_diagram.judge, plane(0.73, 0.79).sel(period=100).sel(amplitude=[1, 50])
+    found = judge(plane(0.4, 0.39), {"period": 100, "amplitude": 50}, REGION, PAPER | {"channels": 16}, few)
+    assert verdicts(found) == [NO, NO, YES, YES, YES, YES]
+    assert "at the paper's scale" in found.claims[-1].here and "at the paper's own scale" in found.summary
+
+
+def test_the_papers_scale_of_figure_1_is_that_of_its_profile():
+    profiles = yaml.safe_load((Path(__file__).parents[2] / "notebooks" / "profiles.yml").read_text("utf-8"))
+    given = profiles["fig01_cifar_phase_diagram"]["paper"]["parameters"] | {"images": "cifar10"}
+    module = claims.cifar_phase_diagram
+    assert {name: given[name] for name in module.ARCHIVED} == module.ARCHIVED
+    assert {name: given[name] for name in POINT} == POINT and given["seeds"] == module.SEEDS
 
 
 def test_figure_1_with_nothing_computed():

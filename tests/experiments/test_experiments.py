@@ -11,8 +11,9 @@ import optax
 import pytest
 import xarray as xr
 
-from dynloss import deadline, losses, schedules, sweeps
+from dynloss import archive, deadline, losses, schedules, sweeps
 from dynloss.experiments import cascades, curvature_threshold, digits, photographs, plane, spiral
+from dynloss.sweeps.store import Store
 from dynloss.training import full_batch
 
 
@@ -86,6 +87,34 @@ def test_a_plane_grows_and_shows_the_static_loss_at_every_period(tmp_path):
     assert plane.staged(sweep, plan, 2).values.attrs["origin"] == "archived"
     with pytest.raises(ValueError, match="stages must be from 0 to 2, got 3"):
         plane.staged(sweep, plan, 3)
+
+
+def test_what_the_archive_has_with_other_settings_is_read_and_never_computed(monkeypatch, tmp_path):
+    sweep = functools.partial(
+        sweeps.run, "plane", accuracy, vectorize=False, progress=False, results=tmp_path,
+        variables={"accuracy": ((), {})},
+    )  # fmt: skip
+    other, point = {"offset": 2.0}, {"period": 4.0, "amplitude": 10.0}
+    assert plane.elsewhere(sweep, other, point, 3) is None
+    sweep(constants=other, axes={"period": [4.0], "amplitude": [1.0]}, seeds=range(3))
+    assert plane.elsewhere(sweep, other, point, 3) is None  # never without the pair
+    sweep(constants=other, axes={"period": [4.0], "amplitude": [1.0, 10.0]}, seeds=[1])
+    found = plane.elsewhere(sweep, other, point, 3)
+    assert found.seed.values.tolist() == [1] and found.amplitude.values.tolist() == [1, 10]
+    expected = [accuracy(4.0, amplitude, 1, offset=2.0)["accuracy"] for amplitude in (1.0, 10.0)]
+    assert found.accuracy.sel(seed=1).values.tolist() == expected
+    monkeypatch.setattr(Store, "stale", lambda self: "its code")
+    with pytest.warns(archive.ArchiveWarning, match="STALE"):
+        assert plane.elsewhere(sweep, other, point, 3) is None
+
+
+def test_a_plan_grows_from_a_point_to_the_whole_diagram():
+    axes = {"period": [2.0, 4.0, 8.0], "amplitude": [1.0, 5.0, 10.0]}
+    region = {"period": [2.0, 4.0], "amplitude": [10.0]}
+    plan = plane.grown_from({"period": 4, "amplitude": 10.0}, region, region, axes, 2, 6)
+    assert plan[0].axes == {"period": [4.0], "amplitude": [1.0, 10.0]} and len(plan[0].seeds) == 2
+    assert [len(stage.seeds) for stage in plan] == [2, 6, 2, 2, 2, 2, 2, 6, 6]
+    assert plan[-1].axes == {"period": [2.0, 4.0, 8.0], "amplitude": [5.0, 10.0]}  # A = 1 has no period
 
 
 @pytest.mark.parametrize("text", ["", "2 x", "0.5 2", "nan"])

@@ -57,6 +57,18 @@ def test_a_diagram_without_contrast_is_drawn(values):
     phase_diagram.plot({"100 units": same}, {"100 units": REGION}).canvas.draw()
 
 
+def test_pairs_join_the_networks_of_a_seed_and_show_means_from_three_seeds_on():
+    values = xr.DataArray(
+        [[0.5, 0.6, 0.7], [0.6, 0.65, 0.9]], dims=("amplitude", "seed"), coords={"amplitude": [1, 50]}
+    )
+    figure = phase_diagram.plot_pairs({"three": values, "two": values.where([True, True, False])})
+    left, right = figure.axes
+    lines = [line.get_ydata().tolist() for line in left.lines if len(line.get_ydata()) == 2][:3]
+    assert lines == [[0.5, 0.6], [0.6, 0.65], [0.7, 0.9]]
+    assert len(left.containers) == 1 and not right.containers
+    assert left.get_title() == "three, 3 seeds" and right.get_title() == "two, 2 seeds"
+
+
 def test_cells_show_each_accuracy_in_its_own_colours_and_leave_gaps_blank(means):
     one = means["100 units"]
     one["validation_accuracy"] = one["validation_accuracy"].where(one["validation_accuracy"] < 0.7)

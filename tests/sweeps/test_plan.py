@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from dynloss import sweeps
+from dynloss import archive, sweeps
 
 PLAN = [
     sweeps.Stage("one", {"x": [1.0]}, range(1)),
@@ -34,6 +34,15 @@ def test_each_stage_computes_what_the_earlier_ones_have_not(sweep, calls):
     assert sorted(calls) == [(x, seed) for x in (1, 2) for seed in range(3)]
     assert sweeps.run_plan(sweep, PLAN) == "archived"
     assert len(calls) == 6
+
+
+def test_of_the_archive_alone_a_plan_is_shown_from_its_first_stage_on(monkeypatch, sweep, calls):
+    plan = [sweeps.Stage("both", {"x": [1.0, 2.0]}, range(2)), PLAN[-1]]
+    sweeps.run_plan(sweep, PLAN[:2])
+    monkeypatch.setenv("DYNLOSS_ARCHIVE_ONLY", "1")
+    with pytest.raises(archive.NotArchived, match="has 2 of the 4 points of 'both'"):
+        sweeps.run_plan(sweep, plan)
+    assert sweeps.run_plan(sweep, PLAN) == "archived" and len(calls) == 2
 
 
 def test_anew_computes_the_first_stage_again(sweep, calls):

@@ -10,6 +10,8 @@ SIGN = "the 95 % interval of the mean over seeds has the sign"
 AS_A_RULE = "in 80 % of the cases: “each” and “always” leave room for one run's accidents"
 EXACT = "exact but for rounding"
 
+WIDE = 3  # tolerances: half an interval that is wider holds nearly any number
+
 
 def within(tolerance: float, why: str) -> str:
     """The tolerance of `number` in words.
@@ -37,6 +39,8 @@ def positive(values: xr.DataArray) -> Verdict:
 def number(values: xr.DataArray, expected: float, tolerance: float, *, testable: bool = True) -> Verdict:
     """Of a number: reproduced where it lies within the tolerance of the interval of the mean.
 
+    Undecided where that interval is so wide (``WIDE``) that being in it says little.
+
     Args:
         values: over ``seed``.
         expected: what the paper says.
@@ -48,8 +52,10 @@ def number(values: xr.DataArray, expected: float, tolerance: float, *, testable:
         return Verdict.NOT_COMPUTED
     if not testable:
         return Verdict.NOT_TESTABLE
-    near = abs(found.mean - expected) <= found.margin.fillna(0) + tolerance
-    return Verdict.REPRODUCED if near else Verdict.NOT_REPRODUCED
+    margin = found.margin.fillna(0)
+    if not abs(found.mean - expected) <= margin + tolerance:
+        return Verdict.NOT_REPRODUCED
+    return Verdict.UNDECIDED if margin > WIDE * tolerance else Verdict.REPRODUCED
 
 
 def at_least(values: xr.DataArray, bound: float, *, testable: bool = True) -> Verdict:

@@ -1,13 +1,15 @@
 """Sweeps over the plane of period T and amplitude A that grow in stages, with the static loss as their bottom row."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pandas as pd
 import xarray as xr
 
+from dynloss import archive, deadline
 from dynloss.sweeps import Stage, progress_of, run_plan
 from dynloss.sweeps.grid import scale
+from dynloss.sweeps.store import NothingYet
 
 
 class Plane(NamedTuple):
@@ -66,3 +68,63 @@ def staged(
     static = everything.sel(period=trained_at, drop=True)
     values = everything.where(everything.amplitude > 1, static)
     return Plane(values.assign_attrs(origin=origin, scale=scale(values)), progress_of(plan, everything))
+
+
+def grown_from(
+    point: Mapping[str, float],
+    corners: Mapping[str, Sequence[float]],
+    region: Mapping[str, Sequence[float]],
+    axes: Mapping[str, Sequence[float]],
+    first_seeds: int,
+    seeds: int,
+) -> list[Stage]:
+    """A plan that begins with one point and the static loss, and ends with the whole diagram.
+
+    Args:
+        point: ``period`` and ``amplitude``.
+        corners, region: where the effect is claimed, the outermost points and all of them.
+        axes: of the diagram, A = 1 the first of its amplitudes.
+        first_seeds, seeds: of the earlier stages, and of those with "more seeds".
+    """
+    at_period, many = {"period": [float(point["period"])]}, range(max(first_seeds, seeds))
+    oscillating = {**axes, "amplitude": axes["amplitude"][1:]}
+    first = at_period | {"amplitude": [1.0, point["amplitude"]]}
+    parts = {
+        "the corners of the region": corners,
+        "along the period": oscillating | {"amplitude": [point["amplitude"]]},
+        "along the amplitude": oscillating | at_period,
+        "the region": region,
+        "the whole diagram": oscillating,
+    }
+    return [
+        Stage("the static loss and one point", first, range(first_seeds)),
+        Stage("the same, more seeds", first, many),
+        *(Stage(name, part, range(first_seeds)) for name, part in parts.items()),
+        *(Stage(f"{name}, more seeds", parts[name], many) for name in ("the region", "the whole diagram")),
+    ]
+
+
+def elsewhere(
+    sweep: Callable[..., xr.Dataset], settings: Mapping[str, Any], point: Mapping[str, float], seeds: int
+) -> xr.Dataset | None:
+    """What the archive has of the static loss and one point with other settings: nothing is computed.
+
+    Args:
+        sweep: ``sweeps.run`` with all but axes, seeds and minutes, by ``functools.partial``.
+        settings: of the run, instead of those of the sweep.
+        point: ``period`` and ``amplitude``.
+        seeds: how many to look for.
+
+    Returns:
+        The sweep over ``amplitude`` (1 and A) and the seeds of which both networks are there; None if there is no such
+        seed, or if other code computed them.
+    """
+    axes = {"period": [point["period"]], "amplitude": [1.0, point["amplitude"]]}
+    try:
+        found = sweep(constants=settings, axes=axes, seeds=range(seeds), minutes=0)
+    except (NothingYet, archive.NotArchived, deadline.OutOfTime):
+        return None
+    there = found.done.isel(period=0).all("amplitude")
+    if found.attrs["stale"] or not there.any():
+        return None
+    return found.isel(period=0, seed=there.values)

@@ -113,6 +113,28 @@ def plot_cells(means: Mapping[str, Any], region: Region):
     return figure
 
 
+def plot_pairs(pairs: Mapping[str, Any]):
+    """Validation accuracies with and without oscillations, a panel for each scale and a line for each seed.
+
+    Args:
+        pairs: {label: values over ``amplitude``, 1 and another, and ``seed``; NaN is left out}. From three seeds on
+            their mean is drawn with its interval; that of two spans everything and says nothing.
+    """
+    with figure_style():
+        figure, axes = plt.subplots(1, len(pairs), figsize=(10, 3.6), squeeze=False)
+        for ax, letter, (label, values) in zip(axes[0], "abcd", pairs.items(), strict=False):
+            values = values.transpose("amplitude", SEED).dropna(SEED)
+            mean, _, number, margin = summary(values)
+            ax.plot([0, 1], values, color=RANKS[0], marker="o", markersize=4, linewidth=0.8, alpha=0.6)
+            if (number > 2).all():
+                ax.errorbar([-0.12, 1.12], mean, margin, fmt="s", color=INK, markersize=6, capsize=4)
+            names = [f"static loss\n$A = {a:g}$" if a == 1 else f"oscillating\n$A = {a:g}$" for a in values.amplitude]
+            ax.set(xticks=[0, 1], xticklabels=names, xlim=(-0.5, 1.5), ylabel="validation accuracy")
+            ax.set_title(f"{label}, {int(number.max())} seed{'s' * int(number.max() != 1)}", loc="center")
+            panel_label(ax, letter)
+    return figure
+
+
 def plot_gain(gains: Mapping[str, Any], margins: Mapping[str, Any], regions: Mapping[str, Region]):
     """What the oscillations gain over A = 1 with the same seeds; hatched where the confidence interval holds zero.
 
@@ -249,11 +271,12 @@ def _cells(figure, ax, values, label, colours, norm=None, empty="fewer than two 
 def _numbers(ax, values):
     """Write each value into its cell, dark on bright ones, and legible where the frame of a region crosses it."""
     middle = (float(values.max()) + float(values.min())) / 2
+    size = "small" if values.sizes["period"] <= _FEW else "xx-small"
     for (row, column), value in np.ndenumerate(values.values):
         if np.isfinite(value):
             place = float(values.period[column]), float(values.amplitude[row])
             colour, halo = (INK, "white") if value > middle else ("white", INK)
-            text = ax.text(*place, f"{value:.3f}", color=colour, ha="center", va="bottom", fontsize="small", zorder=3)
+            text = ax.text(*place, f"{value:.3f}", color=colour, ha="center", va="bottom", fontsize=size, zorder=3)
             text.set_path_effects([withStroke(linewidth=1.2, foreground=halo, alpha=0.5)])
 
 

@@ -40,8 +40,16 @@ def run_plan(
 
     Returns:
         "computed", or "archived" if all was there.
+
+    Raises:
+        archive.NotArchived: only the archive is to be asked (``archive.read_only``), and lacks a part of the first
+            stage, the least that is worth showing; and all that ``sweeps.run`` raises.
     """
     if archive.read_only():
+        for name, axes, seeds in plan[:1]:
+            done = sweep(axes=axes, seeds=seeds, minutes=0).done
+            if not done.all():
+                raise archive.NotArchived(f"the archive has {int(done.sum())} of the {done.size} points of {name!r}")
         return "archived"
     began, origins = time.monotonic(), {"archived"}
     for number, stage in enumerate(plan):
