@@ -1,0 +1,69 @@
+"""What a Python does at its start whose PYTHONPATH names this folder: it lowers for a GPU what it compiles.
+
+`jax.jit` is replaced before anything else is imported, so that each compiled function, whoever asks for it, is also
+lowered for CUDA with the arguments of its first call. Compiled code that holds a call back to Python, or the kernel for
+a processor, is a problem. The environment variable DYNLOSS_LOWERED names a file; each lowering adds a line of JSON.
+"""
+
+import functools
+import json
+import os
+import re
+
+import jax
+
+# Custom calls that XLA's GPU compiler has no target for: Python callbacks, and our kernel for a processor.
+FORBIDDEN = re.compile(r"custom_call[^\n]*(callback|dynloss|numba)", re.I)
+original_jit, default_backend, seen = jax.jit, jax.default_backend, set()
+
+
+def jit(function=None, **options):
+    """As `jax.jit`, but lower for CUDA as well."""
+    if function is None:
+        return functools.partial(jit, **options)
+    compiled = original_jit(function, **options)
+
+    @functools.wraps(function)
+    def call(*arguments, **named):
+        leaves = jax.tree.leaves((arguments, named))
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+            return compiled(*arguments, **named)  # part of a computation that is lowered as a whole
+        shapes = tuple((getattr(leaf, "shape", None), str(getattr(leaf, "dtype", leaf))) for leaf in leaves)
+        if (id(function), shapes) not in seen:
+            seen.add((id(function), shapes))
+            check(function, options, arguments, named)
+        return compiled(*arguments, **named)
+
+    def lower(*arguments, **named):  # ahead of time, as the sweeps do
+        check(function, options, arguments, named)
+        return compiled.lower(*arguments, **named)
+
+    call.lower = lower
+    for name in ("trace", "eval_shape", "clear_cache"):
+        setattr(call, name, getattr(compiled, name))
+    return call
+
+
+def check(function, options, arguments, named):
+    """Lower for CUDA, and look for what must not be there."""
+
+    @functools.wraps(function)
+    def traced_anew(*arguments, **named):  # not to be mistaken for the one that is run here
+        return function(*arguments, **named)
+
+    problems = []
+    # The derivatives of a convolution are chosen when they are traced; a GPU's machine would trace its own.
+    jax.default_backend = lambda: "gpu"
+    try:
+        traced = original_jit(traced_anew, **options).trace(*arguments, **named)
+        text = traced.lower(lowering_platforms=("cuda",)).as_text()
+        problems += [found[0][:200] for found in FORBIDDEN.finditer(text)]
+    except Exception as error:  # a primitive without a rule for CUDA
+        problems.append(f"{type(error).__name__}: {str(error)[:300]}")
+    finally:
+        jax.default_backend = default_backend
+    with open(os.environ["DYNLOSS_LOWERED"], "a") as file:
+        file.write(json.dumps({"name": getattr(function, "__qualname__", repr(function)), "problems": problems}) + "\n")
+
+
+jax.jit = jit
