@@ -143,26 +143,25 @@ papers = elsewhere(*at_point) if settings != figure_1.ARCHIVED else None
 findings = figure_1.judge(plane, point, claimed, settings, papers)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare Figure 1 of the paper: the mean over seeds, (a) on the training and (b) on the validation images, each with its own colours. The bottom row is the static loss, $A = 1$; the dashed frame is the region in which the paper finds the improvement; at a reduced scale, with the proportions that it has to the paper's best point. Blank is what is not computed yet.", "name": "fig-cifar-phase-diagram"}, "image": {"alt": "Two maps over period and amplitude, both logarithmic, of coloured cells with the mean accuracy written in each: training on the left, validation on the right, with a dashed frame at short periods and moderate amplitudes."}}
-figure.plot_cells({name: each.mean for name, each in accuracies.items()}, claimed);
-
-# %% tags=["lead"]
-archive.provenance(*[plane] + [papers] * (papers is not None))
-
 # %% tags=["lead"] mystnb={"figure": {"caption": "Seed by seed: the validation accuracy after training with the static loss and at the point of the paper's largest gain, from the same initial weights. Dots and lines are networks; squares, from three seeds on, their mean with its 95 % confidence interval. On the right, as far as there are any, networks at the paper's own scale.", "name": "fig-cifar-phase-diagram-pairs"}, "image": {"alt": "For each scale a panel with two columns of dots, the validation accuracies without and with oscillations, a line from dot to dot for each seed; means with error bars beside them."}}
 pairs = {label: final.validation_accuracy.sel(period=period, amplitude=[1, amplitude])}
 if papers is not None:
     pairs["the paper's scale"] = papers.validation_accuracy.isel(epoch=-1)
 figure.plot_pairs(pairs);
 
+# %% tags=["lead"]
+archive.provenance(*[plane] + [papers] * (papers is not None))
+
+# %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare Figure 1 of the paper: the mean over seeds, (a) on the training and (b) on the validation images, each with its own colours. The bottom row is the static loss, $A = 1$; the dashed frame is the region in which the paper finds the improvement; at a reduced scale, with the proportions that it has to the paper's best point. Blank is what is not computed yet.", "name": "fig-cifar-phase-diagram"}, "image": {"alt": "Two maps over period and amplitude, both logarithmic, of coloured cells with the mean accuracy written in each: training on the left, validation on the right, with a dashed frame at short periods and moderate amplitudes."}}
+figure.plot_cells({name: each.mean for name, each in accuracies.items()}, claimed);
+
 # %% [markdown] tags=["lead"]
-# **What to look at.** *The bottom row, $A = 1$*, is the static loss: training accuracy
-# near 1, validation accuracy far below. *The dashed frame* is the region that the paper
-# names: does the validation accuracy rise there, although the training accuracy does not?
-# *Above it*, where the loss dwells on one class too long or too strongly, the others are
-# forgotten. *Seed by seed*: does every line rise? At the paper's scale the static loss may
-# break down where the learning rate is largest
-# ([Figure S3](figS3_stopping_oscillations.ipynb)); that is a part of the gain.
+# **What to look at.** *Seed by seed*: does every line rise? At the paper's scale the static
+# loss may break down where the learning rate is largest
+# ([Figure S3](figS3_stopping_oscillations.ipynb)); that is a part of the gain there. *The
+# map*: its bottom row, $A = 1$, is the static loss, with a training accuracy near 1 and a
+# validation accuracy far below. The dashed frame is the region that the paper names. Above
+# it, where the loss dwells on one class too long or too strongly, the others are forgotten.
 
 # %% tags=["lead"]
 findings
