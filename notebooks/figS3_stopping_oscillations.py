@@ -129,9 +129,9 @@ archive.provenance(both)
 # **What to look at.** *The static loss* learns fast: its validation accuracy rises early,
 # and then stays, or falls a little, while the training accuracy goes on to 1. *The
 # oscillating loss* learns more slowly, and unsteadily; its training accuracy stays
-# behind. *The stop*: once the oscillations end, both accuracies rise and settle. Does the
-# end lie above the dotted line, the best validation accuracy that the static loss had in
-# any run at any epoch?
+# behind. *The stop*: once the oscillations end, training settles. Does the validation
+# accuracy rise from there to the end, and does the end lie above the dotted line, the best
+# that the static loss had in any run at any epoch?
 
 # %% tags=["lead"]
 findings

@@ -58,7 +58,10 @@ def test_figure_1_tests_the_numbers_at_the_papers_scale_where_there_is_some_of_i
     judge, few = claims.cifar_phase_diagram.judge, plane(0.73, 0.79).sel(period=100).sel(amplitude=[1, 50])
     found = judge(plane(0.4, 0.39), {"period": 100, "amplitude": 50}, REGION, PAPER | {"channels": 16}, few)
     assert verdicts(found) == [NO, NO, YES, YES, YES, YES]
-    assert "at the paper's scale" in found.claims[-1].here and "at the paper's own scale" in found.summary
+    assert "at the paper's scale" in found.claims[-1].here
+    assert "at the paper's own scale, of which little is computed yet, by +0.060 ± 0.000 (6 seeds)" in found.summary
+    two = judge(plane(0.4, 0.39), {"period": 100, "amplitude": 50}, REGION, PAPER, few.isel(seed=[0, 1]))
+    assert "by +0.060 and +0.060 (2 seeds)" in two.summary
 
 
 def test_the_papers_scale_of_figure_1_is_that_of_its_profile():
@@ -303,6 +306,9 @@ def test_the_scaling_of_figure_1():
         findings = claims.cifar_scaling.judge(ladders, {}, end, "cifar10")
         assert verdicts(findings) == [expected] and "+0.0100 ±" in findings.summary
     assert verdicts(claims.cifar_scaling.judge(ladders, {}, end, "generated")) == [SCALE]
+    assert "says nothing" not in findings.summary
+    small = scaling.ladders({"batch_size": 64}, [150, 300, 600], [250, 500, 1000], [4, 8, 16])
+    assert claims.cifar_scaling.judge(small, {}, end, "cifar10").summary.endswith("this says nothing about it.")
 
 
 def test_the_opponents_of_figure_1():
@@ -323,6 +329,9 @@ def test_the_opponents_of_figure_1():
     assert findings.claims == ()
     assert findings.scale == "small; tuned: static: peak rate 0.05, weight decay 0.002"
     assert names.judge({}, {}, "small").summary == "Not computed yet."
+    chance = arms | {names.OSCILLATING: arms[names.OSCILLATING] * 0 + 0.1}
+    assert names.judge(chance, {}, "small").summary.startswith("Nothing follows at this scale")
+    assert "Nothing follows" not in findings.summary
 
 
 def statements(*, agreeing=True):

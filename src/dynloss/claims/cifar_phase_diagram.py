@@ -95,8 +95,10 @@ def _also(papers: xr.Dataset | None) -> str:
     """What the paper's scale says, as far as there is any of it."""
     if papers is None:
         return ""
-    gain = papers.validation_accuracy.isel(epoch=-1).diff("amplitude")[0]
-    return f"; at the paper's own scale, of which little is computed yet, by {interval(gain, signed=True)}"
+    gains = papers.validation_accuracy.isel(epoch=-1).diff("amplitude")[0]
+    few = " and ".join(f"{gain:+.3f}" for gain in gains.values)  # an interval of two says nothing
+    said = interval(gains, signed=True) if gains.size > 2 else f"{few} ({gains.size} seed{'s' * (gains.size > 1)})"
+    return f"; at the paper's own scale, of which little is computed yet, by {said}"
 
 
 def scale(plane: xr.Dataset, settings: Mapping[str, Any]) -> str:

@@ -39,6 +39,8 @@ def judge(
         if claim.verdict != Verdict.NOT_COMPUTED
         else "Not computed yet."
     )
+    if not near:
+        summary += " So far below the paper's scale this says nothing about it."
     paper = ", ".join(f"{value:,} {name}" for name, value in PAPER.items())
     return Findings(
         "cifar_scaling",

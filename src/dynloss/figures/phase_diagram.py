@@ -271,7 +271,7 @@ def _cells(figure, ax, values, label, colours, norm=None, empty="fewer than two 
 def _numbers(ax, values):
     """Write each value into its cell, dark on bright ones, and legible where the frame of a region crosses it."""
     middle = (float(values.max()) + float(values.min())) / 2
-    size = "small" if values.sizes["period"] <= _FEW else "xx-small"
+    size = "small" if values.sizes["period"] <= _FEW else "x-small"
     for (row, column), value in np.ndenumerate(values.values):
         if np.isfinite(value):
             place = float(values.period[column]), float(values.amplitude[row])
