@@ -136,8 +136,7 @@ accuracies = {
 }
 label = f"{channels} channels, {training_images} images"
 figure_1 = claims.cifar_phase_diagram
-at_point = sweep, figure_1.ARCHIVED, figure_1.POINT, figure_1.SEEDS
-papers = elsewhere(*at_point) if settings != figure_1.ARCHIVED else None
+papers = elsewhere(sweep, figure_1.ARCHIVED, figure_1.POINT, figure_1.SEEDS)
 
 # %% tags=["lead"]
 findings = figure_1.judge(plane, point, claimed, settings, papers)

@@ -154,8 +154,7 @@ findings
 
 # %% tags=["from-archive"] mystnb={"figure": {"caption": "The same at the paper's scale, for the networks that are computed so far.", "name": "fig-stopping-oscillations-paper"}, "image": {"alt": "Two panels of accuracy against the epoch at the paper's scale. Lines without oscillations rise fast and may collapse near epoch 300; lines with oscillations rise more slowly and end higher."}}
 figure_1 = claims.cifar_phase_diagram
-at_point = sweep, figure_1.ARCHIVED, figure_1.POINT, figure_1.SEEDS
-papers = elsewhere(*at_point) if settings != figure_1.ARCHIVED else None
+papers = elsewhere(sweep, figure_1.ARCHIVED, figure_1.POINT, figure_1.SEEDS)
 if papers is not None:
     evaluated = (figure_1.ARCHIVED[name] for name in ("epochs", "evaluate_every"))
     papers["epoch"] = photographs.evaluated_epochs(*evaluated)

@@ -101,6 +101,8 @@ def test_what_the_archive_has_with_other_settings_is_read_and_never_computed(mon
     sweep(constants=other, axes={"period": [4.0], "amplitude": [1.0, 10.0]}, seeds=[1])
     found = plane.elsewhere(sweep, other, point, 3)
     assert found.seed.values.tolist() == [1] and found.amplitude.values.tolist() == [1, 10]
+    same = functools.partial(sweep, constants=other)
+    assert plane.elsewhere(same, other, point, 3) is None
     expected = [accuracy(4.0, amplitude, 1, offset=2.0)["accuracy"] for amplitude in (1.0, 10.0)]
     assert found.accuracy.sel(seed=1).values.tolist() == expected
     monkeypatch.setattr(Store, "stale", lambda self: "its code")

@@ -1,5 +1,6 @@
 """Sweeps over the plane of period T and amplitude A that grow in stages, with the static loss as their bottom row."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -105,20 +106,22 @@ def grown_from(
 
 
 def elsewhere(
-    sweep: Callable[..., xr.Dataset], settings: Mapping[str, Any], point: Mapping[str, float], seeds: int
+    sweep: functools.partial, settings: Mapping[str, Any], point: Mapping[str, float], seeds: int
 ) -> xr.Dataset | None:
     """What the archive has of the static loss and one point with other settings: nothing is computed.
 
     Args:
         sweep: ``sweeps.run`` with all but axes, seeds and minutes, by ``functools.partial``.
-        settings: of the run, instead of those of the sweep.
+        settings: of the run, instead of the constants of the sweep.
         point: ``period`` and ``amplitude``.
         seeds: how many to look for.
 
     Returns:
         The sweep over ``amplitude`` (1 and A) and the seeds of which both networks are there; None if there is no such
-        seed, or if other code computed them.
+        seed, if other code computed them, or if these are the sweep's own settings.
     """
+    if sweep.keywords.get("constants") == settings:
+        return None
     axes = {"period": [point["period"]], "amplitude": [1.0, point["amplitude"]]}
     try:
         found = sweep(constants=settings, axes=axes, seeds=range(seeds), minutes=0)

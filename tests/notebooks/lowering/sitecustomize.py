@@ -9,12 +9,13 @@ import functools
 import json
 import os
 import re
+import threading
 
 import jax
 
 # Custom calls that XLA's GPU compiler has no target for: Python callbacks, and our kernel for a processor.
 FORBIDDEN = re.compile(r"custom_call[^\n]*(callback|dynloss|numba)", re.I)
-original_jit, default_backend, seen = jax.jit, jax.default_backend, set()
+original_jit, seen, one_at_a_time = jax.jit, set(), threading.RLock()
 
 
 def jit(function=None, **options):
@@ -52,16 +53,17 @@ def check(function, options, arguments, named):
         return function(*arguments, **named)
 
     problems = []
-    # The derivatives of a convolution are chosen when they are traced; a GPU's machine would trace its own.
-    jax.default_backend = lambda: "gpu"
-    try:
-        traced = original_jit(traced_anew, **options).trace(*arguments, **named)
-        text = traced.lower(lowering_platforms=("cuda",)).as_text()
-        problems += [found[0][:200] for found in FORBIDDEN.finditer(text)]
-    except Exception as error:  # a primitive without a rule for CUDA
-        problems.append(f"{type(error).__name__}: {str(error)[:300]}")
-    finally:
-        jax.default_backend = default_backend
+    with one_at_a_time:
+        # The derivatives of a convolution are chosen when they are traced; a GPU's machine would trace its own.
+        before, jax.default_backend = jax.default_backend, lambda: "gpu"
+        try:
+            traced = original_jit(traced_anew, **options).trace(*arguments, **named)
+            text = traced.lower(lowering_platforms=("cuda",)).as_text()
+            problems += [found[0][:200] for found in FORBIDDEN.finditer(text)]
+        except Exception as error:  # a primitive without a rule for CUDA
+            problems.append(f"{type(error).__name__}: {str(error)[:300]}")
+        finally:
+            jax.default_backend = before  # "gpu" still, where one is checked while another is traced
     with open(os.environ["DYNLOSS_LOWERED"], "a") as file:
         file.write(json.dumps({"name": getattr(function, "__qualname__", repr(function)), "problems": problems}) + "\n")
 
