@@ -345,6 +345,14 @@ def statements(*, agreeing=True):
     spectrum = np.r_[-0.5, np.zeros(90), 0.1 * np.ones(6), 1.0, 2.0, 3.0]
     ratios = np.array([0.5, -0.5, -1.5])
     chosen, least, along = np.ones(4), np.zeros(4), np.ones(40)
+    # Amid its turn a class is learnt, and the valleys of the others rise.
+    turns = np.full((4, 6, 3), 0.5)
+    turns[:, [0, 2, 4], [0, 1, 2]] = 1.0
+    valley = np.ones((4, 3, 7))
+    valley[:, :, 1::2] = np.where(np.eye(3, dtype=bool), 0.5, 2.0)
+    times = np.arange(100)
+    modes = np.exp(-0.02 * np.array([1.0, 0.5])[:, None] * times)
+    slow = modes
     accuracy = np.array([0.5 + 0.01 * seeds, 0.6 + 0.011 * seeds])
     if not agreeing:
         together = 10 * xr.DataArray(np.arange(60) % 10, dims="weight_step")
@@ -352,6 +360,7 @@ def statements(*, agreeing=True):
         weights["weights"][:, 5, 0] = -1.0
         margins, loss = np.array([[0.5, 0.0, 0.6], [0.0, 0.0, 0.2]]), loss[:, ::-1]
         spectrum, along = np.linspace(1, 2, 100), -along
+        turns, valley, slow = 1 - turns, 1 / valley, modes[::-1]
         ratios, chosen, least, accuracy = ratios[::-1], 0.3 * chosen, least - 0.2 - 0.001 * seeds, accuracy[::-1]
     residual = ratios[:, None] ** np.arange(4)
     return weights.merge(
@@ -363,6 +372,12 @@ def statements(*, agreeing=True):
             "spectrum": ("eigenvalue", spectrum),
             "along": ("step_9", along),
             "static_accuracy": (("rate", "seed"), accuracy),
+            "class_accuracy": (("seed", "half_period", "class"), turns),
+            "valley_loss": (("seed", "valley", "moment"), valley),
+            "valley_curvature": (("seed", "valley", "moment"), valley),
+            "mode_residual": (("mode", "small_step"), slow),
+            "mode_expected": (("mode", "small_step"), modes),
+            "mode_eigenvalue": ("mode", [2.0, 1.0]),
             "residual": (("regime", "kernel_step"), residual),
             "predicted": (("regime", "kernel_step"), residual),
         }
@@ -371,8 +386,11 @@ def statements(*, agreeing=True):
 
 def test_the_statements_of_the_text():
     judge, paper = claims.statements.judge, claims.statements.PAPER
-    never = [Verdict.NOT_COMPUTED] * 4
-    assert verdicts(judge(statements(), paper)) == [YES] * 17 + never
-    assert verdicts(judge(statements(agreeing=False), paper)) == [NO] * 17 + never
+    assert verdicts(judge(statements(), paper)) == [YES] * 20
+    assert verdicts(judge(statements(agreeing=False), paper)) == [NO] * 20
     reduced = verdicts(judge(statements(agreeing=False), paper | {"steps": 100}))
-    assert reduced == [NO] * 11 + [SCALE] * 5 + [NO] + never
+    assert reduced == [NO] * 11 + [SCALE] * 7 + [NO] * 2
+    rising = statements()
+    rising["valley_curvature"] = 1 / rising.valley_curvature  # higher, but not narrower
+    (valleys,) = [claim for claim in judge(rising, paper).claims if claim.statement.startswith("Valleys")]
+    assert valleys.verdict is NO and "in 0.00" in valleys.here

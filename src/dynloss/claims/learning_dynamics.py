@@ -8,12 +8,11 @@ import xarray as xr
 
 from dynloss import dynamics
 from dynloss.claims.findings import Claim, Findings
-from dynloss.claims.verdicts import AS_A_RULE, exists
+from dynloss.claims.verdicts import AS_A_RULE, RULE, exists
 from dynloss.dynamics import Instability
 
 PAPER = {"width": 100, "period": 5000, "amplitude": 70.0, "learning_rate": 1.0, "steps": 70_000}
 ABOUT_TEN = (7, 13)
-MOST = 0.8  # the share of cases from which on something happens as a rule
 NEARLY_PERFECT = 0.95
 ROUGHLY = 0.05  # how far an accuracy that is "roughly constant" may move
 IN_A_ROW = 10  # flips of the sign of a change
@@ -188,7 +187,7 @@ def _alternation(loss: np.ndarray) -> int:
 
 
 def _rule(cases: Sequence[bool]) -> dict[str, Any]:
-    return {"verdict": exists(bool(cases) and float(np.mean(cases)) >= MOST, testable=bool(cases))}
+    return {"verdict": exists(bool(cases) and float(np.mean(cases)) >= RULE, testable=bool(cases))}
 
 
 def _share(cases: Sequence[bool]) -> dict[str, Any]:

@@ -34,9 +34,9 @@ def judge(branches: xr.Dataset, runs: xr.Dataset) -> Findings:
     )
     where = "Section III.B and IV"
     claims = (
-        Claim("The improvement comes in part from the bouncing", where, "in part",
-              f"validation accuracy {interval(bounces, signed=True)} against the same run without", positive(bounces),
-              SIGN),
+        Claim("The improvement comes in part from a learning rate too large for the narrowing valley", where, "in part",
+              f"validation accuracy {interval(bounces, signed=True)} against the same run by steps too small to bounce",
+              positive(bounces), SIGN),
         Claim("Cascades let the network find wider valleys", where, "wider",
               f"λ_max of the static loss is {interval(sharper)} lower than without", positive(sharper), SIGN),
     )  # fmt: skip

@@ -14,11 +14,12 @@ import xarray as xr
 from jax.flatten_util import ravel_pytree
 
 from dynloss import losses, schedules
+from dynloss.checks import check_count
 from dynloss.experiments.spiral import CLASSES, SpiralTask
 from dynloss.models import mlp
 from dynloss.spectral.hessian import hessian_matrix
 from dynloss.spectral.ntk import ntk_matrix
-from dynloss.training import full_batch, recorders
+from dynloss.training import compiled, full_batch, recorders
 
 REGIMES = (0.5, 1.5, 2.5)  # ηλ/N: one in each regime of eq. (14)
 
@@ -137,30 +138,86 @@ def learning_rates(tasks: Sequence[SpiralTask], rates: Sequence[float], duration
     return xr.Dataset({"static_accuracy": (("rate", "seed"), values, about)}, coords={"rate": list(rates)})
 
 
+def turns(tasks: Sequence[SpiralTask], learning_rate: float, period: int, amplitude: float, turns: int) -> xr.Dataset:
+    """What the network can do when each class counts most, and what the others' turns do to a valley it was in.
+
+    ``class_accuracy`` (seed, half_period, class): of each class alone, after each half of ``turns`` periods; entries 0,
+    2, … are the middles, where Γ is largest.
+    ``valley_loss``, ``valley_curvature`` (seed, valley, moment): F and the largest eigenvalue of its Hessian at the
+    parameters of the middle of the last period of each class, ``valley``, which are then *held*, while Γ goes through
+    all classes once more in half periods, the first and the last with Γ = 1.
+    """
+    check_count("turns", turns, at_least=CLASSES)
+    if period % 2:
+        raise ValueError(f"period must be even, so that it has a middle, got {period}")
+    first, half = tasks[0], period // 2
+    inputs, labels = jnp.asarray(first.training.inputs), jnp.asarray(first.training.labels)
+    schedule = schedules.oscillating(period, amplitude, CLASSES)
+    moments = jax.vmap(lambda step: schedule(step, inputs.dtype))(half * jnp.arange(2 * CLASSES + 1))
+    members = jax.nn.one_hot(labels, CLASSES, dtype=inputs.dtype)
+
+    def by_class(params):
+        right = jnp.argmax(first.model.apply(params, inputs), -1) == labels
+        return right.astype(inputs.dtype) @ members / members.sum(0)
+
+    def at_moment(params, gammas):
+        each = losses.cross_entropy(first.model.apply(params, inputs), labels)
+        hessian = hessian_matrix(lambda w: mlp.cross_entropy_gradient(w, inputs, labels, gammas), params)
+        return losses.class_weighted_mean(each, labels, gammas), jnp.linalg.eigvalsh(hessian)[-1]
+
+    def run(start):
+        def one(params, number):
+            params = compiled.descend(params, first.training, schedule, learning_rate, half * number, half)
+            return params, (params, by_class(params))
+
+        _, (path, accuracy) = jax.lax.scan(one, start, jnp.arange(2 * turns))
+        ends = np.arange(turns - CLASSES, turns)
+        middles = jax.tree.map(lambda w: w[2 * ends[np.argsort(ends % CLASSES)]], path)
+        return accuracy, jax.lax.map(lambda w: jax.lax.map(lambda gammas: at_moment(w, gammas), moments), middles)
+
+    accuracy, (loss, curvature) = jax.jit(lambda starts: jax.lax.map(run, starts))(_together(tasks))
+    dims, units = ("seed", "valley", "moment"), {"units": "nats"}
+    return xr.Dataset(
+        {
+            "class_accuracy": (("seed", "half_period", "class"), np.asarray(accuracy),
+                               {"long_name": "training accuracy of a class", "units": "1"}),
+            "valley_loss": (dims, np.asarray(loss), {"long_name": "loss in a valley that is left"} | units),
+            "valley_curvature": (dims, np.asarray(curvature), {"long_name": "λ_max in it", "units": "1"}),
+        },
+        attrs={"turn_period": period},
+    )  # fmt: skip
+
+
+def small_steps(task: SpiralTask, ratio: float, steps: int, modes: int) -> xr.Dataset:
+    """``mode_residual`` (mode, small_step): of the squared error along the first eigenvectors of the NTK, at small η.
+
+    Gradient descent on eq. (8) with ηλ_max/N = ``ratio``, in proportion to the first residual; ``mode_expected`` is
+    eq. (13) with the first kernel, exp(−ηλt/N), and ``mode_eigenvalue`` (mode) its λ, descending.
+    """
+    values, vectors = _kernel_modes(task)
+    values, vectors = values[::-1][:modes], vectors[:, ::-1][:, :modes]
+    measured = np.asarray(_residuals(task, vectors, steps)(ratio * len(task.training.labels) / values[0]))
+    times = np.arange(steps)
+    about = {"long_name": "residual along an eigenvector", "units": "1"}
+    expected = np.exp(-ratio * np.asarray(values / values[0])[:, None] * times)
+    return xr.Dataset(
+        {
+            "mode_residual": (("mode", "small_step"), (measured / measured[0]).T, about),
+            "mode_expected": (("mode", "small_step"), expected, about),
+            "mode_eigenvalue": ("mode", np.asarray(values), {"long_name": "NTK eigenvalue", "units": "1"}),
+        }
+    )
+
+
 def regimes(task: SpiralTask, steps: int) -> xr.Dataset:
     """``residual`` (regime, kernel_step): of the squared error along the top eigenvector of the NTK, at each step.
 
     Gradient descent on eq. (8) with ηλ/N as ``REGIMES`` say, λ and the eigenvector those of the first kernel; in
     proportion to the first residual. ``predicted`` is eq. (14) with that kernel, (1 − ηλ/N)^t.
     """
-    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
-    target, number = jax.nn.one_hot(labels, CLASSES, dtype=inputs.dtype), len(labels)
-    kernel = ntk_matrix(task.model.apply, task.start, inputs).reshape(number * CLASSES, -1)
-    values, vectors = jnp.linalg.eigh(kernel)
-
-    def loss(params):
-        return jnp.mean(losses.squared_error(task.model.apply(params, inputs), labels))
-
-    @jax.jit
-    def path(rate):
-        def step(params, _):
-            residual = (task.model.apply(params, inputs) - target).reshape(-1)
-            after = jax.tree.map(lambda w, g: w - rate * g, params, jax.grad(loss)(params))
-            return after, vectors[:, -1] @ residual
-
-        return jax.lax.scan(step, task.start, length=steps)[1]
-
-    measured = np.stack([path(regime * number / values[-1]) for regime in REGIMES])
+    values, vectors = _kernel_modes(task)
+    path = _residuals(task, vectors[:, -1:], steps)
+    measured = np.stack([path(regime * len(task.training.labels) / values[-1])[:, 0] for regime in REGIMES])
     predicted = (1 - np.array(REGIMES)[:, None]) ** np.arange(steps)
     about = {"long_name": "residual along the top eigenvector", "units": "1"}
     return xr.Dataset(
@@ -170,6 +227,32 @@ def regimes(task: SpiralTask, steps: int) -> xr.Dataset:
         },
         coords={"regime": list(REGIMES)},
     )
+
+
+def _kernel_modes(task: SpiralTask) -> tuple[Any, Any]:
+    """Eigenvalues, ascending, and eigenvectors of the NTK at the start, of all outputs: (P·C,) and (P·C, P·C)."""
+    inputs = jnp.asarray(task.training.inputs)
+    return jnp.linalg.eigh(ntk_matrix(task.model.apply, task.start, inputs).reshape(len(inputs) * CLASSES, -1))
+
+
+def _residuals(task: SpiralTask, vectors: Any, steps: int) -> Any:
+    """Of η: the residual of the squared error along ``vectors`` (P·C, k) before each step, (steps, k); compiled."""
+    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
+    target = jax.nn.one_hot(labels, CLASSES, dtype=inputs.dtype)
+
+    def loss(params):
+        return jnp.mean(losses.squared_error(task.model.apply(params, inputs), labels))
+
+    @jax.jit
+    def path(rate):
+        def step(params, _):
+            residual = (task.model.apply(params, inputs) - target).reshape(-1)
+            after = jax.tree.map(lambda w, g: w - rate * g, params, jax.grad(loss)(params))
+            return after, vectors.T @ residual
+
+        return jax.lax.scan(step, task.start, length=steps)[1]
+
+    return path
 
 
 def _together(tasks: Sequence[SpiralTask]) -> Any:

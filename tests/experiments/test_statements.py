@@ -1,0 +1,71 @@
+"""What the text says: the experiments against plain loops and dense matrices."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dynloss import losses, schedules
+from dynloss.experiments import spiral, statements
+
+PERIOD, AMPLITUDE = 20, 5.0
+
+
+@pytest.fixture
+def tasks(x64):
+    return [spiral.task(6, "float64", seed) for seed in range(2)]
+
+
+def loss(task, params, gammas):
+    logits, labels = task.model.apply(params, jnp.asarray(task.training.inputs)), jnp.asarray(task.training.labels)
+    return losses.class_weighted_mean(losses.cross_entropy(logits, labels), labels, gammas)
+
+
+def test_turns_are_those_of_a_plain_loop(tasks):
+    found = statements.turns(tasks, 0.5, PERIOD, AMPLITUDE, turns=4)
+    assert found.sizes == {"seed": 2, "half_period": 8, "class": 3, "valley": 3, "moment": 7}
+    task, schedule = tasks[1], schedules.oscillating(PERIOD, AMPLITUDE, 3)
+    inputs, labels = jnp.asarray(task.training.inputs), task.training.labels
+    gradient, kept = jax.jit(jax.grad(lambda w, gammas: loss(task, w, gammas))), {}
+    params = task.start
+    for step in range(4 * PERIOD):
+        change = gradient(params, schedule(step, "float64"))
+        params = jax.tree.map(lambda w, g: w - 0.5 * g, params, change)
+        half, rest = divmod(step + 1, PERIOD // 2)
+        if rest == 0:
+            right = np.asarray(task.model.apply(params, inputs)).argmax(1) == labels
+            each = [right[labels == number].mean() for number in range(3)]
+            np.testing.assert_allclose(found.class_accuracy[1, half - 1], each, atol=1e-12)
+            kept[half] = params
+    for valley, half in ((1, 3), (2, 5), (0, 7)):  # the middle of the last period of each class
+        flat, unravel = jax.flatten_util.ravel_pytree(kept[half])
+        for moment in (0, 3):
+            gammas = schedule(moment * PERIOD // 2, "float64")
+            there = found.isel(seed=1, valley=valley, moment=moment)
+            assert float(there.valley_loss) == pytest.approx(float(loss(task, kept[half], gammas)), rel=1e-9)
+            hessian = jax.hessian(lambda w, back=unravel, gammas=gammas: loss(task, back(w), gammas))(flat)
+            assert float(there.valley_curvature) == pytest.approx(np.linalg.eigvalsh(hessian)[-1], rel=1e-6)
+
+
+def test_turns_need_a_middle_and_every_class(tasks):
+    with pytest.raises(ValueError, match="period must be even, so that it has a middle, got 21"):
+        statements.turns(tasks, 0.5, 21, AMPLITUDE, turns=3)
+    with pytest.raises(ValueError, match="turns must be a whole number, at least 3"):
+        statements.turns(tasks, 0.5, PERIOD, AMPLITUDE, turns=2)
+
+
+def test_small_steps_shrink_each_mode_as_its_eigenvalue_says(x64):
+    wide = spiral.task(300, "float64", 0)  # where a single kink weighs little
+    found = statements.small_steps(wide, ratio=1e-3, steps=4, modes=5)
+    values = found.mode_eigenvalue.values
+    assert (np.diff(values) <= 0).all() and found.mode_residual[:, 0].values.tolist() == [1.0] * 5
+    shrunk = 1 - 1e-3 * values / values[0]
+    np.testing.assert_allclose(found.mode_residual[:, 1], shrunk, atol=2e-5)  # η² and the modes' own mixing
+    np.testing.assert_allclose(found.mode_expected[:, 1], shrunk, atol=1e-6)
+
+
+def test_the_regimes_are_those_of_the_first_step(tasks):
+    found = statements.regimes(tasks[0], steps=3)
+    first = found.residual[:, 1].values
+    assert 0 < first[0] < 1 and -1 < first[1] < 0.1 and first[2] < first[1]
+    np.testing.assert_allclose(found.predicted[:, 1], [0.5, -0.5, -1.5])
