@@ -1,17 +1,20 @@
 """What a Python does at its start whose PYTHONPATH names this folder: it lowers for a GPU what it compiles.
 
 `jax.jit` is replaced before anything else is imported, so that each compiled function, whoever asks for it, is also
-lowered for CUDA with the arguments of its first call. Compiled code that holds a call back to Python, or the kernel for
-a processor, is a problem. The environment variable DYNLOSS_LOWERED names a file; each lowering adds a line of JSON.
+lowered for CUDA with the arguments of its first call, and again for arguments of other ranks or types. Compiled code
+that holds a call back to Python, or the kernel for a processor, is a problem. The environment variable DYNLOSS_LOWERED
+names a file; each lowering adds a line of JSON.
 """
 
 import functools
+import inspect
 import json
 import os
 import re
 import threading
 
 import jax
+import numpy as np
 
 # Custom calls that XLA's GPU compiler has no target for: Python callbacks, and our kernel for a processor.
 FORBIDDEN = re.compile(r"custom_call[^\n]*(callback|dynloss|numba)", re.I)
@@ -29,10 +32,8 @@ def jit(function=None, **options):
         leaves = jax.tree.leaves((arguments, named))
         if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return compiled(*arguments, **named)  # part of a computation that is lowered as a whole
-        shapes = tuple((getattr(leaf, "shape", None), str(getattr(leaf, "dtype", leaf))) for leaf in leaves)
-        if (id(function), shapes) not in seen:
-            seen.add((id(function), shapes))
-            check(function, options, arguments, named)
+        kinds = tuple(map(kind, leaves))
+        once(function, kinds, options, arguments, named)
         return compiled(*arguments, **named)
 
     def lower(*arguments, **named):  # ahead of time, as the sweeps do
@@ -43,6 +44,21 @@ def jit(function=None, **options):
     for name in ("trace", "eval_shape", "clear_cache"):
         setattr(call, name, getattr(compiled, name))
     return call
+
+
+def kind(leaf):
+    """An array's rank and type; any other argument but a number by its value."""
+    if isinstance(leaf, (jax.Array, np.ndarray, np.generic)):
+        return leaf.ndim, str(leaf.dtype)
+    return type(leaf).__name__ if type(leaf) in (int, float) else repr(leaf)
+
+
+def once(function, kinds, options, arguments, named):
+    """Check what is new: one function made anew for each network, or given more images, holds the same operations."""
+    code = getattr(inspect.unwrap(function), "__code__", function)
+    if (code, kinds) not in seen:
+        seen.add((code, kinds))
+        check(function, options, arguments, named)
 
 
 def check(function, options, arguments, named):
