@@ -112,7 +112,8 @@ archive.provenance(found)
 # govern the steps, and negative ones, so that training has not ended in a minimum. In (d)
 # the class that counts is learnt within half a period, from the first turn on, and at first
 # at the cost of the others; what is left of it at the period's end grows from turn to turn.
-# In (e) each mode goes at its own pace.
+# In (e) each mode goes at its own pace, and the dashed line leaves the first only where
+# a ten-thousandth of it is left.
 
 # %% tags=["lead"]
 findings

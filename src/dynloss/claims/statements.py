@@ -189,7 +189,8 @@ def _small_steps(found: xr.Dataset) -> Claim:
         "In the limit of small learning rates the data are learnt exponentially, along the largest eigenvalues first",
         "Section III.D, eq. (13)", "exponentially",
         f"{found.sizes['mode']} modes with λ from 1 to {float(share[-1]):.2g} of the largest follow exp(−ηλt/N) within "
-        f"{off:.3f}; in the end {float(left[0]):.0e} is left of the first residual, {float(left[-1]):.2f} of the last",
+        f"{off:.3f}; in the end the first residual is {abs(float(left[0])):.0e} of what it was, the last "
+        f"{float(left[-1]):.2f}",
         exists(off <= FAITHFUL), f"within {FAITHFUL:g} of the exponential at each step",
     )  # fmt: skip
 

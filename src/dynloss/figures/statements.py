@@ -4,6 +4,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label
 
@@ -56,17 +57,19 @@ def _turns(ax: Any, found: Any) -> None:
         ax.plot(times[1::2], row[1::2], "o", color=colour, markersize=4, fillstyle="none")
     ax.set(xlabel="minimisation step", ylabel="training accuracy of a class", ylim=(-0.04, 1.04),
            xlim=(0, number * period))  # fmt: skip
+    ax.xaxis.set_major_locator(MaxNLocator(4))
 
 
 def _modes(ax: Any, found: Any) -> None:
     """The residual along the first eigenvectors, one of each group of equal eigenvalues."""
     share = (found.mode_eigenvalue / found.mode_eigenvalue[0]).values
     first = np.flatnonzero(np.r_[True, np.diff(share) < -SAME])
-    for mode, colour in zip(first, RANKS, strict=False):
+    for mode, colour in zip(first, (*RANKS, CLASSES[4]), strict=False):
         ax.plot(found.mode_residual[mode], color=colour, label=rf"$\lambda/\lambda_{{\max}} = {share[mode]:.2f}$")
         ax.plot(found.mode_expected[mode], "--", color=INK, linewidth=1)
-    ax.set(xlabel="minimisation step", ylabel="residual along an\neigenvector of the NTK", yscale="log")
-    ax.legend(fontsize="small")
+    ax.set(xlabel="minimisation step", ylabel="residual along an\neigenvector of the NTK", yscale="log",
+           ylim=(3e-5, 1.5))  # fmt: skip
+    ax.legend(fontsize="small", loc="lower left")
 
 
 def _regimes(ax: Any, found: Any) -> None:
