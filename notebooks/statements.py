@@ -39,7 +39,7 @@ seeds: int = 4  # initial weights, where several are compared
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
-# Nine small experiments on the spiral, in double precision.
+# Eight small experiments on the spiral, in double precision.
 #
 # 1. The **weights** $\Gamma$ of eqs. (2)-(5) over two cycles, from $A = 1$ to $A = 10^6$.
 # 2. **Minima**: outputs that are right by a growing margin, under the static loss and
@@ -56,11 +56,10 @@ fresh: bool = False  # compute anew although archived
 # 7. **Turns**: the accuracy of each class while the loss of Figure 4 goes through them; and
 #    what a valley comes to while the others have their turn: loss and $\lambda_{\max}$ at
 #    weights held where the last period of each class was half over.
-# 8. **Small steps**: squared error with $\eta\lambda_{\max}/N = 0.02$, the residual along
-#    the first eigenvectors of the neural tangent kernel.
-# 9. The **regimes** of eq. (14): squared error on the wide network, with the learning
-#    rate set so that $\eta\lambda/N$ is 0.5, 1.5 and 2.5 for the largest eigenvalue of the
-#    first kernel; the residual along its eigenvector.
+# 8. The **kernel**: squared error on the wide network, the residual along the first
+#    eigenvectors of the first neural tangent kernel, whose largest eigenvalue is $\lambda$;
+#    with small steps, $\eta\lambda/N = 0.02$, and in the regimes of eq. (14), where
+#    $\eta\lambda/N$ is 0.5, 1.5 and 2.5.
 
 # %%
 import xarray as xr
@@ -75,10 +74,10 @@ spiral.use_precision("float64")
 
 # %% tags=["physics"]
 def measure(*, width, wide, steps, period, turns, seeds):
-    """The nine experiments, as one dataset."""
+    """The eight experiments, as one dataset."""
     narrow = [spiral.task(width, "float64", seed) for seed in range(seeds)]
     broad = spiral.task(wide, "float64", 0)
-    return xr.merge([
+    parts = [
         measured.weights(period=100, amplitudes=[1, 2, 70, 1e6]),
         measured.minima(narrow[0], period=100, amplitude=70),
         measured.one_class(narrow, learning_rate=0.1, steps=1000),
@@ -86,9 +85,9 @@ def measure(*, width, wide, steps, period, turns, seeds):
         measured.along_the_gradient(broad, learning_rate=1, steps=2000, every=9),
         measured.learning_rates(narrow, [1, 0.2], duration=steps),
         measured.turns(narrow, 1, period, amplitude=70, turns=turns),
-        measured.small_steps(broad, ratio=0.02, steps=500, modes=12),
-        measured.regimes(broad, steps=6),
-    ], combine_attrs="no_conflicts").assign_attrs(dtype="float64")  # fmt: skip
+        measured.kernel(broad, modes=12, ratio=0.02, small_steps=500, steps=6),
+    ]
+    return xr.merge(parts, combine_attrs="no_conflicts").assign_attrs(dtype="float64")
 
 
 # %%

@@ -95,15 +95,16 @@ def one_class(tasks: Sequence[SpiralTask], learning_rate: float, steps: int) -> 
 def spectrum(task: SpiralTask, learning_rate: float, steps: int) -> xr.Dataset:
     """``spectrum`` (eigenvalue): all of the static loss's Hessian after training with it, ascending."""
     static = schedules.static(CLASSES)
-    params = jax.jit(lambda start: dataclasses.replace(task, start=start).descend(static, learning_rate, steps))(
-        task.start
-    )
     inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
 
     def gradient(params):
         return mlp.cross_entropy_gradient(params, inputs, labels, static(0, inputs.dtype))
 
-    values = np.asarray(jnp.linalg.eigvalsh(hessian_matrix(gradient, params)))
+    def eigenvalues(start):
+        params = dataclasses.replace(task, start=start).descend(static, learning_rate, steps)
+        return jnp.linalg.eigvalsh(hessian_matrix(gradient, params))
+
+    values = np.asarray(jax.jit(eigenvalues)(task.start))
     return xr.Dataset({"spectrum": ("eigenvalue", values, {"long_name": "Hessian eigenvalue", "units": "1"})})
 
 
@@ -188,51 +189,33 @@ def turns(tasks: Sequence[SpiralTask], learning_rate: float, period: int, amplit
     )  # fmt: skip
 
 
-def small_steps(task: SpiralTask, ratio: float, steps: int, modes: int) -> xr.Dataset:
-    """``mode_residual`` (mode, small_step): of the squared error along the first eigenvectors of the NTK, at small η.
+def kernel(task: SpiralTask, modes: int, ratio: float, small_steps: int, steps: int) -> xr.Dataset:
+    """The squared error along the first eigenvectors of the NTK at the start, at small η and in the regimes.
 
-    Gradient descent on eq. (8) with ηλ_max/N = ``ratio``, in proportion to the first residual; ``mode_expected`` is
-    eq. (13) with the first kernel, exp(−ηλt/N), and ``mode_eigenvalue`` (mode) its λ, descending.
+    Gradient descent on eq. (8); residuals in proportion to the first. At small η, ηλ_max/N = ``ratio``:
+    ``mode_residual`` (mode, small_step), ``mode_expected``, which is eq. (13) with the first kernel, exp(−ηλt/N), and
+    ``mode_eigenvalue`` (mode), its λ, descending. With ηλ_max/N as ``REGIMES`` say: ``residual`` (regime, kernel_step)
+    along the first eigenvector, and ``predicted``, which is eq. (14) with the first kernel, (1 − ηλ/N)^t.
     """
-    values, vectors = _kernel_modes(task)
-    values, vectors = values[::-1][:modes], vectors[:, ::-1][:, :modes]
-    measured = np.asarray(_residuals(task, vectors, steps)(ratio * len(task.training.labels) / values[0]))
-    times = np.arange(steps)
-    about = {"long_name": "residual along an eigenvector", "units": "1"}
-    expected = np.exp(-ratio * np.asarray(values / values[0])[:, None] * times)
-    return xr.Dataset(
-        {
-            "mode_residual": (("mode", "small_step"), (measured / measured[0]).T, about),
-            "mode_expected": (("mode", "small_step"), expected, about),
-            "mode_eigenvalue": ("mode", np.asarray(values), {"long_name": "NTK eigenvalue", "units": "1"}),
-        }
-    )
-
-
-def regimes(task: SpiralTask, steps: int) -> xr.Dataset:
-    """``residual`` (regime, kernel_step): of the squared error along the top eigenvector of the NTK, at each step.
-
-    Gradient descent on eq. (8) with ηλ/N as ``REGIMES`` say, λ and the eigenvector those of the first kernel; in
-    proportion to the first residual. ``predicted`` is eq. (14) with that kernel, (1 − ηλ/N)^t.
-    """
-    values, vectors = _kernel_modes(task)
-    path = _residuals(task, vectors[:, -1:], steps)
-    measured = np.stack([path(regime * len(task.training.labels) / values[-1])[:, 0] for regime in REGIMES])
+    inputs, number = jnp.asarray(task.training.inputs), len(task.training.labels)
+    values, vectors = jnp.linalg.eigh(ntk_matrix(task.model.apply, task.start, inputs).reshape(number * CLASSES, -1))
+    values, vectors = np.asarray(values)[::-1][:modes], vectors[:, ::-1][:, :modes]
+    few, many = (_residuals(task, vectors, count) for count in (steps, small_steps))
+    slow = np.asarray(many(ratio * number / values[0])).T
+    expected = np.exp(-ratio * (values / values[0])[:, None] * np.arange(small_steps))
+    top = np.stack([few(regime * number / values[0])[:, 0] for regime in REGIMES])
     predicted = (1 - np.array(REGIMES)[:, None]) ** np.arange(steps)
-    about = {"long_name": "residual along the top eigenvector", "units": "1"}
+    about = {"long_name": "residual along an eigenvector of the NTK", "units": "1"}
     return xr.Dataset(
         {
-            "residual": (("regime", "kernel_step"), measured / measured[:, :1], about),
+            "mode_residual": (("mode", "small_step"), slow / slow[:, :1], about),
+            "mode_expected": (("mode", "small_step"), expected, about),
+            "mode_eigenvalue": ("mode", values, {"long_name": "NTK eigenvalue", "units": "1"}),
+            "residual": (("regime", "kernel_step"), top / top[:, :1], about),
             "predicted": (("regime", "kernel_step"), predicted, about),
         },
         coords={"regime": list(REGIMES)},
     )
-
-
-def _kernel_modes(task: SpiralTask) -> tuple[Any, Any]:
-    """Eigenvalues, ascending, and eigenvectors of the NTK at the start, of all outputs: (P·C,) and (P·C, P·C)."""
-    inputs = jnp.asarray(task.training.inputs)
-    return jnp.linalg.eigh(ntk_matrix(task.model.apply, task.start, inputs).reshape(len(inputs) * CLASSES, -1))
 
 
 def _residuals(task: SpiralTask, vectors: Any, steps: int) -> Any:
