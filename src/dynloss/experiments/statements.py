@@ -17,7 +17,7 @@ from dynloss import losses, schedules
 from dynloss.checks import check_count
 from dynloss.experiments.spiral import CLASSES, SpiralTask
 from dynloss.models import mlp
-from dynloss.spectral.hessian import hessian_matrix
+from dynloss.spectral.hessian import hessian_eigenvalues, hessian_matrix
 from dynloss.spectral.ntk import ntk_matrix
 from dynloss.training import compiled, full_batch, recorders
 
@@ -163,8 +163,8 @@ def turns(tasks: Sequence[SpiralTask], learning_rate: float, period: int, amplit
 
     def at_moment(params, gammas):
         each = losses.cross_entropy(first.model.apply(params, inputs), labels)
-        hessian = hessian_matrix(lambda w: mlp.cross_entropy_gradient(w, inputs, labels, gammas), params)
-        return losses.class_weighted_mean(each, labels, gammas), jnp.linalg.eigvalsh(hessian)[-1]
+        found = hessian_eigenvalues(lambda w: mlp.cross_entropy_gradient(w, inputs, labels, gammas), params, order=32)
+        return losses.class_weighted_mean(each, labels, gammas), found.eigenvalues[0]
 
     def run(start):
         def one(params, number):
