@@ -59,7 +59,7 @@ def test_what_is_stale_or_damaged_is_passed_over_and_nothing_large_is_computed(c
 
 
 def test_the_largest_that_is_archived_is_shown_and_named(checkout):
-    """Nothing is archived; then the largest is, then it is damaged, then the one below is missing, too."""
+    """Nothing is archived; then more and more is, then the largest is damaged, then the one below is missing, too."""
 
     def shown():
         profile = run_best(checkout)
@@ -70,7 +70,7 @@ def test_the_largest_that_is_archived_is_shown_and_named(checkout):
     assert shown()[0] == "quick"
     for profile in ("reduced", "paper"):
         archived(checkout, profile)
-    assert shown()[0] == "paper"
+        assert shown()[0] == profile
     steps = {json.loads(xr.load_dataset(path, engine="h5netcdf").attrs["parameters"])["steps"]: path
              for path in (checkout / "results").rglob("*.nc")}  # fmt: skip
     damaged = steps[1000].read_bytes()[:500]

@@ -2,7 +2,6 @@ import errno
 import functools
 import hashlib
 import json
-import os
 import random
 import signal
 import subprocess
@@ -21,7 +20,6 @@ from dynloss.sweeps import engine, evaluate
 from dynloss.sweeps.grid import keys
 
 FIFTY = {"steps": 50}
-KILLS = int(os.environ.get("DYNLOSS_TEST_KILLS", "4"))
 
 
 def run(function, **options):
@@ -130,8 +128,7 @@ def test_a_sweep_that_was_interrupted_goes_on_bit_for_bit(whole, counted):
 # Killed
 
 
-def test_killed_many_times_and_resumed_each_time(processes, tmp_path):
-    """DYNLOSS_TEST_KILLS=10 kills it so often."""
+def test_killed_ten_times_and_resumed_each_time(processes, tmp_path):
     store, log, points = tmp_path / "store", tmp_path / "log", 1500
     draw = random.Random(2021)
 
@@ -143,19 +140,19 @@ def test_killed_many_times_and_resumed_each_time(processes, tmp_path):
         return lines
 
     before: set[str] = set()
-    for kill in range(KILLS + 1):
+    for kill in range(11):
         log.unlink(missing_ok=True)
         process = processes.Process(target=sweep_points.batchwise, args=(store, log, points, 0.03))
         process.start()
-        while kill < KILLS and not log.exists():
+        while kill < 10 and not log.exists():
             assert process.is_alive()
             time.sleep(0.005)
-        if kill < KILLS:
+        if kill < 10:
             time.sleep(draw.uniform(0, 0.12))
             process.kill()
         process.join()
-        assert process.exitcode == (-signal.SIGKILL if kill < KILLS else 0)
-        submitted = log.read_text().splitlines()[:-1] if kill < KILLS else log.read_text().splitlines()
+        assert process.exitcode == (-signal.SIGKILL if kill < 10 else 0)
+        submitted = log.read_text().splitlines()[:-1] if kill < 10 else log.read_text().splitlines()
         assert len(set(submitted)) == len(submitted) and before.isdisjoint(submitted)
         there = held()
         assert before <= there  # nothing is lost

@@ -8,7 +8,7 @@ from dynloss.sweeps.statistics import simultaneous, summary
 # Tolerances in words, for the claims that are judged by these functions.
 SIGN = "the 95 % interval of the mean over seeds has the sign"
 RULE = 0.8  # the share of cases from which on something happens as a rule
-AS_A_RULE = "in 80 % of the cases: “each” and “always” leave room for one run's accidents"
+AS_A_RULE = f"in {100 * RULE:g} % of the cases: “each” and “always” leave room for one run's accidents"
 EXACT = "exact but for rounding"
 
 WIDE = 3  # tolerances: half an interval that is wider holds nearly any number

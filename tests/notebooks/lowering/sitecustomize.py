@@ -47,17 +47,25 @@ def jit(function=None, **options):
 
 
 def kind(leaf):
-    """An array's rank and type; any other argument but a number by its value."""
+    """An array's rank and type, a function's code and what it closes over; of anything else but a number the value."""
+    leaf = inspect.unwrap(leaf) if callable(leaf) else leaf
     if isinstance(leaf, (jax.Array, np.ndarray, np.generic)):
         return leaf.ndim, str(leaf.dtype)
+    if isinstance(leaf, functools.partial):
+        return kind(leaf.func), tuple(map(kind, (*leaf.args, *leaf.keywords.values())))
+    if inspect.isfunction(leaf):
+        return leaf.__code__, tuple(kind(cell.cell_contents) for cell in leaf.__closure__ or ())
     return type(leaf).__name__ if type(leaf) in (int, float) else repr(leaf)
 
 
 def once(function, kinds, options, arguments, named):
     """Check what is new: one function made anew for each network, or given more images, holds the same operations."""
-    code = getattr(inspect.unwrap(function), "__code__", function)
-    if (code, kinds) not in seen:
-        seen.add((code, kinds))
+    try:
+        key = kind(function), kinds
+    except (RecursionError, ValueError):  # it closes over itself, or over what is not there yet
+        key = id(function), kinds
+    if key not in seen:
+        seen.add(key)
         check(function, options, arguments, named)
 
 
