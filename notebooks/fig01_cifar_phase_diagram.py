@@ -126,7 +126,7 @@ claimed = figure.Region(  # in the proportions that the paper's has to its best 
 )
 corners, region = claimed.corners_of(axes), claimed.part_of(axes)
 plan = grown_from(point, corners, region, axes, first_seeds, seeds)
-plane, progress = staged(sweep, plan, stages, minutes=minutes, fresh=fresh)
+plane, progress = staged(sweep, plan, stages, minutes=minutes, fresh=fresh, needed=3)
 progress
 
 # %%
@@ -142,7 +142,7 @@ papers = elsewhere(sweep, figure_1.ARCHIVED, figure_1.POINT, figure_1.SEEDS)
 findings = figure_1.judge(plane, point, claimed, settings, papers)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Seed by seed: the validation accuracy after training with the static loss and at the point of the paper's largest gain, from the same initial weights. Dots and lines are networks; squares, from three seeds on, their mean with its 95 % confidence interval. On the right, as far as there are any, networks at the paper's own scale.", "name": "fig-cifar-phase-diagram-pairs"}, "image": {"alt": "For each scale a panel with two columns of dots, the validation accuracies without and with oscillations, a line from dot to dot for each seed; means with error bars beside them."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Seed by seed: the validation accuracy after training with the static loss and at the point of the paper's largest gain, from the same initial weights. Dots and lines are networks, hollow where the other of a seed diverged or is not computed; squares, from three seeds on, their mean with its 95 % confidence interval. On the right, as far as there are any, networks at the paper's own scale.", "name": "fig-cifar-phase-diagram-pairs"}, "image": {"alt": "For each scale a panel with two columns of dots, the validation accuracies without and with oscillations, a line from dot to dot for each seed; means with error bars beside them."}}
 pairs = {label: final.validation_accuracy.sel(period=period, amplitude=[1, amplitude])}
 if papers is not None:
     pairs["the paper's scale"] = papers.validation_accuracy.isel(epoch=-1)
@@ -157,7 +157,9 @@ figure.plot_cells({name: each.mean for name, each in accuracies.items()}, claime
 # %% [markdown] tags=["lead"]
 # **What to look at.** *Seed by seed*: does every line rise? At the paper's scale the static
 # loss may break down where the learning rate is largest
-# ([Figure S3](figS3_stopping_oscillations.ipynb)); that is a part of the gain there. *The
+# ([Figure S3](figS3_stopping_oscillations.ipynb)); that is a part of the gain there. Is
+# the gain more than [missing regularisation](cifar_opponent.ipynb), and does it
+# [grow with the scale](cifar_scaling.ipynb)? *The
 # map*: its bottom row, $A = 1$, is the static loss, with a training accuracy near 1 and a
 # validation accuracy far below. The dashed frame is the region that the paper names. Above
 # it, where the loss dwells on one class too long or too strongly, the others are forgotten.

@@ -62,6 +62,8 @@ fresh: bool = False  # compute anew although archived
 # %%
 import functools
 
+from IPython.display import Markdown, display
+
 from dynloss import archive, claims, schedules, sweeps
 from dynloss.experiments import photographs
 from dynloss.experiments.plane import elsewhere
@@ -150,7 +152,8 @@ findings
 # As many networks as there are of the paper's experiment itself: all 50 000 images,
 # 64 channels, 700 epochs. They show what happens; a few decide nothing. Near epoch 300,
 # where the learning rate is largest, training with the static loss may break down; it
-# recovers slowly, and not always to where it was.
+# recovers slowly, and not always to where it was. A part of what the oscillations gain at
+# the end is that they do not.
 
 # %% tags=["from-archive"] mystnb={"figure": {"caption": "The same at the paper's scale, for the networks that are computed so far.", "name": "fig-stopping-oscillations-paper"}, "image": {"alt": "Two panels of accuracy against the epoch at the paper's scale. Lines without oscillations rise fast and may collapse near epoch 300; lines with oscillations rise more slowly and end higher."}}
 figure_1 = claims.cifar_phase_diagram
@@ -160,6 +163,10 @@ if papers is not None:
     papers["epoch"] = photographs.evaluated_epochs(*evaluated)
     runs = {f"$A = {a:g}$": papers.sel(amplitude=a) for a in papers.amplitude.values}
     figure.plot(runs, figure_1.PAPER["stop_epoch"], stopping.dotted_line(papers));
+
+# %%
+if papers is not None:
+    display(Markdown(stopping.breakdowns(papers)))
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?

@@ -61,7 +61,17 @@ def test_figure_1_tests_the_numbers_at_the_papers_scale_where_there_is_some_of_i
     assert "at the paper's scale" in found.claims[-1].here
     assert "at the paper's own scale, of which little is computed yet, by +0.060 ± 0.000 (6 seeds)" in found.summary
     two = judge(plane(0.4, 0.39), {"period": 100, "amplitude": 50}, REGION, PAPER, few.isel(seed=[0, 1]))
-    assert "by +0.060 and +0.060 (2 seeds)" in two.summary
+    assert "by +0.060 and +0.060 (2 seeds)" in two.summary and "diverged" not in two.summary
+
+
+def test_figure_1_says_how_many_networks_of_the_papers_scale_diverged():
+    judge, few = claims.cifar_phase_diagram.judge, plane(0.73, 0.79).sel(period=100).sel(amplitude=[1, 50])
+    three = few.isel(seed=[0, 1, 2]).assign_coords(seed=[0, 1, 2])
+    three = three.where((three.seed < 2) | (three.amplitude > 1))
+    found = judge(plane(0.4, 0.39), POINT, REGION, PAPER | {"channels": 16}, three)
+    assert "by +0.060 and +0.060 (2 seeds), and 1 static of 3 diverged." in found.summary
+    lost = "a network of 1 of 3 seeds diverged"
+    assert [lost in claim.here for claim in found.claims] == [False, False, True, True, False, True]
 
 
 def test_the_papers_scale_of_figure_1_is_that_of_its_profile():
@@ -233,6 +243,18 @@ def test_figure_s3():
     assert verdicts(judge(contrary, 50.0, 100, PAPER))[:6] == [NO, NO, NO, OPEN, NO, NO]
 
 
+def test_training_that_loses_half_of_its_accuracy_breaks_down():
+    falls, dips, ends = [0.1, 0.8, 0.39, 0.7], [0.1, 0.8, 0.41, 0.7], [0.1, 0.8, np.nan, np.nan]
+    both = xr.Dataset(
+        {"accuracy": (("amplitude", "seed", "epoch"), [[falls, dips, ends], [dips, dips, dips]])},
+        coords={"amplitude": [1.0, 50.0], "epoch": [0, 5, 10, 15]},
+    )
+    assert claims.stopping_oscillations.breakdowns(both).startswith(
+        "Training breaks down with the static loss in 2 of 3 networks, after epoch 5, 5 (1 diverged); "
+        "with $A = 50$ in 0 of 3 networks. "
+    )
+
+
 def test_figure_s4():
     def of(gain):
         mean = np.array([[0.955, 0.955 + gain, 0.955 - gain]])
@@ -325,10 +347,15 @@ def test_the_opponents_of_figure_1():
     gains = {name: round(float(values.mean()), 3) for name, values in names.gains(arms).items()}
     assert gains == {"static": 0.08, "static, stopped early": 0.03}
     findings = names.judge(arms, {names.STATIC: {"peak_rate": 0.05, "weight_decay": 0.002}}, "small")
-    assert "oscillating: 0.63" in findings.summary and "static, stopped early: +0.03" in findings.summary
+    assert "so far, static: +0.08" in findings.summary and "static, stopped early: +0.03" in findings.summary
     assert findings.claims == ()
     assert findings.scale == "small; tuned: static: peak rate 0.05, weight decay 0.002"
     assert names.judge({}, {}, "small").summary == "Not computed yet."
+    for gain, said in ((0.05, "Here it is:"), (-0.05, "Here it is not:"), (0.0, "Here no more is to be seen:")):
+        noise = xr.DataArray([0.001, -0.001] * 3, dims="seed")
+        both = arms | {names.OSCILLATING_TUNED: arms[names.TUNED] + gain + noise}
+        summary = names.judge(both, {}, "small").summary
+        assert summary.startswith(said) and f"gains {gain:+.4f} ±" in summary and "untuned it gains +0.08" in summary
     chance = arms | {names.OSCILLATING: arms[names.OSCILLATING] * 0 + 0.1}
     assert names.judge(chance, {}, "small").summary.startswith("Nothing follows at this scale")
     assert "Nothing follows" not in findings.summary

@@ -69,6 +69,16 @@ def test_pairs_join_the_networks_of_a_seed_and_show_means_from_three_seeds_on():
     assert left.get_title() == "three, 3 seeds" and right.get_title() == "two, 2 seeds"
 
 
+def test_a_network_whose_partner_diverged_is_drawn_hollow_and_does_not_count():
+    values = xr.DataArray(
+        [[0.5, 0.6, np.nan], [0.6, 0.65, 0.9]], dims=("amplitude", "seed"), coords={"amplitude": [1, 50]}
+    )
+    (ax,) = phase_diagram.plot_pairs({"three": values}).axes
+    hollow = [line for line in ax.lines if line.get_markerfacecolor() == "none"]
+    drawn = [value for line in hollow for value in np.asarray(line.get_ydata()) if np.isfinite(value)]
+    assert drawn == [0.9] and not ax.containers and ax.get_title() == "three, 2 seeds"
+
+
 def test_cells_show_each_accuracy_in_its_own_colours_and_leave_gaps_blank(means):
     one = means["100 units"]
     one["validation_accuracy"] = one["validation_accuracy"].where(one["validation_accuracy"] < 0.7)

@@ -43,6 +43,9 @@ def test_of_the_archive_alone_a_plan_is_shown_from_its_first_stage_on(monkeypatc
     with pytest.raises(archive.NotArchived, match="has 2 of the 4 points of 'both'"):
         sweeps.run_plan(sweep, plan)
     assert sweeps.run_plan(sweep, PLAN) == "archived" and len(calls) == 2
+    assert sweeps.run_plan(sweep, PLAN, needed=PLAN[:2]) == "archived"
+    with pytest.raises(archive.NotArchived, match="has 2 of the 6 points of 'more seeds'"):
+        sweeps.run_plan(sweep, PLAN, needed=PLAN)
 
 
 def test_anew_computes_the_first_stage_again(sweep, calls):

@@ -5,7 +5,8 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss.claims.findings import Findings
+from dynloss.claims.findings import Findings, Verdict
+from dynloss.claims.verdicts import positive
 from dynloss.sweeps.statistics import interval
 
 STATIC, EARLY, TUNED, BOTH = "static", "static, stopped early", "static, tuned", "static, tuned, stopped early"
@@ -50,12 +51,19 @@ def judge(found: Mapping[str, xr.DataArray], tuned: Mapping[str, Mapping[str, fl
 
     ours = {name: values for name, values in found.items() if name in (OSCILLATING, OSCILLATING_TUNED)}
     chosen = ", ".join(f"{name}: {_settings(settings)}" for name, settings in tuned.items())
-    summary = (
-        f"Test accuracy with oscillations, {listed(ours)}. Its change beside each opponent, "
-        f"{listed(gains(found), signed=True)}."
-        if gains(found)
-        else "Not computed yet."
-    )
+    gained = gains(found)
+    if TUNED in gained:
+        said = {Verdict.REPRODUCED: "Here it is", Verdict.NOT_REPRODUCED: "Here it is not"}
+        summary = (
+            f"{said.get(positive(gained[TUNED]), 'Here no more is to be seen')}: with learning rate and weight decay "
+            f"tuned for each of the two losses, the oscillating one gains {interval(gained[TUNED], signed=True)} "
+            "in test accuracy over the static one"
+        )
+        summary += f"; untuned it gains {interval(gained[STATIC], signed=True)}." if STATIC in gained else "."
+    elif gained:
+        summary = f"The gain over each opponent so far, {listed(gained, signed=True)}."
+    else:
+        summary = "Not computed yet."
     if any(float(values.mean()) < LEARNED for values in ours.values()):
         summary = f"Nothing follows at this scale: the oscillating networks are too small to learn. {summary}"
     question = "Is the gain more than missing regularisation?"

@@ -62,8 +62,10 @@ def judge(
 
     def of_number(statement: str, values: xr.DataArray, paper: float, signed: bool = False) -> Claim:
         verdict = number(values, paper, NEAR, testable=own or papers is not None)
-        here = interval(values, signed=signed)
-        return Claim(statement, where, f"≈ {paper:g}", here + scaled, verdict, near)
+        here = interval(values, signed=signed) + scaled
+        if papers is not None and (lost := int(values.isnull().sum())):
+            here += f"; a network of {lost} of {values.size} seeds diverged"
+        return Claim(statement, where, f"≈ {paper:g}", here, verdict, near)
 
     claims = (
         Claim(f"Oscillations improve the validation accuracy at {at(point)}", where, "> 0",
@@ -95,9 +97,15 @@ def _also(papers: xr.Dataset | None) -> str:
     """What the paper's scale says, as far as there is any of it."""
     if papers is None:
         return ""
-    gains = papers.validation_accuracy.isel(epoch=-1).diff("amplitude")[0]
+    ends = papers.validation_accuracy.isel(epoch=-1)
+    gains = ends.diff("amplitude")[0].dropna("seed")
     few = " and ".join(f"{gain:+.3f}" for gain in gains.values)  # an interval of two says nothing
     said = interval(gains, signed=True) if gains.size > 2 else f"{few} ({gains.size} seed{'s' * (gains.size > 1)})"
+    lost = {"static": ends.sel(amplitude=1), "oscillating": ends.sel(amplitude=POINT["amplitude"])}
+    counts = {name: int(values.isnull().sum()) for name, values in lost.items()}
+    diverged = " and ".join(f"{count} {name}" for name, count in counts.items() if count)
+    if diverged:
+        said += f", and {diverged} of {ends.sizes['seed']} diverged"
     return f"; at the paper's own scale, of which little is computed yet, by {said}"
 
 

@@ -31,6 +31,31 @@ def dotted_line(both: xr.Dataset) -> float:
     return float(both.validation_accuracy.sel(amplitude=1).max())
 
 
+def breakdowns(both: xr.Dataset) -> str:
+    """In how many networks training breaks down: half of the training accuracy is lost between two evaluations.
+
+    Args:
+        both: ``accuracy`` over amplitude (1 among them), seed and epoch, of networks that are all computed; NaN, where
+            one has diverged, counts too.
+
+    Returns:
+        A sentence in Markdown.
+    """
+    before, after = both.accuracy.isel(epoch=slice(None, -1)), both.accuracy.isel(epoch=slice(1, None))
+    lost = ~(after.assign_coords(epoch=before.epoch) > before / 2)
+    said = []
+    for amplitude, broken in zip(both.amplitude.values, lost.any("epoch").transpose("amplitude", ...), strict=True):
+        first = lost.sel(amplitude=amplitude).idxmax("epoch").where(broken).dropna("seed").values
+        diverged = int(both.accuracy.sel(amplitude=amplitude).isel(epoch=-1).isnull().sum())
+        name = "the static loss" if amplitude == 1 else f"$A = {amplitude:g}$"
+        said.append(
+            f"with {name} in {int(broken.sum())} of {broken.sizes['seed']} networks"
+            + (f", after epoch {', '.join(f'{epoch:g}' for epoch in sorted(first))}" if first.size else "")
+            + (f" ({diverged} diverged)" if diverged else "")
+        )
+    return f"Training breaks down {'; '.join(said)}. *Half of the training accuracy lost between two evaluations.*"
+
+
 def judge(both: xr.Dataset, amplitude: float, stop_epoch: int, settings: Mapping[str, Any]) -> Findings:
     """The claims of Figure S3, as differences in validation accuracy between the same seeds.
 

@@ -48,6 +48,7 @@ def staged(
     *,
     minutes: float | None = None,
     fresh: bool = False,
+    needed: int = 1,
 ) -> Plane:
     """Compute what is missing of the first stages, and gather all that there is of the whole plan.
 
@@ -56,10 +57,11 @@ def staged(
         plan: stages over ``period`` and ``amplitude``. Where the amplitude is 1, only one period is asked for.
         stages: how many of the plan to compute here.
         minutes, fresh: see ``sweeps.run_plan``.
+        needed: so many of the plan's first stages are the least that is worth showing of the archive alone.
     """
     if not 0 <= stages <= len(plan):
         raise ValueError(f"stages must be from 0 to {len(plan)}, got {stages!r}")
-    origin = run_plan(sweep, plan[:stages], minutes=minutes, fresh=fresh)
+    origin = run_plan(sweep, plan[:stages], minutes=minutes, fresh=fresh, needed=plan[:needed])
     axes = {
         name: sorted({float(value) for stage in plan for value in stage.axes[name]}) for name in ("period", "amplitude")
     }

@@ -117,15 +117,20 @@ def plot_pairs(pairs: Mapping[str, Any]):
     """Validation accuracies with and without oscillations, a panel for each scale and a line for each seed.
 
     Args:
-        pairs: {label: values over ``amplitude``, 1 and another, and ``seed``; NaN is left out}. From three seeds on
-            their mean is drawn with its interval; that of two spans everything and says nothing.
+        pairs: {label: values over ``amplitude``, 1 and another, and ``seed``; NaN where one diverged or is not
+            computed: the other is drawn hollow, and does not count}. From three whole pairs on their mean is drawn with
+            its interval; that of two spans everything and says nothing.
     """
     with figure_style():
         figure, axes = plt.subplots(1, len(pairs), figsize=(10, 3.6), squeeze=False)
         for ax, letter, (label, values) in zip(axes[0], "abcd", pairs.items(), strict=False):
-            values = values.transpose("amplitude", SEED).dropna(SEED)
+            values = values.transpose("amplitude", SEED)
+            whole = values.notnull().all("amplitude")
+            alone, values = values.isel({SEED: ~whole.values}), values.isel({SEED: whole.values})
             mean, _, number, margin = summary(values)
             ax.plot([0, 1], values, color=RANKS[0], marker="o", markersize=4, linewidth=0.8, alpha=0.6)
+            if alone.size:
+                ax.plot([0, 1], alone, color=RANKS[0], marker="o", markersize=4, markerfacecolor="none", linestyle="")
             if (number > 2).all():
                 ax.errorbar([-0.12, 1.12], mean, margin, fmt="s", color=INK, markersize=6, capsize=4)
             names = [f"static loss\n$A = {a:g}$" if a == 1 else f"oscillating\n$A = {a:g}$" for a in values.amplitude]

@@ -28,7 +28,12 @@ class Stage(NamedTuple):
 
 
 def run_plan(
-    sweep: Callable[..., xr.Dataset], plan: Sequence[Stage], *, minutes: float | None = None, fresh: bool = False
+    sweep: Callable[..., xr.Dataset],
+    plan: Sequence[Stage],
+    *,
+    minutes: float | None = None,
+    fresh: bool = False,
+    needed: Sequence[Stage] | None = None,
 ) -> str:
     """Compute what is missing of one stage after the other.
 
@@ -37,16 +42,17 @@ def run_plan(
         plan: the stages, in order.
         minutes: for all of them together; a stage that has begun computes at least one batch. ``None`` has no limit.
         fresh: compute the first stage again. The others hold it, so they go on from there.
+        needed: the least that is worth showing of the archive alone; by default the first stage.
 
     Returns:
         "computed", or "archived" if all was there.
 
     Raises:
-        archive.NotArchived: only the archive is to be asked (``archive.read_only``), and lacks a part of the first
-            stage, the least that is worth showing; and all that ``sweeps.run`` raises.
+        archive.NotArchived: only the archive is to be asked (``archive.read_only``), and lacks a part of
+            what is needed; and all that ``sweeps.run`` raises.
     """
     if archive.read_only():
-        for name, axes, seeds in plan[:1]:
+        for name, axes, seeds in plan[:1] if needed is None else needed:
             done = sweep(axes=axes, seeds=seeds, minutes=0).done
             if not done.all():
                 raise archive.NotArchived(f"the archive has {int(done.sum())} of the {done.size} points of {name!r}")
