@@ -141,7 +141,7 @@ def test_a_function_that_jax_cannot_trace_says_what_to_do():
         return {"value": 1.0 if x > 2 else 0.0}
 
     with pytest.raises(jax.errors.TracerBoolConversionError) as raised:
-        contract.traced(branches, {}, NAMES)
+        contract.layout_of(branches, {}, NAMES)
     assert "branches cannot be traced by JAX; vectorize=False calls it point by point" in raised.value.__notes__
 
 

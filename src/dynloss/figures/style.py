@@ -40,10 +40,24 @@ _SETTINGS: dict[Any, Any] = {
 def figure_style() -> Iterator[None]:
     """Draw inside this context; nothing outside is changed."""
     with sns.axes_style("ticks"), sns.plotting_context("notebook"), plt.rc_context(_SETTINGS):
+        before = plt.get_fignums()
         yield
+        for number in plt.get_fignums():
+            if number not in before:
+                _lay_out(plt.figure(number))
         interactive = plt.isinteractive()
     # The first figure of a notebook loads the backend, which turns this on; without it no later figure is shown.
     matplotlib.interactive(interactive)
+
+
+def _lay_out(figure) -> None:
+    """Once and for all: to find the places of things takes longer than to draw them.
+
+    A picture is made in two formats, each of them drawn twice, and would be laid out every time.
+    """
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
 
 
 def panel_label(ax, letter: str) -> None:

@@ -6,23 +6,20 @@ computed, into `_build/results`.
 So a book of the best results takes no longer to build than one of `quick`.
 """
 
+import contextlib
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TextIO
 
 from dynloss.archive import READ_ONLY, RENEW, RESULTS
-from dynloss.runner import tables
+from dynloss.runner import processes, tables
 from dynloss.runner.execute import Outcome, execute
 from dynloss.runner.profiles import BEST, DEFAULT_PROFILE, Figure, values
-
-_MOST = 8  # notebooks at once: each needs up to a gigabyte
 
 
 def execute_best(figure: Figure, root: Path, output: Path, stream=None) -> Outcome:
@@ -48,30 +45,32 @@ def execute_all(figures: Sequence[Figure], root: Path, folder: Path) -> Iterator
     Yields:
         As they end: the figure, the exit status of ``dynloss run`` and what it said.
     """
-    main = "from dynloss.cli import main; main()"
-    command = [sys.executable, "-c", main, "run", "--profile", BEST, "--out", str(folder)]
     waiting = deque(figures)
-    running: dict[subprocess.Popen, tuple[Figure, TextIO]] = {}
-    try:
-        while waiting or running:
-            while waiting and len(running) < min(os.cpu_count() or 1, _MOST):
-                figure = waiting.popleft()
-                said: TextIO = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed below)
-                # A session of its own, so that Ctrl-C reaches it through us, and once.
-                process = subprocess.Popen([*command, figure.stem], cwd=root, stderr=said, start_new_session=True)
-                running[process] = figure, said
-            for process in [each for each in running if each.poll() is not None]:
-                figure, said = running.pop(process)
-                with said:
-                    said.seek(0)
-                    yield figure, process.returncode, said.read()
-            time.sleep(0.05)
-    finally:
-        for process in running:
-            process.send_signal(signal.SIGINT)
-        for process, (_, unread) in running.items():
-            process.wait()
-            unread.close()
+    running: dict[BaseProcess, tuple[Figure, Path]] = {}
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            while waiting or running:
+                while waiting and len(running) < processes.at_once():
+                    figure = waiting.popleft()
+                    said = Path(place, figure.stem)
+                    process = processes.start(_run, figure.stem, str(folder), folder=root, output=said)
+                    running[process] = figure, said
+                for process in [each for each in running if each.exitcode is not None]:
+                    figure, said = running.pop(process)
+                    yield figure, process.exitcode or 0, said.read_text("utf-8", "replace")
+                time.sleep(0.05)
+        finally:
+            for process in running:
+                with contextlib.suppress(ProcessLookupError):  # it has just ended
+                    os.kill(process.pid or 0, signal.SIGINT)
+            for process in running:
+                process.join()
+
+
+def _run(stem: str, folder: str) -> None:
+    from dynloss.cli import main
+
+    main(["run", "--profile", BEST, "--out", folder, stem])
 
 
 def candidates(figure: Figure, root: Path) -> Iterator[str]:

@@ -10,11 +10,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
 from dynloss import playground
-from dynloss.runner import gallery, gate, page, scorecard, tables
+from dynloss.runner import gallery, gate, page, processes, scorecard, tables
 from dynloss.runner.profiles import Figure, Misuse, values
 
 
@@ -66,13 +67,13 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         shutil.copy(root / name, site)
     shutil.copytree(root / "book", site / "book", ignore=shutil.ignore_patterns("__pycache__", ".*"))
     data, images = site / "notebooks" / "data", site / "book" / "images" / "gallery"
-    entries, figures = [], _in_order(root, figures)
-    for figure in figures.values():
-        executed = tables.executed_copy(root, profile, figure.stem)
-        made = page.arranged(json.loads(executed.read_text("utf-8")), figure.path.parent, data)
-        target = site / "notebooks" / f"{figure.stem}.ipynb"
-        target.write_text(json.dumps(made, indent=1, ensure_ascii=False), "utf-8")
-        entries.append(gallery.entry(figure, executed, profile, images))
+    figures = _in_order(root, figures)
+    copies = [(figure, tables.executed_copy(root, profile, figure.stem)) for figure in figures.values()]
+    with ProcessPoolExecutor(processes.at_once(), processes.context()) as pool:
+        pages = [pool.submit(_arrange, copy, figure.path.parent, data) for figure, copy in copies]
+        entries = [gallery.entry(figure, copy, profile, images) for figure, copy in copies]
+        for each in pages:
+            each.result()
     source = _sources(root)
     _fill(site / "book", "<!-- gallery -->", gallery.cards(entries, "images/gallery", "../notebooks"))
     _fill(site / "book", "<!-- figures -->", gallery.answers(entries, "../notebooks"))
@@ -83,6 +84,12 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     _draw(site / "book")
     _play(site / "book")
     return site
+
+
+def _arrange(executed: Path, folder: Path, data: Path) -> None:
+    """Write the page of an executed notebook, and its data."""
+    made = page.arranged(json.loads(executed.read_text("utf-8")), folder, data)
+    (data.parent / executed.name).write_text(json.dumps(made, indent=1, ensure_ascii=False), "utf-8")
 
 
 def _in_order(root: Path, figures: Mapping[str, Figure]) -> dict[str, Figure]:

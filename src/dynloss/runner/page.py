@@ -7,7 +7,6 @@ title, and then how they came about. Its code is folded, but for the cell tagged
 import base64
 import io
 import json
-import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from dynloss.claims.findings import MIME as FINDINGS
 from dynloss.figures.interactive import MIME as EXPLORE
+from dynloss.files import whole
 from dynloss.provenance import MIME as PROVENANCE
 from dynloss.runner import print_size, tables
 
@@ -166,12 +166,14 @@ def _write_data(source: Path, data: Path, name: str) -> None:
     if target.exists():
         return
     if source.is_file():
-        shutil.copy(source, target)
+        content = source.read_bytes()
     else:
         from dynloss.sweeps.overview import gathered
 
-        target.write_bytes(archive.encode(gathered(source)))
-    (data / f"{name}.csv.zip").write_bytes(as_csv(archive.decode(target.read_bytes())))
+        content = archive.encode(gathered(source))
+    for path, written in ((data / f"{name}.csv.zip", as_csv(archive.decode(content))), (target, content)):
+        with whole(path) as file:  # another page may be at the same
+            file.write(written)
 
 
 def as_csv(dataset: Any) -> bytes:

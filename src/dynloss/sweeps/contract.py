@@ -1,7 +1,8 @@
 """What a sweep asks of its function: the names it takes, and results that can be kept and fit those already there."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -42,16 +43,32 @@ def check_outputs(function: Callable, outputs: Any, names: list[str]) -> None:
             raise ValueError(f"{called(function)} returns {name} of type {dtype}; a sweep keeps real numbers")
 
 
-def traced(function: Callable, constants: Mapping[str, Any], names: list[str]) -> Layout:
+def layout_of(function: Callable, constants: Mapping[str, Any], names: list[str]) -> Layout:
     """The shapes and types of a point's results, found by tracing the function."""
     example = {name: jax.ShapeDtypeStruct((), argument_type(name)) for name in names}
-    try:
+    with tracing(function):
         found = jax.eval_shape(lambda point: function(**point, **constants), example)
+    return traced(function, found, names)
+
+
+@contextmanager
+def tracing(function: Callable) -> Iterator[None]:
+    """Tells what to do about a function that JAX cannot trace."""
+    try:
+        yield
     except (TypeError, jax.errors.JAXTypeError) as error:
         error.add_note(f"{called(function)} cannot be traced by JAX; vectorize=False calls it point by point")
         raise
-    check_outputs(function, found, names)
-    return {name: (each.shape, np.dtype(each.dtype)) for name, each in found.items()}
+
+
+def traced(function: Callable, outputs: Any, names: list[str], batched: bool = False) -> Layout:
+    """The shapes and types of a point's results, from those of what the function returned when it was traced.
+
+    Args:
+        batched: whether it was traced for many points at once.
+    """
+    check_outputs(function, outputs, names)
+    return {name: (each.shape[batched:], np.dtype(each.dtype)) for name, each in outputs.items()}
 
 
 def check_layout(expected: Layout, variables: Variables, names: list[str]) -> None:

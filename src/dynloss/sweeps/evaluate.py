@@ -21,7 +21,16 @@ import numpy as np
 
 from dynloss.checks import check_count
 from dynloss.deadline import OutOfTime
-from dynloss.sweeps.contract import argument_type, called, check_outputs, place, takes_checkpoint, traced
+from dynloss.sweeps.contract import (
+    argument_type,
+    called,
+    check_outputs,
+    layout_of,
+    place,
+    takes_checkpoint,
+    traced,
+    tracing,
+)
 from dynloss.sweeps.grid import SEED, Layout, Points, select
 from dynloss.sweeps.store import SweepError
 
@@ -98,7 +107,6 @@ def vectorised(
     function: Callable, constants: Mapping[str, Any], names: list[str], size: int | None, most: int
 ) -> Local:
     """A traceable function, vmapped over a batch; with several local devices each gets its share."""
-    layout = traced(function, constants, names)
     batched: Callable = jax.vmap(lambda point: function(**point, **constants))
     devices, sharding = jax.local_devices(), None
     if len(devices) > 1:
@@ -109,7 +117,10 @@ def vectorised(
 
     on_cpu = devices[0].platform == "cpu"
     wanted = min(most, size or (8 * (os.cpu_count() or 1) if on_cpu else 4096))
-    program, size = _compiled(batched, names, sharding, len(devices) * -(-wanted // len(devices)), size is None)
+    with tracing(function):
+        most = len(devices) * -(-wanted // len(devices))
+        program, outputs, size = _compiled(batched, names, sharding, most, size is None)
+    layout = traced(function, outputs, names, batched=True)
 
     def begin(points: Points) -> Callable[[], Outputs]:
         count = len(points[SEED])
@@ -122,15 +133,19 @@ def vectorised(
     return Local(begin, size, 1 if on_cpu else 2, layout)
 
 
-def _compiled(batched: Callable, names: list[str], sharding: Any, size: int, shrink: bool) -> tuple[Any, int]:
-    """The program for a batch, half as large as long as it does not fit the memory at hand, and the batch's size."""
+def _compiled(batched: Callable, names: list[str], sharding: Any, size: int, shrink: bool) -> tuple[Any, Any, int]:
+    """The program for a batch, half as large as long as it does not fit the memory at hand; its outputs, and its size.
+
+    Traced once: with a deep function, that takes longer than to compile it.
+    """
     devices = jax.local_devices()
     while True:
         shapes = {name: jax.ShapeDtypeStruct((size,), argument_type(name), sharding=sharding) for name in names}
-        program = jax.jit(batched).lower(shapes).compile()
+        found = jax.jit(batched).trace(shapes)
+        program = found.lower().compile()
         need, free = _bytes_needed(program), _bytes_free(devices[0])
         if not shrink or size <= len(devices) or need is None or free is None or need < _SHARE_OF_MEMORY * free:
-            return program, size
+            return program, found.out_info, size
         size = len(devices) * max(1, size // 2 // len(devices))
 
 
@@ -158,7 +173,7 @@ class Dask:
         from distributed import as_completed
 
         self.client = client
-        self.layout = traced(function, constants, names) if vectorise else None
+        self.layout = layout_of(function, constants, names) if vectorise else None
         # Every worker must take batches of one size, which one without devices of its own cannot know: a plain choice.
         self.size = min(most, size or 64) if vectorise else 1
         self.task = partial(_on_worker, uuid.uuid4().hex, function, dict(constants), names, self.size, vectorise,

@@ -33,15 +33,15 @@ def jit(function=None, **options):
         if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return compiled(*arguments, **named)  # part of a computation that is lowered as a whole
         kinds = tuple(map(kind, leaves))
-        once(function, kinds, options, arguments, named)
+        once(function, kinds, compiled, options, arguments, named)
         return compiled(*arguments, **named)
 
-    def lower(*arguments, **named):  # ahead of time, as the sweeps do
-        check(function, options, arguments, named)
-        return compiled.lower(*arguments, **named)
+    def trace(*arguments, **named):  # ahead of time, as the sweeps do
+        return check(function, compiled, options, arguments, named)
 
-    call.lower = lower
-    for name in ("trace", "eval_shape", "clear_cache"):
+    call.trace = trace
+    call.lower = lambda *arguments, **named: trace(*arguments, **named).lower()
+    for name in ("eval_shape", "clear_cache"):
         setattr(call, name, getattr(compiled, name))
     return call
 
@@ -58,7 +58,7 @@ def kind(leaf):
     return type(leaf).__name__ if type(leaf) in (int, float) else repr(leaf)
 
 
-def once(function, kinds, options, arguments, named):
+def once(function, kinds, compiled, options, arguments, named):
     """Check what is new: one function made anew for each network, or given more images, holds the same operations."""
     try:
         key = kind(function), kinds
@@ -66,22 +66,26 @@ def once(function, kinds, options, arguments, named):
         key = id(function), kinds
     if key not in seen:
         seen.add(key)
-        check(function, options, arguments, named)
+        check(function, compiled, options, arguments, named)
 
 
-def check(function, options, arguments, named):
-    """Lower for CUDA, and look for what must not be there."""
+def check(function, compiled, options, arguments, named):
+    """Lower for CUDA, and look for what must not be there; what was traced for the machine at hand."""
 
     @functools.wraps(function)
     def traced_anew(*arguments, **named):  # not to be mistaken for the one that is run here
         return function(*arguments, **named)
 
-    problems = []
+    own, problems, asked = None, [], []
     with one_at_a_time:
-        # The derivatives of a convolution are chosen when they are traced; a GPU's machine would trace its own.
-        before, jax.default_backend = jax.default_backend, lambda: "gpu"
+        # Traced once, unless the tracing asks where it is to run: a GPU's machine would trace its own.
+        before = jax.default_backend
+        jax.default_backend = lambda: asked.append(True) or before()
         try:
-            traced = original_jit(traced_anew, **options).trace(*arguments, **named)
+            own = traced = compiled.trace(*arguments, **named)
+            jax.default_backend = lambda: "gpu"
+            if asked:
+                traced = original_jit(traced_anew, **options).trace(*arguments, **named)
             text = traced.lower(lowering_platforms=("cuda",)).as_text()
             problems += [found[0][:200] for found in FORBIDDEN.finditer(text)]
         except Exception as error:  # a primitive without a rule for CUDA
@@ -90,6 +94,7 @@ def check(function, options, arguments, named):
             jax.default_backend = before  # "gpu" still, where one is checked while another is traced
     with open(os.environ["DYNLOSS_LOWERED"], "a") as file:
         file.write(json.dumps({"name": getattr(function, "__qualname__", repr(function)), "problems": problems}) + "\n")
+    return own or compiled.trace(*arguments, **named)  # which fails as it did above
 
 
 jax.jit = jit
