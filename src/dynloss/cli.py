@@ -211,13 +211,11 @@ def campaign(minutes: float | None, plan: bool, renew: bool, nice: int) -> None:
     if hasattr(os, "nice"):
         os.nice(nice)  # the notebooks' kernels inherit it
     here = work.device()
-    mine = [item for item in items if here in item.devices]
     if plan:
-        states = {item.label: state for item, state in work.plan(root, mine)}
-        rows = [work.row(item, states.get(item.label), here) for item in items]
+        rows = [work.row(item, state, here) for item, state in work.plan(root, items)]
         click.echo(tables.plain([work.PLAN, *rows]))
         return
-    failed = False
+    failed, mine = False, [item for item in items if here in item.devices]
     for item, state in work.run(root, mine, minutes, renew):
         failed |= state.failed
         _say(f"{item.label}: {state.left}" + ("" if state.failed else " left"))

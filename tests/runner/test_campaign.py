@@ -263,7 +263,8 @@ def test_costs_are_measured_where_they_can_be(make):
     assert campaign.cost(sweep, nothing, "CPU") == "not measured yet, 0.2 GB"  # minutes bound what the profile costs
     assert campaign.cost(single, nothing, "CPU") == "at most 7.0 s"
     assert campaign.cost(long, State((), ""), "CPU") == "–"
-    assert campaign.row(long, None, "CPU")[3] == "needs a CPU/GPU"
+    assert campaign.row(long, State((missing,), ""), "TPU")[2:4] == ("2 points", "needs a CPU/GPU")
+    assert campaign.row(long, State((), ""), "TPU")[2:4] == ("nothing", "–")
 
 
 def test_the_repository_has_a_list_that_fits():

@@ -171,11 +171,11 @@ def plan(root: Path, items: Sequence[Item]) -> Iterator[tuple[Item, State]]:
             yield item, _remembered(root, item) or _look(root, place, item, 0, {})
 
 
-def row(item: Item, state: State | None, here: str) -> tuple[str, ...]:
-    """A line of the plan; ``here`` is the device, and an item that is not worth computing on it has no state."""
-    if state is None:
-        return item.label, "/".join(item.devices), "–", f"needs a {'/'.join(item.devices)}", item.why
-    return item.label, "/".join(item.devices), state.left, cost(item, state, here), item.why
+def row(item: Item, state: State, here: str) -> tuple[str, ...]:
+    """A line of the plan; ``here`` is the device."""
+    devices = "/".join(item.devices)
+    takes = cost(item, state, here) if here in item.devices or state.complete else f"needs a {devices}"
+    return item.label, devices, state.left, takes, item.why
 
 
 def cost(item: Item, state: State, here: str) -> str:
