@@ -5,7 +5,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from dynloss.figures.style import INK, RANKS, figure_style, panel_label, plain_numbers
+from dynloss.figures.style import INK, RANKS, figure_style, panel_label, ticks_at
 from dynloss.sweeps.statistics import summary
 
 LABELS = {"steps": "minimisation steps", "images": "training images", "channels": "channels"}
@@ -34,7 +34,8 @@ def plot(ladders: Mapping[str, Sequence[Any]], gains: Mapping[str, Sequence[Any]
             last = float(there.mean), float(there.margin.fillna(0))
             ax.errorbar(paper[name], *last, **style, label="all three extrapolated")
             ax.set_xscale("log")
-            plain_numbers(ax.xaxis)
+            apart = [paper[name]] if paper[name] > 2 * max(values) else []  # else the labels would touch
+            ticks_at(ax.xaxis, values + apart)
             ax.set_xlabel(LABELS[name])
             panel_label(ax, letter)
         axes[0][0].set_ylabel("gain in validation accuracy")
