@@ -17,14 +17,13 @@ help:  ## what there is to make
 env: .venv/installed  ## the environment (.venv) from requirements.lock
 
 # Each stamp is written last. Without .venv/locked, whatever stands in .venv may be half made, so it is made anew.
-# Python compiles a module when it is first used; pip would compile all of them beforehand, for a minute.
 .venv/locked: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "dynloss needs Python 3.11 or newer; $(PYTHON): $$($(PYTHON) --version 2>&1). Name one, as in: make book PYTHON=python3.13"; exit 1; }
 	rm -rf .venv
 	@$(PYTHON) -m venv .venv || \
 	  { rm -rf .venv; echo "$(PYTHON) cannot make virtual environments (on Debian: apt-get install python3-venv)"; exit 1; }
-	$(BIN)/python -m pip install --quiet --no-deps --no-compile --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
 .venv/installed: .venv/locked pyproject.toml
