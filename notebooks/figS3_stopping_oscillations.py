@@ -153,8 +153,8 @@ findings
 # As many networks as there are of the paper's experiment itself: all 50 000 images,
 # 64 channels, 700 epochs. They show what happens; a few decide nothing. Near epoch 300,
 # where the learning rate is largest, training with the static loss may break down; it
-# recovers slowly, and not always to where it was. A part of what the oscillations gain at
-# the end is that they do not.
+# recovers slowly, and not always to where it was. Where the oscillating loss does not
+# break down, that is a part of what it gains at the end.
 
 # %% tags=["from-archive"] mystnb={"figure": {"caption": "The same at the paper's scale, for the networks that are computed so far.", "name": "fig-stopping-oscillations-paper"}, "image": {"alt": "Two panels of accuracy against the epoch at the paper's scale. Lines without oscillations rise fast and may collapse near epoch 300; lines with oscillations rise more slowly and end higher."}}
 figure_1 = claims.cifar_phase_diagram

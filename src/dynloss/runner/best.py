@@ -61,8 +61,9 @@ def execute_all(figures: Sequence[Figure], root: Path, folder: Path) -> Iterator
                 time.sleep(0.05)
         finally:
             for process in running:
-                with contextlib.suppress(ProcessLookupError):  # it has just ended
-                    os.kill(process.pid or 0, signal.SIGINT)
+                if process.pid and process.exitcode is None:
+                    with contextlib.suppress(ProcessLookupError):  # it has just ended
+                        os.kill(process.pid, signal.SIGINT)
             for process in running:
                 process.join()
 

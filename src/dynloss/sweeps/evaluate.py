@@ -117,10 +117,14 @@ def vectorised(
 
     on_cpu = devices[0].platform == "cpu"
     wanted = min(most, size or (8 * (os.cpu_count() or 1) if on_cpu else 4096))
-    with tracing(function):
-        most = len(devices) * -(-wanted // len(devices))
-        program, outputs, size = _compiled(batched, names, sharding, most, size is None)
-    layout = traced(function, outputs, names, batched=True)
+
+    def trace(size: int) -> tuple[Any, Layout]:
+        shapes = {name: jax.ShapeDtypeStruct((size,), argument_type(name), sharding=sharding) for name in names}
+        with tracing(function):
+            found = jax.jit(batched).trace(shapes)
+        return found, traced(function, found.out_info, names, batched=True)
+
+    program, layout, size = _compiled(trace, len(devices) * -(-wanted // len(devices)), size is None)
 
     def begin(points: Points) -> Callable[[], Outputs]:
         count = len(points[SEED])
@@ -133,19 +137,18 @@ def vectorised(
     return Local(begin, size, 1 if on_cpu else 2, layout)
 
 
-def _compiled(batched: Callable, names: list[str], sharding: Any, size: int, shrink: bool) -> tuple[Any, Any, int]:
-    """The program for a batch, half as large as long as it does not fit the memory at hand; its outputs, and its size.
+def _compiled(trace: Callable, size: int, shrink: bool) -> tuple[Any, Layout, int]:
+    """The program for a batch, half as large as long as it does not fit the memory at hand; a point's layout; the size.
 
-    Traced once: with a deep function, that takes longer than to compile it.
+    Traced once for all of it: with a deep function, that takes longer than to compile it.
     """
     devices = jax.local_devices()
     while True:
-        shapes = {name: jax.ShapeDtypeStruct((size,), argument_type(name), sharding=sharding) for name in names}
-        found = jax.jit(batched).trace(shapes)
+        found, layout = trace(size)
         program = found.lower().compile()
         need, free = _bytes_needed(program), _bytes_free(devices[0])
         if not shrink or size <= len(devices) or need is None or free is None or need < _SHARE_OF_MEMORY * free:
-            return program, found.out_info, size
+            return program, layout, size
         size = len(devices) * max(1, size // 2 // len(devices))
 
 
