@@ -65,3 +65,17 @@ def chromium() -> Iterator[Any]:
         browser = launched(playwright.chromium)
         yield browser
         browser.close()
+
+
+def serious(tab: Any, part: str | None = None, **options: Any) -> dict[str, list[str]]:
+    """What axe finds on a page, or in the parts of it that a selector names, by axe's options: the rules that are
+    broken seriously, each with the first elements that break it."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    # To tell in full what is well takes it as long as to look.
+    found = Axe().run(tab, part, options={"resultTypes": ["violations"]} | options).response["violations"]
+    return {
+        each["id"]: [node["html"][:150] for node in each["nodes"][:3]]
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    }

@@ -52,6 +52,21 @@ def results(tmp_path_factory, monkeypatch):
     return folder
 
 
+@pytest.fixture(scope="session")
+def kernel_server():
+    """The address of one server of kernels for all tests of this process; see ``forked_kernels``."""
+    from dynloss.runner import kernels  # late: the import hook comes first
+
+    with kernels.server(os.environ | kernels.VARIABLES) as address:
+        yield address
+
+
+@pytest.fixture
+def forked_kernels(kernel_server, monkeypatch):
+    """Notebooks of this test, and of the commands that it starts, run in kernels that have imported already."""
+    monkeypatch.setenv("DYNLOSS_KERNELS", kernel_server)
+
+
 @pytest.fixture
 def x64():
     """float64 for this test. Before any array is made: the fixture has to come first among the arguments."""

@@ -14,6 +14,8 @@ from small_site import notebook
 
 from dynloss import cli
 
+pytestmark = pytest.mark.usefixtures("forked_kernels")
+
 COMMAND = [sys.executable, "-c", "from dynloss.cli import main; main()"]
 
 

@@ -1,5 +1,6 @@
 """The command `dynloss`. Exit codes: 0 well, 1 something failed, 2 asked for what there is not, 130 interrupted."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -204,7 +205,7 @@ def campaign(minutes: float | None, plan: bool, renew: bool, nice: int) -> None:
     """Compute what the archive lacks, down the list in notebooks/campaign.yml; may be killed, and goes on next time."""
     _check_papermill()
     from dynloss.runner import campaign as work
-    from dynloss.runner import tables
+    from dynloss.runner import kernels, tables
 
     root = profiles.find_root()
     items = work.load(root, profiles.load(root))
@@ -212,13 +213,15 @@ def campaign(minutes: float | None, plan: bool, renew: bool, nice: int) -> None:
         os.nice(nice)  # the notebooks' kernels inherit it
     here = work.device()
     if plan:
-        rows = [work.row(item, state, here) for item, state in work.plan(root, items)]
+        with kernels.shared():
+            rows = [work.row(item, state, here) for item, state in work.plan(root, items)]
         click.echo(tables.plain([work.PLAN, *rows]))
         return
     failed, mine = False, [item for item in items if here in item.devices]
-    for item, state in work.run(root, mine, minutes, renew):
-        failed |= state.failed
-        _say(f"{item.label}: {state.left}" + ("" if state.failed else " left"))
+    with kernels.shared():
+        for item, state in work.run(root, mine, minutes, renew):
+            failed |= state.failed
+            _say(f"{item.label}: {state.left}" + ("" if state.failed else " left"))
     if failed:
         sys.exit(1)
 
@@ -258,9 +261,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _execute(jobs: Sequence[tuple[Figure, dict]], label: str, folder: Path) -> None:
     """Run notebooks with these parameters."""
     _check_papermill()
+    from dynloss.runner import kernels
     from dynloss.runner.execute import execute
 
-    _report(execute(figure, label, parameters, folder / f"{figure.stem}.ipynb") for figure, parameters in jobs)
+    with kernels.shared() if len(jobs) > 1 else contextlib.nullcontext():
+        _report(execute(figure, label, parameters, folder / f"{figure.stem}.ipynb") for figure, parameters in jobs)
 
 
 def _execute_best(figures: Sequence[Figure], root: Path, folder: Path) -> None:

@@ -5,12 +5,13 @@ import os
 from pathlib import Path
 
 HOOK = Path(__file__).parent / "lowering"
+# Of a Python that shall lower.
+HOOKED = {"PYTHONPATH": os.pathsep.join(filter(None, [str(HOOK), os.environ.get("PYTHONPATH", "")]))}
 
 
 def environment(record: Path) -> dict[str, str]:
     """Variables for a process that shall write down in ``record`` what it lowers; see `lowering/sitecustomize.py`."""
-    path = os.pathsep.join(filter(None, [str(HOOK), os.environ.get("PYTHONPATH", "")]))
-    return {"PYTHONPATH": path, "DYNLOSS_LOWERED": str(record)}
+    return HOOKED | {"DYNLOSS_LOWERED": str(record)}
 
 
 def found(record: Path) -> tuple[list[str], list[str]]:

@@ -5,6 +5,7 @@ What these runs compile is lowered for a GPU too.
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import jupytext
 import lowered
 import pytest
 
-from dynloss.runner import gate
+from dynloss.runner import gate, kernels
 from dynloss.runner.execute import execute
 from dynloss.runner.profiles import load, values
 from dynloss.runner.tables import provenance_of
@@ -30,6 +31,13 @@ def cells(stem):
 @pytest.fixture(scope="session")  # of a process; other modules may come between
 def archive(tmp_path_factory):
     return tmp_path_factory.mktemp("archive")
+
+
+@pytest.fixture(scope="session")
+def lowering_server():
+    """The address of a server whose kernels lower for a GPU what they compile; see `lowered`."""
+    with kernels.server(os.environ | kernels.VARIABLES | lowered.HOOKED) as address:
+        yield address
 
 
 SHARED = {
@@ -48,7 +56,8 @@ def together(stem):
 
 
 @pytest.mark.parametrize("stem", [pytest.param(stem, marks=together(stem)) for stem in sorted(FIGURES)])
-def test_runs_in_smoke_and_passes_the_gate(stem, archive, tmp_path, monkeypatch):
+def test_runs_in_smoke_and_passes_the_gate(stem, archive, lowering_server, tmp_path, monkeypatch):
+    monkeypatch.setenv(kernels.ADDRESS, lowering_server)
     folder = archive / SHARED.get(stem, stem)
     monkeypatch.setenv("DYNLOSS_RESULTS", str(folder))
     figure = FIGURES[stem]
@@ -151,7 +160,7 @@ def test_plain_papermill(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "value"), [("amplitude", 0.5), ("period", -1), ("precision", "half")])
-def test_misuse_fails_in_one_line_before_training(name, value, tmp_path):
+def test_misuse_fails_in_one_line_before_training(name, value, tmp_path, forked_kernels):
     figure = FIGURES["fig04_learning_dynamics"]
     outcome = execute(figure, "smoke", values(figure, "smoke") | {name: value}, tmp_path / "out.ipynb", io.StringIO())
     assert "ValueError" in outcome.error and repr(value) in outcome.error and "\n" not in outcome.error

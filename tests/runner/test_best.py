@@ -13,6 +13,8 @@ from dynloss.runner.execute import execute
 from dynloss.runner.profiles import BEST, Misuse, load, values
 from dynloss.runner.tables import executed_copy, profile_of, status_rows
 
+pytestmark = pytest.mark.usefixtures("forked_kernels")
+
 PROFILES = """
 fig01_good:
   smoke: {parameters: {steps: 3}}

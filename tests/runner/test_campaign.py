@@ -21,6 +21,8 @@ from dynloss.runner.execute import Outcome
 from dynloss.runner.profiles import Misuse, load
 from dynloss.sweeps import overview
 
+pytestmark = pytest.mark.usefixtures("forked_kernels")
+
 KILLS = int(os.environ.get("DYNLOSS_TEST_KILLS", "2"))
 PARAMETERS = "points: int = 4\npause: float = 0.0\npieces: int = 3\nminutes: float | None = 1.0\nfresh: bool = False"
 SWEEP = """

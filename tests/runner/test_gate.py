@@ -66,6 +66,7 @@ def test_defaults_and_fresh_do_not_count(executed, source):
         (set_("cells", -1, "metadata", "papermill", "exception", to=True), "cell 4 raised an exception"),
         (lambda notebook: last(notebook)["outputs"].append(error("ValueError", "no")), "cell 4: ValueError: no"),
         (lambda notebook: last(notebook)["outputs"].append(error("SystemExit", "0")), "cell 4 called sys.exit"),
+        (set_("cells", -1, "metadata", "mystnb", to={"figure": {"caption": "A"}}), "cell 4 has drawn no figure"),
         (set_("metadata", "papermill", "parameters", to={"steps": 4}), "its metadata say steps=4 instead of 3"),
         (set_("cells", 2, "source", to="steps = 4\n"), "it ran with steps=4 instead of 3"),
         (lambda notebook: notebook["cells"].pop(2), "it ran with steps=10 instead of 3"),

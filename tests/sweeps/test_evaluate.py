@@ -1,6 +1,5 @@
 import threading
 import time
-import warnings
 
 import jax
 import jax.numpy as jnp
@@ -151,19 +150,6 @@ def test_axes_are_floats_and_seeds_whole_numbers():
 
     found = everything(evaluate.vectorised(types, {}, NAMES, 4, 10))
     assert found["x_is"].all() and found["seed_is"].all()
-
-
-@pytest.fixture(scope="module")
-def cluster(processes):
-    distributed = pytest.importorskip("distributed")
-    import dask
-
-    patience = {"distributed.comm.timeouts.connect": "5s"}  # with a worker that has been killed
-    with warnings.catch_warnings(), dask.config.set(patience):
-        warnings.simplefilter("ignore")  # what distributed does on its way is its own affair
-        options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "processes": True}
-        with distributed.LocalCluster(**options) as local, distributed.Client(local) as client:
-            yield client
 
 
 def run(function, **options):

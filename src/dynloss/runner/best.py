@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from dynloss.archive import READ_ONLY, RENEW, RESULTS
-from dynloss.runner import processes, tables
+from dynloss.runner import kernels, processes, tables
 from dynloss.runner.execute import Outcome, execute
 from dynloss.runner.profiles import BEST, DEFAULT_PROFILE, Figure, values
 
@@ -47,7 +47,7 @@ def execute_all(figures: Sequence[Figure], root: Path, folder: Path) -> Iterator
     """
     waiting = deque(figures)
     running: dict[BaseProcess, tuple[Figure, Path]] = {}
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as place, kernels.shared():
         try:
             while waiting or running:
                 while waiting and len(running) < processes.at_once():

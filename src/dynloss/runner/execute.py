@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from dynloss.archive import RESULTS
 from dynloss.provenance import commit, duration
+from dynloss.runner import kernels
 from dynloss.runner.profiles import Figure
 
 # What to do about an error, for whoever sees its one line at a command line.
@@ -194,18 +195,18 @@ def _this_python(environment: Mapping[str, str]) -> type:
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
-    given = {
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # an exported Agg would leave pages without figures
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no advice for debuggers on stderr
-        **environment,
-    }
+    given = {**kernels.VARIABLES, **environment}
     if results := given.get(RESULTS) or os.environ.get(RESULTS):
         given[RESULTS] = str(Path(results).expanduser().absolute())  # the notebook runs in another folder
     # Each picture as PDF too: vector graphics for those who want to print it.
     options = ["--log-level=ERROR", "--InlineBackend.figure_formats={'png', 'pdf'}"]
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *options]
 
+    forked = {"kernel_provisioner": {"provisioner_name": kernels.PROVISIONER}} if kernels.ADDRESS in os.environ else {}
+
     class ThisPython(AsyncKernelManager):
-        kernel_spec = KernelSpec(argv=command, env=given, display_name="Python 3", language="python")
+        kernel_spec = KernelSpec(
+            argv=command, env=given, display_name="Python 3", language="python", metadata=forked
+        )
 
     return ThisPython

@@ -75,6 +75,15 @@ def _cell_problems(notebook: Mapping[str, Any]) -> Iterator[str]:
             if output["output_type"] == "error":
                 said = f"{output['ename']}: {output['evalue']}"
                 yield f"cell {number} called sys.exit" if output["ename"] == "SystemExit" else f"cell {number}: {said}"
+        drawn = any("image/png" in output.get("data", {}) for output in cell["outputs"])
+        if _has_figure(cell) and not drawn:
+            yield f"cell {number} has drawn no figure"
+
+
+def _has_figure(cell: Mapping[str, Any]) -> bool:
+    """What shows a part of the archive has nothing to show where that is empty."""
+    about = cell["metadata"]
+    return "figure" in about.get("mystnb", {}) and "from-archive" not in about.get("tags", [])
 
 
 def _source_problems(notebook: Mapping[str, Any], original: Mapping[str, Any], source: Path) -> Iterator[str]:

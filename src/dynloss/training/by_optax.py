@@ -1,0 +1,99 @@
+"""Full-batch training on a dynamical loss by any optimiser of optax: ``training.full_batch`` beyond plain descent.
+
+Steps, recorders and what is returned are those of ``full_batch``, and with ``optax.sgd(η)`` the numbers too, up to
+rounding. It is for runs of minutes: it keeps no checkpoints.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from dynloss.checks import check_count
+from dynloss.datasets.base import Dataset
+from dynloss.schedules import Schedule
+from dynloss.training import full_batch
+from dynloss.training.full_batch import Recorder, Run
+
+
+def descend(
+    gradient: Callable,
+    schedule: Schedule,
+    optimizer: optax.GradientTransformation,
+    params,
+    state,
+    first,
+    steps: int,
+    recorders: Sequence[Recorder] = (),
+):
+    """``steps`` steps from step ``first``: one ``lax.scan``, traceable and vmappable in everything but their number.
+
+    Args:
+        gradient: (params, weights) -> gradient, shaped as params.
+        schedule: step -> Γ, (C,).
+        optimizer: with its learning rate and sign, such as ``optax.adam(0.01)``.
+        params: W at step ``first``, of one floating-point type.
+        state: the optimiser's at step ``first``; at the beginning ``optimizer.init(params)``.
+        first: the number of the first step.
+        recorders: evaluated where the step is a multiple of their cadence, zero elsewhere.
+
+    Returns:
+        (parameters, state) after the last step and, for each recorder, {name: (steps, …) array}.
+    """
+    dtype = jax.tree.leaves(params)[0].dtype
+
+    def advance(carry, step):
+        params, state = carry
+        weights = schedule(step, dtype)
+        snapshot = full_batch.Snapshot(step, params, weights, lambda w: gradient(w, weights))
+        records = [full_batch._record(recorder, snapshot) for recorder in recorders]
+        change, state = optimizer.update(gradient(params, weights), state, params)
+        return (optax.apply_updates(params, change), state), records
+
+    return jax.lax.scan(advance, (params, state), first + jnp.arange(steps))
+
+
+def train(
+    params: Any,
+    data: Dataset,
+    schedule: Schedule,
+    *,
+    gradient: Callable,
+    optimizer: optax.GradientTransformation,
+    steps: int,
+    recorders: Sequence[Recorder] = (),
+) -> Run:
+    """Train, record, and return the trajectory as a data set; a diverged run is recorded as diverged, not raised.
+
+    Args:
+        params: W at step 0.
+        data: the training set, for its checks; ``gradient`` holds the arrays.
+        schedule: step -> Γ, (C,).
+        gradient: (params, weights) -> gradient; see ``full_batch.loss_gradient``.
+        optimizer: with its learning rate and sign, such as ``optax.adam(0.01)``.
+        steps: how many.
+        recorders: see ``dynloss.training.recorders``.
+
+    Returns:
+        The final parameters and the trajectory, as of ``full_batch.train``.
+
+    Raises:
+        ValueError: for no steps, weights that do not fit the classes, or two recorders of the same variable.
+    """
+    check_count("steps", steps, at_least=1)
+    classes = jax.eval_shape(schedule, 0).shape
+    if classes != (data.num_classes,):
+        raise ValueError(f"the schedule gives weights {classes} for {data.num_classes} classes")
+    names = [name for recorder in recorders for name in recorder.variables]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two recorders give the same variable: {', '.join(repeated)}")
+
+    @jax.jit
+    def run(params):
+        return descend(gradient, schedule, optimizer, params, optimizer.init(params), 0, steps, recorders)
+
+    (params, _), records = run(params)
+    kept = full_batch._kept(records, recorders, 0, steps)
+    return Run(params, full_batch._as_dataset([kept], recorders, steps))

@@ -1,0 +1,108 @@
+"""Training by any optimiser of optax: against NumPy's own Adam, against plain descent, recorded, and misused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import reference
+import xarray as xr
+
+from dynloss.datasets import spiral
+from dynloss.models import MLP
+from dynloss.models.mlp import cross_entropy_gradient
+from dynloss.schedules import oscillating, static
+from dynloss.training import by_optax, full_batch, recorders
+
+WIDTH = 12
+PARAMS = reference.parameters(0, 2, WIDTH, 3)
+DATA = spiral(points_per_class=10)
+APPLY = MLP(WIDTH, 3).apply
+STEPS = 60
+SCHEDULE = oscillating(20, 10, 3)
+
+
+@pytest.fixture
+def params(x64):
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf.astype(np.float64)), PARAMS)
+
+
+@pytest.fixture
+def gradient(x64):
+    arrays = jnp.asarray(DATA.inputs), jnp.asarray(DATA.labels)
+    return lambda w, weights: cross_entropy_gradient(w, *arrays, weights)
+
+
+@pytest.fixture
+def recording(x64):
+    return [recorders.training_state(APPLY, DATA), recorders.class_weights(every=7)]
+
+
+def by_hand(update, steps=STEPS):
+    """The path of w ← w + update(∇F, t), flat, in NumPy."""
+    weights = reference.class_weights(steps, 20, 10, 3)
+    w, memory = reference.flatten(PARAMS), {}
+    for step in range(steps):
+        slope = reference.gradient(reference.unflatten(w, PARAMS), DATA.inputs, DATA.labels, weights[step])
+        w = w + update(memory, reference.flatten(slope), step + 1)
+    return w
+
+
+def adam(memory, slope, count, rate=0.01, decays=(0.9, 0.999)):
+    first = memory["m"] = decays[0] * memory.get("m", 0) + (1 - decays[0]) * slope
+    second = memory["v"] = decays[1] * memory.get("v", 0) + (1 - decays[1]) * slope**2
+    return -rate * first / (1 - decays[0] ** count) / (np.sqrt(second / (1 - decays[1] ** count)) + 1e-8)
+
+
+def momentum(memory, slope, count, rate=0.1):
+    memory["m"] = 0.9 * memory.get("m", 0) + slope
+    return -rate * memory["m"]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "update"), [(optax.adam(0.01), adam), (optax.sgd(0.1, 0.9), momentum)], ids=["Adam", "momentum"]
+)
+def test_the_path_is_the_textbook_s(params, gradient, standard_promotion, optimizer, update):
+    run = by_optax.train(params, DATA, SCHEDULE, gradient=gradient, optimizer=optimizer, steps=STEPS)
+    np.testing.assert_allclose(reference.flatten(run.params), by_hand(update), rtol=1e-8, atol=1e-10)
+
+
+def test_without_memory_it_is_plain_descent(params, gradient, recording):
+    common = {"gradient": gradient, "steps": STEPS, "recorders": recording}
+    ours = by_optax.train(params, DATA, SCHEDULE, optimizer=optax.sgd(0.5), **common)
+    plain = full_batch.train(params, DATA, SCHEDULE, learning_rate=0.5, **common)
+    xr.testing.assert_allclose(ours.trajectory, plain.trajectory, rtol=1e-9)
+    assert ours.trajectory.attrs == plain.trajectory.attrs
+    assert ours.trajectory["class_weights"].dims == ("step_7", "class")
+    assert float(abs(ours.trajectory["static_loss"][-1] - ours.trajectory["static_loss"][0])) > 0.1  # it has moved
+
+
+def test_a_run_that_goes_on_is_the_whole_one(params, gradient, standard_promotion):
+    optimizer = optax.adam(0.01)
+    state = optimizer.init(params)
+    whole, _ = by_optax.descend(gradient, SCHEDULE, optimizer, params, state, 0, 40)
+    half, _ = by_optax.descend(gradient, SCHEDULE, optimizer, params, state, 0, 25)
+    rest, _ = by_optax.descend(gradient, SCHEDULE, optimizer, *half, 25, 15)
+    for one, other in zip(jax.tree.leaves(rest), jax.tree.leaves(whole), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+def test_divergence_is_recorded(params, gradient, recording):
+    run = by_optax.train(
+        params, DATA, SCHEDULE, gradient=gradient, optimizer=optax.sgd(1e300), steps=20, recorders=recording
+    )
+    assert 1 <= run.trajectory.attrs["diverged_at"] < 20
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"steps": 0}, "steps"),
+        ({"schedule": static(4)}, r"weights \(4,\) for 3 classes"),
+        ({"recorders": [recorders.class_weights(), recorders.class_weights()]}, "two recorders give the same variable"),
+    ],
+)
+def test_misuse(params, gradient, changed, message):
+    given = {"schedule": SCHEDULE, "gradient": gradient, "optimizer": optax.sgd(0.1), "steps": 3} | changed
+    with pytest.raises(ValueError, match=message):
+        by_optax.train(params, DATA, **given)
