@@ -32,8 +32,8 @@ if importlib.util.find_spec("dynloss") is None:
 width: int = 100  # hidden units
 period: int = 2000  # T, steps for which one class is emphasised
 amplitude: float = 70.0  # A, the largest class weight before normalisation
-steps: int = 8000  # of each run
-seeds: int = 3  # initial weights
+steps: int = 6000  # of each run
+seeds: int = 2  # initial weights
 gradient_descent: float = 1.0  # η
 heavy_ball: float = 0.3  # η
 nesterov: float = 0.3  # η

@@ -35,15 +35,15 @@ if importlib.util.find_spec("dynloss") is None:
 
 # %% tags=["parameters"]
 width: int = 100  # hidden units
-seeds: int = 6  # networks
+seeds: int = 3  # networks
 regime_steps: int = 60  # steps in each of the three regimes
-moments: str = "3 30 300"  # steps of training before eq. (14) is tested
+moments: str = "3 300"  # steps of training before eq. (14) is tested
 learning_rate: float = 0.36  # η, with oscillating weights
 period: int = 500  # T, in steps
 amplitude: float = 10.0  # A
 steps: int = 2000  # with oscillating weights
 every: int = 5  # steps between two looks at the kernels
-widths: str = "10 30 100 300 1000 3000 10000"  # for the limit of infinite width
+widths: str = "10 30 100 300 1000"  # for the limit of infinite width
 points: int = 100  # of the spiral, for the same
 precision: str = "float64"  # the errors measured here are small
 minutes: float | None = None  # stop computing after so many, for each sweep
