@@ -32,10 +32,10 @@ if importlib.util.find_spec("dynloss") is None:
 # %% tags=["parameters"]
 width: int = 100  # hidden units of the narrow network
 wide: int = 1000  # hidden units of the wide one
-steps: int = 12_000  # with the static loss at η = 1, as in Figure 3
+steps: int = 8000  # with the static loss at η = 1, as in Figure 3
 period: int = 5000  # T of the turns of the classes, as in Figure 4; even
-turns: int = 6  # periods
-seeds: int = 3  # initial weights, where several are compared
+turns: int = 4  # periods
+seeds: int = 2  # initial weights, where several are compared
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
