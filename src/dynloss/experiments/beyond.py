@@ -11,7 +11,7 @@ from dynloss.checks import check_choice
 from dynloss.experiments import spiral
 from dynloss.models import mlp
 from dynloss.schedules import Schedule
-from dynloss.training import by_optax, full_batch
+from dynloss.training import full_batch
 
 SHAPES = {
     "static": "static (Γ = 1)",
@@ -64,8 +64,13 @@ def by_optimiser(
     gradient = _gradient(task, loss)
     gammas = schedules.oscillating(period, amplitude, spiral.CLASSES, stop=steps - period)
     update = _optimiser(optimiser, learning_rate)
-    start = task.start
-    (params, _), _ = by_optax.descend(gradient, gammas, update, start, update.init(start), 0, steps)
+
+    def step(state, number):
+        params, memory = state
+        change, memory = update.update(gradient(params, gammas(number, precision)), memory, params)
+        return (optax.apply_updates(params, change), memory), None
+
+    (params, _), _ = jax.lax.scan(step, (task.start, update.init(task.start)), jnp.arange(steps))
     return task.outcome(params)
 
 
