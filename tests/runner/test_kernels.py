@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -83,12 +84,13 @@ def test_a_kernel_that_is_killed_is_an_error(run, forked_kernels):
 
 
 @pytest.fixture
-def sleeper(kernel_server, monkeypatch):
+def sleeper(kernel_server):
     """A kernel that has nothing to do, without Jupyter."""
 
-    def sleeper(address=kernel_server):
+    def sleeper(address=kernel_server, folder=None):
         environment = os.environ | kernels.VARIABLES | {kernels.ADDRESS: address}
-        return kernels.fork(["python", "-m", "ipykernel_launcher", "--log-level=ERROR"], environment, os.getcwd())
+        command = ["python", "-m", "ipykernel_launcher", "--log-level=ERROR"]
+        return kernels.fork(command, environment, folder or os.getcwd())
 
     return sleeper
 
@@ -103,6 +105,10 @@ def test_signals_and_the_exit_status(sleeper):
     kernel.terminate()  # which finds nothing
 
 
+def test_a_kernel_that_cannot_begin_is_no_second_server(sleeper, tmp_path):
+    assert sleeper(folder=str(tmp_path / "nowhere")).wait(10) == 1
+
+
 def test_a_kernel_ends_with_its_runner(sleeper):
     kernel = sleeper()
     kernel._line.close()  # as when the runner is killed
@@ -115,6 +121,36 @@ def test_kernels_end_with_their_server(sleeper):
         assert kernel.poll() is None
     assert kernel.wait(1) == -signal.SIGKILL
     assert not Path(address).exists() and sleeper(address) is None
+
+
+def test_what_is_imported_beforehand_starts_no_thread_and_asks_for_no_device():
+    """Else a fork of it is no good."""
+    code = """
+import importlib, threading
+from dynloss.runner import kernels
+for name in kernels._PRELOADED:
+    importlib.import_module(name)
+from jax._src import xla_bridge
+print(threading.active_count(), xla_bridge.backends_are_initialized())
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.stdout.split() == ["1", "False"], ended.stderr
+
+
+def test_whoever_knocks_and_goes_does_no_harm(kernel_server, sleeper):
+    for said in (b"", b"half a mess", b"[]\n"):
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(kernel_server)
+            line.sendall(said)
+    kernel = sleeper()
+    assert kernel.poll() is None
+    kernel.kill()
+    assert kernel.wait(10) == -signal.SIGKILL
+
+
+def test_a_server_that_does_not_come_up_leaves_nobody_waiting(sleeper):
+    with kernels.server({**os.environ, **kernels.VARIABLES, "PYTHONPATH": "", "PYTHONHOME": "/nowhere"}) as address:
+        assert sleeper(address) is None
 
 
 def test_one_server_is_shared_and_then_gone(monkeypatch):

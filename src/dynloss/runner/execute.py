@@ -202,7 +202,8 @@ def _this_python(environment: Mapping[str, str]) -> type:
     options = ["--log-level=ERROR", "--InlineBackend.figure_formats={'png', 'pdf'}"]
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *options]
 
-    forked = {"kernel_provisioner": {"provisioner_name": kernels.PROVISIONER}} if kernels.ADDRESS in os.environ else {}
+    provisioner = {"kernel_provisioner": {"provisioner_name": kernels.PROVISIONER}}
+    forked = provisioner if os.environ.get(kernels.ADDRESS) else {}
 
     class ThisPython(AsyncKernelManager):
         kernel_spec = KernelSpec(

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -80,6 +81,7 @@ def server(environment: Mapping[str, str]) -> Iterator[str]:
             pass_fds=[door.fileno()],
             start_new_session=True,  # Ctrl-C reaches its kernels through us, and once
         )
+        door.close()  # so that who knocks after its end is not left waiting
         try:
             yield address
         finally:
@@ -154,7 +156,8 @@ def serve(door: int) -> None:
     sys.path[:] = [each for each in sys.path if each]  # a kernel finds no modules in the folder where we began
     early = _read_early(os.environ)
     for name in _PRELOADED:
-        importlib.import_module(name)
+        with contextlib.suppress(ImportError):  # a notebook that needs it will say so
+            importlib.import_module(name)
     gc.freeze()  # so that its collections leave the memory alone that the kernels share
     kernels: dict[int, socket.socket] = {}
     with socket.socket(fileno=door) as listening:
@@ -181,43 +184,49 @@ def serve(door: int) -> None:
 
 def _answer(line: socket.socket, early: Mapping[str, str], ours: Sequence[socket.socket]) -> int:
     """Fork the kernel that is asked for; its process, or 0 if a fresh Python is what it needs."""
-    message, descriptors, _, _ = socket.recv_fds(line, 1 << 16, 2)
-    request = json.loads(message + (b"" if message.endswith(b"\n") else _until_newline(line)))
-    suits = _read_early(request["environment"]) == early
-    pid = os.fork() if suits else 0
-    if suits and not pid:
-        for each in (line, *ours):
-            each.close()
-        _be_kernel(descriptors, **request)
+    pid, descriptors = 0, list[int]()
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # whoever asked has gone, or talks nonsense
+        message, descriptors, _, _ = socket.recv_fds(line, 1 << 16, 2)
+        request = json.loads(message if message.endswith(b"\n") else message + _until_newline(line))
+        if _read_early(request["environment"]) == early:
+            pid = os.fork()
+            if not pid:
+                for each in (line, *ours):
+                    each.close()
+                _be_kernel(descriptors, **request)
+            _own_group(pid)
+            line.sendall(b"%d\n" % pid)
     for descriptor in descriptors:
         os.close(descriptor)
-    if pid:
-        _own_group(pid)
-    else:
+    if not pid:
         line.close()
-        return 0
-    line.sendall(b"%d\n" % pid)
     return pid
 
 
 def _be_kernel(
     descriptors: Sequence[int], arguments: Sequence[str], environment: Mapping[str, str], folder: str
 ) -> NoReturn:
+    """In the forked process; it must not go on as a second server, whatever happens."""
     import numpy as np
     from ipykernel import kernelapp
 
-    _own_group(0)
-    with open(os.devnull, "rb") as nothing:
-        os.dup2(nothing.fileno(), 0)
-    for number, descriptor in enumerate(descriptors, 1):  # what it writes goes where its runner's does
-        os.dup2(descriptor, number)
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
-    np.random.seed()  # noqa: NPY002, else all kernels draw the same numbers from NumPy's own state
-    # Without a parent to look after, a kernel greets on the terminal; with one it ends when that does.
-    sys.argv = ["ipykernel_launcher", *arguments, f"--IPKernelApp.parent_handle={os.getppid()}"]
-    kernelapp.launch_new_instance()
+    try:
+        _own_group(0)
+        with open(os.devnull, "rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+        for number, descriptor in enumerate(descriptors, 1):  # what it writes goes where its runner's does
+            os.dup2(descriptor, number)
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(folder)
+        np.random.seed()  # noqa: NPY002, else all kernels draw the same numbers from NumPy's own state
+        # Without a parent to look after, a kernel greets on the terminal; with one it ends when that does.
+        sys.argv = ["ipykernel_launcher", *arguments, f"--IPKernelApp.parent_handle={os.getppid()}"]
+        kernelapp.launch_new_instance()
+    except Exception:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
     sys.exit()
 
 
