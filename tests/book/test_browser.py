@@ -65,13 +65,15 @@ def fits(tab) -> None:
 # thousands that are alike: of those of one colour on one ground in the same surroundings, one is looked at.
 COLOURS = ["color-contrast", "link-in-text-block"]
 MARK_KINDS = """() => {
+  const SEEN = ["color", "backgroundColor", "backgroundImage", "opacity", "filter", "fontSize", "fontWeight",
+                "textDecorationLine", "borderBottomStyle"];
   const kinds = new Map(), memory = new Map();
   const text = e => [...e.childNodes].some(n => n.nodeType === Node.TEXT_NODE && n.textContent.trim());
   const kind = e => {
     if (!e) return "";
     if (!memory.has(e)) {
-      const { color, backgroundColor, fontSize, fontWeight } = getComputedStyle(e);
-      const own = [e.tagName, e.className, color, backgroundColor, fontSize, fontWeight, e.style.cssText];
+      const style = getComputedStyle(e);
+      const own = [e.tagName, e.className, e.style.cssText, ...SEEN.map(name => style[name])];
       memory.set(e, `${kind(e.parentElement)}>${own}`);
     }
     return memory.get(e);
@@ -88,6 +90,7 @@ MARK_KINDS = """() => {
 
 def accessible(tab) -> None:
     """Nothing serious is wrong: by the rules of colours by day and by night, by all others once."""
+    shown_in(tab, SCHEMES[0])
     assert not serious(tab, rules={rule: {"enabled": False} for rule in COLOURS})
     for scheme in SCHEMES:
         shown_in(tab, scheme)

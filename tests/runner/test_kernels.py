@@ -81,8 +81,6 @@ def test_a_kernel_that_is_killed_is_an_error(run, forked_kernels):
     assert outcome.error.startswith("cell 3: DeadKernel")
 
 
-
-
 @pytest.fixture
 def sleeper(kernel_server):
     """A kernel that has nothing to do, without Jupyter."""
@@ -151,6 +149,13 @@ def test_whoever_knocks_and_goes_does_no_harm(kernel_server, sleeper):
 def test_a_server_that_does_not_come_up_leaves_nobody_waiting(sleeper):
     with kernels.server({**os.environ, **kernels.VARIABLES, "PYTHONPATH": "", "PYTHONHOME": "/nowhere"}) as address:
         assert sleeper(address) is None
+
+
+def test_a_server_that_nobody_needs_ends_without_importing():
+    code = "import socket, sys; from dynloss.runner import kernels\n"
+    code += "kernels.serve(socket.socket(socket.AF_UNIX).detach()); print('jax' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert ended.stdout == "False\n", ended.stderr
 
 
 def test_one_server_is_shared_and_then_gone(monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 import reference
 import xarray as xr
 
-from dynloss.datasets import spiral
+from dynloss.datasets import Dataset, spiral
 from dynloss.models import MLP
 from dynloss.models.mlp import cross_entropy_gradient
 from dynloss.schedules import oscillating, static
@@ -106,3 +106,10 @@ def test_misuse(params, gradient, changed, message):
     given = {"schedule": SCHEDULE, "gradient": gradient, "optimizer": optax.sgd(0.1), "steps": 3} | changed
     with pytest.raises(ValueError, match=message):
         by_optax.train(params, DATA, **given)
+
+
+def test_a_class_without_samples_is_said(params, gradient):
+    only = Dataset(DATA.inputs, np.zeros_like(DATA.labels), num_classes=3)
+    with pytest.warns(UserWarning) as said:
+        by_optax.train(params, only, SCHEDULE, gradient=gradient, optimizer=optax.sgd(0.1), steps=3)
+    assert [str(each.message)[:22] for each in said] == ["class 1 has no samples", "class 2 has no samples"]

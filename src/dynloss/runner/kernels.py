@@ -23,6 +23,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from dynloss.runner import processes
+
 # The variable that holds the address of a server, and the name in `pyproject.toml` of `dynloss.runner.provisioner`.
 ADDRESS = "DYNLOSS_KERNELS"
 PROVISIONER = "dynloss-forked"
@@ -156,6 +158,8 @@ def serve(door: int) -> None:
     sys.path[:] = [each for each in sys.path if each]  # a kernel finds no modules in the folder where we began
     early = _read_early(os.environ)
     for name in _PRELOADED:
+        if select.select([0], [], [], 0)[0]:  # no kernel was needed after all
+            return
         with contextlib.suppress(ImportError):  # a notebook that needs it will say so
             importlib.import_module(name)
     gc.freeze()  # so that its collections leave the memory alone that the kernels share
@@ -216,9 +220,7 @@ def _be_kernel(
             os.dup2(nothing.fileno(), 0)
         for number, descriptor in enumerate(descriptors, 1):  # what it writes goes where its runner's does
             os.dup2(descriptor, number)
-        os.environ.clear()
-        os.environ.update(environment)
-        os.chdir(folder)
+        processes.settle(environment, folder)
         np.random.seed()  # noqa: NPY002, else all kernels draw the same numbers from NumPy's own state
         # Without a parent to look after, a kernel greets on the terminal; with one it ends when that does.
         sys.argv = ["ipykernel_launcher", *arguments, f"--IPKernelApp.parent_handle={os.getppid()}"]

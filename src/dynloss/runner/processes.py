@@ -52,12 +52,17 @@ def _begin(
 ) -> None:
     if hasattr(os, "setsid"):
         os.setsid()
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
+    settle(environment, folder)
     sys.stdout.flush()
     sys.stderr.flush()
     with open(output, "ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     function(*arguments)
+
+
+def settle(environment: Mapping[str, str], folder: str) -> None:
+    """Give this process, which was forked, the variables and the folder of the one that asked for it."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)

@@ -4,11 +4,13 @@ Steps, recorders and what is returned are those of ``full_batch``, and with ``op
 rounding. It is for runs of minutes: it keeps no checkpoints.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from dynloss.checks import check_count
@@ -86,6 +88,8 @@ def train(
     classes = jax.eval_shape(schedule, 0).shape
     if classes != (data.num_classes,):
         raise ValueError(f"the schedule gives weights {classes} for {data.num_classes} classes")
+    for empty in np.flatnonzero(data.counts == 0):
+        warnings.warn(f"class {empty} has no samples: its turn of the schedule emphasises nothing", stacklevel=2)
     names = [name for recorder in recorders for name in recorder.variables]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"two recorders give the same variable: {', '.join(repeated)}")
