@@ -2,13 +2,13 @@
 PYTHON ?= python3
 PROFILE ?= best
 FRESH ?=
-UV ?= uv
 BIN := .venv/bin
+UV ?= $(BIN)/uv
 export MPLBACKEND = Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env book pdf test colab lint sync picture lock clean distclean
+.PHONY: help env book pdf test check colab lint sync picture lock clean distclean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*##/make \1:/p' Makefile
@@ -17,13 +17,18 @@ help:  ## what there is to make
 env: .venv/installed  ## the environment (.venv) from requirements.lock
 
 # Each stamp is written last. Without .venv/locked, whatever stands in .venv may be half made, so it is made anew.
+# pip installs uv, which installs all else in half of pip's time; where it cannot (an index that only pip's own settings
+# name), pip does.
 .venv/locked: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "dynloss needs Python 3.11 or newer; $(PYTHON): $$($(PYTHON) --version 2>&1). Name one, as in: make book PYTHON=python3.13"; exit 1; }
 	rm -rf .venv
 	@$(PYTHON) -m venv .venv || \
 	  { rm -rf .venv; echo "$(PYTHON) cannot make virtual environments (on Debian: apt-get install python3-venv)"; exit 1; }
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	sed -n '/^uv==/,/# via/p' requirements.lock >.venv/uv.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r .venv/uv.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --no-deps --require-hashes -r requirements.lock || \
+	  $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
 .venv/installed: .venv/locked pyproject.toml
@@ -39,6 +44,9 @@ pdf: env  ## the book that was built last, as one file (needs Chromium)
 test: env  ## the tests
 	$(BIN)/python -m pytest
 
+check: env  ## the tests of the book that was built last (needs Chromium)
+	$(BIN)/python -m pytest -m book $$(grep -rl --include='test_*.py' 'mark\.book' tests)
+
 colab: env  ## each notebook as Google Colab opens it (PYTHON should be a 3.13, as there)
 	$(BIN)/python tools/colab.py
 
@@ -53,8 +61,7 @@ picture: env  ## redraw the README's picture (the book draws its own)
 	$(BIN)/python -c "from dynloss.figures import idea; idea.plot().savefig('book/images/idea.png', dpi=110)"
 
 # Keeps the versions that still fit; `make lock UPGRADE=--upgrade` takes the newest of everything.
-lock:  ## resolve pyproject.toml anew into requirements.lock (needs uv)
-	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv, or make lock UV=path/to/uv"; exit 1; }
+lock: env  ## resolve pyproject.toml anew into requirements.lock
 	$(UV) pip compile pyproject.toml --quiet --output-file requirements.lock $(UPGRADE) \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
 	  --extra tests --extra book --extra neural-tangents --group build

@@ -63,6 +63,14 @@ def test_lock_has_what_pyproject_asks_for(python):
         assert wanted.specifier.contains(have[name], prereleases=True), f"{wanted}, but the lock has {have[name]}"
 
 
+def test_what_installs_is_pinned_by_the_lock_too():
+    """`make env` cuts uv out of the lock, and gives it to pip."""
+    (expression,) = re.findall(r"sed -n '(.*)' requirements\.lock", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    cut = subprocess.check_output(["sed", "-n", expression, "requirements.lock"], cwd=ROOT, text=True)
+    (entry,) = [each for each in ENTRIES if each[0].startswith("uv==")]
+    assert cut.startswith(f"{entry[0]} \\\n{entry[1]}") and cut.count("==") == 1
+
+
 @pytest.mark.parametrize("python", PYTHONS)
 def test_lock_leaves_out_bad_versions_and_tensorflow(python):
     have = locked(python)

@@ -1,4 +1,4 @@
-"""Fixtures for the checks of a built book: `make book`, then `pytest -m book`."""
+"""Fixtures for the checks of a built book: `make book`, then `make check`."""
 
 import functools
 import os

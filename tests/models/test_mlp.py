@@ -12,7 +12,7 @@ from dynloss.models.mlp import cross_entropy_gradient, output_averaged_ntk
 
 
 def test_shapes_and_number_of_parameters():
-    params = MLP().init(jax.random.key(0), jnp.zeros((1, 2)))
+    params = jax.jit(MLP().init)(jax.random.key(0), jnp.zeros((1, 2)))
     shapes = {layer: {k: v.shape for k, v in leaves.items()} for layer, leaves in params["params"].items()}
     assert shapes == {
         "hidden": {"kernel": (2, 100), "bias": (100,)},
@@ -39,7 +39,7 @@ WIDE = 20_000
     ],
 )
 def test_initialisation(initialization, deviations):
-    params = MLP(WIDE, 3, initialization).init(jax.random.key(1), jnp.zeros((1, 2)))["params"]
+    params = jax.jit(MLP(WIDE, 3, initialization).init)(jax.random.key(1), jnp.zeros((1, 2)))["params"]
     for layer, (of_kernel, of_bias) in deviations.items():
         _is_gaussian(params[layer]["kernel"], of_kernel)
         _is_gaussian(params[layer]["bias"], of_bias)
@@ -60,7 +60,7 @@ def _is_gaussian(values, deviation):
 
 
 def test_the_key_decides():
-    first, again, other = (MLP().init(jax.random.key(i), jnp.zeros((1, 2))) for i in (0, 0, 1))
+    first, again, other = (jax.jit(MLP().init)(jax.random.key(i), jnp.zeros((1, 2))) for i in (0, 0, 1))
     np.testing.assert_array_equal(reference.flatten(first), reference.flatten(again))
     kernels = (params["params"]["hidden"]["kernel"] for params in (first, other))
     assert (np.subtract(*kernels) != 0).all()

@@ -116,7 +116,7 @@ def test_outputs_and_weights_are_those_of_neural_tangents(standard_promotion):
     theirs = [leaves for leaves in init(jax.random.key(0), inputs.shape)[1] if leaves]
     model = Myrtle(channels=4)
     layers = [*(f"convolution_{n}" for n in range(1, 5)), "output"]
-    ours = model.init(jax.random.key(0), inputs)["params"]
+    ours = jax.jit(model.init)(jax.random.key(0), inputs)["params"]
     for name, (kernel, bias) in zip(layers, theirs, strict=True):
         assert ours[name]["kernel"].shape == kernel.shape and not np.any(bias) and not np.any(ours[name]["bias"])
         # Both are Gaussian with the variance 2/fan_in: the deviation of a sample variance is (2/n)^1/2 of it.
@@ -133,7 +133,7 @@ def test_outputs_and_weights_are_those_of_neural_tangents(standard_promotion):
 
 
 def test_initialisation():
-    params = Myrtle(channels=128).init(jax.random.key(1), jnp.zeros((1, 32, 32, 3)))["params"]
+    params = jax.jit(Myrtle(channels=128).init)(jax.random.key(1), jnp.zeros((1, 32, 32, 3)))["params"]
     for layer, leaves in params.items():
         kernel = np.asarray(leaves["kernel"]).ravel()
         scaled = kernel / (2 / np.prod(leaves["kernel"].shape[:-1])) ** 0.5
@@ -148,7 +148,7 @@ def test_the_mean_square_survives_the_layers():
     """What enters the ReLUs has twice the mean square of what the convolution sees, and the ReLUs halve it again."""
     model = Myrtle(7, 128, final_pools=1)
     inputs = pictures(4, 16)
-    params = model.init(jax.random.key(2), inputs)
+    params = jax.jit(model.init)(jax.random.key(2), inputs)
     _, seen = jax.jit(lambda p, x: model.apply(p, x, capture_intermediates=True))(params, inputs)
     sums = [np.asarray(seen["intermediates"][f"convolution_{n}"]["__call__"][0]) for n in range(1, 5)]
 

@@ -92,7 +92,7 @@ def test_gradient(params, batch_size):
 def small(x64):
     """A network that compiles faster, and its parameters."""
     model = MLP(4, param_dtype=jnp.float64)
-    return model.apply, model.init(jax.random.key(0), jnp.ones((1, 5)))
+    return model.apply, jax.jit(model.init)(jax.random.key(0), jnp.ones((1, 5)))
 
 
 def test_gradient_is_that_of_full_batch_training(small):

@@ -30,13 +30,15 @@ def moving(speed):
 def test_a_valley_with_an_exact_solution(x64, speed):
     variance = 2 * (A * B + Q * speed / RATE) / A**2
     start = jnp.array([0.0, (2 / RATE - S) / A])
-    at = central_flow.edge(gradient, start, jnp.array([1.0, 0.0]), jnp.array([0.0, speed]), RATE)
+    edge = jax.jit(lambda w, gammas, change: central_flow.edge(gradient, w, gammas, change, RATE))
+    at = edge(start, np.array([1.0, 0.0]), np.array([0.0, speed]))
     np.testing.assert_allclose(at.variance, variance, rtol=1e-9)
     np.testing.assert_allclose(at.eigenvalues[0], 2 / RATE, rtol=1e-12)
     # Gradient descent from ±σ stays there, and slides along y so that S stays at 2/η.
     path = [start + jnp.array([variance**0.5, 0.0])]
+    step = jax.jit(lambda w, t: w - RATE * gradient(w, moving(speed)(t, jnp.float64)))
     for t in range(20):
-        path.append(path[-1] - RATE * gradient(path[-1], moving(speed)(jnp.asarray(t), jnp.float64)))
+        path.append(step(path[-1], t))
     path = np.array(path)
     np.testing.assert_allclose(path[:, 0] ** 2, variance, rtol=1e-9)
     np.testing.assert_allclose(np.diff(path[:, 1]), -Q * speed / A, atol=1e-12)
@@ -58,9 +60,11 @@ def test_the_flow_holds_the_sharpness_at_the_edge_and_leaves_it_alone_below(x64,
 def test_far_above_the_edge_the_formula_is_no_longer_true(x64):
     """The formula speaks of S at its edge; far above, gradient descent leaves the valley in a few steps."""
     w = jnp.array([1e-3, (6 / RATE - S) / A])
-    at = central_flow.edge(gradient, w, jnp.array([1.0, 0.0]), jnp.zeros(2), RATE)
+    static = jnp.array([1.0, 0.0])
+    at = jax.jit(lambda w: central_flow.edge(gradient, w, static, jnp.zeros(2), RATE))(w)
+    step = jax.jit(lambda w: w - RATE * gradient(w, static))
     for _ in range(12):
-        w = w - RATE * gradient(w, jnp.array([1.0, 0.0]))
+        w = step(w)
     assert abs(float(w[0])) > 10 * float(at.variance) ** 0.5
 
 
@@ -88,9 +92,8 @@ def test_every_term_by_finite_differences(x64, width, points):
 
     data = Dataset(inputs, labels, 3)
     loss = full_batch.loss_gradient(MLP(width, 3, param_dtype=jnp.float64).apply, data, losses.cross_entropy)
-    at = central_flow.edge(
-        loss, jax.tree.map(jnp.asarray, params), jnp.asarray(gammas), jnp.asarray(change), 0.5, order=60
-    )
+    edge = jax.jit(lambda w, gammas, change: central_flow.edge(loss, w, gammas, change, 0.5, order=60))
+    at = edge(params, gammas, change)
     np.testing.assert_allclose(at.eigenvalues[0], values[-1], rtol=1e-6)
     np.testing.assert_allclose(at.drift, drift, rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(at.motion, motion, rtol=1e-5, atol=1e-8)

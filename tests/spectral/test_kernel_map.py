@@ -47,10 +47,9 @@ def test_the_prediction_is_the_kernel_written_out(case):
     expected = residuals - 0.3 / len(inputs) * (kernel @ residuals.ravel()).reshape(residuals.shape)
     weights = np.linspace(0.5, 2, len(inputs))
     weighted = residuals - 0.3 / len(inputs) * (kernel @ (weights[:, None] * residuals).ravel()).reshape(-1, 3)
-    arrays = jax.tree.map(jnp.asarray, params), jnp.asarray(inputs), jnp.asarray(residuals)
-    np.testing.assert_allclose(kernel_map.next_residuals(apply, *arrays, 0.3), expected, rtol=1e-12)
-    found = kernel_map.next_residuals(apply, *arrays, 0.3, jnp.asarray(weights))
-    np.testing.assert_allclose(found, weighted, rtol=1e-12)
+    predicted = jax.jit(lambda *arrays: kernel_map.next_residuals(apply, *arrays[:3], 0.3, *arrays[3:]))
+    np.testing.assert_allclose(predicted(params, inputs, residuals), expected, rtol=1e-12)
+    np.testing.assert_allclose(predicted(params, inputs, residuals, weights), weighted, rtol=1e-12)
 
 
 def test_what_it_leaves_out_is_known_and_of_second_order(case):
@@ -118,14 +117,14 @@ def test_the_scaled_kernel_is_that_of_rescaled_parameters(x64):
         return MLP(6, 3, param_dtype=jnp.float64).apply({"params": new}, inputs)
 
     omega = {n: params["params"][n]["kernel"] * root[n] for n in root}
-    expected = ntk.output_averaged_ntk_matrix(apply, omega, jnp.asarray(INPUTS))
-    np.testing.assert_allclose(infinite_width.scaled_kernel(params, jnp.asarray(INPUTS)), expected, rtol=1e-10)
+    expected = jax.jit(lambda omega: ntk.output_averaged_ntk_matrix(apply, omega, jnp.asarray(INPUTS)))(omega)
+    np.testing.assert_allclose(jax.jit(infinite_width.scaled_kernel)(params, INPUTS), expected, rtol=1e-10)
 
 
 def test_the_limit_of_infinite_width(x64):
     model = MLP(20_000, 3, param_dtype=jnp.float64)
-    params = model.init(jax.random.key(0), jnp.asarray(INPUTS))
-    found = infinite_width.scaled_kernel(params, jnp.asarray(INPUTS))
+    params = jax.jit(model.init)(jax.random.key(0), INPUTS)
+    found = jax.jit(infinite_width.scaled_kernel)(params, INPUTS)
     assert infinite_width.relative_deviation(found, infinite_width.limit(INPUTS)) < 0.03
     # Parallel and opposite inputs, where the angle's rounding matters, and the origin.
     x = np.array([[1.0, 1.0], [2.0, 2.0], [-1.0, -1.0], [0.0, 0.0]])

@@ -50,7 +50,7 @@ MODELS = {
 def test_our_kernels_are_theirs(x64, nt, name, implementation):
     make, shape = MODELS[name]
     model, inputs = make(), jnp.asarray(np.random.RandomState(0).randn(*shape))
-    params = model.init(jax.random.key(0), inputs)
+    params = jax.jit(model.init)(jax.random.key(0), inputs)
     chosen = nt.NtkImplementation[implementation]
 
     @jax.jit

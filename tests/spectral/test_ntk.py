@@ -48,7 +48,7 @@ def test_eigenvalues(case, dense):
 def test_its_nonzero_spectrum_is_that_of_the_gauss_newton_matrix(case, dense):
     params, inputs = case
     flat, unravel = ravel_pytree(params)
-    jacobian = np.asarray(jax.jacobian(lambda w: APPLY(unravel(w), inputs).ravel())(flat))
+    jacobian = np.asarray(jax.jit(jax.jacobian(lambda w: APPLY(unravel(w), inputs).ravel()))(flat))
     kernel, gauss_newton = np.linalg.eigvalsh(dense), np.linalg.eigvalsh(jacobian.T @ jacobian)
     np.testing.assert_allclose(kernel[-33:], gauss_newton, atol=1e-11)
     np.testing.assert_allclose(kernel[:-33], 0, atol=1e-11)
@@ -74,6 +74,6 @@ def test_the_spirals_kernel_is_900_by_900():
     from dynloss.datasets import spiral
 
     model, inputs = MLP(), jnp.asarray(spiral().inputs, jnp.float32)
-    params = model.init(jax.random.key(0), inputs)
+    params = jax.jit(model.init)(jax.random.key(0), inputs)
     _, size = ntk.ntk_operator(model.apply, params, inputs)
     assert size == 900

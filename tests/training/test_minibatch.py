@@ -415,7 +415,7 @@ class Normalised(nn.Module):
 @pytest.fixture(scope="module")
 def normalising():
     model = Normalised()
-    variables = model.init(jax.random.key(0), jnp.asarray(TRAINING.inputs[:1]))
+    variables = jax.jit(model.init)(jax.random.key(0), TRAINING.inputs[:1])
     arguments = {"augment": augmentation.flips_and_crops, "epochs": 2, "learning_rate": 0.05}
     return model, variables, arguments, run(model=model, variables=variables, **arguments)
 
@@ -509,7 +509,7 @@ def test_bfloat16_keeps_float32_weights(whole):
 def test_one_class_only():
     one = Dataset(TRAINING.inputs, np.zeros(50, np.int32), 1)
     model = MODEL.clone(num_classes=1)
-    variables = model.init(jax.random.key(0), jnp.asarray(TRAINING.inputs[:1]))
+    variables = jax.jit(model.init)(jax.random.key(0), TRAINING.inputs[:1])
     ours = run(one, None, model, variables, schedule=oscillating(5, 4, 1), epochs=1)
     assert ours.trajectory["accuracy"].values.tolist() == [1, 1] and ours.trajectory.attrs["diverged_at"] == -1
 
@@ -615,7 +615,7 @@ def test_misuse(arguments, said):
 
 def test_misuse_by_outputs_of_other_classes():
     model = MODEL.clone(num_classes=4)
-    variables = model.init(jax.random.key(0), jnp.asarray(TRAINING.inputs[:1]))
+    variables = jax.jit(model.init)(jax.random.key(0), TRAINING.inputs[:1])
     with pytest.raises(ValueError, match=r"the model gives outputs \(16, 4\) for 16 samples of 3 classes"):
         run(model=model, variables=variables)
 
