@@ -43,8 +43,11 @@ def list_() -> None:
 @_PROFILE
 @click.option("-p", "overrides", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter; may be repeated.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the executed copies.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="So many notebooks at a time.")
 @_FRESH
-def run(names: Sequence[str], everything: bool, profile: str, overrides, out: Path | None, fresh: bool) -> None:
+def run(
+    names: Sequence[str], everything: bool, profile: str, overrides, out: Path | None, jobs: int, fresh: bool
+) -> None:
     """Execute figures: FIG is a notebook's name, or its beginning, as in fig04."""
     root = profiles.find_root()
     figures = profiles.load(root)
@@ -59,8 +62,13 @@ def run(names: Sequence[str], everything: bool, profile: str, overrides, out: Pa
         if overrides or fresh:
             raise Misuse("best reads the archive: to compute, name a profile")
         _execute_best(chosen, root, folder)
+        return
+    work = [(figure, profiles.values(figure, profile, overrides, fresh)) for figure in chosen]
+    if min(jobs, len(chosen)) == 1:
+        _execute(work, label, folder)
     else:
-        _execute([(figure, profiles.values(figure, profile, overrides, fresh)) for figure in chosen], label, folder)
+        options = ["--profile", profile, "--out", str(folder)] + ["--fresh"] * fresh
+        _execute_together(chosen, root, [*options, *(word for pair in overrides for word in ("-p", *pair))], jobs)
 
 
 @cli.command()
@@ -271,14 +279,24 @@ def _execute(jobs: Sequence[tuple[Figure, dict]], label: str, folder: Path) -> N
 def _execute_best(figures: Sequence[Figure], root: Path, folder: Path) -> None:
     """Run notebooks, each with the largest profile that the archive has."""
     _check_papermill()
-    from tqdm import tqdm
-
-    from dynloss.runner.best import execute_all, execute_best
+    from dynloss.runner.best import execute_best
+    from dynloss.runner.processes import at_once
 
     if len(figures) == 1:
-        return _report(execute_best(figure, root, folder / f"{figure.stem}.ipynb") for figure in figures)
-    failed = 0
-    ended = tqdm(execute_all(figures, root, folder), total=len(figures), unit=" notebooks", disable=None, leave=False)
+        _report(execute_best(figure, root, folder / f"{figure.stem}.ipynb") for figure in figures)
+    else:
+        _execute_together(figures, root, ["--profile", BEST, "--out", str(folder)], at_once())
+
+
+def _execute_together(figures: Sequence[Figure], root: Path, options: Sequence[str], jobs: int) -> None:
+    """Run notebooks with these options, so many at the same time."""
+    _check_papermill()
+    from tqdm import tqdm
+
+    from dynloss.runner.together import execute_all
+
+    failed, running = 0, execute_all(figures, root, options, jobs)
+    ended = tqdm(running, total=len(figures), unit=" notebooks", disable=None, leave=False)
     for _, code, said in ended:
         failed += code != 0
         with tqdm.external_write_mode(sys.stderr):

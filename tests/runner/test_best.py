@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 
 import pytest
 import small_site
@@ -94,43 +93,6 @@ def test_only_missing_results_lead_to_a_smaller_profile(checkout):
     figure = load(checkout)["fig01_good"]
     outcome = best.execute_best(figure, checkout, checkout / "out.ipynb")
     assert outcome.profile == "paper" and "AssertionError" in outcome.error
-
-
-def test_many_at_once_and_one_fails(tmp_path, monkeypatch, capfd):
-    """Each in a process of its own; a failure does not stop the others, and is said."""
-    from dynloss import cli
-
-    monkeypatch.setenv("DYNLOSS_RESULTS", str(tmp_path / "results"))
-    notebooks = {"fig01_good": small_site.notebook(small_site.GOOD), "fig02_bad": small_site.notebook(small_site.BAD),
-                 "fig03_fine": small_site.notebook("print(steps)")}  # fmt: skip
-    profiles = "".join(f"{name}: {{quick: {{}}}}\n" for name in notebooks)
-    monkeypatch.chdir(small_site.make(tmp_path / "checkout", profiles, **notebooks))
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["run", "--all", "--profile", "best"])
-    said = capfd.readouterr().err
-    assert ended.value.code == 1
-    assert said.splitlines()[-1] == "dynloss: 1 of 3 notebooks failed"
-    assert "fig02_bad failed after" in said and "1 of 1" not in said and "started" not in said
-    for name, complete in (("fig01_good", True), ("fig02_bad", False), ("fig03_fine", True)):
-        copy = json.loads(executed_copy(tmp_path / "checkout", BEST, name).read_text())
-        assert copy["metadata"]["dynloss"]["complete"] is complete
-
-
-def test_many_at_once_are_interrupted_together(tmp_path, monkeypatch):
-    sleep = "import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(600)"
-    wait = "import pathlib, time\nwhile not pathlib.Path('begun').exists(): time.sleep(0.1)"
-    notebooks = {"fig01_slow": small_site.notebook(sleep), "fig02_good": small_site.notebook(wait)}
-    profiles = "".join(f"{name}: {{quick: {{}}}}\n" for name in notebooks)
-    root = small_site.make(tmp_path / "checkout", profiles, **notebooks)
-    monkeypatch.setenv("DYNLOSS_RESULTS", str(tmp_path / "results"))
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    running = best.execute_all(list(load(root).values()), root, tmp_path / "out")
-    figure, code, _ = next(running)
-    assert (figure.stem, code) == ("fig02_good", 0)
-    began = time.monotonic()
-    running.close()
-    assert time.monotonic() - began < 60
-    assert json.loads((tmp_path / "out" / "fig01_slow.ipynb").read_text())["metadata"]["dynloss"]["complete"] is False
 
 
 def test_the_book_names_the_profile_of_each_page(checkout):
