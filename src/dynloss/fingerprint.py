@@ -10,6 +10,7 @@ a parameter.
 
 import ast
 import dis
+import functools
 import hashlib
 import inspect
 import io
@@ -84,7 +85,7 @@ def closure(modules: Iterable[str], package: Path = _PACKAGE) -> list[str]:
         path = _path(name, package)
         if path and name not in found:
             found.add(name)
-            pending += _imports(name, path)
+            pending += _imports(name, path.name, path.read_text("utf-8"))
     return sorted(found - _NO_PART)
 
 
@@ -168,17 +169,19 @@ def _code(code: CodeType) -> Iterator[CodeType]:
             yield from _code(constant)
 
 
-def _imports(name: str, path: Path) -> Iterator[str]:
+# A notebook asks for many results of the same code: each text is read once, and again only when it has changed.
+@functools.lru_cache(maxsize=1024)
+def _imports(name: str, file: str, source: str) -> tuple[str, ...]:
     """The modules that a dynloss module may import: `from a import b` names both a and a.b."""
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    package, found = name if file == "__init__.py" else name.rpartition(".")[0], list[str]()
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             parent = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             module = ".".join([*parent, *([node.module] if node.module else [])])
-            yield module
-            yield from (f"{module}.{alias.name}" for alias in node.names)
+            found += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+    return tuple(found)
 
 
 def _path(name: str, package: Path = _PACKAGE) -> Path | None:
@@ -202,6 +205,7 @@ def _source(function: FunctionType) -> str:
         raise ValueError(f"cannot read the source of {name}: define it in a file or notebook") from error
 
 
+@functools.lru_cache(maxsize=1024)
 def _hash(source: str) -> str:
     return _digest(normalised(source))
 

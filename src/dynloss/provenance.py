@@ -1,6 +1,7 @@
 """Where numbers come from: what a result's attributes say of its making, and the line that shows it."""
 
 import datetime
+import functools
 import json
 import os
 import platform
@@ -121,6 +122,7 @@ def decoded(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return plain | {name: json.loads(plain[name]) for name in ("parameters", "sources", "versions")}
 
 
+@functools.cache  # of a process: to look them up takes milliseconds each, and a notebook may ask for many results
 def versions() -> dict[str, str]:
     """The installed libraries that a number may depend on."""
     found = {}
