@@ -64,6 +64,7 @@ fresh: bool = False  # compute anew although archived
 # %%
 import functools
 
+import jax
 import pandas as pd
 
 from dynloss import archive, claims, shapes, sweeps
@@ -149,13 +150,14 @@ archive.provenance(*ways.values())
 # hold elsewhere.
 
 # %% tags=["lead"]
-def strength(shape):
-    """Over many cycles of the longest period."""
-    gammas = beyond.weights(shape, lengths[-1], amplitude, seed=0)
-    return float(shapes.strength(gammas, 9000))
+@functools.partial(jax.jit, static_argnums=0)
+def strength(shape, period):
+    """Over many cycles."""
+    gammas = beyond.weights(shape, period, amplitude, seed=0)
+    return shapes.strength(gammas, 9000)
 
 
-strengths = {shape: strength(shape) for shape in beyond.SHAPES}
+strengths = {shape: float(strength(shape, lengths[-1])) for shape in beyond.SHAPES}
 lost = {shape: claims.beyond.diverged(result) for shape, result in by_shape.items()}
 rows = claims.beyond.shapes_table(validation, beyond.SHAPES, strengths, lost)
 pd.DataFrame(rows).set_index("weights")

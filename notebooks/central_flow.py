@@ -77,6 +77,7 @@ fresh: bool = False  # compute anew although archived
 # %%
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -99,11 +100,11 @@ def gradient(w, gammas):
 
 def bounced(w, steps, rate, speed):
     """The mean of x² over gradient descent, while Γ₁ grows by `speed` a step."""
-    squares = []
-    for t in range(steps):
-        squares.append(w[0] ** 2)
-        w = w - rate * np.asarray(gradient(w, np.array([1.0, speed * t])))
-    return np.mean(squares)
+
+    def step(w, t):
+        return w - rate * gradient(w, jnp.array([1.0, speed * t])), w[0] ** 2
+
+    return jax.lax.scan(step, w, jnp.arange(steps))[1].mean()
 
 
 # %% [markdown]
@@ -116,14 +117,15 @@ def bounced(w, steps, rate, speed):
 # %%
 valley, rate = (1.9, 0.5, 0.002, 1.0), 1.0
 s, a, b, q = valley
+edge = jax.jit(functools.partial(theory.edge, gradient, learning_rate=rate))
 rows = []
 for speed in (0.0, 0.0005, -0.0005):
     known = 2 * (a * b + q * speed / rate) / a**2
     w = np.array([0.0, (2 / rate - s) / a])
     change = np.array([0.0, speed])
-    found = theory.edge(gradient, jnp.array(w), jnp.array([1.0, 0.0]), change, rate)
+    found = edge(w, np.array([1.0, 0.0]), change)
     mean = bounced(w + np.array([1.2 * known**0.5, 0]), 1500, rate, speed)
-    rows.append([speed, known, float(found.variance), mean])
+    rows.append([speed, known, float(found.variance), float(mean)])
 columns = ["Γ₁ grows a step by", "σ², known", "by the formula", "by gradient descent"]
 pd.DataFrame(rows, columns=columns).set_index(columns[0]).round(5)
 

@@ -83,6 +83,7 @@ spiral.use_precision(precision)
 
 
 # %% tags=["physics"]
+@functools.partial(jax.jit, static_argnums=0)
 def two_ways(apply, params, inputs, targets, rate):
     """The residuals after one step: by eq. (14), and by gradient descent on eq. (8)."""
 
