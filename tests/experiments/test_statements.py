@@ -1,5 +1,7 @@
 """What the text says: the experiments against plain loops and dense matrices."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,24 +28,27 @@ def test_turns_are_those_of_a_plain_loop(tasks):
     assert found.sizes == {"seed": 2, "half_period": 8, "class": 3, "valley": 3, "moment": 7}
     task, schedule = tasks[1], schedules.oscillating(PERIOD, AMPLITUDE, 3)
     inputs, labels = jnp.asarray(task.training.inputs), task.training.labels
-    gradient, kept = jax.jit(jax.grad(lambda w, gammas: loss(task, w, gammas))), {}
-    params = task.start
+    gradient, apply = jax.grad(functools.partial(loss, task)), jax.jit(task.model.apply)
+    weights = schedules.weights_over(schedule, jnp.arange(4 * PERIOD))
+    descend = jax.jit(lambda w, gammas: jax.tree.map(lambda w, g: w - 0.5 * g, w, gradient(w, gammas)))
+    params, kept = task.start, {}
     for step in range(4 * PERIOD):
-        change = gradient(params, schedule(step, "float64"))
-        params = jax.tree.map(lambda w, g: w - 0.5 * g, params, change)
+        params = descend(params, weights[step])
         half, rest = divmod(step + 1, PERIOD // 2)
         if rest == 0:
-            right = np.asarray(task.model.apply(params, inputs)).argmax(1) == labels
+            right = np.asarray(apply(params, inputs)).argmax(1) == labels
             each = [right[labels == number].mean() for number in range(3)]
             np.testing.assert_allclose(found.class_accuracy[1, half - 1], each, atol=1e-12)
             kept[half] = params
+    _, unravel = jax.flatten_util.ravel_pytree(params)
+    curved = jax.hessian(lambda w, gammas: loss(task, unravel(w), gammas))
+    both = jax.jit(lambda w, gammas: (loss(task, unravel(w), gammas), curved(w, gammas)))
     for valley, half in ((1, 3), (2, 5), (0, 7)):  # the middle of the last period of each class
-        flat, unravel = jax.flatten_util.ravel_pytree(kept[half])
+        flat, _ = jax.flatten_util.ravel_pytree(kept[half])
         for moment in (0, 3):
-            gammas = schedule(moment * PERIOD // 2, "float64")
+            value, hessian = both(flat, weights[moment * PERIOD // 2])
             there = found.isel(seed=1, valley=valley, moment=moment)
-            assert float(there.valley_loss) == pytest.approx(float(loss(task, kept[half], gammas)), rel=1e-9)
-            hessian = jax.hessian(lambda w, back=unravel, gammas=gammas: loss(task, back(w), gammas))(flat)
+            assert float(there.valley_loss) == pytest.approx(float(value), rel=1e-9)
             assert float(there.valley_curvature) == pytest.approx(np.linalg.eigvalsh(hessian)[-1], rel=1e-6)
 
 

@@ -118,7 +118,7 @@ def test_optimisers_are_measured_in_their_own_units(x64, standard_promotion):
     result = onsets.by_optimiser(ground, TILT, rules, 1, 41, 20, 20, 6)
     assert list(result.optimiser.values) == list(rules) and result.step.values.tolist() == [0, 20]
     start = ground.start(0)
-    dense = jax.hessian(lambda w: ground.loss(w, TILT(0, np.float64)))(start)
+    dense = jax.jit(jax.hessian(lambda w: ground.loss(w, TILT(0, np.float64))))(start)
     largest = np.linalg.eigvalsh(dense)[-1]
     found = result.level.sel(optimiser="heavy ball", step=0, side="before").item()
     assert found == pytest.approx(largest / rules["heavy ball"].edge, rel=1e-3)
