@@ -313,6 +313,14 @@ def test_other_readings_of_figure_3(static, inside, elsewhere, expected):
     ]  # fmt: skip
 
 
+def test_seeds_that_differ_too_much_leave_a_reading_open():
+    """A mean of 0.55 is not near 0.65, but its interval reaches there."""
+    one = readings_of(0.5, 0.5, 0) + 0.3 * xr.DataArray(np.eye(6)[0], dims="seed")
+    networks = {"narrow": {"the book's": one}, "wide": {"the book's": readings_of(0.5, 0.5, 0)}}
+    settings = {"narrow": 100, "wide": 1000, "steps": 35_000}
+    assert verdicts(claims.spiral_readings.judge(networks, settings)) == [OPEN, OPEN, NO]
+
+
 def test_the_more_readings_the_wider_each_interval():
     one = {"the book's": readings_of(0.5, 0.5, 0).sel(validation=["midway"])}
     two = {"the book's": readings_of(0.5, 0.5, 0)}

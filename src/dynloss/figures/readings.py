@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
 from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label, plain_numbers
 from dynloss.sweeps.statistics import summary
@@ -33,6 +34,7 @@ def plot(gains: Mapping[str, Sequence[Any]], book: str):
             ax.set_yticks(range(len(rows)), [gain.validation if gain.way == book else gain.way for gain in rows])
             ax.set_ylim(len(rows) - 0.5, -0.5)
             ax.set(title=label, xlabel="gain in validation accuracy")
+            ax.xaxis.set_major_locator(MaxNLocator(5))
             panel_label(ax, letter)
         axes[0][0].set_ylabel("way to train · validation set")
     return figure
