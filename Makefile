@@ -61,7 +61,8 @@ picture: env  ## redraw the README's picture (the book draws its own)
 	$(BIN)/python -c "from dynloss.figures import idea; idea.plot().savefig('book/images/idea.png', dpi=110)"
 
 # Keeps the versions that still fit; `make lock UPGRADE=--upgrade` takes the newest of everything.
-lock: env  ## resolve pyproject.toml anew into requirements.lock
+lock:  ## resolve pyproject.toml anew into requirements.lock
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv: run make env first, or make lock UV=path/to/uv"; exit 1; }
 	$(UV) pip compile pyproject.toml --quiet --output-file requirements.lock $(UPGRADE) \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
 	  --extra tests --extra book --extra neural-tangents --group build

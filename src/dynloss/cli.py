@@ -43,10 +43,10 @@ def list_() -> None:
 @_PROFILE
 @click.option("-p", "overrides", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter; may be repeated.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the executed copies.")
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="So many notebooks at a time.")
+@click.option("--jobs", type=click.IntRange(1), help="So many notebooks at a time; by default 1, of best one a core.")
 @_FRESH
 def run(
-    names: Sequence[str], everything: bool, profile: str, overrides, out: Path | None, jobs: int, fresh: bool
+    names: Sequence[str], everything: bool, profile: str, overrides, out: Path | None, jobs: int | None, fresh: bool
 ) -> None:
     """Execute figures: FIG is a notebook's name, or its beginning, as in fig04."""
     root = profiles.find_root()
@@ -61,10 +61,10 @@ def run(
     if profile == BEST:
         if overrides or fresh:
             raise Misuse("best reads the archive: to compute, name a profile")
-        _execute_best(chosen, root, folder)
+        _execute_best(chosen, root, folder, jobs)
         return
     work = [(figure, profiles.values(figure, profile, overrides, fresh)) for figure in chosen]
-    if min(jobs, len(chosen)) == 1:
+    if jobs is None or min(jobs, len(chosen)) == 1:
         _execute(work, label, folder)
     else:
         options = ["--profile", profile, "--out", str(folder)] + ["--fresh"] * fresh
@@ -276,7 +276,7 @@ def _execute(jobs: Sequence[tuple[Figure, dict]], label: str, folder: Path) -> N
         _report(execute(figure, label, parameters, folder / f"{figure.stem}.ipynb") for figure, parameters in jobs)
 
 
-def _execute_best(figures: Sequence[Figure], root: Path, folder: Path) -> None:
+def _execute_best(figures: Sequence[Figure], root: Path, folder: Path, jobs: int | None = None) -> None:
     """Run notebooks, each with the largest profile that the archive has."""
     _check_papermill()
     from dynloss.runner.best import execute_best
@@ -285,7 +285,7 @@ def _execute_best(figures: Sequence[Figure], root: Path, folder: Path) -> None:
     if len(figures) == 1:
         _report(execute_best(figure, root, folder / f"{figure.stem}.ipynb") for figure in figures)
     else:
-        _execute_together(figures, root, ["--profile", BEST, "--out", str(folder)], at_once())
+        _execute_together(figures, root, ["--profile", BEST, "--out", str(folder)], jobs or at_once())
 
 
 def _execute_together(figures: Sequence[Figure], root: Path, options: Sequence[str], jobs: int) -> None:

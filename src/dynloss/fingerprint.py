@@ -169,7 +169,7 @@ def _code(code: CodeType) -> Iterator[CodeType]:
             yield from _code(constant)
 
 
-# A notebook asks for many results of the same code: each text is read once, and again only when it has changed.
+# A notebook asks for many results of the same code: each text is parsed once, and again only when it has changed.
 @functools.lru_cache(maxsize=1024)
 def _imports(name: str, file: str, source: str) -> tuple[str, ...]:
     """The modules that a dynloss module may import: `from a import b` names both a and a.b."""
