@@ -176,3 +176,40 @@ def test_data_are_compared_point_by_point():
     data = xr.Dataset({"inputs": (("sample",), np.linspace(0, 1, 50))}, attrs=attributes)
     assert compare(data, data).agrees
     assert not compare(data + xr.where(data.inputs > 0.5, 1e-9, 0).drop_attrs(), data).agrees
+
+
+def of_seeds(seeds, *, shift=0.0, noise=0, digit=0.0, course=0.0, **attributes):
+    """An experiment of the chapter: a few runs beside each other, one of them in full, and a table without seeds."""
+    random = np.random.RandomState(noise)
+    onset = 2 + 0.1 * random.randn(seeds, 2, 3) + shift
+    onset[0, 0, 2] = np.nan  # no third cascade
+    data = {
+        "onset": (("seed", "optimiser", "cascade"), onset),
+        "level": (("seed", "step"), random.rand(seeds, 50)),
+        "edge": ("optimiser", np.array([2.0, 38.0]) + digit),
+        "loss": ("moment", np.linspace(1, 2, 40) + course),
+        "deviation": ((), 1e-15 * (1 + noise)),
+    }
+    given = {"parameters": json.dumps({"seeds": seeds, "period": 100}), "figure": "cascades_edge"} | attributes
+    return xr.Dataset(data, coords={"optimiser": ["plain", "Adam"]}, attrs=ATTRIBUTES | given)
+
+
+def test_a_result_of_several_seeds_is_compared_by_its_means():
+    published = of_seeds(6)
+    same = compare(of_seeds(6), published)
+    assert same.agrees and "to the last digits, 6 seeds beside 6" in str(same)
+    other = compare(of_seeds(4, noise=1, course=0.5), published)
+    assert other.agrees and "in its means over seeds, 4 seeds beside 6" in str(other)
+    assert "moment" not in str(other.table) and any("loss is of one run each" in note for note in other.notes)
+    assert any("seeds 4, published 6" in note for note in other.notes)
+
+
+@pytest.mark.parametrize(("what", "said"), [({"shift": 0.5}, "onset, mean over the points"), ({"digit": 0.1}, "edge")])
+def test_a_result_of_several_seeds_that_differs(what, said):
+    found = compare(of_seeds(6, noise=1, **what), of_seeds(6))
+    assert not found.agrees and said in str(found)
+
+
+def test_one_seed_each_has_no_interval_to_fail():
+    found = compare(of_seeds(1, noise=1), of_seeds(1))
+    assert found.agrees and "one seed each: no interval" in str(found.table)

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import jupytext
 import lowered
 import pytest
 
-from dynloss.runner import gate, kernels
+from dynloss.runner import compare, gate, kernels
 from dynloss.runner.execute import execute
 from dynloss.runner.profiles import load, values
 from dynloss.runner.tables import provenance_of
@@ -77,6 +78,8 @@ def test_runs_in_smoke_and_passes_the_gate(stem, archive, lowering_server, tmp_p
     records = [r for cell in json.loads(outcome.path.read_text())["cells"] for r in provenance_of(cell)]
     assert {record["stale"] for record in records} == {""}
     assert len(list(folder.rglob("*.nc"))) >= 1
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    assert {each.trouble or str(each.agreement.agrees) for each in compare.outcomes(folder, copy)} == {"True"}
 
 
 def physics(stem):

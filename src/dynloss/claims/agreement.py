@@ -2,8 +2,8 @@
 
 Training at the edge of stability is chaotic: two runs that differ in the last digit, on two devices say, are alike
 until the first cascade and go apart in it or a later one. So a trajectory is compared point by point before its first
-cascade, and by its statistics after that; a sweep, whose points lie behind all cascades, by its means over seeds; and
-what no training made, point by point.
+cascade, and by its statistics after that; a sweep, whose points lie behind all cascades, by its means over seeds, and so
+is a result that holds several seeds; and what no training made, point by point.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ from dynloss.claims.agreement_of_sweeps import Quantity
 from dynloss.experiments import cascades as reading
 from dynloss.provenance import decoded
 
-FREE = ("seed", "precision")  # parameters in which a re-run may differ; all others make another experiment
+FREE = ("seed", "seeds", "precision")  # parameters in which a re-run may differ; all others make another experiment
 ROUNDING = 1e4  # units in the last place, which rounding may grow to on the smooth way to the first cascade
 STORED = 16  # units in the last place of what is kept
 MOST = 0.99  # of the points: a sample that crosses a kink a step earlier makes λ jump there
@@ -81,9 +81,14 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
     _check_same(ours, theirs)
     notes = tuple(_notes(ours, theirs))
     same_seed = ours["parameters"].get("seed") == theirs["parameters"].get("seed")
-    if "seed" in published.dims:
+    if is_sweep(published):
         sweeps.check(mine, published, Incomparable)
         quantities, how = sweeps.quantities(mine, published)
+    elif "seed" in published.dims:
+        _check_whole(mine, published)
+        quantities, how = sweeps.of_seeds(mine, published)
+        alone, apart = _without_seeds(mine, published)
+        quantities, notes = [*quantities, *alone], (*notes, *apart)
     elif any(str(name).startswith("step") for name in published.dims):
         _check_whole(mine, published)
         quantities, how = _trajectories(mine, published, theirs["parameters"], same_seed)
@@ -91,6 +96,11 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
         _check_whole(mine, published)
         quantities, how = [_pointwise(mine, published, name) for name in _names(published)], "point by point"
     return Agreement(theirs["figure"], tuple(quantities), notes, how)
+
+
+def is_sweep(dataset: xr.Dataset) -> bool:
+    """Whether it is of `dynloss.sweeps`, and no single result, which may hold several seeds too."""
+    return "done" in dataset
 
 
 def onset(run: xr.Dataset, parameters: Mapping[str, Any]) -> int | None:
@@ -102,6 +112,21 @@ def onset(run: xr.Dataset, parameters: Mapping[str, Any]) -> int | None:
     jumps = np.r_[False, np.abs(np.diff(curvature.values)) >= 0.1] & (curvature.dims[0] == "step")
     unstable = (curvature.values > 2 / parameters["learning_rate"]) | jumps
     return int(steps[np.argmax(unstable)]) if unstable.any() else None
+
+
+def _without_seeds(mine: xr.Dataset, published: xr.Dataset) -> tuple[list[Quantity], list[str]]:
+    """What a result of several seeds holds of one of them, or of none; a course that chaos may part is only noted."""
+    found, apart = [], []
+    for name in _names(published):
+        if "seed" in published[name].dims:
+            continue
+        quantity = _pointwise(mine, published, name, grown=True)
+        chaotic = any(str(dim).startswith(("step", "moment")) for dim in published[name].dims)
+        if chaotic and not quantity.agrees:
+            apart.append(f"{quantity.name} is of one run each, which chaos parts: not judged")
+        else:
+            found.append(quantity)
+    return found, apart
 
 
 def _trajectories(
@@ -120,26 +145,32 @@ def _trajectories(
     return found, how
 
 
-def _pointwise(mine: xr.Dataset, published: xr.Dataset, name: str, until: int | None = None) -> Quantity:
-    """One variable, before a step if there is one; allowed is what rounding makes of the coarser type."""
+def _pointwise(
+    mine: xr.Dataset, published: xr.Dataset, name: str, until: int | None = None, grown: bool = False
+) -> Quantity:
+    """One variable, before a step if there is one; allowed is what rounding makes of the coarser type.
+
+    With ``grown`` it has gone through a computation whatever its dimensions, and may be all rounding, below 1.
+    """
     ours, theirs = mine[name], published[name]
     step = next((str(dim) for dim in theirs.dims if str(dim).startswith("step")), None)
     before = f", before step {until:,}" if until is not None and step else ""
     if before:
         ours, theirs = (each.isel({step: each[step].values < until}) for each in (ours, theirs))
     a, b = ours.values.astype(float), theirs.values.astype(float)
-    allowed = _tolerance(mine, published, name) * (np.abs(b) + np.nanmax(np.abs(b), initial=0))
+    tolerance = _tolerance(mine, published, name, grown)
+    allowed = tolerance * (np.abs(b) + np.nanmax(np.abs(b), initial=1.0 if grown else 0.0))
     if any(word in name for word in DIGITS):
         allowed = allowed + sweeps.grain(b)  # one sample more or less
     apart = ~((np.abs(a - b) <= allowed) | (np.isnan(a) & np.isnan(b)) | (a == b))
     label = f"{_called(theirs, name)}{before}"
-    words = f"{_tolerance(mine, published, name):.0e} of its value, at {MOST:.0%} of the points"
+    words = f"{tolerance:.0e} of its value, at {MOST:.0%} of the points"
     if not apart.any():
         return Quantity(label, "the same" if np.array_equal(a, b, equal_nan=True) else "the same but for rounding",
                         f"{a.size:,} values", words, True)  # fmt: skip
     place = np.unravel_index(int(np.argmax(apart)), apart.shape)
     where = ", ".join(f"{dim} {int(index)}" for dim, index in zip(theirs.dims, place, strict=True))
-    at = f" at step {int(theirs[step].values[place[theirs.dims.index(step)]]):,}" if step else f" at {where}"
+    at = f" at step {int(theirs[step].values[place[theirs.dims.index(step)]]):,}" if step else f" at {where}" * bool(where)
     return Quantity(
         label, f"{a[place]:.6g}{at}, and {apart.mean():.1%} of the values apart", f"{b[place]:.6g}", words,
         bool(apart.mean() <= 1 - MOST),
@@ -187,7 +218,7 @@ def _diverged(mine: xr.Dataset, published: xr.Dataset) -> Quantity:
     return Quantity("the run diverges", ours, theirs, "both or neither", (a < 0) == (b < 0))
 
 
-def _tolerance(mine: xr.Dataset, published: xr.Dataset, name: str) -> float:
+def _tolerance(mine: xr.Dataset, published: xr.Dataset, name: str, grown: bool = False) -> float:
     """Relative: of the coarser type computed in, grown on the way, and of the coarser type kept."""
 
     def eps(dtype: Any) -> float:
@@ -195,9 +226,8 @@ def _tolerance(mine: xr.Dataset, published: xr.Dataset, name: str) -> float:
 
     computed = [str(each.attrs.get("dtype", "float64")) for each in (mine, published)]
     kept = [each[name].dtype for each in (mine, published)]
-    trained = any(str(dim).startswith("step") for dim in published[name].dims)
-    grown = ROUNDING * max(map(eps, computed)) if trained else 0.0
-    return max(grown, STORED * max(map(eps, kept)))
+    trained = grown or any(str(dim).startswith("step") for dim in published[name].dims)
+    return max(ROUNDING * max(map(eps, computed)) if trained else 0.0, STORED * max(map(eps, kept)))
 
 
 def _names(dataset: xr.Dataset) -> list[str]:
@@ -244,8 +274,8 @@ def _check_whole(mine: xr.Dataset, published: xr.Dataset) -> None:
     if lacking := sorted(str(name) for name in set(published.data_vars) - set(mine.data_vars)):
         raise Incomparable(f"it is not whole: it lacks {', '.join(lacking)}")
     for name in published.data_vars:
-        if mine[name].dims != published[name].dims or mine[name].shape != published[name].shape:
-            sizes = dict(mine[name].sizes), dict(published[name].sizes)
+        sizes = [{dim: size for dim, size in each[name].sizes.items() if dim != "seed"} for each in (mine, published)]
+        if mine[name].dims != published[name].dims or sizes[0] != sizes[1]:
             raise Incomparable(f"it is not whole: {name} is of {sizes[0]}, published {sizes[1]}")
 
 

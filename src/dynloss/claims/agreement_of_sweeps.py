@@ -1,9 +1,10 @@
-"""Two sweeps of the same experiment: their means over the points that they share, and each point by itself.
+"""Two sweeps, or two results of several seeds: their means over the points that they share, and each point by itself.
 
 The end of a chaotic run differs between devices even for the same seed, so no value is held against its twin. What has
 to agree are means, within what the seeds scatter: over all shared points together, seed by seed, and at each point.
 """
 
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import xarray as xr
 
 from dynloss.sweeps.grid import FLAGS, SEED
 
+SHORT = 12  # places along a dimension of several seeds' results that are kept apart; a longer one, time, is averaged
 CONFIDENCE = 0.99  # a re-run that is right differs by chance in one of a hundred quantities, not in one of twenty
 
 
@@ -57,6 +59,25 @@ def quantities(mine: xr.Dataset, published: xr.Dataset) -> tuple[list[Quantity],
     return found, how
 
 
+def of_seeds(mine: xr.Dataset, published: xr.Dataset) -> tuple[list[Quantity], str]:
+    """The same for results that hold a few seeds beside each other: their short dimensions are the axes."""
+    names = [str(name) for name, each in published.data_vars.items() if SEED in each.dims and each.dtype.kind == "f"]
+    called = Counter(published[name].attrs.get("long_name") for name in names)
+    tests = 2 * len(names)
+    found, exact = [], True
+    for name in names:
+        a, b = (_averaged(each[name]) for each in (mine, published))
+        label = str(published[name].attrs.get("long_name", name.replace("_", " ")))
+        label += f" ({name})" if called[label] > 1 else ""
+        same = _same(a, b)
+        exact &= same[0] == same[1]
+        found.append(_everywhere(a, b, label, same, tests))
+        if b.ndim > 1:
+            found.append(_each_point(a, b, label, tests))
+    seeds = f"{mine.sizes[SEED]} seeds beside {published.sizes[SEED]}"
+    return found, f"to the last digits, {seeds}" if exact else f"in its means over seeds, {seeds}"
+
+
 def grain(values: np.ndarray) -> float:
     """The smallest step between two different values: one sample, for an accuracy; 0 if all are alike.
 
@@ -80,6 +101,12 @@ def _ends(values: xr.DataArray) -> xr.DataArray:
     return values.mean(rest) if rest else values
 
 
+def _averaged(values: xr.DataArray) -> xr.DataArray:
+    """Without its long dimensions, and with its seeds numbered."""
+    long = [name for name in values.dims if name != SEED and values.sizes[name] > SHORT]
+    return values.mean(long).assign_coords({SEED: range(values.sizes[SEED])})
+
+
 def _same(a: xr.DataArray, b: xr.DataArray) -> tuple[int, int]:
     """How many values of the same seeds are equal to the last digits, and of how many."""
     a, b = xr.align(a, b, join="inner")
@@ -101,8 +128,11 @@ def _everywhere(a: xr.DataArray, b: xr.DataArray, label: str, same: tuple[int, i
     else:
         difference = float(ours.mean() - theirs.mean())
         margin, how = _margin_of_two(ours.values, theirs.values, tests), "99 % interval over seeds"
-    allowed = max(margin, grain(b.values) / max(1, int(both.sum())))
     mine = f"{float(ours.mean()):.4f} ({same[0]} of {same[1]} values the same)"
+    if not np.isfinite(margin):
+        return Quantity(f"{label}, mean over the points", mine, f"{float(theirs.mean()):.4f}",
+                        "one seed each: no interval", True)  # fmt: skip
+    allowed = max(margin, grain(b.values) / max(1, int(both.sum())))
     return Quantity(f"{label}, mean over the points", mine, f"{float(theirs.mean()):.4f}",
                     f"± {allowed:.2g}, {how}", bool(abs(difference) <= allowed))  # fmt: skip
 
@@ -110,18 +140,19 @@ def _everywhere(a: xr.DataArray, b: xr.DataArray, label: str, same: tuple[int, i
 def _each_point(a: xr.DataArray, b: xr.DataArray, label: str, tests: int) -> Quantity:
     """Each point's mean against the other's, at 1 % shared among the points (Bonferroni)."""
     points = [str(name) for name in a.dims if name != SEED]
-    a, b = (each.stack(point=points).transpose("point", SEED) for each in (a, b))
+    a, b = (each.stack(place=points).transpose("place", SEED) for each in (a, b))
     least = grain(b.values)
     worst, outside, judged = (0.0, ""), 0, 0
-    for ours, theirs, at in zip(a.values, b.values, b.point.values, strict=True):
-        margin = _margin_of_two(ours, theirs, tests * len(b.point))
+    for ours, theirs, at in zip(a.values, b.values, b.place.values, strict=True):
+        margin = _margin_of_two(ours, theirs, tests * len(b.place))
         if not np.isfinite(margin):
             continue
         judged += 1
         difference = abs(np.nanmean(ours) - np.nanmean(theirs))
         outside += bool(difference > max(margin, least))
         if difference > worst[0]:
-            place = ", ".join(f"{name}={value:g}" for name, value in zip(points, np.atleast_1d(at), strict=True))
+            values = [f"{each}" if isinstance(each, str) else f"{each:g}" for each in np.atleast_1d(at)]
+            place = ", ".join(f"{name}={value}" for name, value in zip(points, values, strict=True))
             worst = (difference, f"{np.nanmean(ours):.4f} at {place}, published {np.nanmean(theirs):.4f}")
     mine = f"{outside} of {judged} points apart" + f"; the farthest {worst[1]}" * bool(worst[1])
     if not judged:

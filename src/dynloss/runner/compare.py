@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from dynloss import archive
-from dynloss.claims.agreement import Agreement, Incomparable, Quantity, compare, different
+from dynloss.claims.agreement import FREE, Agreement, Incomparable, Quantity, compare, different, is_sweep
 from dynloss.claims.findings import MIME as FINDINGS
 from dynloss.provenance import MIME as PROVENANCE
 from dynloss.provenance import decoded
@@ -115,6 +115,8 @@ def _of_file(path: Path, reference: Path) -> Outcome:
         return _beside(_read(path), path, reference)
     except Incomparable as error:
         return Outcome(path.name, None, str(error))
+    except Exception as error:  # an error of ours is no difference between two results
+        return Outcome(path.name, None, f"{type(error).__name__}: {error}")
 
 
 def _beside(mine: xr.Dataset, path: Path, reference: Path) -> Outcome:
@@ -128,18 +130,19 @@ def _beside(mine: xr.Dataset, path: Path, reference: Path) -> Outcome:
 
 def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
     """The result of the reference with the same parameters; the nearest one names what differs."""
-    figure, sweep = mine.attrs.get("figure"), grids.SEED in mine.dims
+    figure, sweep = mine.attrs.get("figure"), is_sweep(mine)
     if figure is None or "parameters" not in mine.attrs:
         raise Incomparable(f"{path.name} is no result of dynloss")
     folder = reference / figure
     there = [(each, _about(each)) for each in _paths(folder if folder.is_dir() else reference)]
     same = [(each, about) for each, about in there if about["figure"] == figure and ("axes" in about) == sweep]
     if not same:
-        others = ", ".join(sorted({about["figure"] for _, about in there})) or "no results"
-        raise Incomparable(f"it is of {figure}, and {reference} holds {others}")
+        others = ", ".join(sorted({about["figure"] for _, about in there} - {"", figure}))
+        raise Incomparable(f"it is of {figure}, and {reference} holds {others or 'no such result'}")
     wanted = parameters(mine)
     differing = [different(wanted, about["parameters"]) for _, about in same]
-    place = min(range(len(same)), key=lambda each: len(differing[each]))
+    free = [sum(wanted.get(name) != about["parameters"].get(name) for name in FREE) for _, about in same]
+    place = min(range(len(same)), key=lambda each: (len(differing[each]), free[each]))
     nearest, words = same[place][0], "; ".join(differing[place])
     if path.exists() and nearest.resolve() == path.resolve():
         hint = f"set {archive.RESULTS} to a folder of your own before you compute anew"
@@ -151,13 +154,13 @@ def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
 
 def parameters(dataset: xr.Dataset) -> dict[str, Any]:
     """Of the experiment: without the axes and seeds of a sweep, which may grow."""
-    axes = {*map(str, dataset.coords), "seeds"} if grids.SEED in dataset.dims else set()
+    axes = {*map(str, dataset.coords), "seeds"} if is_sweep(dataset) else set()
     return {name: value for name, value in json.loads(dataset.attrs["parameters"]).items() if name not in axes}
 
 
 def gridded(dataset: xr.Dataset) -> xr.Dataset:
     """A sweep over all its axes, also those of which a single value was taken; its parameters without them."""
-    if grids.SEED not in dataset.dims:
+    if not is_sweep(dataset):
         return dataset
     kept = archive.canonical(parameters(dataset))
     single = [name for name, value in dataset.coords.items() if value.ndim == 0]
@@ -218,7 +221,7 @@ def _read(path: Path) -> xr.Dataset:
             raise Incomparable(words) from error
     if not parts:
         raise Incomparable(f"{path} holds no results yet")
-    if "point" not in parts[0].dims:
+    if "axes" not in parts[0].attrs:
         return parts[0]
     *axes, seed = json.loads(parts[0].attrs["axes"])
     everything = rows(parts, [*axes, seed])
