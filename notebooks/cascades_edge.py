@@ -128,13 +128,15 @@ figure.plot_edges(result);
 archive.provenance(result)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** The filled points in (e): do they gather at 1 for every optimiser?
-# The open ones divide the same curvatures by gradient descent's $2/\eta$: what there would
-# be to see if there were but one threshold. The first marks are early rather than late. We
-# think that this is ringing: close to the edge a bounce decays slowly, so that whatever
-# shakes the network, such as a kink of a ReLU, shows before the bounce grows by itself. A
-# mark that asks for larger jumps comes later; the table has three. Adam may bounce at its
-# edge from the start; its first mark is then where we begin to look, at $T/2$.
+# **What to look at.** The filled points in (e): do they gather at 1 for every
+# optimiser? The open ones divide the same curvatures by gradient descent's $2/\eta$:
+# what there would be to see if there were but one threshold. The first marks are early
+# rather than late. We think that this is ringing: close to the edge a bounce decays
+# slowly, so that whatever shakes the network, such as a kink of a ReLU, shows before
+# the bounce grows by itself. A mark that asks for larger jumps comes later; the table
+# has three. (All are parts of the edge that is tested, as what is large for one
+# optimiser is not for another.) Adam may bounce at its edge from the start; its first
+# mark is then where we begin to look, at $T/2$.
 
 # %% tags=["lead"]
 pd.DataFrame(claims.cascades_edge.table(result)).set_index("optimiser")

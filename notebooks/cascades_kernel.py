@@ -110,7 +110,7 @@ result = archive.fetch_or_compute("cascades_kernel", simulate, settings, fresh=f
 findings = claims.cascades_kernel.judge(result, settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Learning rate times largest eigenvalue (a) of the Hessian, circles, and of the kernel weighted by classes and softmax, dots, and (b) of the plain neural tangent kernel, along one run. Green lines mark where cascades start, the dotted line is the edge, 2. (c) At the starts of all cascades of all seeds. Black: mean over seeds with its 95 % interval.", "name": "fig-cascades-kernel"}, "image": {"alt": "Left above, Hessian and weighted kernel lie on each other and rise in every period to the dotted line at two, where green lines mark cascades; below, the plain kernel is several times larger and grows from cascade to cascade. Right, at the starts of cascades Hessian and weighted kernel gather just below two, while the plain kernel scatters about ten times higher."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Learning rate times largest eigenvalue (a) of the Hessian, circles, and of the kernel weighted by classes and softmax, dots, and (b) of the plain neural tangent kernel, along one run. Green lines mark where cascades start, the dotted line is the edge, 2. (c) At the starts of all cascades of all seeds. Black: mean over seeds with its 95 % interval.", "name": "fig-cascades-kernel"}, "image": {"alt": "Left above, Hessian and weighted kernel lie on each other and rise in every period to the dotted line at two, where green lines mark cascades; below, the plain kernel is many times larger and grows from cascade to cascade. Right, at the starts of cascades Hessian and weighted kernel gather just below two, while the plain kernel lies far above and scatters."}}
 figure.plot_kernels(result);
 
 # %% tags=["lead"]
@@ -118,8 +118,9 @@ archive.provenance(result)
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** In (a) dots and circles lie on each other: all of the Hessian's
-# largest eigenvalue is the weighted kernel's. In (b) the plain kernel reaches another value
-# at each green line. In (c) compare how far the points of each column scatter.
+# largest eigenvalue is the weighted kernel's, so that what is known of the one holds for
+# the other. In (b) the plain kernel reaches another value at each green line: it grows. In
+# (c) compare how far the points of each column scatter.
 
 # %% tags=["lead"]
 findings

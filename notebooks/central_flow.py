@@ -18,9 +18,9 @@
 # # A central flow for a moving loss: how far the bounces go
 #
 # In a cascade the network bounces between the walls of a valley. How far? Central flows
-# ({cite:t}`cohen2024`) answer for a loss that stands still, without a fit. Here the
-# loss moves, so the formula gets one more term. It is checked where the answer is
-# known, and then held against the cascades of the spiral.
+# ([Cohen et al. 2024](https://arxiv.org/abs/2410.24206)) answer for a loss that stands
+# still, without a fit. Here the loss moves, so the formula gets one more term. It is
+# checked where the answer is known, and then held against the cascades of the spiral.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -72,7 +72,7 @@ fresh: bool = False  # compute anew although archived
 # $$\sigma^2 = \frac{2\,\big(\langle-\nabla L,\nabla S\rangle + \partial_t S/\eta\big)}
 #   {\lVert\nabla S\rVert^2}.$$
 #
-# Without $\partial_t S$ this is the result of {cite:t}`cohen2024`.
+# Without $\partial_t S$ this is the result of Cohen et al.
 
 # %%
 import functools
@@ -158,7 +158,8 @@ findings = claims.central_flow.judge(windows, learning_rate)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "The end of an early period. (a) The variance of the bounces along the unstable direction: gradient descent, the formula at the mean of its bounces, and the central flow, which is not shown any bounce; (b) the two largest eigenvalues and (c) the loss of both; one network. (d) Measured against predicted variance in all networks; filled where one direction is at the edge, open where a second one is.", "name": "fig-central-flow"}, "image": {"alt": "Four panels. Bounces set in when the largest eigenvalue reaches the dashed edge and grow; the formula's line runs through them, and the central flow's dashed line follows somewhat earlier. The flow's loss follows the mean loss of gradient descent. In the last panel the points lie along the diagonal."}}
-figure.plot(windows[early], firsts[early], learning_rate);
+at_edge = claims.central_flow.AT_EDGE
+figure.plot(windows[early], firsts[early], learning_rate, at_edge);
 
 # %% tags=["lead"]
 archive.provenance(windows[early])
@@ -168,11 +169,13 @@ archive.provenance(windows[late])
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** In (a): does the line run through the dots? It has no free
-# parameter. The dashed line is the harder test, a forecast from before the cascade. It sets
-# in as soon as the edge is reached, while gradient descent first has to amplify what little
-# it is off the valley's floor: hence the dots below the diagonal in (d). Where the flow
-# carries a ReLU over its kink, $S$ jumps in (b); the formula holds $S$ where it is, and does
-# not bring it back.
+# parameter. The dashed line is the harder test, a forecast from before the cascade. It
+# sets in as soon as the edge is reached, while gradient descent first has to amplify
+# what little it is off the valley's floor: hence the dots below the diagonal in (d).
+# The motion of the loss makes a small part of what sharpens the valley, so that the
+# test of its term is the valley above, not the spiral. Where the flow carries a ReLU
+# over its kink, $S$ jumps in (b); the formula holds $S$ where it is, and does not bring
+# it back.
 
 # %% tags=["lead"]
 rows = [
@@ -186,10 +189,11 @@ pd.DataFrame(rows).set_index(["end of period", "moments"])
 # ## A later cascade, where further directions become unstable
 #
 # The formula knows one direction only. Once a second eigenvalue has reached the edge, the
-# bounces need no longer lie along $u$; in (d) these moments are open.
+# bounces need no longer lie along $u$; in (d) these moments are open. The table counts
+# them.
 
 # %% mystnb={"figure": {"caption": "As above, at the end of a later period, where a second eigenvalue reaches the edge.", "name": "fig-central-flow-late"}, "image": {"alt": "The same four panels for a later period. At its very end the second eigenvalue reaches the edge as well; some of the open markers in the last panel lie off the diagonal."}}
-figure.plot(windows[late], firsts[late], learning_rate);
+figure.plot(windows[late], firsts[late], learning_rate, at_edge);
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?

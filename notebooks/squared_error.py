@@ -62,9 +62,10 @@ fresh: bool = False  # compute anew although archived
 #
 # which is eq. (14). Along an eigenvector of $\Theta$ with eigenvalue $\lambda$ the
 # residuals are multiplied by $1 - \eta\lambda/N$: they shrink, flip their sign from
-# $\lambda = N/\eta$ on, and grow from $\lambda = 2N/\eta$ on ({cite:t}`lewkowycz2020`
-# found what happens then). With weights $\Gamma$ of the samples, $g$ becomes $\Gamma
-# g$, and $\Gamma^{1/2}\Theta\,\Gamma^{1/2}$ takes the kernel's place.
+# $\lambda = N/\eta$ on, and grow from $\lambda = 2N/\eta$ on ([Lewkowycz et al.
+# 2020](https://arxiv.org/abs/2003.02218) found what happens then). With weights
+# $\Gamma$ of the samples, $g$ becomes $\Gamma g$, and
+# $\Gamma^{1/2}\Theta\,\Gamma^{1/2}$ takes the kernel's place.
 
 # %%
 import functools
@@ -159,7 +160,7 @@ findings = claims.squared_error.judge(
 )
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Eq. (14) on the spiral. (a) The top mode of the residuals and (b) the kernel's largest eigenvalue, from step to step, in the three regimes; pale, further networks; the dashed line is the boundary 2N/η. (c) By what a small disturbance of the top mode is multiplied in one step, against the line of eq. (14), at moments of the training. (d) The error of eq. (14) against the learning rate, for ReLU units and for the same network with smooth ones, with fitted exponents. (e) The error along the runs of (a). (f) The kernel of untrained networks nears its limit of infinite width.", "name": "fig-squared-error"}, "image": {"alt": "Six panels. The top mode decays smoothly, decays while flipping its sign, or grows and then decays while flipping. The kernel's largest eigenvalue stays level in the first two cases and falls below the boundary in the third. Factors of the top mode lie on a falling straight line. The error rises with the square of the learning rate, and the deviation from infinite width falls with the root of the width."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Eq. (14) on the spiral. (a) The top mode of the residuals and (b) the kernel's largest eigenvalue, from step to step, in the three regimes; pale, further networks; the dashed line is the boundary 2N/η. (c) By what the residuals along the top mode are multiplied in one step, against the line of eq. (14), at moments of the training; bars are 95 % intervals over networks, dashes the same for a small disturbance of the mode. (d) The error of eq. (14) against the learning rate, for ReLU units and for the same network with smooth ones, with fitted exponents. (e) The error along the runs of (a). (f) The kernel of untrained networks, here averaged over the outputs and scaled by the width, nears its limit of infinite width.", "name": "fig-squared-error"}, "image": {"alt": "Six panels. The top mode decays smoothly, decays while flipping its sign, or grows and then decays while flipping. The kernel's largest eigenvalue stays level in the first two cases and falls below the boundary in the third. Factors of the top mode lie on or near a falling straight line. The error rises with the square of the learning rate, and the deviation from infinite width falls with the root of the width."}}
 figure.plot(regimes, probes, ratios, rates, laws, limit, width_law);
 
 # %% tags=["lead"]
@@ -169,11 +170,13 @@ archive.provenance(probes)
 archive.provenance(limit)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** In (c) the points on the line, at every moment: eq. (14) knows
-# where the regimes end. In (a) and (b) the third regime: the mode grows only as long as
-# the kernel is above its boundary, and the bouncing itself brings the kernel down. In
-# (d) a slope of two: what eq. (14) leaves out is of second order, but for the kinks of
-# the ReLUs, which make single networks scatter around it.
+# **What to look at.** In (c) how far the markers are from the line: what eq. (14)
+# leaves out is small beside the whole step, but not always beside its part along the
+# top mode, which training has used up. The dashes are on the line: the kernel's own
+# answer to a small disturbance. In (a) and (b) the third regime: the mode grows only as
+# long as the kernel is above its boundary, and the bouncing itself brings the kernel
+# down. In (d) the slope: two for what is of second order, but for the kinks of the
+# ReLUs, which make single networks scatter around it.
 
 # %% tags=["lead"]
 findings

@@ -19,9 +19,9 @@
 #
 # The paper says that the improvement comes in part from the bouncing: it carries the
 # network into wider valleys. Or is it the moving loss alone? The two can be told apart.
-# The same training on the same moving loss is done twice: in steps of $\eta$, which
-# bounce, and in steps of $\eta/8$, eight times as many, which follow the same flow but
-# do not.
+# The same training on the same moving loss is done twice: in steps of $\eta$, and in
+# steps of $\eta/8$, eight times as many, which follow the same flow but bounce only in
+# a valley that is eight times as narrow.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -39,7 +39,7 @@ width: int = 100  # hidden units
 period: int = 1000  # T, in steps
 amplitude: float = 70.0  # A
 learning_rate: float = 1.0  # η
-parts: int = 8  # into how many a step is cut where it shall not bounce
+parts: int = 8  # into how many a step is cut, for an edge so many times higher
 turns: int = 3  # periods that are branched
 run_turns: int = 6  # periods of a whole run
 seeds: int = 2  # networks
@@ -51,12 +51,14 @@ minutes: float | None = None  # stop computing after so many, for each sweep
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
-# ## With bounces and without
+# ## Large steps and small ones
 #
 # Gradient descent on a moving loss is the gradient flow $\dot w = -\nabla\mathcal F(w,
 # \Gamma(t))$ in steps of $\eta$. Cut into smaller steps it follows the same flow for
-# the same time, but its edge of stability $2/\eta$ lies higher by the same factor, and
-# the valleys do not reach it. What differs between the two is what the bounces do.
+# the same time, but its edge of stability $2/\eta$ lies higher by the same factor: it
+# passes through the cascades of the large steps without bouncing, and into narrower
+# valleys. (In time it comes to its own edge; a table below says how near.) What differs
+# between the two is what the bounces of the large steps do.
 
 # %%
 import functools
@@ -117,7 +119,8 @@ check.assign(ratio=check["η = 0.8"] / check["η = 0.4"]).round(4)
 # whatever it is shown; so before it is scored, each settles for one period with $\Gamma
 # = 1$, in small steps. Beside accuracy and loss we take the kernel-target alignment,
 # the cosine between the NTK and the kernel that knows the classes, both centred
-# ({cite:t}`cortes2012`), and the largest eigenvalue of the static loss's Hessian.
+# ([Cortes et al. 2012](https://jmlr.org/papers/v13/cortes12a.html)), and the largest
+# eigenvalue of the static loss's Hessian.
 
 # %%
 fixed = {
@@ -142,7 +145,7 @@ runs = sweep(
 findings = claims.useful_cascades.judge(branches, runs)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "What bounces do. (a)-(c) From the same weights through one cascade with bounces and without: the difference in validation accuracy, in the largest Hessian eigenvalue of the static loss and in kernel-target alignment, after each period. (d) Validation accuracy at the end of whole runs; calm: in eight times as many, smaller steps. Grey, single networks; blue, means with 95 % confidence intervals. (e) How far each class's gradient lies along the unstable direction u and (f) the classes' shares of the curvature along it, through one cascade; grey where the largest eigenvalue is above the edge in most networks.", "name": "fig-useful-cascades"}, "image": {"alt": "Six panels. Differences between bouncing and calm branches against the period: in accuracy around zero, in the largest eigenvalue below it; the accuracy of four whole runs, the oscillating run with bounces highest; and two panels in which, towards the turn of the classes, the curvature along the unstable direction is made by one or two of the three classes."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "What bounces do. (a)-(c) From the same weights through one period, in large steps and in small ones: the difference in validation accuracy, in the largest Hessian eigenvalue of the static loss and in kernel-target alignment, after each period. (d) Validation accuracy at the end of whole runs. Grey, single networks; blue, means with 95 % confidence intervals. (e) How far each class's gradient lies along the unstable direction u and (f) the classes' shares of the curvature along it, through one cascade; grey where the largest eigenvalue is above the edge in most networks.", "name": "fig-useful-cascades"}, "image": {"alt": "Six panels. Differences between branches by large and by small steps against the period, in accuracy, largest eigenvalue and alignment; the accuracy of four whole runs, oscillating and static, by large and by small steps; and two panels in which, towards the turn of the classes, the curvature along the unstable direction is made by one or two of the three classes."}}
 figure.plot(branches, runs, learning_rate, shown - 1);
 
 # %% tags=["lead"]
@@ -152,22 +155,32 @@ archive.provenance(branches)
 archive.provenance(runs)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** In (d) the first two columns: the same moving loss, with bounces
-# and without. Then the last two: small steps help the static loss as well, so that a
-# gain at $\eta$ alone would flatter the oscillations. In (a) and (b) what one period of
-# bounces does to the accuracy, and what to the curvature. In (e) and (f) whose valley
-# it is that narrows before the turn of the classes, which is at 0.
+# **What to look at.** In (d) the first two columns: the same moving loss, by large and
+# by small steps. Then the last two, the same for the static loss: is it the moving loss
+# that makes use of the bounces? In (a) and (b) what one period of them does to the
+# accuracy, and what to the curvature. In (e) and (f) whose valley it is that narrows
+# before the turn of the classes, which is at 0.
 
 # %% tags=["lead"]
 findings
 
 # %% [markdown]
-# ## Before and after, with and without
+# ## Before and after, by large steps and by small ones
 #
-# Means over the periods of each network, with the intervals over networks.
+# Means over the periods of each network, with the intervals over networks. A valley is
+# *wider* where $\lambda_{\max}$ is lower than before the period, not only lower than in
+# small steps: these lead into narrower valleys, as their higher edge allows.
 
 # %%
 pd.DataFrame(claims.useful_cascades.table(branches)).set_index("score")
+
+# %% [markdown]
+# Where the whole runs end: each near an edge of its own, so that their
+# $\lambda_{\max}$ tells the size of the step, and not what the cascades have done.
+
+# %%
+ends = claims.useful_cascades.edges(runs, learning_rate, parts)
+pd.DataFrame(ends).set_index("run")
 
 # %% [markdown]
 # ## Which cascades add more

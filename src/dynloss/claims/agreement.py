@@ -2,8 +2,8 @@
 
 Training at the edge of stability is chaotic: two runs that differ in the last digit, on two devices say, are alike
 until the first cascade and go apart in it or a later one. So a trajectory is compared point by point before its first
-cascade, and by its statistics after that; a sweep, whose points lie behind all cascades, by its means over seeds, and so
-is a result that holds several seeds; and what no training made, point by point.
+cascade, and by its statistics after that; a sweep, whose points lie behind all cascades, by its means over seeds, and
+so is a result that holds several seeds; and what no training made, point by point.
 """
 
 from collections.abc import Iterator, Mapping
@@ -170,7 +170,8 @@ def _pointwise(
                         f"{a.size:,} values", words, True)  # fmt: skip
     place = np.unravel_index(int(np.argmax(apart)), apart.shape)
     where = ", ".join(f"{dim} {int(index)}" for dim, index in zip(theirs.dims, place, strict=True))
-    at = f" at step {int(theirs[step].values[place[theirs.dims.index(step)]]):,}" if step else f" at {where}" * bool(where)
+    at = f" at step {int(theirs[step].values[place[theirs.dims.index(step)]]):,}" if step else f" at {where}"
+    at = at if theirs.dims else ""
     return Quantity(
         label, f"{a[place]:.6g}{at}, and {apart.mean():.1%} of the values apart", f"{b[place]:.6g}", words,
         bool(apart.mean() <= 1 - MOST),

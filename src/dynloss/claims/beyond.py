@@ -27,15 +27,13 @@ def judge(
         _by_period(by_shape[name] - by_shape[other])
         for name, other in (("triangle", "static"), ("random, held", "triangle"), ("random, each step", "triangle"))
     )
-    words = "; ".join(
-        f"{way} {interval(values['dynamical'] - values['static'], signed=True)}" for way, values in chosen.items()
-    )
+    words = "; ".join(f"{way} {_told(values['dynamical'] - values['static'])}" for way, values in chosen.items())
     return Findings(
         "beyond_the_paper",
         "Does the period matter, and does it work elsewhere?",
         f"The oscillations change the validation accuracy, against the static loss at the same rate, by {gain}. Their "
         f"weights without a period, held for $T$ steps each, differ from them by {held}; new at each step, by {each}. "
-        f"With the best of a few rates for either loss, the dynamical one gains: {words}.",
+        f"With the best of a few rates for either loss, the dynamical one differs from the static one by: {words}.",
         scale,
     )
 
@@ -130,10 +128,12 @@ def ways_table(
 
 def _by_period(difference: xr.DataArray) -> str:
     """Each period's difference with its interval, and whether that holds zero."""
+    each = ((float(period), difference.sel(period=period)) for period in difference.period.values)
+    return "; ".join(f"{_told(values)} at $T$ = {period:g}" for period, values in each)
 
-    def words(period) -> str:
-        found = summary(difference.sel(period=period))
-        told = "" if abs(found.mean) > found.margin else ", not told from zero"
-        return f"{interval(difference.sel(period=period), signed=True)} at $T$ = {float(period):g}{told}"
 
-    return "; ".join(map(words, difference.period.values))
+def _told(difference: xr.DataArray) -> str:
+    """With its interval, and whether that holds zero."""
+    found = summary(difference)
+    told = "" if abs(found.mean) > found.margin else ", not told from zero"
+    return f"{interval(difference, signed=True)}{told}"

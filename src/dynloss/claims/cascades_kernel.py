@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss.claims.findings import Claim, Findings
-from dynloss.claims.verdicts import exists
+from dynloss.claims.findings import Claim, Findings, Verdict
+from dynloss.claims.verdicts import positive
 from dynloss.sweeps.statistics import interval
 
 SAME = 0.15  # relative scatter of a number that counts as the same at every onset
@@ -28,19 +28,14 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     """
     scatter = {name: spread(result[f"onset_{name}"].isel(mark=0)) for name in NAMES}
     ratio = deviation(result)
-    known = bool(np.isfinite(scatter["hessian"]))
-    words = {name: percent(value) for name, value in scatter.items()}
+    known = bool(scatter["hessian"].notnull().any())
     claims = (
         Claim("The NTK's largest eigenvalue is not the same every time that a bifurcation starts", WHERE,
-              "not the same", f"it scatters by {words['ntk']}", exists(scatter["ntk"] > SAME, testable=known),
-              f"it scatters by more than {SAME:.0%}"),
+              "not the same", f"it scatters by {percent(scatter['ntk'])}", _same(scatter["ntk"], known, wanted=False),
+              f"the 95 % interval of the scatter is above {SAME:.0%}"),
         Claim("… as is the case for the largest eigenvalue of the Hessian", WHERE, "the same",
-              f"it scatters by {words['hessian']}", exists(scatter["hessian"] <= SAME, testable=known),
-              f"it scatters by at most {SAME:.0%}"),
-        Claim("An effective learning rate, which depends on the topography, would make up for it", WHERE,
-              "an open question",
-              f"the class weights and the softmax do: the weighted kernel scatters by {words['weighted_kernel']}",
-              exists(scatter["weighted_kernel"] <= SAME, testable=known), f"it scatters by at most {SAME:.0%}"),
+              f"it scatters by {percent(scatter['hessian'])}", _same(scatter["hessian"], known),
+              f"the 95 % interval of the scatter is below {SAME:.0%}"),
     )  # fmt: skip
     values = {name: at_onsets(result, name) for name in NAMES}
     share = result.onset_residual_share.isel(mark=0)
@@ -50,7 +45,8 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         f"Half of ηλ_max at the onsets is {interval(values['weighted_kernel'] / 2)} for the kernel weighted by classes "
         f"and softmax, {interval(values['hessian'] / 2)} for the Hessian and {interval(values['ntk'] / 2)} for the "
         f"plain kernel. The weighted kernel and the Hessian differ by {ratio:.1%} at most; the residual term makes "
-        f"{float(np.abs(share).max()):.2%} of λ_max there at most."
+        f"{float(np.abs(share).max()):.2%} of λ_max there at most. So the paper's effective learning rate, whose "
+        "dependence on the landscape it leaves open, is a matrix: the class weights and the softmax."
         if known
         else "No cascade in these runs.",
         f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "
@@ -64,24 +60,31 @@ def at_onsets(result: xr.Dataset, name: str, mark: int = 0) -> xr.DataArray:
     return result[f"onset_{name}"].isel(mark=mark).mean("cascade")
 
 
-def spread(values: xr.DataArray) -> float:
-    """The standard deviation over the cascades of a seed, relative to their mean; the mean over seeds.
+def spread(values: xr.DataArray) -> xr.DataArray:
+    """The standard deviation over the cascades of a seed, relative to their mean; NaN for fewer than two.
 
-    >>> round(spread(xr.DataArray([[1.0, 2.0, 3.0]], dims=("seed", "cascade"))), 3)
-    0.5
+    >>> spread(xr.DataArray([[1.0, 2.0, 3.0]], dims=("seed", "cascade"))).values
+    array([0.5])
     """
-    if not (values.notnull().sum("cascade") > 1).any():
-        return float("nan")
-    return float((values.std("cascade", ddof=1) / values.mean("cascade")).mean("seed"))
+    several = values.where(values.notnull().sum("cascade") > 1)
+    return several.std("cascade", ddof=1) / several.mean("cascade")
 
 
-def percent(value: float, digits: int = 0) -> str:
-    """A share in words.
+def percent(values: xr.DataArray) -> str:
+    """Shares over seeds, in words.
 
-    >>> percent(0.118), percent(float("nan"))
-    ('12%', '–')
+    >>> percent(xr.DataArray([0.11, 0.12, 0.13], dims="seed")), percent(xr.DataArray([np.nan], dims="seed"))
+    ('12.0 ± 2.5 % (3 seeds)', '–')
     """
-    return f"{value:.{digits}%}" if np.isfinite(value) else "–"
+    mean, *behind = interval(100 * values).rsplit(" (", 1)
+    return f"{mean} % ({behind[0]}" if behind else mean
+
+
+def _same(scatter: xr.DataArray, known: bool, wanted: bool = True) -> Verdict:
+    """Of a scatter below, or where it is not ``wanted``, above the bound of what counts as the same."""
+    if not known:
+        return Verdict.NOT_TESTABLE
+    return positive((SAME - scatter) if wanted else (scatter - SAME))
 
 
 def deviation(result: xr.Dataset) -> float:
@@ -109,7 +112,7 @@ def shares(result: xr.Dataset, period: int) -> dict[str, str]:
     kept, marked = along[np.isfinite(along)], onsets[np.isfinite(onsets)]
 
     def share(values: np.ndarray, at: float) -> str:
-        return percent(float(np.quantile(values, at)), digits=3) if len(values) else "–"
+        return f"{float(np.quantile(values, at)):.3%}" if len(values) else "–"
 
     return {
         "at the onsets, median": share(marked, 0.5),

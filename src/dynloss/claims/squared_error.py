@@ -24,7 +24,7 @@ def judge(
 
     Args:
         regimes: ``mode``, ``eigenvalue`` (ratio, seed, step); the last ratio is above 2.
-        probes: ``error`` (moment, seed, unit, rate), ``disturbance`` (moment, seed, ratio).
+        probes: ``error`` (moment, seed, unit, rate), ``factor`` and ``disturbance`` (moment, seed, ratio).
         rates, ratios: of the probes.
         run: with oscillating weights, ``plain`` and ``weighted`` (seed, measurement).
         starts: of its cascades, for each seed.
@@ -32,7 +32,7 @@ def judge(
         width_law: of the kernel's deviation from its limit.
     """
     order = exponents(probes.error, rates)
-    edges = {level: crossings(probes.disturbance, ratios, level) for level in (0.0, -1.0)}
+    edges = {level: crossings(probes.factor, ratios, level) for level in (0.0, -1.0)}
     growing = regimes.isel(ratio=-1)
     largest = abs(growing["mode"]).max("step")
     flips = (growing["mode"].isel(step=slice(0, 4)) * [1, -1, 1, -1] > 0).all("step")
@@ -40,28 +40,34 @@ def judge(
     at_start = at_starts(run, starts, every)
     where = "Section III.D, eq. (14)"
     close = f"within {WITHIN:.0%} of the interval"
+    grows = bool((flips & (largest > 1)).all())
+    end = abs(growing["mode"].isel(step=-1))
     first, second = (edges[level].mean("moment") for level in (0.0, -1.0))
+    response = crossings(probes.disturbance, ratios, -1.0).mean("moment")
     claims = (
-        Claim("Eq. (14) gives the next outputs, with an error of second order in η", where, "2",
-              f"exponent {interval(order.sel(unit='relu'))}", number(order.sel(unit="relu"), 2, 0.1),
+        Claim("Eq. (14) gives the next outputs, to first order in η", where, "an error of order 2",
+              f"its exponent is {interval(order.sel(unit='relu'))}", number(order.sel(unit="relu"), 2, 0.1),
               "within 0.1 of the interval: single kinks make it jump"),
         Claim("The top mode flips its sign from ηλ/N = 1 on", where, "1", interval(first),
               _near(edges[0.0], 1), close),
         Claim("It grows from ηλ/N = 2 on", where, "2", interval(second), _near(edges[-1.0], 2), close),
-        Claim("Above, its magnitude grows while its sign flips at each step", where, "diverges",
+        Claim("Above, its magnitude grows while its sign flips at each step", where, "grows and flips",
               f"up to {float(largest.mean()):.1f} times, in {int((flips & (largest > 1)).sum())} of {flips.size} "
-              "networks; then it shrinks again",
-              exists(bool((flips & (largest > 1)).all())), "in every network"),
+              "networks", exists(grows), "in every network"),
+        Claim("… and it diverges", where, "diverges",
+              f"after {growing.sizes['step'] - 1} steps it is {interval(end)} of what it was: the kernel has changed",
+              exists(bool((end >= largest).all())), "it is largest at the end"),
         Claim("Once a bifurcation has begun, the largest eigenvalue of the NTK falls", "Section III.D", "falls",
               f"ηλ/N falls by {interval(fall)}", positive(fall), SIGN),
     )  # fmt: skip
     return Findings(
         "squared_error",
         "Does the kernel predict the next outputs, and when they bounce?",
-        f"Yes, for the squared error. A step's outputs follow from the kernel of this moment up to an error that falls "
-        f"as $\\eta^{{{float(order.sel(unit='relu').mean()):.2f}}}$, and the boundary between shrinking and growing "
-        f"lies at $\\eta\\lambda_{{\\max}}/N = {float(second.mean()):.3f}$. {_oscillating(at_start)} "
-        f"The kernel nears its infinite-width limit as $m^{{{width_law.exponent:.2f}}}$.",
+        "For the squared error, a step's outputs follow from the kernel of this moment up to an error that falls "
+        f"as $\\eta^{{{float(order.sel(unit='relu').mean()):.2f}}}$, and the residuals along its top mode grow from "
+        f"$\\eta\\lambda_{{\\max}}/N$ = {interval(second)} on; what the kernel alone answers to a small disturbance "
+        f"grows from {interval(response)} on. {_oscillating(at_start)} "
+        f"The averaged kernel nears its infinite-width limit as $m^{{{width_law.exponent:.2f}}}$.",
         f"{regimes.attrs['scale']}; 300 points",
         claims,
     )

@@ -10,13 +10,14 @@ from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label
 _DOTS = {"linestyle": "", "marker": ".", "markersize": 3, "markeredgewidth": 0}
 
 
-def plot(runs: Any, first: int, learning_rate: float, seed: int = 0):
+def plot(runs: Any, first: int, learning_rate: float, at_edge: float, seed: int = 0):
     """(a) σ² in one network; (b) its eigenvalues; (c) its loss; (d) measured against predicted, all networks.
 
     Args:
         runs: over ``seed``, with the variables of ``experiments.central_flow``.
         first: the step at which the window begins.
         learning_rate: η.
+        at_edge: ηλ from which on a direction counts as being at the edge.
         seed: the network shown in (a)-(c).
     """
     one = runs.isel(seed=seed)
@@ -26,7 +27,7 @@ def plot(runs: Any, first: int, learning_rate: float, seed: int = 0):
         _variance(axes[0, 0], one, steps)
         _curvature(axes[0, 1], one, steps, learning_rate)
         _loss(axes[1, 0], one, steps)
-        _all(axes[1, 1], runs, learning_rate)
+        _all(axes[1, 1], runs, learning_rate, at_edge)
         begins = steps[np.argmax(one.flow_variance.values > 0)] if (one.flow_variance > 0).any() else steps[0]
         for ax, letter in zip(axes.ravel(), "abcd", strict=True):
             panel_label(ax, letter)
@@ -69,10 +70,10 @@ def _loss(ax, one, steps):
     ax.legend(fontsize="small", loc="upper left")
 
 
-def _all(ax, runs, rate):
+def _all(ax, runs, rate, least):
     """Each moment at the edge; open where a second eigenvalue is at the edge too."""
-    at_edge = (rate * runs.curvature.isel(rank=0) > 1.9) & (runs.predicted > 0)
-    second = rate * runs.curvature.isel(rank=1) > 1.9
+    at_edge = (rate * runs.curvature.isel(rank=0) > least) & (runs.predicted > 0)
+    second = rate * runs.curvature.isel(rank=1) > least
     for number in range(runs.sizes["seed"]):
         colour = CLASSES[number % 6]
         for chosen, face in ((at_edge & ~second, colour), (at_edge & second, "none")):

@@ -8,6 +8,7 @@ import numpy as np
 
 from dynloss.dynamics import PowerLaw
 from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label, plain_numbers, step_axis
+from dynloss.sweeps.statistics import summary
 
 _MARKERS = "os^Dv"
 _UNITS = {"relu": "ReLU units", "tanh": "tanh units"}
@@ -19,7 +20,7 @@ def plot(regimes: Any, probes: Any, ratios: Any, rates: Any, laws: Mapping[str, 
 
     Args:
         regimes: ``mode`` and ``eigenvalue`` (ratio, seed, step).
-        probes: ``error`` (moment, seed, unit, rate) and ``disturbance`` (moment, seed, ratio).
+        probes: ``error`` (moment, seed, unit, rate), ``factor`` and ``disturbance`` (moment, seed, ratio).
         ratios, rates: of the probes.
         laws: {unit: power law of the error in η}.
         convergence: ``deviation`` (width, seed) and ``neural_tangents``.
@@ -100,13 +101,16 @@ def _late(ax, regimes):
 
 
 def _factors(ax, probes, ratios):
-    """How a small disturbance of the top mode is multiplied in a step, at several moments of the training."""
+    """By what the top mode, and a small disturbance of it, are multiplied in a step, at moments of the training."""
     line = np.array([0, max(ratios) * 1.05])
     ax.plot(line, 1 - line, color=INK, linewidth=1, label=r"$1-\eta\lambda/N$")
     for number, moment in enumerate(probes.moment.values):
-        values = probes.disturbance.sel(moment=moment).mean("seed").values
+        found = summary(probes.factor.sel(moment=moment))
         style = {"color": CLASSES[number % 6], "marker": _MARKERS[number % 5], "markersize": 4, "linestyle": ""}
-        ax.plot(ratios, values, label=f"after {moment:g} steps", **style)
+        ax.errorbar(ratios, found.mean.values, found.margin.fillna(0).values, capsize=2, elinewidth=0.8,
+                    label=f"after {moment:g} steps", **style)  # fmt: skip
+        ax.plot(ratios, probes.disturbance.sel(moment=moment).mean("seed").values, color=INK, marker="_", markersize=7,
+                linestyle="", zorder=3, label="a small disturbance" if number == 0 else None)  # fmt: skip
     for level in (0, -1):
         ax.axhline(level, color=INK, linestyle=":", linewidth=0.9)
     for at, name in ((0.5, "monotone"), (1.5, "flipping"), (2.35, "growing")):

@@ -1,4 +1,4 @@
-"""What cascades do: the same stretch of training with and without bounces, and where the unstable direction points."""
+"""What cascades do: the same stretch of training by large and small steps, and where the unstable direction points."""
 
 from typing import Any
 
@@ -8,9 +8,16 @@ import numpy as np
 from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label
 from dynloss.sweeps.statistics import summary
 
+_WORDS = {
+    "oscillating": "oscillating,\nlarge steps",
+    "oscillating, calm": "oscillating,\nsmall steps",
+    "static": "static,\nlarge steps",
+    "static, calm": "static,\nsmall steps",
+}
+
 
 def plot(branches: Any, runs: Any, learning_rate: float, turn: int):
-    """(a)-(c) what is different after a period with bounces; (d) whole runs; (e), (f) one cascade, seen along u.
+    """(a)-(c) what is different after a period of large steps; (d) whole runs; (e), (f) one cascade, seen along u.
 
     Args:
         branches: over ``seed``, with the variables of ``experiments.useful_cascades``.
@@ -22,9 +29,9 @@ def plot(branches: Any, runs: Any, learning_rate: float, turn: int):
         figure, axes = plt.subplots(3, 2, figsize=(10, 10.5))
         bouncing, calm = branches.sel(way="bouncing"), branches.sel(way="calm")
         for ax, name, label in (
-            (axes[0, 0], "validation_accuracy", "validation accuracy:\nbouncing less calm"),
-            (axes[0, 1], "sharpness", r"$\lambda_{\max}$ of the static loss:" + "\nbouncing less calm"),
-            (axes[1, 0], "alignment", "kernel-target alignment:\nbouncing less calm"),
+            (axes[0, 0], "validation_accuracy", "validation accuracy:\nlarge less small steps"),
+            (axes[0, 1], "sharpness", r"$\lambda_{\max}$ of the static loss:" + "\nlarge less small steps"),
+            (axes[1, 0], "alignment", "kernel-target alignment:\nlarge less small steps"),
         ):
             _difference(ax, bouncing[name] - calm[name])
             ax.set_ylabel(label)
@@ -52,7 +59,7 @@ def _runs(ax, runs):
             markersize=4)  # fmt: skip
     ax.errorbar(at, found.mean.values, found.margin.fillna(0).values, color=RANKS[0], marker="o", capsize=3,
                 linestyle="")  # fmt: skip
-    ax.set_xticks(at, [str(name).replace(", ", ",\n") for name in runs.run.values])
+    ax.set_xticks(at, [_WORDS[str(name)] for name in runs.run.values])
     ax.set(ylabel="validation accuracy\nat the end", xlim=(-0.5, len(at) - 0.5))
 
 
