@@ -113,7 +113,7 @@ means = {
 findings = claims.spiral_phase_diagram.judge(networks, widths, settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare Figure 3 of the paper: the mean over seeds for (a), (b) the narrow and (c), (d) the wide network, on the training points (left) and on the validation points (right). One colour scale a row. The orange line is the static loss, $A = 1$; the dashed frame is the region in which the paper finds the improvement.", "name": "fig-phase-diagram"}, "image": {"alt": "Four contour maps of accuracy over period and amplitude, both logarithmic. For the narrow network the accuracy is lowest along the lower edge, where the amplitude is one, and highest inside the dashed frame at amplitudes of about five to twenty and short periods."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare Figure 3 of the paper: the mean over seeds for (a), (b) the narrow and (c), (d) the wide network, on the training points (left) and on the validation points (right). One colour scale a row. The orange line is the static loss, $A = 1$; the dashed frame is the region in which the paper finds the improvement.", "name": "fig-phase-diagram"}, "image": {"alt": "Four contour maps of accuracy over period and amplitude, both logarithmic. For the narrow network the accuracy is lowest along the lower edge, where the amplitude is one; a dashed frame marks amplitudes of about five to twenty and short periods."}}
 figure.plot(means, claimed);
 figure.explore(summaries)
 

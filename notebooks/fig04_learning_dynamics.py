@@ -113,8 +113,8 @@ archive.provenance(trajectory)
 # narrows. Where its curvature passes the threshold that gradient descent can follow (on a
 # quadratic $2/\eta$), the network starts to bounce between the walls: the loss splits into
 # two branches, visited in turn, and then into more. The bouncing ends when the next class
-# takes over. Each time the network has moved on to a wider valley; after about ten
-# cascades it stays below the threshold, and the accuracy is nearly perfect.
+# takes over. In the paper's run this happens about ten times; then the network stays
+# below the threshold, and its accuracy is nearly perfect. How often does it happen here?
 
 # %% tags=["lead"]
 findings

@@ -267,6 +267,8 @@ def test_figure_s4():
     assert verdicts(judge(of(0.0), 200.0, paper)) == [YES, YES, YES, SCALE, SCALE]
     assert verdicts(judge(of(0.02), 200.0, paper)) == [NO, NO, YES, SCALE, SCALE]
     assert verdicts(judge(of(0.02), 200.0, paper | {"images": "generated"})) == [SCALE] * 5
+    few = judge(of(0.0).isel(seed=[0, 1]), 200.0, paper)
+    assert verdicts(few)[:2] == [OPEN, OPEN] and "could hide" in few.summary
 
 
 def test_other_data_say_what_they_gain():

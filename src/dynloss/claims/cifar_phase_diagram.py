@@ -106,7 +106,8 @@ def _also(papers: xr.Dataset | None) -> str:
     diverged = " and ".join(f"{count} {name}" for name, count in counts.items() if count)
     if diverged:
         said += f", and {diverged} of {ends.sizes['seed']} diverged"
-    return f"; at the paper's own scale, of which little is computed yet, by {said}"
+    little = ", of which little is computed yet," if ends.sizes["seed"] < SEEDS else ""
+    return f"; at the paper's own scale{little} by {said}"
 
 
 def scale(plane: xr.Dataset, settings: Mapping[str, Any]) -> str:

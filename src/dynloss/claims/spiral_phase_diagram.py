@@ -16,7 +16,7 @@ REGIONS = {
 }
 PAPER = {"steps": 35_000, "learning_rate": 1.0}
 VAGUE = 0.05  # a number read off a colour scale, "≈ 0.65" or "≈ 0.9"
-NEARLY_PERFECT = 0.95
+NEARLY_PERFECT, REACHED = 0.95, 0.9
 OPTIMUM, OPTIMUM_FACTOR = 30.0, 1.5  # of A, the paper's and how far ours may be off
 WHERE = "Section III.A, Figure 3"
 
@@ -41,6 +41,9 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
     corner = narrow.sel(amplitude=narrow.amplitude.max(), period=narrow.period.min())
     too_large = inside["narrow"].accuracy - corner.accuracy
 
+    region = REGIONS["narrow"].holds(narrow.period, narrow.amplitude)
+    reached = best_point(narrow.validation_accuracy.where(region))
+
     vague = within(VAGUE, "read off a colour scale, “≈”")
 
     def value(statement, expected, values, verdict, tolerance=vague):
@@ -55,12 +58,11 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
         gain("The wide network generalises better in its region", gains["wide"]),
         value("The narrow network cannot fit the training points with the static loss", "≈ 0.65",
               static["narrow"].accuracy, number(static["narrow"].accuracy, 0.65, VAGUE, testable=testable)),
-        value("In its region its training accuracy is nearly perfect", nearly,
+        value("In its region its training accuracy is nearly perfect, in the mean over it", nearly,
               inside["narrow"].accuracy, at_least(inside["narrow"].accuracy, NEARLY_PERFECT, testable=testable),
               f"“nearly perfect” is taken as {NEARLY_PERFECT:g} or more"),
-        value("… and its validation accuracy reaches 0.9", "≈ 0.9",
-              inside["narrow"].validation_accuracy,
-              number(inside["narrow"].validation_accuracy, 0.9, VAGUE, testable=testable)),
+        value("… and its validation accuracy reaches 0.9, at the region's best point", "≈ 0.9", reached,
+              at_least(reached, REACHED, testable=testable), "judged on the seeds that did not choose the point"),
         value("The wide network fits the training points with the static loss", "≈ 1",
               static["wide"].accuracy, number(static["wide"].accuracy, 1, 0.01, testable=testable),
               within(0.01, "three of 300 points")),

@@ -71,21 +71,24 @@ def at_least(values: xr.DataArray, bound: float, *, testable: bool = True) -> Ve
     return Verdict.UNDECIDED if found.mean + found.margin.fillna(0) >= bound else Verdict.NOT_REPRODUCED
 
 
-def none_positive(values: xr.DataArray, *, testable: bool = True) -> Verdict:
-    """Of an absence: reproduced where no mean is significantly above zero, at 5 % for all of them together.
+def none_positive(values: xr.DataArray, bound: float, *, testable: bool = True) -> Verdict:
+    """Of an absence: reproduced where no mean is significantly above zero, and more than ``bound`` is excluded.
 
     The more points are looked at, the more easily one of them seems to gain by luck; so each is held to 5 % divided by
-    their number (Bonferroni).
+    their number (Bonferroni). Where too few seeds could hide a gain larger than the bound, nothing is decided.
 
     Args:
         values: over ``seed`` and the dimensions of the points.
+        bound: a gain that would matter.
     """
     if not testable:
         return Verdict.NOT_TESTABLE
     found = simultaneous(values)
     if not (found.number > 1).any():
         return Verdict.NOT_COMPUTED
-    return Verdict.NOT_REPRODUCED if bool((found.mean > found.margin).any()) else Verdict.REPRODUCED
+    if bool((found.mean > found.margin).any()):
+        return Verdict.NOT_REPRODUCED
+    return Verdict.REPRODUCED if bool((found.mean + found.margin).max() <= bound) else Verdict.UNDECIDED
 
 
 def exists(there: bool, *, testable: bool = True) -> Verdict:

@@ -20,6 +20,7 @@ PAPER = {
     "batch_size": 1024,
     "learning_rate": 0.1,
 }
+GAIN, WHY = 0.02, "a third of what the paper reports for Myrtle5"
 NEAR = 0.002  # the paper gives its accuracy to a tenth of a percent
 
 
@@ -37,13 +38,13 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
     testable = all(settings.get(name) == value for name, value in PAPER.items())
     photographs = settings["images"] == "cifar10"
     where = "Supplement IV, Figure S4; Section II"
-    shared = "5 % shared among all points that are looked at (Bonferroni)"
+    shared = f"5 % shared among all points that are looked at (Bonferroni), and a gain of {GAIN:g}, {WHY}, is excluded"
     along = gain.sel(period=[period])
     claims = (
         Claim(f"No amplitude gains at T = {period:g}", where, "none significant",
-              largest(along), none_positive(along, testable=photographs), shared),
+              largest(along), none_positive(along, GAIN, testable=photographs), shared),
         Claim("No point of the plane gains", where, "none significant",
-              largest(gain), none_positive(gain, testable=photographs), shared),
+              largest(gain), none_positive(gain, GAIN, testable=photographs), shared),
         Claim("The static loss: test accuracy", where, "95.5 %",
               interval(static), number(static, 0.955, NEAR, testable=testable),
               within(NEAR, "the paper gives a tenth of a percent")),
@@ -56,6 +57,7 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
     said = {
         Verdict.REPRODUCED: "No, as the paper finds:",
         Verdict.NOT_REPRODUCED: "Yes, against the paper:",
+        Verdict.UNDECIDED: "None that could be told from zero, but a gain could hide among so few seeds:",
     }.get(claims[1].verdict, "Not tested:")
     size = settings["image_size"]
     return Findings(
