@@ -129,7 +129,9 @@ findings
 # ## How the marks are read, and what the residual makes
 #
 # A mark that asks for larger jumps comes later in a cascade. Intervals are over seeds
-# (95 %); the scatter is over the cascades of a seed.
+# (95 %); the scatter is over the cascades of a seed. The last cascades of a long run may
+# explode within a few steps, between two looks: their first mark is then far up, which
+# moves means and scatter, but not the median.
 
 # %%
 pd.DataFrame(claims.cascades_kernel.table(result)).set_index("quantity")
