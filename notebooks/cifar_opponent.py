@@ -15,7 +15,7 @@
 # ---
 
 # %% [markdown]
-# # Figure 1: a fair opponent
+# # A fair opponent for Figure 1
 #
 # The static loss of Figure 1 has no weight decay, is trained far beyond its best epoch, and
 # its learning rate was not chosen for it. Each of these alone costs accuracy. Is the gain

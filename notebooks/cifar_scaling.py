@@ -15,7 +15,7 @@
 # ---
 
 # %% [markdown]
-# # Figure 1: towards the paper's scale
+# # Figure 1 towards the paper's scale
 #
 # The paper's networks are larger than what two processor cores can train. Does the gain of
 # the oscillating loss grow with the number of steps, images and channels, and where does

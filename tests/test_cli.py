@@ -34,8 +34,8 @@ def checkout(tmp_path, monkeypatch):
         (["run", "fig02", "fig9"], "unknown figure 'fig9'; there are fig01_bad, fig02_good"),
         (["run", "fig0"], "'fig0' could be fig01_bad or fig02_good"),
         (["run"], "name a figure, or --all; there are fig01_bad, fig02_good"),
-        (["run", "fig02", "--profile", "paper"], "fig02_good has no profile 'paper'; there are quick, smoke"),
-        (["run", "--all", "--profile", "paper"], "fig02_good has no profile 'paper'; there are quick, smoke"),
+        (["run", "fig02", "--profile", "huge"], "fig02_good has no profile 'huge'; there are quick, smoke"),
+        (["run", "--all", "--profile", "huge"], "fig01_bad has no profile 'huge'; there are quick, paper"),
         (["run", "fig02", "-p", "amplitude", "abc"], "fig02_good: amplitude='abc' is no finite number"),
         (["run", "fig02", "-p", "steps", "1.5"], "fig02_good: steps='1.5' is no whole number"),
         (["run", "fig02", "-p", "amplitude", "nan"], "fig02_good: amplitude='nan' is no finite number"),
@@ -70,8 +70,9 @@ def test_negative_values_are_values(checkout, dynloss, monkeypatch):
     jobs = []
     monkeypatch.setattr(cli, "_execute", lambda *given: jobs.append(given))
     assert dynloss("run", "fig02", "-p", "steps", "-1", "-p", "stop", "none") == (0, "", "")
-    (((figure, parameters),), label, folder) = jobs[0]
-    assert (figure.stem, parameters, label) == ("fig02_good", {"steps": -1, "stop": None}, "quick, steps=-1, stop=none")
+    (((figure, parameters),), profile, folder, more) = jobs[0]
+    assert (figure.stem, parameters) == ("fig02_good", {"steps": -1, "stop": None})
+    assert (profile, more) == ("quick", ["steps=-1", "stop=none"])
     assert folder == checkout / "_build" / "executed" / "custom"  # not in the place of the book's copies
 
 

@@ -115,8 +115,9 @@ def fetch_or_compute(
             raise NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
         again = points_to_verify() or renew()
         if stale and not again:
-            warn(f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. fresh=True "
-                  f"(dynloss run {figure} --fresh) computes it again.")  # fmt: skip
+            warn(f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. With the profile "
+                  f"of this result, `dynloss verify {figure} --profile …` computes it again and says whether it comes "
+                  f"out the same; `dynloss run {figure} --profile … --fresh` (fresh=True) replaces it.")  # fmt: skip
         _note(path, dataset, stale)
         if not stale or not again:
             return dataset.assign_attrs(origin="archived", stale=stale, path=str(path))

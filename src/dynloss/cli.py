@@ -15,7 +15,10 @@ from dynloss.runner.profiles import BEST, DEFAULT_PROFILE, Figure, Misuse
 if TYPE_CHECKING:
     from dynloss.runner.execute import Outcome
 
-_SIZES = "smoke, quick, …; best: the largest that the archive has of each notebook, else quick."
+_SIZES = (
+    "smoke, quick, …; paper: the paper's own, or a notebook's largest; best: the largest that the archive has of each "
+    "notebook, else quick."
+)
 _OF_ONE = (" cells", "1 of 1 notebooks failed")  # how lines end that say nothing among many notebooks
 _PROFILE = click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help=_SIZES)
 _BEST = click.option("--profile", default=BEST, show_default=True, help=_SIZES)
@@ -54,7 +57,6 @@ def run(
     chosen = list(figures.values()) if everything else [profiles.find(figures, name) for name in names]
     if not chosen:
         raise Misuse(f"name a figure, or --all; there are {', '.join(figures)}")
-    label = ", ".join([profile, *(f"{name}={value}" for name, value in overrides)])
     folder = (out or root / "_build" / "executed" / ("custom" if overrides else profile)).absolute()
     if folder.resolve() == (root / "notebooks").resolve():
         raise Misuse(f"--out {out} is the folder of the sources, which are never overwritten")
@@ -65,7 +67,7 @@ def run(
         return
     work = [(figure, profiles.values(figure, profile, overrides, fresh)) for figure in chosen]
     if jobs is None or min(jobs, len(chosen)) == 1:
-        _execute(work, label, folder)
+        _execute(work, profile, folder, [f"{name}={value}" for name, value in overrides])
     else:
         options = ["--profile", profile, "--out", str(folder)] + ["--fresh"] * fresh
         _execute_together(chosen, root, [*options, *(word for pair in overrides for word in ("-p", *pair))], jobs)
@@ -73,7 +75,7 @@ def run(
 
 @cli.command()
 @click.argument("names", metavar="FIG...", nargs=-1, required=True)
-@_PROFILE
+@click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help="smoke, quick, …, as for `dynloss run`.")
 @click.option("--points", default=2, show_default=True, type=click.IntRange(1), help="Of each sweep.")
 def verify(names: Sequence[str], profile: str, points: int) -> None:
     """Compute some points of stale sweeps again: where they are equal, the sweep is fresh again."""
@@ -83,7 +85,7 @@ def verify(names: Sequence[str], profile: str, points: int) -> None:
     chosen = [profiles.find(figures, name) for name in names]
     os.environ[VERIFY] = str(points)  # for the notebooks' kernels
     folder = profiles.find_root() / "_build" / "executed" / "verified"
-    _execute([(figure, profiles.values(figure, profile)) for figure in chosen], f"{profile}, verified", folder)
+    _execute([(figure, profiles.values(figure, profile)) for figure in chosen], profile, folder, ["verified"])
 
 
 @cli.command()
@@ -266,14 +268,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
 
 
-def _execute(jobs: Sequence[tuple[Figure, dict]], label: str, folder: Path) -> None:
-    """Run notebooks with these parameters."""
+def _execute(jobs: Sequence[tuple[Figure, dict]], profile: str, folder: Path, more: Sequence[str] = ()) -> None:
+    """Run notebooks with these parameters; they are labelled by the profile and what ``more`` there is to say."""
     _check_papermill()
     from dynloss.runner import kernels
     from dynloss.runner.execute import execute
 
     with kernels.shared() if len(jobs) > 1 else contextlib.nullcontext():
-        _report(execute(figure, label, parameters, folder / f"{figure.stem}.ipynb") for figure, parameters in jobs)
+        labels = [", ".join([profiles.named(figure, profile), *more]) for figure, _ in jobs]
+        _report(
+            execute(figure, label, parameters, folder / f"{figure.stem}.ipynb")
+            for label, (figure, parameters) in zip(labels, jobs, strict=True)
+        )
 
 
 def _execute_best(figures: Sequence[Figure], root: Path, folder: Path, jobs: int | None = None) -> None:

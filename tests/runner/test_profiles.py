@@ -1,12 +1,14 @@
 """Every misuse is found before anything starts, and said in one line each."""
 
 import re
+from pathlib import Path
 
 import pytest
 import small_site
 
-from dynloss.runner.profiles import Misuse, Parameter, checked, find, find_root, load, read_parameters, values
+from dynloss.runner.profiles import Misuse, Parameter, checked, find, find_root, load, named, read_parameters, values
 
+ROOT = Path(__file__).resolve().parents[2]
 KINDS = {
     "steps": Parameter("steps", "int", False, 10),
     "rate": Parameter("rate", "float", False, 1.0),
@@ -159,5 +161,14 @@ def test_values_by_hand_go_before_the_profile(tmp_path):
     assert values(figure, "smoke", [("steps", "4"), ("amplitude", "30")], fresh=True) == {
         "steps": 4, "amplitude": 30.0, "fresh": True,
     }  # fmt: skip
-    with pytest.raises(Misuse, match="no profile 'paper'; there are smoke, quick"):
-        values(figure, "paper")
+    with pytest.raises(Misuse, match="no profile 'huge'; there are smoke, quick"):
+        values(figure, "huge")
+
+
+def test_without_a_paper_s_own_size_it_is_the_largest():
+    """So that `make book PROFILE=paper`, which the README offers, holds for every notebook."""
+    figures = load(ROOT)
+    assert named(figures["fig04_learning_dynamics"], "paper") == "paper"
+    assert named(figures["cifar_opponent"], "paper") == "reduced"
+    for name in re.findall(r"PROFILE=(\w+)", (ROOT / "README.md").read_text("utf-8")):
+        assert name == "best" or all(values(figure, name) is not None for figure in figures.values())

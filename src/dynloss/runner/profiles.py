@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT_PROFILE = "quick"
+LARGEST = "paper"  # of a notebook without it, for which the paper has no setting, its own largest
 BEST = "best"  # no profile of a notebook's own, but the largest of each that the archive has; see `runner.best`
 
 
@@ -98,10 +99,18 @@ def find(figures: Mapping[str, Figure], name: str) -> Figure:
 
 def values(figure: Figure, profile: str, overrides: Iterable[tuple[str, str]] = (), fresh: bool = False) -> dict:
     """What to hand to the notebook: the values of the profile, then those given by hand."""
-    if profile not in figure.profiles:
-        raise Misuse(f"{figure.stem} has no profile {profile!r}; there are {', '.join(figure.profiles)}")
+    chosen = figure.profiles[named(figure, profile)]
     by_hand = dict(overrides) | ({"fresh": "true"} if fresh else {})
-    return figure.profiles[profile].parameters | checked(figure.stem, figure.parameters, by_hand)
+    return chosen.parameters | checked(figure.stem, figure.parameters, by_hand)
+
+
+def named(figure: Figure, profile: str) -> str:
+    """The profile of a notebook that is meant: where it has no `paper`, its largest, which is the last of the list."""
+    if profile in figure.profiles:
+        return profile
+    if profile == LARGEST:
+        return list(figure.profiles)[-1]
+    raise Misuse(f"{figure.stem} has no profile {profile!r}; there are {', '.join(figure.profiles)}")
 
 
 def checked(where: str, parameters: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:

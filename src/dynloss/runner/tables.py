@@ -9,7 +9,7 @@ from typing import Any
 
 from dynloss.provenance import MIME, duration
 from dynloss.runner import gate
-from dynloss.runner.profiles import BEST, DEFAULT_PROFILE, Figure, Profile, values
+from dynloss.runner.profiles import BEST, DEFAULT_PROFILE, LARGEST, Figure, Profile, named, values
 
 PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest")
@@ -22,7 +22,9 @@ def executed_copy(root: Path, profile: str, stem: str) -> Path:
 
 
 def profile_of(figure: Figure, profile: str, executed: Path) -> str:
-    """The profile of an executed copy: `profile`, or of `best` the one that the copy's metadata name."""
+    """The profile of an executed copy: the one that `profile` means, or of `best` the one that the copy names."""
+    if profile == LARGEST:
+        return named(figure, profile)
     if profile != BEST:
         return profile
     try:
@@ -33,14 +35,18 @@ def profile_of(figure: Figure, profile: str, executed: Path) -> str:
 
 
 def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
-    """Figures and profiles, what they cost, and what the archive has of them."""
+    """Figures and profiles, what they cost, and what the archive has of them: the newest, and of sweeps how much."""
+    from dynloss.sweeps.overview import overview
+
+    networks = {str(found.folder): found.held for found in overview(results(root))}
     for figure in figures.values():
         held = archived(figure, root)
         for profile in figure.profiles.values():
             found = [record for record in held if fits(record["parameters"], figure, profile)]
             newest = "; ".join(f"{each['date'][:10]}, {each['device']}, commit {each['commit']}" for each in found[:1])
-            more = f" (+{len(found) - 1})" if len(found) > 1 else ""
-            yield figure.stem, profile.name, cost(profile), newest + more or "–"
+            folders = {str(Path(each["path"]).parent) for each in found}
+            count = sum(networks.get(folder, 0) for folder in folders)
+            yield figure.stem, profile.name, cost(profile), newest + f", {count:,} networks" * bool(count) or "–"
 
 
 def cost(profile: Profile) -> str:

@@ -111,8 +111,10 @@ def run(
     if compute:
         if not anew and (stale := kept.stale()):
             raise SweepError(
-                f"the store {kept.folder} was computed by other code: {stale} changed since. Go on from there with "
-                f"that code, or compute anew: fresh=True (dynloss run {figure} --fresh); the old store is kept beside."
+                f"the store {kept.folder} was computed by other code: {stale} changed since. With the profile of this "
+                f"sweep, `dynloss verify {figure} --profile …` computes some points again and affirms the others where "
+                f"these are equal; `dynloss run {figure} --profile … --fresh` (fresh=True) computes it anew and keeps "
+                "the old store beside."
             )
         kept.check_writable()
         how = _how(kept, function, fixed, names, vectorize, chunk, wanted, client)

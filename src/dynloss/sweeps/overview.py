@@ -20,6 +20,7 @@ class Progress(NamedTuple):
         figure, parameters: the sweep.
         wanted: the points that were asked for last; None where nobody has noted it.
         done: how many of these are there; of all points where ``wanted`` is None.
+        held: how many points are there, asked for last or before.
         scale: the same by seeds, "5 of 50 seeds".
         seconds: spent on all that is there.
         date: of the newest result.
@@ -30,6 +31,7 @@ class Progress(NamedTuple):
     parameters: dict
     wanted: int | None
     done: int
+    held: int
     scale: str
     seconds: float
     date: str
@@ -75,7 +77,7 @@ def _progress(folder: Path) -> Progress | None:
         if request is None:
             return None
         parameters = json.loads(request["parameters"])
-        return Progress(request["figure"], parameters, request["points"], 0, "–", 0.0, "–", folder)
+        return Progress(request["figure"], parameters, request["points"], 0, 0, "–", 0.0, "–", folder)
     names = json.loads(parts[0].attrs["axes"])
     columns = {name: np.concatenate([part[name].values for part in parts]) for name in names}
     first = grids.first_of_each(grids.keys(columns, names))
@@ -87,6 +89,7 @@ def _progress(folder: Path) -> Progress | None:
         json.loads(attributes["parameters"]),
         None if wanted is None else wanted.size,
         len(points.point) if result is None else int(result.done.sum()),
+        len(points.point),
         "–" if result is None else grids.scale(result),
         sum(float(part.attrs["seconds"]) for part in parts),
         max(part.attrs["date"] for part in parts),
