@@ -154,10 +154,11 @@ windows = {
 }
 
 # %% tags=["lead"]
-findings = claims.central_flow.judge(windows, learning_rate)
+scale = f"{seeds} seeds, windows of {window} steps, T = {period}, A = {amplitude:g}"
+findings = claims.central_flow.judge(windows, learning_rate, scale)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "The end of an early period. (a) The variance of the bounces along the unstable direction: gradient descent, the formula at the mean of its bounces, and the central flow, which is not shown any bounce; (b) the two largest eigenvalues and (c) the loss of both; one network. (d) Measured against predicted variance in all networks; filled where one direction is at the edge, open where a second one is.", "name": "fig-central-flow"}, "image": {"alt": "Four panels. Bounces set in when the largest eigenvalue reaches the dashed edge and grow; the formula's line runs through them, and the central flow's dashed line follows somewhat earlier. The flow's loss follows the mean loss of gradient descent. In the last panel the points lie along the diagonal."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "The end of an early period. (a) The variance of the bounces along the unstable direction: gradient descent, the formula at the mean of its bounces, and the central flow, which is not shown any bounce; (b) the two largest eigenvalues and (c) the loss of both; one network. (d) Measured against predicted variance in all networks; filled where one direction is at the edge, open where a second one is.", "name": "fig-central-flow"}, "image": {"alt": "Four panels. Bounces set in when the largest eigenvalue reaches the dashed edge and grow, with the formula's line among them; the central flow's dashed line sets in earlier. Below, the loss of the flow and the mean loss of gradient descent, and measured against predicted variance about the diagonal."}}
 at_edge = claims.central_flow.AT_EDGE
 figure.plot(windows[early], firsts[early], learning_rate, at_edge);
 
@@ -172,10 +173,12 @@ archive.provenance(windows[late])
 # parameter. The dashed line is the harder test, a forecast from before the cascade. It
 # sets in as soon as the edge is reached, while gradient descent first has to amplify
 # what little it is off the valley's floor: hence the dots below the diagonal in (d).
-# The motion of the loss makes a small part of what sharpens the valley, so that the
-# test of its term is the valley above, not the spiral. Where the flow carries a ReLU
-# over its kink, $S$ jumps in (b); the formula holds $S$ where it is, and does not bring
-# it back.
+# The formula takes $S$ to be held at the edge; where the table has $\eta\lambda_1/2$
+# above 1, the bounces have outgrown it, terms of higher order hold them, and the
+# formula need no longer hold. The motion of the loss makes a small part of what
+# sharpens the valley, so that the test of its term is the valley above, not the spiral.
+# Where the flow carries a ReLU over its kink, $S$ jumps in (b); the formula holds $S$
+# where it is, and does not bring it back.
 
 # %% tags=["lead"]
 rows = [
@@ -190,9 +193,9 @@ pd.DataFrame(rows).set_index(["end of period", "moments"])
 #
 # The formula knows one direction only. Once a second eigenvalue has reached the edge, the
 # bounces need no longer lie along $u$; in (d) these moments are open. The table counts
-# them.
+# them, and says how much of the displacement is in other directions.
 
-# %% mystnb={"figure": {"caption": "As above, at the end of a later period, where a second eigenvalue reaches the edge.", "name": "fig-central-flow-late"}, "image": {"alt": "The same four panels for a later period. At its very end the second eigenvalue reaches the edge as well; some of the open markers in the last panel lie off the diagonal."}}
+# %% mystnb={"figure": {"caption": "As above, at the end of a later period, where a second eigenvalue reaches the edge.", "name": "fig-central-flow-late"}, "image": {"alt": "The same four panels for a later period, at the end of which the second eigenvalue reaches the edge as well; open markers in the last panel are from there."}}
 figure.plot(windows[late], firsts[late], learning_rate, at_edge);
 
 # %% tags=["remove-input"]

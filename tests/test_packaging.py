@@ -176,6 +176,7 @@ def checkout(tmp_path):
     (tmp_path / "notebooks" / "a.py").write_text(
         "# ---\n# jupyter:\n#   accelerator: GPU\n# ---\n\n# %%\n# !pip install git+https://github.com/dynloss/dynloss\n\n"
         '# %% tags=["parameters"]\nsteps: int = 3  # how many\n\n# %%\n1\n\n# %%\n1\n'
+        '\n# %% mystnb={"figure": {"caption": "Accuracy $a$.", "name": "fig-a"}}\nplot()\n'
     )
     return tmp_path
 
@@ -192,8 +193,10 @@ def test_sync_carries_the_address_and_the_notebooks(checkout):
     assert notebook["metadata"]["accelerator"] == "GPU"
     assert notebook["cells"][1]["metadata"] == {"tags": ["parameters"]}
     assert "github.com/someone/tilted" in "".join(notebook["cells"][0]["source"])
-    assert len({cell["id"] for cell in notebook["cells"]}) == 4, "equal cells have different ids"
-    assert all(cell["outputs"] == [] for cell in notebook["cells"])
+    *code, caption = notebook["cells"]
+    assert len({cell["id"] for cell in code}) == len(code) == 5, "equal cells have different ids"
+    assert all(cell["outputs"] == [] for cell in code)
+    assert "".join(caption["source"]) == "**Figure.** Accuracy $a$." and caption["metadata"]["tags"] == ["caption"]
 
 
 def test_sync_again_changes_nothing(checkout):

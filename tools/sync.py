@@ -1,7 +1,8 @@
 """Carry what is written in one place to where it has to be copied.
 
 - The repository's address, from pyproject.toml, to the pages, the notebooks and the citation.
-- Each notebooks/NAME.py (percent format, the source) to notebooks/NAME.ipynb, without outputs, for Colab and papermill.
+- Each notebooks/NAME.py (percent format, the source) to notebooks/NAME.ipynb, without outputs, for Colab and papermill;
+  there the captions of its figures, which the book reads from the cells' metadata, stand below them as text.
 
     python tools/sync.py           writes what differs
     python tools/sync.py --check   names what differs, and exits 1 if anything does
@@ -49,9 +50,16 @@ def readdressed(text: str, old: str, new: str) -> str:
     return re.sub(rf"\b{re.escape(old_pages)}(?![\w-])", new_pages, text)
 
 
+def captions(cell: nbformat.NotebookNode) -> Iterator[nbformat.NotebookNode]:
+    """The caption of a cell's figure, as a cell of its own; the book leaves it out, where the figure has it."""
+    if caption := cell.metadata.get("mystnb", {}).get("figure", {}).get("caption"):
+        yield nbformat.v4.new_markdown_cell(f"**Figure.** {caption}", metadata={"tags": ["caption"]})
+
+
 def notebook(source: str) -> str:
     """The .ipynb of a percent script, and of nothing else: not the time, the machine or the last copy."""
     made = jupytext.reads(source, fmt="py:percent")
+    made.cells = [each for cell in made.cells for each in (cell, *captions(cell))]
     seen: Counter[str] = Counter()
     for cell in made.cells:
         # An id follows the cell's text, so that an edit changes one id and an insertion none.

@@ -101,23 +101,26 @@ def window(factor, second=1.0):
         "curvature": (("seed", "moment", "rank"), curvature),
         "loss": (("seed", "step"), np.ones((3, steps))),
         "flow_loss": (("seed", "step"), np.where(np.arange(steps) < 15, 1.1, 9.0) * np.ones((3, 1))),
-        "flow_curvature": (("seed", "step", "rank"), flow_curvature),
+        "flow_curvature": (("seed", "step", "rank_flow"), flow_curvature),
         "flow_variance": (("seed", "step"), np.full((3, steps), 0.2)),
     }
-    return xr.Dataset(data, attrs={"scale": "3 seeds"})
+    return xr.Dataset(data)
 
 
 def test_the_central_flow():
-    found = claims.central_flow.judge({2: window(1.0), 4: window(0.5, second=2.1)}, 1.0)
-    for words in ("is 1.000 ± 0.025 (3 seeds) times", "off by 10 %", "makes up 20.0 %", "it is 0.500 ±"):
+    def judge(early, late):
+        return claims.central_flow.judge({2: early, 4: late}, 1.0, "3 seeds")
+
+    found = judge(window(1.0), window(0.5, second=2.1))
+    for words in ("is 1.000 ± 0.025 (3 seeds) times", "off by 10 %", "makes up 20 %", "it is 0.500 ±"):
         assert words in found.summary, found.summary
     few = window(0.5)
     few["curvature"][:, :2, 1] = 2.1
-    assert "6 moments of 3 networks only, too few" in claims.central_flow.judge({2: window(1.0), 4: few}, 1.0).summary
+    assert "6 moments of 3 networks only, too few" in judge(window(1.0), few).summary
     still = window(1.0)
     still["measured"][:, :2] = 0.0  # before it bounces: chosen by what is predicted, such moments count
     assert claims.central_flow.table(still, 1.0)[2]["of them"] == 18
-    assert "no second direction" in claims.central_flow.judge({2: window(1.0), 4: window(1.0)}, 1.0).summary
+    assert "no second direction" in judge(window(1.0), window(1.0)).summary
     one, two, flow = claims.central_flow.table(window(1.0), 1.0)
     assert (one["networks"], two["networks"]) == (3, 0)
     assert flow["measured over predicted"].startswith("0.500")

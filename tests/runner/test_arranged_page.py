@@ -97,3 +97,10 @@ def test_the_status_page_has_a_line_with_its_data_for_each_result(computed, tmp_
     first, second = (line for line in shown.splitlines() if line.startswith("- "))
     assert first.startswith("- `width=5`: computed in this run; ") and "NetCDF" in first and "CSV" in first
     assert second.startswith("- `width=20`: from the archive, **STALE**: losses") and "NetCDF" not in second
+
+
+def test_a_caption_for_colab_stands_only_once_on_the_page(pdf, tmp_path):
+    given = notebook({"image/png": ""})
+    below = {"cell_type": "markdown", "id": "c", "metadata": {"tags": ["caption"]}, "source": "**Figure.** It shows."}
+    made = page.arranged(given | {"cells": [*given["cells"], below]}, tmp_path, tmp_path)
+    assert [cell["id"] for cell in made["cells"]] == ["t", "c1", "how-it-is-computed"]

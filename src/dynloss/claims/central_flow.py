@@ -13,17 +13,18 @@ FEW = 3  # moments in a network, below which its median says little
 AT_EDGE = 1.9  # ηλ from which on a direction is counted as being at the edge
 
 
-def judge(windows: Mapping[int, xr.Dataset], learning_rate: float) -> Findings:
+def judge(windows: Mapping[int, xr.Dataset], learning_rate: float, scale: str) -> Findings:
     """How well the formula, and the flow without looking at the bounces, predict their size.
 
     Args:
         windows: {period: runs at its end, over ``seed``, with the variables of ``experiments.central_flow``}, the
             early one first.
         learning_rate: η.
+        scale: in words.
     """
     early, *_, late = windows.values()
     one, _, flow = table(early, learning_rate)
-    _, two, _ = table(late, learning_rate)
+    later, two, _ = table(late, learning_rate)
     return Findings(
         "central_flow",
         "How far do the bounces go?",
@@ -31,9 +32,10 @@ def judge(windows: Mapping[int, xr.Dataset], learning_rate: float) -> Findings:
         "their mean, without a fit. The central flow, followed from before the cascade and never shown a bounce: "
         f"{flow[RATIO]} times its variance is measured, and its mean loss is off by {_loss(early, learning_rate)} at "
         "most, while one direction is at the edge. "
-        f"{_second(two)} The direct motion of the loss makes up {_motion(early, learning_rate)} of what sharpens the "
-        "valley at the edge; the rest is descent.",
-        early.attrs["scale"],
+        f"At the end of a later period the formula's ratio is {later[RATIO]}. {_second(two)} "
+        f"The direct motion of the loss makes up {_motion(early, learning_rate)} of what sharpens the valley at the "
+        "edge; the rest is descent.",
+        scale,
     )
 
 
@@ -58,10 +60,12 @@ def table(runs: xr.Dataset, learning_rate: float) -> list[dict[str, Any]]:
     ):
         ratio = (runs.measured / predicted.where(predicted > 0)).where(chosen)
         rest = (1 - runs.measured / runs.all_directions).where(chosen)
+        level = learning_rate / 2 * runs.curvature.isel(rank=0).where(chosen)
         rows.append(
             {
                 "moments": name,
                 RATIO: interval(ratio.median("moment")),
+                "ηλ₁/2 at the mean of the bounces": interval(level.median("moment")),
                 "displacement in other directions": interval(rest.median("moment")),
                 "networks": int(ratio.notnull().any("moment").sum()),
                 "of them": int(ratio.notnull().sum()),
@@ -81,7 +85,7 @@ def _loss(runs: xr.Dataset, learning_rate: float) -> str:
     loss = runs.loss.transpose("seed", "step").values
     mean = (loss[:, :-2] + 2 * loss[:, 1:-1] + loss[:, 2:]) / 4
     off = np.abs(runs.flow_loss.transpose("seed", "step").values[:, 1:-1] / mean - 1)
-    second = runs.flow_curvature.isel(rank=1).transpose("seed", "step").values[:, 1:-1]
+    second = runs.flow_curvature.isel(rank_flow=1).transpose("seed", "step").values[:, 1:-1]
     alone = off[learning_rate * second <= AT_EDGE]
     return f"{100 * float(np.max(alone)):.0f} %" if len(alone) else "–"
 
@@ -90,7 +94,7 @@ def _motion(runs: xr.Dataset, learning_rate: float) -> str:
     """The share of ∂ₜS/η in ⟨−∇L, ∇S⟩ + ∂ₜS/η at the edge: the median in each network, mean over networks."""
     at_edge = (learning_rate * runs.curvature.isel(rank=0) > AT_EDGE) & (runs.predicted > 0)
     share = (runs.motion / (runs.drift + runs.motion)).where(at_edge).median("moment")
-    return f"{100 * float(share.mean()):.1f} %"
+    return f"{100 * float(share.mean()):.2g} %"
 
 
 def _second(row: dict[str, Any]) -> str:

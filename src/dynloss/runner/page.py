@@ -19,6 +19,7 @@ from dynloss.provenance import MIME as PROVENANCE
 from dynloss.runner import print_size, tables
 
 LEAD, PHYSICS = "lead", "physics"
+CAPTION = "caption"  # for Colab and Jupyter; on a page the figure itself has it
 HEADING = "## How it is computed\n\nSymbols stand in [the glossary](../book/glossary.md)."
 EXPLORABLE = """```{raw} html
 <details class="dynloss-explore" hidden><summary>Explore this picture: values under the pointer, zoom</summary>
@@ -96,6 +97,7 @@ def apart(records: list[dict[str, Any]]) -> list[str]:
 
 def _led(cells: list[Cell]) -> list[Cell]:
     """The title, the leading cells, and then the others."""
+    cells = [cell for cell in cells if CAPTION not in _tags(cell)]
     lead = [cell for cell in cells if LEAD in _tags(cell)]
     if not lead:
         return cells
