@@ -40,7 +40,8 @@ def oscillating(
         \Gamma_i = \frac{C\,\hat\Gamma_i}{\sum_j \hat\Gamma_j}
 
     Args:
-        period: T, the steps for which one class is emphasised; at least 1. A full cycle takes C·T steps.
+        period: T, the steps for which one class is emphasised; at least 1. A full cycle takes C·T steps. With T = 1
+            each step is at the beginning of a period, where all weights are 1: the static loss.
         amplitude: A, the largest weight of a class before normalisation; at least 1. A = 1 is the static loss.
         num_classes: C; at least 1.
         stop: the first step without oscillations (Γ = 1 from there on); ``None`` never stops.
@@ -103,7 +104,7 @@ def last_period(steps: int | Array, period: float | Array, *, reading: Reading =
     """The step at which the paper stops the oscillations: "for the last period".
 
     ``"text"``: ``steps - T``. ``"code"``: the first step of the period that begins after ``steps - T``, with T + 1
-    steps a period.
+    steps a period. 0 where the run is no longer than a period: it never oscillates then.
 
     >>> last_period(70_000, 5000), last_period(70_000, 5000, reading="code")
     (65000, 65013)

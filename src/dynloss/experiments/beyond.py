@@ -58,7 +58,19 @@ def weights(shape: str, period, amplitude, seed) -> Schedule:
 def by_optimiser(
     learning_rate, amplitude, seed, *, loss: str, optimiser: str, width: int, period: float, steps: int, precision: str
 ) -> dict[str, Any]:
-    """Train one network on a loss by an optimiser, with the paper's weights; A = 1 is the static loss."""
+    """Train one network on a loss by an optimiser, with the paper's weights; A = 1 is the static loss.
+
+    Args:
+        learning_rate, amplitude, seed: η, A, and of the initial weights; may be traced.
+        loss, optimiser: a pair of ``WAYS``.
+        width: hidden units.
+        period: T, in steps.
+        steps: how many, the last period of them without oscillations.
+        precision: "float32" or "float64".
+
+    Returns:
+        Training and validation accuracy at the end, see ``spiral.OUTCOME``.
+    """
     check_choice("loss", loss, ("cross-entropy", "squared error"))
     task = spiral.task(width, precision, seed)
     gradient = _gradient(task, loss)

@@ -84,6 +84,13 @@ def whole_runs(
     """The ends of four whole runs from the same start: oscillating and static, by η and by η/parts; see ``RUNS``.
 
     The last period is without oscillations, as in the paper's Figure 3.
+
+    Args:
+        seed, learning_rate, width, period, amplitude, parts, order, precision: as in ``branches``.
+        turns: of how many periods a run is.
+
+    Returns:
+        See ``WHOLE``; ``run`` as in ``RUNS``.
     """
     task = spiral.task(width, precision, seed)
     steps = period * turns

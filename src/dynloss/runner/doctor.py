@@ -14,7 +14,10 @@ from dynloss.provenance import device, versions
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 NEEDS = {  # what for -> (modules, the command that gets them)
-    "the notebooks": (("papermill", "nbformat", "ipykernel", "yaml"), "pip install 'dynloss[notebooks]'"),
+    "the notebooks": (
+        ("papermill", "jupytext", "nbformat", "ipykernel", "yaml", "sklearn"),
+        "pip install 'dynloss[notebooks]'",
+    ),
     "the book": (("jupyter_book",), "pip install 'dynloss[book]'"),
     "the tests": (("pytest", "beartype", "matfree", "playwright"), "pip install 'dynloss[tests]'"),
     "the archive": (("h5netcdf", "h5py"), "pip install h5netcdf h5py"),

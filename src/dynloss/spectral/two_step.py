@@ -14,6 +14,9 @@ and the eigenvalues μ of M, its **multipliers**, say what becomes of the orbit:
   The period stays two: this is what a further eigenvalue of the Hessian above 2/η would do.
 
 Flat directions have μ ≈ 1, too, but do not alternate: :math:`(I - \eta H_t) v` points along v, not against it.
+
+Multipliers of a periodic orbit are Floquet's; that a bounce breaks by doubling its period is the account of Zhu et al.,
+arXiv:2210.03294.
 """
 
 from collections.abc import Callable
@@ -26,7 +29,9 @@ from jaxtyping import Array, Float
 
 from dynloss.spectral.lanczos import Operator, Tridiagonal, tridiagonalise
 
-AGAINST = -0.2  # the cosine of a displacement and its image after one step, below which it alternates
+# The cosine of a displacement and its image after one step, below which it alternates: -1 for an eigenvector of both
+# Hessians, and nearer 0 the more it mixes with others, so that some that alternate are missed.
+AGAINST = -0.2
 
 
 class TwoStep(NamedTuple):

@@ -59,7 +59,7 @@ def summary(values: xr.DataArray, confidence: float = 0.95) -> Summary:
 
 
 def paired(values: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:
-    """The differences between the same seeds, NaN where either lacks one.
+    """The differences between the same seeds; one that either lacks is left out.
 
     >>> paired(xr.DataArray([2.0, 5.0], {"seed": [0, 1]}), xr.DataArray([1.0, 3.0], {"seed": [1, 2]})).values
     array([4.])
