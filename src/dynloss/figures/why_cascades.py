@@ -214,6 +214,9 @@ def _aligned(ax, result):
             ax.plot(one.step - origin, one.lowest, **style)
     ax.axhline(-1, color=INK, linestyle=":", linewidth=1.2)
     ax.axvline(0, color=END, linestyle="--", linewidth=1.2)
+    lowest = float(result.lowest.min()) if result.lowest.notnull().any() else -1.0
+    ax.set_ylim(max(1.1 * min(lowest, -1.1), -3), None)  # late in a run a few go far below, after they have broken
+    ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.set(xlabel="steps after the break\n(dashed: after the end, never broken)", ylabel=r"lowest $\mu$, all cascades")
 
 
