@@ -170,7 +170,8 @@ findings
 # $\lVert Mv-\mu v\rVert$, what the Krylov spaces leave out. The two columns with the
 # tilt held go on for 100 steps with the class weights of one moment, from the middle of the
 # clean bounce and from 64 steps after the break, and give the quarter's share at the end.
-# Held before, the period is two. Held after, it is four where the share is above 0.05;
+# Held before, the period is two where the share is below 0.05, as in all but a few of the
+# last cascades of a long run. Held after, it is four where the share is above 0.05;
 # elsewhere, we think, the bounce itself has by then widened the valley, and the period is
 # two again. The points end 16 steps before the break, as the window that sees the quarter
 # frequency is 32 steps long: a second eigenvalue which crosses later is not seen, and the

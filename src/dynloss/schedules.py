@@ -104,7 +104,7 @@ def last_period(steps: int | Array, period: float | Array, *, reading: Reading =
     """The step at which the paper stops the oscillations: "for the last period".
 
     ``"text"``: ``steps - T``. ``"code"``: the first step of the period that begins after ``steps - T``, with T + 1
-    steps a period. 0 where the run is no longer than a period: it never oscillates then.
+    steps a period. By the text's reading it is 0 where the run is no longer than a period: it never oscillates then.
 
     >>> last_period(70_000, 5000), last_period(70_000, 5000, reading="code")
     (65000, 65013)

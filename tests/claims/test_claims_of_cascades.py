@@ -78,16 +78,20 @@ def test_what_breaks_the_bounce():
     papers = judge(doubling(-0.4, 0.98), SETTINGS)
     assert verdicts(papers)[0] == YES and "2 by a further direction" in papers.summary
     neither = judge(doubling(-0.4, 0.3), SETTINGS)
-    assert verdicts(neither)[0] == NO and "(2 by neither)" in neither.summary
+    assert verdicts(neither)[0] == NO and "2 by neither)" in neither.summary
     whole = judge(doubling(-0.4, 0.3, broken=False), SETTINGS)
     assert verdicts(whole) == [SCALE, YES, SCALE] and "2 cascades 0 break" in whole.summary
     assert verdicts(judge(doubling(-1.05, 0.3, crosses=False), SETTINGS))[1] == NO
-    assert "(2 by neither)" in judge(doubling(-1.05, 0.3, turning=0.6), SETTINGS).summary  # a complex pair
+    assert "2 by neither)" in judge(doubling(-1.05, 0.3, turning=0.6), SETTINGS).summary  # a complex pair
     hidden = doubling(-0.4, np.nan)  # no eigenvector that turns is found, but both sides have a second eigenvalue at 2
     hidden["curvature"][:, :, :, :, 1] = 2.0
     assert "2 by a further direction" in judge(hidden, SETTINGS).summary
     one_side = doubling(-0.4, np.nan)  # above 2 on one side, below 1 on the other: nothing turns
-    assert "(2 by neither)" in judge(one_side, SETTINGS).summary
+    assert "by both, 2 by neither)" in judge(one_side, SETTINGS).summary
+    at_once = doubling(-1.05, 0.3)
+    at_once["step"] = at_once.step * 0 + 1000.0  # broken before a second point
+    assert "2 cascades 0 break" in judge(at_once, SETTINGS).summary
+    assert "2 more break too soon" in judge(at_once, SETTINGS).summary
 
 
 def test_how_often_the_first_direction_is_recognised():
@@ -129,6 +133,8 @@ def test_which_kernel_has_a_threshold():
     wide = kernels(near, near, far)
     wide["onset_hessian"][0] = 8 * wide.onset_hessian[0] ** 3  # one network scatters: its interval decides
     assert verdicts(judge(wide, SETTINGS))[1] == Verdict.UNDECIDED
+    assert "is a matrix" in judge(kernels(near, near, far), SETTINGS).summary
+    assert "is a matrix" not in judge(kernels(near, far, far), SETTINGS).summary
     none = judge(kernels([np.nan] * 4, [np.nan] * 4, [np.nan] * 4), SETTINGS)
     assert verdicts(none) == [SCALE] * 2 and none.summary == "No cascade in these runs."
     assert cascades_kernel.deviation(kernels([2.0] * 4, [1.9] * 4, far)) == pytest.approx(0.05)

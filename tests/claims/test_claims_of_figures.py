@@ -122,7 +122,7 @@ WIDTHS = {"narrow": 100, "wide": 1000}
 def test_figure_3():
     judge = claims.spiral_phase_diagram.judge
     agreeing = {
-        "narrow": spiral_plane(0.65, 0.99, 0.4, 0.6, 0.9),
+        "narrow": spiral_plane(0.65, 0.99, 0.4, 0.6, 0.91),
         "wide": spiral_plane(1.0, 1.0, 0.9, 0.93, 0.95),
     }
     assert verdicts(judge(agreeing, WIDTHS, SETTINGS)) == [YES] * 9

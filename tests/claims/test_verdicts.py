@@ -45,7 +45,8 @@ def test_a_number(values, expected):
 
 
 def test_a_bound():
-    assert at_least(seeds(0.96, 0.97), 0.95) == Verdict.REPRODUCED
+    assert at_least(seeds(0.96, 0.961), 0.95) == Verdict.REPRODUCED
+    assert at_least(seeds(0.96, 0.97), 0.95) == Verdict.UNDECIDED  # the interval of two seeds reaches below
     assert at_least(seeds(0.90, 0.98), 0.95) == Verdict.UNDECIDED
     assert at_least(seeds(0.90, 0.901, 0.902), 0.95) == Verdict.NOT_REPRODUCED
     assert at_least(seeds(0.96), 0.95, testable=False) == Verdict.NOT_TESTABLE
@@ -65,6 +66,9 @@ def test_an_absence_is_corrected_for_the_number_of_points():
     assert none_positive(lucky, bound=2.0) == Verdict.UNDECIDED  # so few seeds could hide such a gain
     assert none_positive(real, bound=10.0) == Verdict.NOT_REPRODUCED
     assert none_positive(values.isel(seed=[0]), bound=10.0) == Verdict.NOT_COMPUTED
+    partial = lucky.copy()
+    partial[5, 1:] = np.nan  # a point with one seed, which excludes nothing
+    assert none_positive(partial, bound=10.0) == Verdict.UNDECIDED
     assert none_positive(real, bound=10.0, testable=False) == Verdict.NOT_TESTABLE
 
 

@@ -75,7 +75,7 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
         mine, published: as the archive keeps them, sweeps over their axes and ``seed``.
 
     Raises:
-        Incomparable: another figure, other parameters than seed and precision, or a result that is not whole.
+        Incomparable: another figure, other parameters than `FREE`, or a result that is not whole.
     """
     ours, theirs = _facts(mine), _facts(published)
     _check_same(ours, theirs)
@@ -85,6 +85,7 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
         sweeps.check(mine, published, Incomparable)
         quantities, how = sweeps.quantities(mine, published)
     elif "seed" in published.dims:
+        mine, published = _of_one_size(mine, published), _of_one_size(published, mine)
         _check_whole(mine, published)
         quantities, how = sweeps.of_seeds(mine, published)
         alone, apart = _without_seeds(mine, published)
@@ -112,6 +113,16 @@ def onset(run: xr.Dataset, parameters: Mapping[str, Any]) -> int | None:
     jumps = np.r_[False, np.abs(np.diff(curvature.values)) >= 0.1] & (curvature.dims[0] == "step")
     unstable = (curvature.values > 2 / parameters["learning_rate"]) | jumps
     return int(steps[np.argmax(unstable)]) if unstable.any() else None
+
+
+def _of_one_size(dataset: xr.Dataset, other: xr.Dataset) -> xr.Dataset:
+    """Empty places added where the other has more: of cascades, say, of which each run has its own number."""
+    more = {
+        dim: (0, other.sizes[dim] - size)
+        for dim, size in dataset.sizes.items()
+        if dim not in dataset.coords and dim != "seed" and other.sizes.get(dim, 0) > size
+    }
+    return dataset.pad(more, constant_values=np.nan) if more else dataset
 
 
 def _without_seeds(mine: xr.Dataset, published: xr.Dataset) -> tuple[list[Quantity], list[str]]:

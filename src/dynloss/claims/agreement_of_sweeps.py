@@ -12,6 +12,9 @@ import xarray as xr
 
 from dynloss.sweeps.grid import FLAGS, SEED
 
+FEWEST = 3  # values for an interval
+SMALL = 1e-3  # of a mean: a difference that does not matter
+NUMBER = 1 / 3  # of the values that a run of several seeds has, such as its cascades
 SHORT = 12  # places along a dimension of several seeds' results that are kept apart; a longer one, time, is averaged
 CONFIDENCE = 0.99  # a re-run that is right differs by chance in one of a hundred quantities, not in one of twenty
 
@@ -60,22 +63,25 @@ def quantities(mine: xr.Dataset, published: xr.Dataset) -> tuple[list[Quantity],
 
 
 def of_seeds(mine: xr.Dataset, published: xr.Dataset) -> tuple[list[Quantity], str]:
-    """The same for results that hold a few seeds beside each other: their short dimensions are the axes."""
+    """Results that hold a few seeds beside each other: the means over the places that both have, and how many they are.
+
+    Two or three seeds alone would give no interval worth the name. But what sets a re-run apart from a published run of
+    the same seed is chaos, which is drawn anew at each place; so each place of each shared seed is a value.
+    """
     names = [str(name) for name, each in published.data_vars.items() if SEED in each.dims and each.dtype.kind == "f"]
     called = Counter(published[name].attrs.get("long_name") for name in names)
-    tests = 2 * len(names)
-    found, exact = [], True
+    pairs = []
     for name in names:
-        a, b = (_averaged(each[name]) for each in (mine, published))
         label = str(published[name].attrs.get("long_name", name.replace("_", " ")))
         label += f" ({name})" if called[label] > 1 else ""
-        same = _same(a, b)
-        exact &= same[0] == same[1]
-        found.append(_everywhere(a, b, label, same, tests))
-        if b.ndim > 1:
-            found.append(_each_point(a, b, label, tests))
+        pairs += _by_word(*(_averaged(each[name]) for each in (mine, published)), label)
+    found, exact = [], True
+    for label, a, b in pairs:
+        a, b = xr.align(a, b, join="inner")
+        exact &= bool((np.isfinite(a) == np.isfinite(b)).all()) and len(set(_same(a, b))) == 1
+        found += [_at_all_places(a, b, label, len(pairs)), *_how_many(a, b, label)]
     seeds = f"{mine.sizes[SEED]} seeds beside {published.sizes[SEED]}"
-    return found, f"to the last digits, {seeds}" if exact else f"in its means over seeds, {seeds}"
+    return found, f"to the last digits, {seeds}" if exact else f"in its means over places and seeds, {seeds}"
 
 
 def grain(values: np.ndarray) -> float:
@@ -107,6 +113,40 @@ def _averaged(values: xr.DataArray) -> xr.DataArray:
     return values.mean(long).assign_coords({SEED: range(values.sizes[SEED])})
 
 
+def _by_word(a: xr.DataArray, b: xr.DataArray, label: str) -> list[tuple[str, xr.DataArray, xr.DataArray]]:
+    """Apart for each value of a dimension that has words for its places, such as optimisers."""
+    words = [str(name) for name, each in b.coords.items() if name in b.dims and each.dtype.kind in "UO"]
+    if not words:
+        return [(label, a, b)]
+    places = b[words[0]].values
+    each = (_by_word(a.sel({words[0]: at}), b.sel({words[0]: at}), f"{label}, {at}") for at in places)
+    return [pair for pairs in each for pair in pairs]
+
+
+def _at_all_places(a: xr.DataArray, b: xr.DataArray, label: str, tests: int) -> Quantity:
+    """The mean difference between the same places of the same seeds."""
+    both = (np.isfinite(a) & np.isfinite(b)).values
+    ours, theirs = a.values[both], b.values[both]
+    if not len(ours):
+        here, there = (f"{int(np.isfinite(each).sum())} values" for each in (a, b))
+        return Quantity(label, here, there, "values at the same places", here == there)
+    mine = f"{ours.mean():.4f} ({_same(a, b)[0]} of {len(ours)} values the same)"
+    if len(ours) < FEWEST:
+        return Quantity(label, mine, f"{theirs.mean():.4f}", "too few values for an interval", True)
+    margin = max(_margin(ours - theirs, tests), SMALL * float(np.abs(theirs).mean()))
+    allowed = f"± {margin:.2g}, 99 % interval over the places of shared seeds"
+    return Quantity(label, mine, f"{theirs.mean():.4f}", allowed, bool(abs((ours - theirs).mean()) <= margin))
+
+
+def _how_many(a: xr.DataArray, b: xr.DataArray, label: str) -> list[Quantity]:
+    """Where some places are empty, such as those of cascades that a run has not: their numbers."""
+    ours, theirs = (int(np.isfinite(each).sum()) for each in (a, b))
+    if ours == a.size and theirs == b.size:
+        return []
+    return [Quantity(f"{label}, how many", f"{ours}", f"{theirs}", f"± {NUMBER:.0%}",
+                     abs(ours - theirs) <= NUMBER * theirs)]  # fmt: skip
+
+
 def _same(a: xr.DataArray, b: xr.DataArray) -> tuple[int, int]:
     """How many values of the same seeds are equal to the last digits, and of how many."""
     a, b = xr.align(a, b, join="inner")
@@ -130,8 +170,9 @@ def _everywhere(a: xr.DataArray, b: xr.DataArray, label: str, same: tuple[int, i
         margin, how = _margin_of_two(ours.values, theirs.values, tests), "99 % interval over seeds"
     mine = f"{float(ours.mean()):.4f} ({same[0]} of {same[1]} values the same)"
     if not np.isfinite(margin):
+        there = bool(both.any())
         return Quantity(f"{label}, mean over the points", mine, f"{float(theirs.mean()):.4f}",
-                        "one seed each: no interval", True)  # fmt: skip
+                        "one seed each: no interval" if there else "values at the same points", there)  # fmt: skip
     allowed = max(margin, grain(b.values) / max(1, int(both.sum())))
     return Quantity(f"{label}, mean over the points", mine, f"{float(theirs.mean()):.4f}",
                     f"± {allowed:.2g}, {how}", bool(abs(difference) <= allowed))  # fmt: skip

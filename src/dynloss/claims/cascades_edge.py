@@ -40,7 +40,7 @@ def onset_over_edge(one: xr.Dataset, mark: int = 0) -> xr.DataArray:
 def at_the_edge(values: xr.DataArray, edge: float = 1.0) -> str:
     """Whether a mean over seeds is near the edge, in a word.
 
-    >>> at_the_edge(xr.DataArray([0.99, 1.01], dims="seed")), at_the_edge(xr.DataArray([0.5, 0.6], dims="seed"))
+    >>> at_the_edge(xr.DataArray([0.99, 1.01], dims="seed")), at_the_edge(xr.DataArray([0.5, 0.51], dims="seed"))
     ('yes', 'no')
     >>> at_the_edge(xr.DataArray([0.9, 1.1], dims="seed"))  # its interval reaches too far
     'undecided'
@@ -49,7 +49,7 @@ def at_the_edge(values: xr.DataArray, edge: float = 1.0) -> str:
     if found.number == 0:
         return "no cascade"
     off, margin = abs(float(found.mean) / edge - 1), float(found.margin.fillna(np.inf)) / edge
-    return "no" if off > NEAR else "yes" if off + margin <= NEAR else "undecided"
+    return "no" if off - margin > NEAR else "yes" if off + margin <= NEAR else "undecided"
 
 
 def table(result: xr.Dataset) -> list[dict[str, Any]]:

@@ -11,6 +11,10 @@ from dynloss.claims.verdicts import positive
 from dynloss.sweeps.statistics import interval
 
 SAME = 0.15  # relative scatter of a number that counts as the same at every onset
+MATRIX = (
+    " So the paper's effective learning rate, whose dependence on the landscape it leaves open, is a matrix: the class "
+    "weights and the softmax."
+)
 WHERE = "Section III.D, Figure 4 (e), (f)"
 NAMES = {
     "hessian": "Hessian, ηλ_max(H)",
@@ -47,9 +51,8 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         f"and softmax, {interval(values['hessian'] / 2)} for the Hessian and {interval(values['ntk'] / 2)} for the "
         f"plain kernel; for the median cascade of a network, {halves['weighted_kernel']}, {halves['hessian']} and "
         f"{halves['ntk']}. The weighted kernel and the Hessian differ by {ratio:.1%} at most; the residual term makes "
-        f"{float(np.abs(share).max()):.2%} of λ_max there at most. So the paper's effective learning rate, whose "
-        "dependence on the landscape it leaves open, is a matrix: the class weights and the softmax."
-        if known
+        f"{float(np.abs(share).max()):.2%} of λ_max there at most.{MATRIX if ratio <= SAME else ''}"
+        if np.isfinite(ratio)
         else "No cascade in these runs.",
         f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "
         f"T = {settings['period']}, A = {settings['amplitude']:g}; the paper: 1 seed of 70,000 steps, T = 5000",

@@ -13,8 +13,8 @@ from dynloss.experiments.period_doubling import DOUBLED, crossing
 BOTH_SIDES = "(1 − ηλ₂)(1 − ηλ₂′)"  # the multiplier of the second eigenvalue's direction, if it keeps to itself
 NEAR = 0.1  # how near ±1 a multiplier must be where the bounce breaks
 MOST = 0.5  # the share of cascades from which on something happens as a rule
-DOUBLING, DIRECTION, NEITHER, BOTH, WHOLE = (
-    "its period doubles", "a further direction bounces", "neither", "both", "never breaks",
+DOUBLING, DIRECTION, NEITHER, BOTH, WHOLE, UNRESOLVED = (
+    "its period doubles", "a further direction bounces", "neither", "both", "never breaks", "too soon to be looked at",
 )  # fmt: skip
 
 
@@ -26,18 +26,21 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         settings: of the experiment.
     """
     rows = cascades(result, settings["learning_rate"])
-    broken = [row for row in rows if np.isfinite(row["breaks"])]
+    broken = [row for row in rows if np.isfinite(row["breaks"]) and row["what breaks it"] != UNRESOLVED]
     count = {name: sum(row["what breaks it"] == name for row in rows) for name in (DOUBLING, DIRECTION, NEITHER, BOTH)}
     crossed = [row for row in rows if np.isfinite(row["λ₂ crosses 2/η"])]
     late = [row["breaks"] - row["λ₂ crosses 2/η"] for row in broken if np.isfinite(row["λ₂ crosses 2/η"])]
     whole = [row for row in crossed if not np.isfinite(row["breaks"])]
     where = "Supplement I, Figure S1"
-    further = count[DIRECTION] + count[BOTH]
+    further, doubled = count[DIRECTION] + count[BOTH], count[DOUBLING] + count[BOTH]
+    unresolved = sum(row["what breaks it"] == UNRESOLVED for row in rows)
     as_a_rule = f"in more than {MOST:.0%} of them, of all networks together"
     claims = (
         Claim("The second bifurcation is a further eigenvalue: in our terms, a further direction begins to bounce",
               where, "seem to occur so", f"{further} of {len(broken)} broken cascades",
-              exists(further > MOST * len(broken), testable=bool(broken)), as_a_rule),
+              exists(further > MOST * len(broken), testable=bool(broken)),
+              f"{as_a_rule}; by its eigenvector, the first bounce's own direction is recognised at "
+              f"{recognised(result, settings['learning_rate'])}, and a further one counts by its eigenvalue as well"),
         Claim("The second eigenvalue crosses the threshold in the cascades", where, "in the cascades",
               f"{len(crossed)} of {len(rows)}, on one side of the bounce",
               exists(len(crossed) > MOST * len(rows), testable=bool(rows)), as_a_rule),
@@ -51,8 +54,9 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     return Findings(
         "cascades_two_step",
         "What breaks the bounce: a further eigenvalue, or a doubled period?",
-        f"Of {len(rows)} cascades {len(broken)} break, {count[DOUBLING]} of them by period doubling and "
-        f"{further} by a further direction ({count[NEITHER]} by neither)."
+        f"Of {len(rows)} cascades {len(broken)} break, {doubled} of them by period doubling and {further} by a further "
+        f"direction ({count[BOTH]} by both, {count[NEITHER]} by neither)."
+        + (f" {unresolved} more break too soon to be looked at." if unresolved else "")
         + (f" Where they break the lowest multiplier of the two-step map is {_mean(lowest)}, and that of the second "
            f"eigenvalue, if it had a direction to itself, {_mean(beside)}; a further bounce asks for +1. With the "
            f"class weights held after it, the period stays four in {sum(np.asarray(held) > DOUBLED)} of {len(held)}."
@@ -113,8 +117,15 @@ def _row(one: xr.Dataset, learning_rate: float) -> dict[str, Any]:
         "points apart (steps)": float(np.diff(steps).mean()),
         "quarter share, tilt held before": float(one.held_before),
         "… and after": float(one.held_after),
-        "what breaks it": verdict(least, np.nanmax([highest, *bouncing, -1.0]), turning) if broken else WHOLE,
+        "what breaks it": _what(one, least, float(np.nanmax([highest, *bouncing, -1.0])), turning),
     }
+
+
+def _what(one: xr.Dataset, lowest: float, alternating: float, imaginary: float) -> str:
+    """What breaks a cascade; where all its points are one, it breaks before anything can be seen."""
+    if not np.isfinite(one.broken):
+        return WHOLE
+    return verdict(lowest, alternating, imaginary) if np.ptp(one.step.values) > 0 else UNRESOLVED
 
 
 def verdict(lowest: float, alternating: float, imaginary: float = 0.0) -> str:

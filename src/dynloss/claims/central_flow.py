@@ -31,7 +31,7 @@ def judge(windows: Mapping[int, xr.Dataset], learning_rate: float, scale: str) -
         f"With one direction at the edge the variance of the bounces is {one[RATIO]} times that of the formula at "
         "their mean, without a fit. The central flow, followed from before the cascade and never shown a bounce: "
         f"{flow[RATIO]} times its variance is measured, and its mean loss is off by {_loss(early, learning_rate)} at "
-        "most, while one direction is at the edge. "
+        "most, both while the flow has at most one direction at the edge. "
         f"At the end of a later period the formula's ratio is {later[RATIO]}. {_second(two)} "
         f"The direct motion of the loss makes up {_motion(early, learning_rate)} of what sharpens the valley at the "
         "edge; the rest is descent.",
@@ -39,7 +39,7 @@ def judge(windows: Mapping[int, xr.Dataset], learning_rate: float, scale: str) -
     )
 
 
-RATIO = "measured over predicted"
+RATIO, MOMENTS = "measured over predicted", "moments counted"
 ONE, TWO, FLOW = "one direction at the edge", "two or more", "the flow alone"
 
 
@@ -51,12 +51,12 @@ def table(runs: xr.Dataset, learning_rate: float) -> list[dict[str, Any]]:
     """
     at_edge = (learning_rate * runs.curvature.isel(rank=0) > AT_EDGE) & (runs.predicted > 0)
     second = learning_rate * runs.curvature.isel(rank=1) > AT_EDGE
-    flow = flow_at_moments(runs)
+    flow, of_flow = (at_moments(runs, values) for values in (runs.flow_variance, runs.flow_curvature.isel(rank_flow=1)))
     rows = []
     for name, predicted, chosen in (
         (ONE, runs.predicted, at_edge & ~second),
         (TWO, runs.predicted, at_edge & second),
-        (FLOW, flow, ~second & (flow > 0)),
+        (FLOW, flow, (learning_rate * of_flow <= AT_EDGE) & (flow > 0)),
     ):
         ratio = (runs.measured / predicted.where(predicted > 0)).where(chosen)
         rest = (1 - runs.measured / runs.all_directions).where(chosen)
@@ -68,16 +68,16 @@ def table(runs: xr.Dataset, learning_rate: float) -> list[dict[str, Any]]:
                 "ηλ₁/2 at the mean of the bounces": interval(level.median("moment")),
                 "displacement in other directions": interval(rest.median("moment")),
                 "networks": int(ratio.notnull().any("moment").sum()),
-                "of them": int(ratio.notnull().sum()),
+                MOMENTS: int(ratio.notnull().sum()),
             }
         )
     return rows
 
 
-def flow_at_moments(runs: xr.Dataset) -> xr.DataArray:
-    """σ² of the flow at the steps at which gradient descent is measured, (seed, moment)."""
+def at_moments(runs: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
+    """What is known of the flow at each step, where gradient descent is measured: (seed, step) -> (seed, moment)."""
     first = runs.measured_at.isel(moment=0) - 1
-    return runs.flow_variance.isel(step=(runs.measured_at - first).astype(int))
+    return values.isel(step=(runs.measured_at - first).astype(int))
 
 
 def _loss(runs: xr.Dataset, learning_rate: float) -> str:
@@ -94,16 +94,16 @@ def _motion(runs: xr.Dataset, learning_rate: float) -> str:
     """The share of ∂ₜS/η in ⟨−∇L, ∇S⟩ + ∂ₜS/η at the edge: the median in each network, mean over networks."""
     at_edge = (learning_rate * runs.curvature.isel(rank=0) > AT_EDGE) & (runs.predicted > 0)
     share = (runs.motion / (runs.drift + runs.motion)).where(at_edge).median("moment")
-    return f"{100 * float(share.mean()):.2g} %"
+    return f"{100 * float(share.mean()):.3g} %"
 
 
 def _second(row: dict[str, Any]) -> str:
     """What the later window says of moments with a second direction at the edge, if there are enough of them."""
     if row["networks"] == 0:
         return "In the later window no second direction reached the edge."
-    if row["of them"] < FEW * row["networks"]:
+    if row[MOMENTS] < FEW * row["networks"]:
         return (
-            f"A second direction was at the edge at {row['of them']} moments of {row['networks']} networks only, too "
+            f"A second direction was at the edge at {row[MOMENTS]} moments of {row['networks']} networks only, too "
             "few to say how the formula fares there."
         )
     return f"Where a second direction is at the edge, in a later period, it is {row[RATIO]} times."

@@ -41,7 +41,8 @@ def judge(
     where = "Section III.D, eq. (14)"
     close = f"within {WITHIN:.0%} of the interval"
     grows = bool((flips & (largest > 1)).all())
-    end = abs(growing["mode"].isel(step=-1))
+    end = abs(growing["mode"].isel(step=-1)).fillna(np.inf)  # what is not finite has diverged
+    diverges = bool((end >= largest).all())
     first, second = (edges[level].mean("moment") for level in (0.0, -1.0))
     response = crossings(probes.disturbance, ratios, -1.0).mean("moment")
     claims = (
@@ -55,8 +56,8 @@ def judge(
               f"up to {float(largest.mean()):.1f} times, in {int((flips & (largest > 1)).sum())} of {flips.size} "
               "networks", exists(grows), "in every network"),
         Claim("… and it diverges", where, "diverges",
-              f"after {growing.sizes['step'] - 1} steps it is {interval(end)} of what it was: the kernel has changed",
-              exists(bool((end >= largest).all())), "it is largest at the end"),
+              f"after {growing.sizes['step'] - 1} steps it is {interval(end)} of what it was"
+              + ("" if diverges else ": the kernel has changed"), exists(diverges), "it is largest at the end"),
         Claim("Once a bifurcation has begun, the largest eigenvalue of the NTK falls", "Section III.D", "falls",
               f"ηλ/N falls by {interval(fall)}", positive(fall), SIGN),
     )  # fmt: skip

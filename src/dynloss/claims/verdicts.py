@@ -1,5 +1,6 @@
 """From numbers to verdicts. Values are over seeds, which are the unit of every interval (95 %, Student's t)."""
 
+import numpy as np
 import xarray as xr
 
 from dynloss.claims.findings import Verdict
@@ -60,15 +61,16 @@ def number(values: xr.DataArray, expected: float, tolerance: float, *, testable:
 
 
 def at_least(values: xr.DataArray, bound: float, *, testable: bool = True) -> Verdict:
-    """Of a bound: reproduced where the mean reaches it, undecided where only its interval does."""
+    """Of a bound: reproduced where the whole interval reaches it, undecided where only a part of it does."""
     found = summary(values)
     if found.number == 0:
         return Verdict.NOT_COMPUTED
     if not testable:
         return Verdict.NOT_TESTABLE
-    if found.mean >= bound:
+    margin = found.margin.fillna(0)
+    if found.mean - margin >= bound:
         return Verdict.REPRODUCED
-    return Verdict.UNDECIDED if found.mean + found.margin.fillna(0) >= bound else Verdict.NOT_REPRODUCED
+    return Verdict.UNDECIDED if found.mean + margin >= bound else Verdict.NOT_REPRODUCED
 
 
 def none_positive(values: xr.DataArray, bound: float, *, testable: bool = True) -> Verdict:
@@ -88,7 +90,8 @@ def none_positive(values: xr.DataArray, bound: float, *, testable: bool = True) 
         return Verdict.NOT_COMPUTED
     if bool((found.mean > found.margin).any()):
         return Verdict.NOT_REPRODUCED
-    return Verdict.REPRODUCED if bool((found.mean + found.margin).max() <= bound) else Verdict.UNDECIDED
+    most = (found.mean + found.margin.fillna(np.inf)).where(found.number > 0)  # one seed excludes nothing
+    return Verdict.REPRODUCED if bool(most.max() <= bound) else Verdict.UNDECIDED
 
 
 def exists(there: bool, *, testable: bool = True) -> Verdict:

@@ -46,7 +46,8 @@ def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[st
             newest = "; ".join(f"{each['date'][:10]}, {each['device']}, commit {each['commit']}" for each in found[:1])
             folders = {str(Path(each["path"]).parent) for each in found}
             count = sum(networks.get(folder, 0) for folder in folders)
-            yield figure.stem, profile.name, cost(profile), newest + f", {count:,} networks" * bool(count) or "–"
+            networks_there = f", {count:,} networks in its sweeps" * bool(count)
+            yield figure.stem, profile.name, cost(profile), newest + networks_there or "–"
 
 
 def cost(profile: Profile) -> str:
@@ -67,6 +68,8 @@ def status_rows(root: Path, figures: Mapping[str, Figure], profile: str) -> Iter
     for figure in figures.values():
         path = executed_copy(root, profile, figure.stem)
         own = profile_of(figure, profile, path)
+        if profile == LARGEST and own != profile and not path.is_file():
+            continue  # it has a row of its own
         if own not in figure.profiles or not path.is_file():
             yield figure.stem, own, "not run", *["–"] * 5
         elif wrong := gate.problems(path, figure.path, values(figure, own)):
