@@ -74,7 +74,7 @@ def of_seeds(mine: xr.Dataset, published: xr.Dataset) -> tuple[list[Quantity], s
     for name in names:
         label = str(published[name].attrs.get("long_name", name.replace("_", " ")))
         label += f" ({name})" if called[label] > 1 else ""
-        pairs += _by_word(*(_averaged(each[name]) for each in (mine, published)), label)
+        pairs += _by_word(label, _averaged(mine[name]), _averaged(published[name]))
     found, exact = [], True
     for label, a, b in pairs:
         a, b = xr.align(a, b, join="inner")
@@ -113,19 +113,19 @@ def _averaged(values: xr.DataArray) -> xr.DataArray:
     return values.mean(long).assign_coords({SEED: range(values.sizes[SEED])})
 
 
-def _by_word(a: xr.DataArray, b: xr.DataArray, label: str) -> list[tuple[str, xr.DataArray, xr.DataArray]]:
+def _by_word(label: str, a: xr.DataArray, b: xr.DataArray) -> list[tuple[str, xr.DataArray, xr.DataArray]]:
     """Apart for each value of a dimension that has words for its places, such as optimisers."""
     words = [str(name) for name, each in b.coords.items() if name in b.dims and each.dtype.kind in "UO"]
     if not words:
         return [(label, a, b)]
     places = b[words[0]].values
-    each = (_by_word(a.sel({words[0]: at}), b.sel({words[0]: at}), f"{label}, {at}") for at in places)
+    each = (_by_word(f"{label}, {at}", a.sel({words[0]: at}), b.sel({words[0]: at})) for at in places)
     return [pair for pairs in each for pair in pairs]
 
 
 def _at_all_places(a: xr.DataArray, b: xr.DataArray, label: str, tests: int) -> Quantity:
     """The mean difference between the same places of the same seeds."""
-    both = (np.isfinite(a) & np.isfinite(b)).values
+    both = np.isfinite(a.values) & np.isfinite(b.values)
     ours, theirs = a.values[both], b.values[both]
     if not len(ours):
         here, there = (f"{int(np.isfinite(each).sum())} values" for each in (a, b))
