@@ -217,8 +217,9 @@ def test_what_is_missing_does_not_agree():
     for name in ("onset", "level"):
         empty[name] = empty[name] * np.nan
     alone["onset"][:, 1] = np.nan
-    fewer = of_seeds(3, cascades=1)
-    for mine, said in ((empty, "level: 0 values"), (alone, "onset, Adam: 0 values"), (fewer, "how many")):
+    fewer, many = of_seeds(3, cascades=1), of_seeds(3, cascades=6)
+    cases = (empty, published, "level: 0 values"), (alone, published, "onset, Adam: 0 values"), (fewer, many, "how many")
+    for mine, published, said in cases:
         found = compare(mine, published)
         assert not found.agrees and said in str(found) and "to the last digits" not in str(found)
 
