@@ -169,16 +169,15 @@ archive.provenance(windows[early])
 archive.provenance(windows[late])
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** In (a): does the line run through the dots? It has no free
-# parameter. The dashed line is the harder test, a forecast from before the cascade. It
-# sets in as soon as the edge is reached, while gradient descent first has to amplify
-# what little it is off the valley's floor: hence the dots below the diagonal in (d).
-# The formula takes $S$ to be held at the edge; where the table has $\eta\lambda_1/2$
-# above 1, the bounces have outgrown it, terms of higher order hold them, and the
-# formula need no longer hold. The motion of the loss makes a small part of what
-# sharpens the valley, so that the test of its term is the valley above, not the spiral.
-# Where the flow carries a ReLU over its kink, $S$ jumps in (b); the formula holds $S$
-# where it is, and does not bring it back.
+# **What to look at.** In (a) and (d): do the first, small bounces lie on the line and
+# on the diagonal? It has no free parameter. Where the period of the bounce
+# [doubles](cascades_two_step.ipynb), the mean of three steps is no longer the middle of
+# the valley, and the dots scatter. The dashed line is the harder test, a forecast from
+# before the cascade. It sets in as soon as the edge is reached, while gradient descent
+# first has to amplify what little it is off the valley's floor. The motion of the loss
+# makes a small part of what sharpens the valley, so that the test of its term is the
+# valley above, not the spiral. Where the flow carries a ReLU over its kink, $S$ jumps
+# in (b); the formula holds $S$ where it is, and does not bring it back.
 
 # %% tags=["lead"]
 rows = [

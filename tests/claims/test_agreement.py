@@ -218,7 +218,7 @@ def test_what_is_missing_does_not_agree():
         empty[name] = empty[name] * np.nan
     alone["onset"][:, 1] = np.nan
     fewer, many = of_seeds(3, cascades=1), of_seeds(3, cascades=6)
-    cases = (empty, published, "level: 0 values"), (alone, published, "onset, Adam: 0 values"), (fewer, many, "how many")
+    cases = (empty, published, "level: 0"), (alone, published, "onset, Adam: 0 values"), (fewer, many, "how many")
     for mine, published, said in cases:
         found = compare(mine, published)
         assert not found.agrees and said in str(found) and "to the last digits" not in str(found)

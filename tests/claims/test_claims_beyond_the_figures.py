@@ -120,12 +120,24 @@ def test_the_central_flow():
     assert "6 moments of 3 networks only, too few" in judge(window(1.0), few).summary
     still = window(1.0)
     still["measured"][:, :2] = 0.0  # before it bounces: chosen by what is predicted, such moments count
-    assert claims.central_flow.table(still, 1.0)[2]["moments counted"] == 15  # at 5 of 6 the flow has one direction
+    assert claims.central_flow.table(still, 1.0)[3]["moments counted"] == 15  # at 5 of 6 the flow has one direction
     assert "no second direction" in judge(window(1.0), window(1.0)).summary
-    one, two, flow = claims.central_flow.table(window(1.0), 1.0)
-    assert (one["networks"], two["networks"]) == (3, 0)
+    one, broken, two, flow = claims.central_flow.table(window(1.0), 1.0)
+    assert (one["networks"], broken["networks"], two["networks"]) == (3, 0, 0)
     assert flow["measured over predicted"].startswith("0.500")
     assert one["displacement in other directions"].startswith("0.0909")
+
+
+def test_a_bounce_whose_period_doubles_is_taken_apart():
+    runs, steps = window(1.0), np.arange(200)
+    clean, doubled = np.tile([1.0, 2.0], 100), np.tile([1.0, 2.0, 1.5, 2.0], 50)
+    loss = np.where(steps < 120, clean, doubled)
+    long = runs.drop_vars(["loss", "flow_loss", "flow_curvature", "flow_variance"]).assign(
+        measured_at=(("seed", "moment"), np.tile(1001 + 36 * np.arange(6), (3, 1))),
+        loss=(("seed", "step"), np.stack([loss, loss, clean])),
+    )
+    found = claims.central_flow.breaks(long, 1.0).values
+    assert np.all(abs(found[:2] - 1120) <= 16) and found[2] == np.inf
 
 
 def cascades(ends, wider=0.0):

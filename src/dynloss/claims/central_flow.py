@@ -7,6 +7,8 @@ import numpy as np
 import xarray as xr
 
 from dynloss.claims.findings import Findings
+from dynloss.experiments.paths import quarter_share
+from dynloss.experiments.period_doubling import DOUBLED
 from dynloss.sweeps.statistics import interval
 
 FEW = 3  # moments in a network, below which its median says little
@@ -23,24 +25,29 @@ def judge(windows: Mapping[int, xr.Dataset], learning_rate: float, scale: str) -
         scale: in words.
     """
     early, *_, late = windows.values()
-    one, _, flow = table(early, learning_rate)
-    later, two, _ = table(late, learning_rate)
+    one, broken, _, flow = table(early, learning_rate)
+    later, _, two, _ = table(late, learning_rate)
     return Findings(
         "central_flow",
         "How far do the bounces go?",
-        f"With one direction at the edge the variance of the bounces is {one[RATIO]} times that of the formula at "
-        "their mean, without a fit. The central flow, followed from before the cascade and never shown a bounce: "
+        f"With one direction at the edge the variance of the first bounces is {one[RATIO]} times that of the formula "
+        f"at their mean, without a fit, and {later[RATIO]} times in a later period. {_broken(broken)}"
+        "The central flow, followed from before the cascade and never shown a bounce: "
         f"{flow[RATIO]} times its variance is measured, and its mean loss is off by {_loss(early, learning_rate)} at "
         "most, both while the flow has at most one direction at the edge. "
-        f"At the end of a later period the formula's ratio is {later[RATIO]}. {_second(two)} "
-        f"The direct motion of the loss makes up {_motion(early, learning_rate)} of what sharpens the valley at the "
-        "edge; the rest is descent.",
+        f"{_second(two)} The direct motion of the loss makes up {_motion(early, learning_rate)} of what sharpens the "
+        "valley at the edge; the rest is descent.",
         scale,
     )
 
 
 RATIO, MOMENTS = "measured over predicted", "moments counted"
-ONE, TWO, FLOW = "one direction at the edge", "two or more", "the flow alone"
+ONE, BROKEN, TWO, FLOW = (
+    "one direction at the edge",
+    "… after the period of the bounce has doubled",
+    "two or more",
+    "the flow alone",
+)
 
 
 def table(runs: xr.Dataset, learning_rate: float) -> list[dict[str, Any]]:
@@ -52,9 +59,11 @@ def table(runs: xr.Dataset, learning_rate: float) -> list[dict[str, Any]]:
     at_edge = (learning_rate * runs.curvature.isel(rank=0) > AT_EDGE) & (runs.predicted > 0)
     second = learning_rate * runs.curvature.isel(rank=1) > AT_EDGE
     flow, of_flow = (at_moments(runs, values) for values in (runs.flow_variance, runs.flow_curvature.isel(rank_flow=1)))
+    whole = runs.measured_at < breaks(runs, learning_rate)
     rows = []
     for name, predicted, chosen in (
-        (ONE, runs.predicted, at_edge & ~second),
+        (ONE, runs.predicted, at_edge & ~second & whole),
+        (BROKEN, runs.predicted, at_edge & ~second & ~whole),
         (TWO, runs.predicted, at_edge & second),
         (FLOW, flow, (learning_rate * of_flow <= AT_EDGE) & (flow > 0)),
     ):
@@ -80,6 +89,27 @@ def at_moments(runs: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
     return values.isel(step=(runs.measured_at - first).astype(int))
 
 
+def breaks(runs: xr.Dataset, learning_rate: float) -> xr.DataArray:
+    """The step at which each network's bounce breaks, infinite if it does not, (seed,).
+
+    As in "what breaks the bounce": where the loss has power at a quarter of the step frequency, after the edge has been
+    reached and the loss has been free of it.
+    """
+    at_edge = (learning_rate * runs.curvature.isel(rank=0) > AT_EDGE).transpose("seed", "moment").values
+    steps, loss = (runs[name].transpose("seed", ...).values for name in ("measured_at", "loss"))
+    found = np.full(len(loss), np.inf)
+    for seed in np.flatnonzero(at_edge.any(axis=1)):
+        first = steps[seed, 0] - 1
+        share = quarter_share(loss[seed])
+        share[: int(steps[seed, np.argmax(at_edge[seed])] - first)] = np.nan
+        clean = np.flatnonzero(share < DOUBLED / 2)
+        over = np.flatnonzero(share > DOUBLED)
+        over = over[over > clean[0]] if len(clean) else over[:0]
+        if len(over):
+            found[seed] = first + over[0]
+    return xr.DataArray(found, dims="seed")
+
+
 def _loss(runs: xr.Dataset, learning_rate: float) -> str:
     """The largest distance of the mean losses in any network, while at most one direction is at the flow's edge."""
     loss = runs.loss.transpose("seed", "step").values
@@ -95,6 +125,13 @@ def _motion(runs: xr.Dataset, learning_rate: float) -> str:
     at_edge = (learning_rate * runs.curvature.isel(rank=0) > AT_EDGE) & (runs.predicted > 0)
     share = (runs.motion / (runs.drift + runs.motion)).where(at_edge).median("moment")
     return f"{100 * float(share.mean()):.3g} %"
+
+
+def _broken(row: dict[str, Any]) -> str:
+    """What becomes of the formula once the period of the bounce has doubled."""
+    if row[MOMENTS] < FEW * max(1, row["networks"]):
+        return ""
+    return f"Once the period of the bounce has doubled, it is {row[RATIO]} times. "
 
 
 def _second(row: dict[str, Any]) -> str:
