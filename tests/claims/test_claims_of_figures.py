@@ -60,6 +60,9 @@ def test_figure_1_tests_the_numbers_at_the_papers_scale_where_there_is_some_of_i
     assert verdicts(found) == [NO, NO, YES, YES, YES, YES]
     assert "at the paper's scale" in found.claims[-1].here
     assert "at the paper's own scale, of which little is computed yet, by +0.060 ± 0.000 (6 seeds)" in found.summary
+    assert "0 gain and 2 lose for sure" in judge(plane(0.79, 0.73), POINT, Region(1000, 25, 70), PAPER).summary
+    small = judge(plane(0.4, 0.39), POINT, REGION, PAPER | {"image_size": 8})
+    assert verdicts(small)[:2] == [SCALE, SCALE] and "decides nothing" in small.summary
     two = judge(plane(0.4, 0.39), {"period": 100, "amplitude": 50}, REGION, PAPER, few.isel(seed=[0, 1]))
     assert "by +0.060 and +0.060 (2 seeds)" in two.summary and "diverged" not in two.summary
 
@@ -103,12 +106,13 @@ def test_figure_2():
     assert verdicts(claims.spiral_dataset.judge(blobs))[0] == NO
 
 
-def spiral_plane(static, inside, corner, validation_static, validation_inside):
-    """Over T and A: static at 1, something inside the region, and a corner of large A with short T."""
-    period, amplitude = np.array([10.0, 100.0]), np.array([1.0, 10.0, 25.0, 100.0])
+def spiral_plane(static, inside, corner, validation_static, validation_inside, longer=0.4, optimum=0.02):
+    """Over T and A: static at 1, something inside the region, more or less at A = 25, and a corner of large A."""
+    period, amplitude = np.array([10.0, 100.0, 1000.0]), np.array([1.0, 10.0, 25.0, 100.0])
 
     def values(low, high):
-        mean = np.array([[low, high, high + 0.001, corner], [low, high, high + 0.001, high]])
+        row = [low, high, high + optimum, corner]
+        mean = np.array([row, row, [low, longer, longer, corner]])
         return scattered(mean, ("period", "amplitude"))
 
     data = {"accuracy": values(static, inside), "validation_accuracy": values(validation_static, validation_inside)}
@@ -122,21 +126,31 @@ WIDTHS = {"narrow": 100, "wide": 1000}
 def test_figure_3():
     judge = claims.spiral_phase_diagram.judge
     agreeing = {
-        "narrow": spiral_plane(0.65, 0.99, 0.4, 0.6, 0.91),
+        "narrow": spiral_plane(0.65, 0.97, 0.4, 0.6, 0.91),
         "wide": spiral_plane(1.0, 1.0, 0.9, 0.93, 0.95),
     }
-    assert verdicts(judge(agreeing, WIDTHS, SETTINGS)) == [YES] * 9
+    assert verdicts(judge(agreeing, WIDTHS, SETTINGS)) == [YES] * 12
     contrary = {
-        "narrow": spiral_plane(0.9, 0.5, 0.99, 0.9, 0.5),
+        "narrow": spiral_plane(0.9, 0.5, 0.99, 0.9, 0.5, longer=0.99, optimum=-0.1),
         "wide": spiral_plane(0.7, 1.0, 0.9, 0.95, 0.93),
     }
-    assert verdicts(judge(contrary, WIDTHS, SETTINGS)) == [NO] * 9
-    assert verdicts(judge(agreeing, WIDTHS, SETTINGS | {"steps": 200}))[2:6] == [SCALE] * 4
+    assert verdicts(judge(contrary, WIDTHS, SETTINGS)) == [NO] * 12
+    found = judge(agreeing, WIDTHS, SETTINGS | {"steps": 200})
+    assert [verdicts(found)[place] for place in (3, 4, 5, 6, 9, 10, 11)] == [SCALE] * 7
     level = agreeing | {"wide": spiral_plane(1.0, 1.0, 0.9, 0.94, 0.94)}
     level["wide"]["validation_accuracy"] = level["wide"].validation_accuracy + xr.DataArray(
         np.outer([0, 0.01, 0.01, 0.01], [-1, 1, -1, 1, -1, 1]), dims=("amplitude", "seed")
     )
     assert verdicts(judge(level, WIDTHS, SETTINGS))[1] == OPEN
+
+
+def test_periods_that_stop_amid_a_turn_are_left_out():
+    """Of 35,000 steps, T = 100 stops at a turn and T = 16 in the middle of one."""
+    network = spiral_plane(0.65, 0.97, 0.4, 0.6, 0.9).assign_coords(period=[16.0, 100.0, 1000.0])
+    network["validation_accuracy"] = network.validation_accuracy.where(network.period != 16, 0.1)
+    region = claims.spiral_phase_diagram.REGIONS["narrow"]
+    found = claims.spiral_phase_diagram.at_a_turn(network, region, 35_000).validation_accuracy
+    assert float(found.mean()) == pytest.approx(0.9)
 
 
 def learning_run(period=100, cycles=14, quiet_from=10, reverse=False):

@@ -8,7 +8,7 @@ import xarray as xr
 from dynloss.claims.findings import Claim, Findings, Verdict
 from dynloss.claims.verdicts import SIGN, number, positive, within
 from dynloss.figures.phase_diagram import Region
-from dynloss.sweeps.statistics import interval
+from dynloss.sweeps.statistics import interval, simultaneous
 
 PAPER = {
     "images": "cifar10",
@@ -24,6 +24,9 @@ PAPER = {
 POINT = {"period": 100.0, "amplitude": 50.0}  # of the paper's largest gain
 SEEDS = 30
 ARCHIVED = PAPER | {"evaluate_every": 5}  # the settings of the profile `paper`
+ENOUGH = 0.5  # of the region's points, for a mean over it
+SMALLEST = 16  # pixels a side, below which the schedules are not the paper's and a sign decides nothing
+WHY = f"from {SMALLEST} × {SMALLEST} pixels on, where learning rates, T and A are the paper's"
 NEAR = 0.01  # the paper gives its accuracies to one hundredth
 
 
@@ -48,8 +51,15 @@ def judge(
     final = plane.isel(epoch=-1)
     gain = final.validation_accuracy - final.validation_accuracy.sel(amplitude=1)
     at_point = gain.sel(point)
-    inside = region.holds(gain.period, gain.amplitude)
-    framed = gain.where(inside, drop=True).mean(["period", "amplitude"], skipna=False)  # of seeds with all its points
+    inside = gain.where(region.holds(gain.period, gain.amplitude), drop=True).stack(place=["period", "amplitude"])
+    known = inside.where(inside.notnull().sum("seed") > 1)
+    points = int(known.notnull().any("seed").sum())
+    there = known.notnull() | ~known.notnull().any("seed")
+    framed = known.mean("place").where(there.all("place"))  # of seeds with all of these points
+    spread = simultaneous(known)
+    gaining, losing = (int((sign * spread.mean > spread.margin).sum()) for sign in (1, -1))
+    counted = f"of {points} of its {inside.sizes['place']} points {gaining} gain and {losing} lose for sure"
+    signs = settings["images"] == "cifar10" and settings["image_size"] >= SMALLEST
     if papers is None:
         ends, of, scaled = final.sel(period=point["period"]), point, ""
     else:
@@ -69,9 +79,11 @@ def judge(
 
     claims = (
         Claim(f"Oscillations improve the validation accuracy at {at(point)}", where, "> 0",
-              interval(at_point, signed=True), positive(at_point), SIGN),
+              interval(at_point, signed=True), _sign(at_point, signs), f"{SIGN}; {WHY}"),
         Claim("They improve it on average over the region", where, "> 0",
-              interval(framed, signed=True), positive(framed), SIGN),
+              f"{interval(framed, signed=True)}; {counted}",
+              _sign(framed, signs) if points >= ENOUGH * inside.sizes["place"] else Verdict.NOT_COMPUTED,
+              f"{SIGN}, over the points that have one, once these are {ENOUGH:.0%} of its points; {WHY}"),
         of_number("The static loss fits the training images", static.accuracy, 1),
         of_number("Its validation accuracy is modest", static.validation_accuracy, 0.73),
         of_number(f"The validation accuracy at {at(of)}", best, 0.79),
@@ -79,18 +91,26 @@ def judge(
     )  # fmt: skip
     verdict = claims[0].verdict
     said = {
-        Verdict.REPRODUCED: "Yes:",
+        Verdict.REPRODUCED: "Yes:" if not losing else "At some periods and amplitudes:",
         Verdict.NOT_REPRODUCED: "No:",
         Verdict.UNDECIDED: "Undecided:",
+        Verdict.NOT_TESTABLE: "This scale decides nothing:",
     }.get(verdict, "Not computed yet:")
     return Findings(
         "fig01_cifar_phase_diagram",
         "Does a network generalise better when its loss oscillates?",
         f"{said} at $T = {point['period']:g}$, $A = {point['amplitude']:g}$ the validation accuracy changes by "
-        f"{interval(at_point, signed=True)}{_also(papers)}.",
+        f"{interval(at_point, signed=True)}{_also(papers)}."
+        + (f" In the paper's region, {counted}." if signs and points else ""),
         scale(plane, settings),
         claims,
     )
+
+
+def _sign(values: xr.DataArray, testable: bool) -> Verdict:
+    """Of the effect's sign, where the scale is one at which it means something."""
+    verdict = positive(values)
+    return verdict if testable or verdict is Verdict.NOT_COMPUTED else Verdict.NOT_TESTABLE
 
 
 def _also(papers: xr.Dataset | None) -> str:

@@ -20,6 +20,7 @@ PAPER = {
     "batch_size": 1024,
     "learning_rate": 0.1,
 }
+LEARNT = 0.9  # of the static loss: what helps or harms a network that hardly learns says nothing of the paper's 95 %
 GAIN, WHY = 0.02, "a third of what the paper reports for Myrtle5"
 NEAR = 0.002  # the paper gives its accuracy to a tenth of a percent
 
@@ -36,15 +37,18 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
     gain = (accuracy - accuracy.sel(amplitude=1)).drop_sel(amplitude=1)
     static = accuracy.sel(amplitude=1, period=period)
     testable = all(settings.get(name) == value for name, value in PAPER.items())
-    photographs = settings["images"] == "cifar10"
+    learnt = settings["images"] == "cifar10" and bool(static.mean() >= LEARNT)
     where = "Supplement IV, Figure S4; Section II"
-    shared = f"5 % shared among all points that are looked at (Bonferroni), and a gain of {GAIN:g}, {WHY}, is excluded"
+    shared = (
+        f"a static accuracy of {LEARNT:g} or more; 5 % shared among all points that are looked at (Bonferroni), and a "
+        f"gain of {GAIN:g}, {WHY}, is excluded"
+    )
     along = gain.sel(period=[period])
     claims = (
         Claim(f"No amplitude gains at T = {period:g}", where, "none significant",
-              largest(along), none_positive(along, GAIN, testable=photographs), shared),
+              largest(along), none_positive(along, GAIN, testable=learnt), shared),
         Claim("No point of the plane gains", where, "none significant",
-              largest(gain), none_positive(gain, GAIN, testable=photographs), shared),
+              largest(gain), none_positive(gain, GAIN, testable=learnt), shared),
         Claim("The static loss: test accuracy", where, "95.5 %",
               interval(static), number(static, 0.955, NEAR, testable=testable),
               within(NEAR, "the paper gives a tenth of a percent")),
@@ -58,7 +62,8 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
         Verdict.REPRODUCED: "No, as the paper finds:",
         Verdict.NOT_REPRODUCED: "Yes, against the paper:",
         Verdict.UNDECIDED: "None that could be told from zero, but a gain could hide among so few seeds:",
-    }.get(claims[1].verdict, "Not tested:")
+        Verdict.NOT_TESTABLE: "A network that hardly learns decides nothing here:",
+    }.get(claims[1].verdict, "Not computed yet:")
     size = settings["image_size"]
     return Findings(
         "figS4_wide_resnet",
@@ -80,5 +85,6 @@ def largest(gain: xr.DataArray) -> str:
     excluded = float((found.mean + found.margin).max())
     where = f"at T = {float(best.period):g}, A = {float(best.amplitude):g}"
     return (
-        f"{interval(best, signed=True)} {where}, chosen by other seeds; more than {excluded:+.3f} is excluded anywhere"
+        f"{interval(best, signed=True)} {where}, chosen by other seeds; more than {excluded:+.3f} is excluded wherever "
+        "there are seeds"
     )
