@@ -138,8 +138,8 @@ archive.provenance(*done.values())
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** *The slopes*: a gain that rises along a ladder points to a larger one
-# at the paper's scale, which no rung here reaches. *The square* is an extrapolation over a
-# factor of several in each quantity; it supposes that the logarithms act one by one, which
+# at the paper's scale. *The square* is an extrapolation, over the factors that the answer
+# names and at the images' size here; it supposes that the logarithms act one by one, which
 # three rungs cannot test. Its interval is that of the seeds alone, each with a fit of its
 # own.
 

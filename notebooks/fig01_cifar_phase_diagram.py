@@ -162,8 +162,7 @@ figure.plot_cells({name: each.mean for name, each in accuracies.items()}, claime
 # [grow with the scale](cifar_scaling.ipynb)? *The
 # map*: its bottom row, $A = 1$, is the static loss, with a training accuracy near 1 and a
 # validation accuracy far below. The dashed frame is the region that the paper names: is it
-# better everywhere in it, at short periods too? Above it, where the loss dwells on one
-# class too long or too strongly, the others are forgotten.
+# better everywhere in it, at short periods too? And how does it go on above it?
 
 # %% tags=["lead"]
 findings

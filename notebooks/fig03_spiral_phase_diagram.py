@@ -113,7 +113,7 @@ means = {
 findings = claims.spiral_phase_diagram.judge(networks, widths, settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare Figure 3 of the paper: the mean over seeds for (a), (b) the narrow and (c), (d) the wide network, on the training points (left) and on the validation points (right). One colour scale a row. The orange line is the static loss, $A = 1$; the dashed frame is the region in which the paper finds the improvement.", "name": "fig-phase-diagram"}, "image": {"alt": "Four contour maps of accuracy over period and amplitude, both logarithmic. For the narrow network the accuracy is lowest along the lower edge, where the amplitude is one; a dashed frame marks amplitudes of about five to twenty and short periods."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare Figure 3 of the paper: the mean over seeds for (a), (b) the narrow and (c), (d) the wide network, on the training points (left) and on the validation points (right). One colour scale a row. The orange line is the static loss, $A = 1$; the dashed frame is the region in which the paper finds the improvement.", "name": "fig-phase-diagram"}, "image": {"alt": "Four contour maps of accuracy over period and amplitude, both logarithmic. An orange line marks the static loss at an amplitude of one, a dashed frame the amplitudes and periods that the paper names."}}
 figure.plot(means, claimed);
 figure.explore(summaries)
 
@@ -152,7 +152,7 @@ for name, network in networks.items():
     gain = sweeps.paired(validation, validation.sel(amplitude=1))
     gains[labels[name]] = sweeps.simultaneous(gain)
 
-# %% mystnb={"figure": {"caption": "What oscillations gain in validation accuracy over the static loss, the same seeds compared, for (a) the narrow and (b) the wide network. The colours are cut at the largest gain; hatched cells do not differ from zero with 95 % confidence for all cells of a map together.", "name": "fig-phase-diagram-gain"}, "image": {"alt": "Two maps over period and amplitude. The narrow network gains most at amplitudes from about ten on; the wide one gains little and loses at large amplitudes with short periods."}}
+# %% mystnb={"figure": {"caption": "What oscillations gain in validation accuracy over the static loss, the same seeds compared, for (a) the narrow and (b) the wide network. The colours are cut at the largest gain; hatched cells do not differ from zero with 95 % confidence for all cells of a map together.", "name": "fig-phase-diagram-gain"}, "image": {"alt": "Two maps over period and amplitude, the narrow and the wide network, coloured by gain or loss of validation accuracy, with a dashed frame and hatched cells."}}
 figure.plot_gain(
     {label: each.mean for label, each in gains.items()},
     {label: each.margin for label, each in gains.items()},

@@ -155,12 +155,12 @@ figure.explore(networks, drawn, laws, static, rate=1.0)
 archive.provenance(*networks.values(), *static.values())
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** *The threshold falls with the learning rate* almost as $1/\eta$, and
-# is the same for a narrow and a wide network. On a quadratic, steps of gradient descent
+# **What to look at.** *The threshold falls with the learning rate*: how nearly as $1/\eta$,
+# and is it the same for a narrow and a wide network? On a quadratic, steps of gradient descent
 # grow above $\lambda=2/\eta$; later work on the *edge of stability* finds networks near it
-# ([Cohen et al. 2021](https://arxiv.org/abs/2103.00065)). *It governs the static loss,
-# too.* Without oscillations the narrow network finds no valley below the threshold and
-# does not learn; the wide one does.
+# ([Cohen et al. 2021](https://arxiv.org/abs/2103.00065)). *Does it govern the
+# static loss, too?* In the paper the narrow network finds no valley below the threshold
+# without oscillations, and does not learn; the wide one does.
 
 # %% tags=["lead"]
 findings

@@ -120,7 +120,7 @@ cascades = reading.by_loss(run, period)
 findings = claims.myrtle_bifurcations.judge(run, cascades, settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Bifurcations of Myrtle5 on three classes of CIFAR-10, compare Figure S2 of the paper. (a) Class weights. (b) Training accuracy. (c) The change of the loss from step to step. (d) The largest eigenvalues of the Hessian, with the edge of stability (dotted) and the mean of the largest at the marks (dashed). (e)-(h) The same around one cascade. Green and red dashed lines mark where the loss begins and ceases to bounce. The axes of (c) and (d) leave out the rarest 1 % of the values.", "name": "fig-myrtle-bifurcations"}, "image": {"alt": "Eight panels against the minimisation step. In the second half of each period the largest Hessian eigenvalue rises above the dotted line, and soon after it the training accuracy and the change of the loss split into branches, until the weights turn to the next class."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Bifurcations of Myrtle5 on three classes of CIFAR-10, compare Figure S2 of the paper. (a) Class weights. (b) Training accuracy. (c) The change of the loss from step to step. (d) The largest eigenvalues of the Hessian, with the edge of stability (dotted) and the mean of the largest at the marks (dashed). (e)-(h) The same around one cascade. Green and red dashed lines mark where the loss begins and ceases to bounce. The axes of (c) and (d) leave out the rarest 1 % of the values.", "name": "fig-myrtle-bifurcations"}, "image": {"alt": "Eight panels against the minimisation step: class weights, training accuracy, the change of the loss and the largest Hessian eigenvalues with a dotted and a dashed line, for the whole run and around one cascade, where accuracy and loss split into branches between two dashed lines."}}
 gammas = schedules.weights_over(oscillation(period, amplitude, steps), run.step.values)
 window = reading.zoom(cascades, zoom_cascade, steps, margin=period // 4)
 threshold = reading.threshold(run, cascades, period)
@@ -131,10 +131,9 @@ archive.provenance(run)
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** In the second half of a period, as the loss comes back to all
-# classes, the largest eigenvalue of the Hessian rises through $2/\eta$. Some steps later
-# the **accuracy splits into branches**, visited in turn, and so does the loss. The
-# bouncing ends soon after the turn, when the next class widens the valley and the
-# eigenvalue falls back.
+# classes: does the largest eigenvalue of the Hessian rise through $2/\eta$, and does the
+# **accuracy** then **split into branches**, visited in turn, as the loss does? The bouncing
+# should end soon after the turn, when the next class widens the valley.
 
 # %% tags=["lead"]
 findings

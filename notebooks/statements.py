@@ -110,7 +110,7 @@ archive.provenance(found)
 # eigenvalues at the start. In (c) look at the two ends: a few large eigenvalues that
 # govern the steps, and negative ones, so that training has not ended in a minimum. In (d)
 # the class that counts is learnt within half a period, from the first turn on, and at first
-# at the cost of the others; what is left of it at the period's end grows from turn to turn.
+# at the cost of the others; look at what is left of it at the period's end, turn by turn.
 # In (e) each mode goes at its own pace, and the dashed line leaves the first only where
 # a ten-thousandth of it is left.
 

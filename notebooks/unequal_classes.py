@@ -100,7 +100,7 @@ by_way = {
 findings = claims.unequal_classes.judge(by_way, rare)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Test accuracy on each digit after training with few samples of three digits (grey), for (a) the small and (b) the larger network: the static and the dynamical loss, each with and without weights that balance the classes. Mean over new networks with 95 % confidence intervals.", "name": "fig-unequal-classes"}, "image": {"alt": "Two panels with the ten digits on the horizontal axis and four markers for each digit. On the seven digits with many samples all four lie close together near one. On the three rare digits accuracies are lower, and the two ways with balanced weights lie above the two without."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Test accuracy on each digit after training with few samples of three digits (grey), for (a) the small and (b) the larger network: the static and the dynamical loss, each with and without weights that balance the classes. Mean over new networks with 95 % confidence intervals.", "name": "fig-unequal-classes"}, "image": {"alt": "Two panels with the ten digits on the horizontal axis and four markers for each digit. Three digits, which are rare in the training set, are shaded grey."}}
 figure.plot_classes(by_way, rare);
 
 # %% tags=["lead"]
@@ -111,7 +111,7 @@ archive.provenance(results[f"{wide} hidden units"])
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** The step from the first two ways to the last two, which is the
-# balance, and how much smaller the step within each pair is, which is the oscillation. One
+# balance, beside the step within each pair, which is the oscillation. One
 # setting serves all four. The small network is, of a few sizes that we tried, the one that
 # gains most clearly, so its gain is flattered; other sizes are one parameter away.
 

@@ -1,6 +1,6 @@
 """Is the gain of Figure 1 more than missing regularisation? No claim of the paper, but a question with an answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -37,12 +37,16 @@ def gains(found: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
     return {name: found[ours] - found[name] for name, ours in pairs.items() if name in found and ours in found}
 
 
-def judge(found: Mapping[str, xr.DataArray], tuned: Mapping[str, Mapping[str, float]], scale: str) -> Findings:
+def judge(
+    found: Mapping[str, xr.DataArray], tuned: Mapping[str, Mapping[str, float]], grid: Mapping[str, Sequence[float]],
+    scale: str,
+) -> Findings:  # fmt: skip
     """What is left of the gain against each opponent.
 
     Args:
         found: of ``arms``.
         tuned: {STATIC, OSCILLATING: peak rate and weight decay that were chosen}.
+        grid: {peak_rate, weight_decay: the values to choose from}.
         scale: of the experiment, in words.
     """
 
@@ -51,6 +55,12 @@ def judge(found: Mapping[str, xr.DataArray], tuned: Mapping[str, Mapping[str, fl
 
     ours = {name: values for name, values in found.items() if name in (OSCILLATING, OSCILLATING_TUNED)}
     chosen = ", ".join(f"{name}: {_settings(settings)}" for name, settings in tuned.items())
+    at_the_end = [
+        f"{name}'s {quantity.replace('_', ' ')}"
+        for name, settings in tuned.items()
+        for quantity, values in grid.items()
+        if len(values) > 1 and settings[quantity] == max(values)
+    ]
     gained = gains(found)
     if TUNED in gained:
         said = {Verdict.REPRODUCED: "Here it is", Verdict.NOT_REPRODUCED: "Here it is not"}
@@ -66,6 +76,8 @@ def judge(found: Mapping[str, xr.DataArray], tuned: Mapping[str, Mapping[str, fl
         summary = "Not computed yet."
     if any(float(values.mean()) < LEARNED for values in ours.values()):
         summary = f"Nothing follows at this scale: the oscillating networks are too small to learn. {summary}"
+    if at_the_end and gained:
+        summary += f" Chosen at the end of its grid, and so perhaps not the best: {', '.join(at_the_end)}."
     question = "Is the gain more than missing regularisation?"
     return Findings("cifar_opponent", question, summary, f"{scale}; tuned: {chosen}")
 

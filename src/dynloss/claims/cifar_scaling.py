@@ -10,6 +10,7 @@ from dynloss.claims.verdicts import number
 from dynloss.experiments.scaling import PAPER, Rung
 from dynloss.sweeps.statistics import interval
 
+FAR = 2.0  # times that the paper's scale may be above the highest rung
 GAIN, NEAR = 0.06, 0.01  # the paper's gain, which it gives to one hundredth
 
 
@@ -26,11 +27,14 @@ def judge(
     """
     slopes = ", ".join(f"{interval(end.slope.sel(quantity=name), signed=True)} for {name}" for name in ladders)
     # From far below, nothing can be said of the paper's scale.
-    near = any(rung.steps >= PAPER["steps"] / 2 for rungs in ladders.values() for rung in rungs)
+    far = {name: value / max(getattr(each, name) for each in ladders[name]) for name, value in PAPER.items()}
+    near = max(far.values()) <= FAR
+    size = next(each.settings["image_size"] for rungs in ladders.values() for each in rungs)
     testable = images == "cifar10" and end.sizes["seed"] > 1 and near
     claim = Claim("Extrapolated to the paper's scale, the gain is its 6 %", "Section II, Figure 1", "≈ +0.06",
-                  interval(end.gain, signed=True), number(end.gain, GAIN, NEAR, testable=testable),
-                  f"within {NEAR:g} of the interval")  # fmt: skip
+                  f"{interval(end.gain, signed=True)}, at {size} × {size} pixels",
+                  number(end.gain, GAIN, NEAR, testable=testable),
+                  f"within {NEAR:g} of the interval, from at most {FAR:g} times below in each quantity")  # fmt: skip
     ranges = "; ".join(
         f"{name} {', '.join(f'{getattr(each, name):,}' for each in rungs)}" for name, rungs in ladders.items()
     )
@@ -39,8 +43,9 @@ def judge(
         if claim.verdict != Verdict.NOT_COMPUTED
         else "Not computed yet."
     )
-    if not near:
-        summary += " So far below the paper's scale this says nothing about it."
+    away = ", ".join(f"{factor:.2g} times in {name}" for name, factor in far.items())
+    summary += f" The paper's scale is {away} above the highest rungs, and of 32 × 32 pixels instead of {size} × {size}"
+    summary += "." if near else ": so far away nothing is said about it."
     paper = ", ".join(f"{value:,} {name}" for name, value in PAPER.items())
     return Findings(
         "cifar_scaling",

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from dynloss import dynamics
-from dynloss.claims.findings import Claim, Findings
+from dynloss.claims.findings import Claim, Findings, Verdict
 from dynloss.claims.verdicts import AS_A_RULE, RULE, exists
 from dynloss.dynamics import Instability
 
@@ -55,14 +55,14 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
               f"{accuracy:.3f}", exists(accuracy >= NEARLY_PERFECT, testable=testable),
               f"“nearly perfect” is taken as {NEARLY_PERFECT:g} or more"),
         *_descent(run, cascades, period, last),
-        *_bounces(run, cascades, period, threshold.value, testable),
+        *_bounces(run, cascades, period, threshold, testable),
     )  # fmt: skip
     return Findings(
         "fig04_learning_dynamics",
         "What happens while the loss oscillates?",
         f"The network goes through {len(cascades)} cascades of instabilities, each where the valley has become too "
-        rf"narrow: at $\eta\lambda_{{\max}} = {rate * threshold.value:.2f}$, where gradient descent on a quadratic has "
-        f"its edge at 2. It ends with a training accuracy of {accuracy:.3f}."
+        rf"narrow: at $\eta\lambda_{{\max}} = {rate * threshold.value:.2f}$, marked by jumps of 0.1, where gradient "
+        f"descent on a quadratic has its edge at 2. It ends with a training accuracy of {accuracy:.3f}."
         if cascades
         else f"No cascade in this run, which ends with a training accuracy of {accuracy:.3f}.",
         f"{run.attrs['scale']}; the paper: 70,000 steps, T = 5000",
@@ -90,29 +90,28 @@ def _descent(run: xr.Dataset, cascades: Sequence[Instability], period: int, last
         Claim("… and the training accuracy is roughly constant", f"{WHERE} (d)", "roughly constant",
               f"it moves by {max(moved, default=float('nan')):.3f} at most", **_rule([m <= ROUGHLY for m in moved]),
               tolerance=f"within {ROUGHLY:g} in the medians over tenths of a period, once a cascade has ended"),
-        Claim("Descending on the moving landscape, the network crosses barriers of the static one", "Section I",
-              "it can", f"the static loss rises on the way in {sum(crossed)} of {len(crossed)} periods, from "
-              f"{static[0]:.2f} to {static.max():.1f} at most, and ends at {static[-1]:.3f}",
+        Claim("Descending on the moving landscape, the network climbs the static one on its way", "Section I",
+              "it can cross barriers", f"the static loss rises on the way in {sum(crossed)} of {len(crossed)} periods, "
+              f"from {static[0]:.2f} to {static.max():.1f} at most, and ends at {static[-1]:.3f}",
               exists(any(crossed) and bool(static[-1] < static[0]), testable=bool(crossed)),
               "it has risen in at least one period, and ends below its start"),
     )  # fmt: skip
 
 
 def _bounces(
-    run: xr.Dataset, cascades: Sequence[Instability], period: int, threshold: float, testable: bool
+    run: xr.Dataset, cascades: Sequence[Instability], period: int, marked: dynamics.Threshold, testable: bool
 ) -> tuple[Claim, ...]:
     """Where the cascades are, how the loss bounces in them, and what they leave behind."""
-    curvature, ntk = run.hessian_eigenvalues.values[:, 0], run.ntk_eigenvalues.values[:, 0]
+    threshold, error = marked.value, marked.standard_error
+    curvature = run.hessian_eigenvalues.values[:, 0]
     second = [each.start % period >= period / 2 for each in cascades]
     ended = [
         bool(each.end % period < period / 2 and curvature[min(each.end + period // 10, len(curvature) - 1)] < threshold)
         for each in cascades
     ]
     after = curvature[cascades[-1].end + period // 10 :] if cascades else curvature
+    most = float(after.max()) if len(after) else float("nan")
     rows = [_alternation(run.loss.values[each.start : each.end + 1]) for each in cascades]
-    starts = np.array([each.curvature_at_start for each in cascades])
-    kernels = ntk[[each.start for each in cascades]] if cascades else np.array([])
-    spreads = [float(np.std(each) / np.mean(each)) if len(each) > 1 else float("nan") for each in (starts, kernels)]
     middles = curvature[period // 2 :: period][: len(curvature) // period - 1]  # without the last, static period
     wider = float(middles[-3:].mean() / middles[:3].mean()) if len(middles) >= 6 else float("nan")
     return (
@@ -124,16 +123,13 @@ def _bounces(
               **_rule([each >= IN_A_ROW for each in rows]),
               tolerance=f"its change flips sign {IN_A_ROW} times in a row: by chance once in {2**IN_A_ROW:,}"),
         Claim("After the last cascade λ_max stays below the threshold", WHERE, "never exceeds it",
-              f"largest {float(after.max()) if len(after) else float('nan'):.2f}, threshold {threshold:.2f}",
-              exists(bool(cascades) and len(after) > 0 and float(after.max()) <= threshold, testable=testable),
-              "at no step"),
+              f"largest {most:.2f}, threshold {threshold:.2f} ± {2 * error:.2f}",
+              Verdict.UNDECIDED if testable and abs(most - threshold) < 2 * error
+              else exists(bool(cascades) and len(after) > 0 and most <= threshold, testable=testable),
+              "at no step; undecided within two standard errors of the threshold, the mean over its marks"),
         Claim("The network ends in wider valleys: the eigenvalues of the Hessian decrease", "Section I; abstract",
               "decrease", f"λ_max amid a period: the last three are {wider:.2f} of the first three",
               exists(wider < 1, testable=testable and bool(np.isfinite(wider))), "below 1; one cycle against another"),
-        Claim("The NTK's eigenvalue differs from onset to onset, unlike the Hessian's", KERNEL, "not the same",
-              f"spread at the onsets: NTK {spreads[1]:.0%}, Hessian {spreads[0]:.0%}".replace("nan%", "–"),
-              exists(spreads[1] > 2 * spreads[0], testable=bool(np.isfinite(spreads[0]))),
-              "more than twice the Hessian's spread"),
     )  # fmt: skip
 
 
