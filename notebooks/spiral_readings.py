@@ -133,7 +133,8 @@ archive.provenance(*networks["wide"].values())
 # **What to look at.** *The wide network*: which intervals lie wholly right of zero? A row
 # counts only with its wider interval, since among many readings one gains by luck. *The
 # narrow network*: how much it gains depends on how well it learns without oscillations,
-# the dashed lines of the next figure.
+# the dashed lines of the next figure. (With $T+1$ steps a class the oscillations stop at a
+# turn, as in the authors' code; by the text's “last period” they may stop amid one.)
 
 # %% tags=["lead"]
 findings
