@@ -141,11 +141,14 @@ findings
 
 # %% [markdown] tags=["lead"]
 # Differences in validation accuracy with their 95 % confidence intervals over seeds;
-# where two losses are compared, the same seeds are. The dotted line is a hard test: it is
-# the best of many epochs and seeds, and rises with their number. The best epoch of the
-# static loss is that of the mean curve; since it was chosen for its height, the fall
-# after it looks slightly too large. At a reduced scale this is a miniature, as in
-# Figure 1: it tests the signs of the effects, and not the paper's numbers.
+# where two losses are compared, the same seeds are. The dotted line is a hard test: it
+# is the best of many epochs and seeds, and rises with their number. Until the stop a
+# network is the better the nearer the weights are to 1, so a single epoch would say
+# more of its phase than of the network: what stands before the stop is the mean over
+# the last tenth of the epochs until it. For the over-fitting, fixed times are compared;
+# the best epoch would have been chosen for its luck. At a reduced scale this is a
+# miniature, as in Figure 1: it tests the signs of the effects, and not the paper's
+# numbers.
 
 # %% [markdown]
 # ## At the paper's own scale

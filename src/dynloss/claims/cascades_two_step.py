@@ -114,7 +114,7 @@ def _row(one: xr.Dataset, learning_rate: float) -> dict[str, Any]:
         "its residual": float(one.residual.values[inner][at]),
         "highest alternating μ": highest,
         BOTH_SIDES: float(beside.max()),
-        "points apart (steps)": float(np.diff(steps).mean()),
+        "points apart (steps)": float(np.ptp(steps) / max(1, len(steps) - 1)),
         "quarter share, tilt held before": float(one.held_before),
         "… and after": float(one.held_after),
         "what breaks it": _what(one, least, float(np.nanmax([highest, *bouncing, -1.0])), turning),
