@@ -224,6 +224,21 @@ def test_what_is_missing_does_not_agree():
         assert not found.agrees and said in str(found) and "to the last digits" not in str(found)
 
 
+def test_a_sweep_without_any_value_agrees_only_with_one_that_has_none_either():
+    """Such as the thresholds of runs that are too short for a cascade."""
+
+    def sweep(value):
+        values = np.full((2, 3), value) + 0.01 * np.arange(3)
+        accuracy = 0.5 + 0.01 * np.arange(6.0).reshape(2, 3)
+        data = {"threshold": (("rate", "seed"), values), "accuracy": (("rate", "seed"), accuracy)}
+        flags = {name: (("rate", "seed"), np.full((2, 3), float(name == "done"))) for name in ("done", "diverged")}
+        given = {"parameters": json.dumps({"steps": 9}), "figure": "fig05"}
+        return xr.Dataset(data | flags, coords={"rate": [0.5, 1.0], "seed": range(3)}, attrs=ATTRIBUTES | given)
+
+    assert compare(sweep(np.nan), sweep(np.nan)).agrees
+    assert not compare(sweep(np.nan), sweep(2.0)).agrees
+
+
 def test_a_run_may_have_a_cascade_more():
     """Of which each run has its own number, and the fewest places that hold them."""
     assert compare(of_seeds(6, cascades=4), of_seeds(6, cascades=5, noise=1)).agrees

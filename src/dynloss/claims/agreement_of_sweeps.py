@@ -179,7 +179,7 @@ def _everywhere(a: xr.DataArray, b: xr.DataArray, label: str, same: tuple[int, i
         margin, how = _margin_of_two(ours.values, theirs.values, tests), "99 % interval over seeds"
     mine = f"{float(ours.mean()):.4f} ({same[0]} of {same[1]} values the same)"
     if not np.isfinite(margin):
-        there = bool(both.any())
+        there = bool(both.any()) or not (np.isfinite(a.values).any() or np.isfinite(b.values).any())
         return Quantity(f"{label}, mean over the points", mine, f"{float(theirs.mean()):.4f}",
                         "one seed each: no interval" if there else "values at the same points", there)  # fmt: skip
     allowed = max(margin, grain(b.values) / max(1, int(both.sum())))
