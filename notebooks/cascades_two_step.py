@@ -179,8 +179,9 @@ findings
 # of what breaks by “neither” is among them.
 
 # %%
+# How often the test sees a direction that is known to turn.
 seen = claims.cascades_two_step.recognised(result, learning_rate)
-f"The first bounce's own direction is recognised among those that turn at {seen}."
+pd.Series({"the first bounce's own direction": seen}, name="recognised at").to_frame()
 
 # %%
 table = pd.DataFrame(rows).round(3).astype(object).fillna("")
