@@ -274,12 +274,12 @@ def _execute(jobs: Sequence[tuple[Figure, dict]], profile: str, folder: Path, mo
     from dynloss.runner import kernels
     from dynloss.runner.execute import execute
 
+    def outcome(figure: Figure, parameters: dict) -> "Outcome":
+        label = ", ".join([profiles.named(figure, profile), *more])
+        return execute(figure, label, parameters, folder / f"{figure.stem}.ipynb")
+
     with kernels.shared() if len(jobs) > 1 else contextlib.nullcontext():
-        labels = [", ".join([profiles.named(figure, profile), *more]) for figure, _ in jobs]
-        _report(
-            execute(figure, label, parameters, folder / f"{figure.stem}.ipynb")
-            for label, (figure, parameters) in zip(labels, jobs, strict=True)
-        )
+        _report(outcome(*job) for job in jobs)
 
 
 def _execute_best(figures: Sequence[Figure], root: Path, folder: Path, jobs: int | None = None) -> None:

@@ -360,6 +360,8 @@ def test_the_scaling_of_figure_1():
     assert verdicts(claims.cifar_scaling.judge(ladders, {}, end, "generated")) == [SCALE]
     assert "2 times in channels above the highest rungs" in findings.summary
     assert findings.summary.endswith("32 × 32 pixels instead of 16 × 16.")
+    begun = ladders | {"images": [], "steps": ladders["steps"][:1], "channels": []}
+    assert "times in channels" in claims.cifar_scaling.judge(begun, {}, end, "cifar10").summary  # stopped by `minutes`
     small = scaling.ladders({"batch_size": 64, "image_size": 8}, [150, 300, 600], [250, 500, 1000], [4, 8, 16])
     assert claims.cifar_scaling.judge(small, {}, end, "cifar10").summary.endswith("nothing is said about it.")
 

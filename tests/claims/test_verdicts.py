@@ -62,6 +62,7 @@ def test_an_absence_is_corrected_for_the_number_of_points():
     lucky = values + xr.DataArray(np.where(np.arange(40) == 3, 2.5, 0), dims="amplitude")
     real = values + xr.DataArray(np.where(np.arange(40) == 3, 8.0, 0), dims="amplitude")
     assert positive(lucky.isel(amplitude=3)) == Verdict.REPRODUCED
+    assert positive(lucky.isel(amplitude=3), testable=False) == Verdict.NOT_TESTABLE
     assert none_positive(lucky, bound=10.0) == Verdict.REPRODUCED
     assert none_positive(lucky, bound=2.0) == Verdict.UNDECIDED  # so few seeds could hide such a gain
     assert none_positive(real, bound=10.0) == Verdict.NOT_REPRODUCED

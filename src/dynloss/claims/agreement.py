@@ -181,8 +181,9 @@ def _pointwise(
                         f"{a.size:,} values", words, True)  # fmt: skip
     place = np.unravel_index(int(np.argmax(apart)), apart.shape)
     where = ", ".join(f"{dim} {int(index)}" for dim, index in zip(theirs.dims, place, strict=True))
-    at = f" at step {int(theirs[step].values[place[theirs.dims.index(step)]]):,}" if step else f" at {where}"
-    at = at if theirs.dims else ""
+    if step:
+        where = f"step {int(theirs[step].values[place[theirs.dims.index(step)]]):,}"
+    at = f" at {where}" if where else ""
     return Quantity(
         label, f"{a[place]:.6g}{at}, and {apart.mean():.1%} of the values apart", f"{b[place]:.6g}", words,
         bool(apart.mean() <= 1 - MOST),

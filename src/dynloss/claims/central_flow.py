@@ -56,7 +56,7 @@ def table(runs: xr.Dataset, learning_rate: float) -> list[dict[str, Any]]:
     Moments are chosen by what is predicted, never by what is measured: those at which gradient descent has not begun
     to bounce count as well.
     """
-    at_edge = (learning_rate * runs.curvature.isel(rank=0) > AT_EDGE) & (runs.predicted > 0)
+    at_edge = _at_edge(runs, learning_rate)
     second = learning_rate * runs.curvature.isel(rank=1) > AT_EDGE
     flow, of_flow = (at_moments(runs, values) for values in (runs.flow_variance, runs.flow_curvature.isel(rank_flow=1)))
     whole = runs.measured_at < breaks(runs, learning_rate)
@@ -81,6 +81,11 @@ def table(runs: xr.Dataset, learning_rate: float) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _at_edge(runs: xr.Dataset, learning_rate: float) -> xr.DataArray:
+    """The moments at which a direction is at the edge, and the formula has bounces."""
+    return (learning_rate * runs.curvature.isel(rank=0) > AT_EDGE) & (runs.predicted > 0)
 
 
 def at_moments(runs: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
@@ -122,8 +127,7 @@ def _loss(runs: xr.Dataset, learning_rate: float) -> str:
 
 def _motion(runs: xr.Dataset, learning_rate: float) -> str:
     """The share of ∂ₜS/η in ⟨−∇L, ∇S⟩ + ∂ₜS/η at the edge: the median in each network, mean over networks."""
-    at_edge = (learning_rate * runs.curvature.isel(rank=0) > AT_EDGE) & (runs.predicted > 0)
-    share = (runs.motion / (runs.drift + runs.motion)).where(at_edge).median("moment")
+    share = (runs.motion / (runs.drift + runs.motion)).where(_at_edge(runs, learning_rate)).median("moment")
     return f"{100 * float(share.mean()):.3g} %"
 
 

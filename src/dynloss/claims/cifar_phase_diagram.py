@@ -79,10 +79,10 @@ def judge(
 
     claims = (
         Claim(f"Oscillations improve the validation accuracy at {at(point)}", where, "> 0",
-              interval(at_point, signed=True), sign(at_point, signs), f"{SIGN}; {WHY}"),
+              interval(at_point, signed=True), positive(at_point, testable=signs), f"{SIGN}; {WHY}"),
         Claim("They improve it on average over the region", where, "> 0",
               f"{interval(framed, signed=True)}; {counted}",
-              sign(framed, signs) if points >= ENOUGH * inside.sizes["place"] else Verdict.NOT_COMPUTED,
+              positive(framed, testable=signs) if points >= ENOUGH * inside.sizes["place"] else Verdict.NOT_COMPUTED,
               f"{SIGN}, over the points that have one, once these are {ENOUGH:.0%} of its points; {WHY}"),
         of_number("The static loss fits the training images", static.accuracy, 1),
         of_number("Its validation accuracy is modest", static.validation_accuracy, 0.73),
@@ -110,12 +110,6 @@ def judge(
 def decides(settings: Mapping[str, Any]) -> bool:
     """Whether signs of effects are tested at this scale."""
     return settings["images"] == "cifar10" and settings["image_size"] >= SMALLEST
-
-
-def sign(values: xr.DataArray, testable: bool) -> Verdict:
-    """Of the effect's sign, where the scale is one at which it means something."""
-    verdict = positive(values)
-    return verdict if testable or verdict is Verdict.NOT_COMPUTED else Verdict.NOT_TESTABLE
 
 
 def _also(papers: xr.Dataset | None) -> str:

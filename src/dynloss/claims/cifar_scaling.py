@@ -27,9 +27,9 @@ def judge(
     """
     slopes = ", ".join(f"{interval(end.slope.sel(quantity=name), signed=True)} for {name}" for name in ladders)
     # From far below, nothing can be said of the paper's scale.
-    far = {name: value / max(getattr(each, name) for each in ladders[name]) for name, value in PAPER.items()}
-    near = max(far.values()) <= FAR
-    size = next(each.settings["image_size"] for rungs in ladders.values() for each in rungs)
+    rungs = [each for ladder in ladders.values() for each in ladder]  # a ladder alone may have none yet
+    far = {name: value / max(getattr(each, name) for each in rungs) for name, value in PAPER.items()}
+    near, size = max(far.values()) <= FAR, rungs[0].settings["image_size"]
     testable = images == "cifar10" and end.sizes["seed"] > 1 and near
     claim = Claim("Extrapolated to the paper's scale, the gain is its 6 %", "Section II, Figure 1", "≈ +0.06",
                   f"{interval(end.gain, signed=True)}, at {size} × {size} pixels",

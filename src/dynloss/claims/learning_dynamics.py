@@ -14,6 +14,7 @@ from dynloss.dynamics import Instability
 PAPER = {"width": 100, "period": 5000, "amplitude": 70.0, "learning_rate": 1.0, "steps": 70_000}
 ABOUT_TEN = (7, 13)
 NEARLY_PERFECT = 0.95
+SPREAD = 0.25  # of the marks, relative, up to which they are of one threshold
 ROUGHLY = 0.05  # how far an accuracy that is "roughly constant" may move
 IN_A_ROW = 10  # flips of the sign of a change
 SMALL = 0.1  # of the changes in a cascade: a change that is small beside them
@@ -34,9 +35,8 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
     quiet = (steps - last) / period
     widens, narrows = halves(run.hessian_eigenvalues.values[:, 0], period, last)
     rises, falls = kernel(run, cascades, period)
-    marks = dynamics.curvature_at_marks(list(cascades))
     threshold = dynamics.threshold(list(cascades))
-    spread = float(np.std(marks) / np.mean(marks)) if len(marks) else float("nan")
+    spread = spread_of_marks(cascades)
     accuracy = float(run.accuracy[-1])
     claims = (
         Claim("About ten cascades of instabilities, and then none", WHERE, "≈ 10",
@@ -45,7 +45,8 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
               f"{ABOUT_TEN[0]} to {ABOUT_TEN[1]}, and more than two periods without: seeds differ by some"),
         Claim("A cascade starts and ends where the largest Hessian eigenvalue crosses a threshold", f"{WHERE} (e)",
               "one threshold", f"{threshold.value:.2f}, spread of the marks {100 * spread:.0f} %",
-              exists(bool(cascades) and spread < 0.25), "a spread below 25 %: less than half the way to 0 or to 2λ"),
+              exists(bool(cascades) and spread < SPREAD),
+              f"a spread below {SPREAD:.0%}: less than half the way to 0 or to 2λ"),
         Claim("The valley widens in the first half of a period (λ_max falls)", WHERE, "always", **_share(widens)),
         Claim("… and narrows in the second half (λ_max rises)", WHERE, "always", **_share(narrows)),
         Claim("The NTK's largest eigenvalue rises until a cascade starts", KERNEL, "each of the first ten",
@@ -68,6 +69,12 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
         f"{run.attrs['scale']}; the paper: 70,000 steps, T = 5000",
         claims,
     )
+
+
+def spread_of_marks(cascades: Sequence[Instability]) -> float:
+    """Of λ_max at the starts and ends of all cascades: its standard deviation over its mean; NaN without any."""
+    marks = dynamics.curvature_at_marks(list(cascades))
+    return float(np.std(marks) / np.mean(marks)) if len(marks) else float("nan")
 
 
 def _descent(run: xr.Dataset, cascades: Sequence[Instability], period: int, last: int) -> tuple[Claim, ...]:

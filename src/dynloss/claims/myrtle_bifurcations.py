@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dynloss import dynamics
 from dynloss.claims.findings import Claim, Findings
+from dynloss.claims.learning_dynamics import SPREAD, spread_of_marks
 from dynloss.claims.verdicts import AS_A_RULE, RULE, exists
 from dynloss.dynamics import Instability
 from dynloss.experiments import cascades as reading
@@ -30,8 +30,7 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
     inside, outside = accuracy_changes(run, cascades)
     above_inside, above_outside = shares_above(run, cascades, 2 / rate)
     threshold = reading.threshold(run, cascades, settings["period"])
-    marks = dynamics.curvature_at_marks(list(cascades))
-    spread = float(np.std(marks) / np.mean(marks)) if len(marks) else float("nan")
+    spread = spread_of_marks(cascades)
     where = "Supplement II, Figure S2"
     claims = (
         Claim("Bifurcations are clearly present in the accuracy", where,
@@ -46,8 +45,8 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
               exists(above_inside > 2 * above_outside, testable=photographs), "twice as often inside"),
         Claim("… and the threshold is one, at starts and ends alike", where, "a threshold",
               f"spread of the marks {spread:.0%}".replace("nan%", "–"),
-              exists(spread < 0.25, testable=photographs and bool(np.isfinite(spread))),
-              "a spread below 25 %, as in Figure 4; λ₁ is measured every few steps"),
+              exists(spread < SPREAD, testable=photographs and bool(np.isfinite(spread))),
+              f"a spread below {SPREAD:.0%}, as in Figure 4; λ₁ is measured every few steps"),
     )  # fmt: skip
     words = "images" if photographs else "generated images"
     return Findings(

@@ -45,7 +45,7 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
     largest = narrow.sel(amplitude=narrow.amplitude.max())
     same = narrow.period <= REGIONS["narrow"].longest
     too_large = inside["narrow"].accuracy - largest.where(same).mean("period").accuracy
-    beyond = REGIONS["narrow"].holds(0 * narrow.period + narrow.period.min(), narrow.amplitude) & ~same
+    beyond = REGIONS["narrow"].holds(REGIONS["narrow"].longest, narrow.amplitude) & ~same
     longer = inside["narrow"].accuracy - narrow.accuracy.where(beyond).mean(["period", "amplitude"])
     turns = {name: at_a_turn(network, REGIONS[name], settings["steps"]) for name, network in networks.items()}
 
@@ -144,7 +144,7 @@ def _optimum(network: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
     both = near.sizes["amplitude"] and others.sizes["amplitude"]
     ahead = _plain(best_point(near)) - _plain(best_point(others)) if both else best * np.nan
     falls = _plain(best) - _plain(halves(end)[1])
-    verdicts = [positive(each) if testable else Verdict.NOT_TESTABLE for each in (ahead, falls)]
+    verdicts = [positive(each, testable=testable) for each in (ahead, falls)]
     if testable and at == float(end.amplitude):
         verdicts[1] = Verdict.NOT_REPRODUCED  # none of ours is larger than the best
     return (

@@ -159,7 +159,7 @@ def _spectrum(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
 def _learning_rate(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
     fast, slow = found.static_accuracy
     gain = slow - fast
-    verdict = positive(gain) if testable else exists(True, testable=False)
+    verdict = positive(gain, testable=testable)
     rates = [f"{float(rate):g}" for rate in found.rate]
     return (
         Claim("The narrow network does not learn the static loss, for its valleys are too narrow for the learning "

@@ -5,9 +5,9 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss.claims.cifar_phase_diagram import WHY, decides, scale, sign
+from dynloss.claims.cifar_phase_diagram import WHY, decides, scale
 from dynloss.claims.findings import Claim, Findings, Verdict
-from dynloss.claims.verdicts import SIGN
+from dynloss.claims.verdicts import SIGN, positive
 from dynloss.sweeps.statistics import interval
 
 APPRECIABLY = 0.5  # of their earlier size
@@ -86,15 +86,15 @@ def judge(both: xr.Dataset, amplitude: float, stop_epoch: int, settings: Mapping
         "… and above the dotted line, its best at any epoch and seed": end.sel(amplitude=amplitude) - dotted_line(both),
     }
     claims = tuple(
-        Claim(statement, "Supplement III, Figure S3", "> 0", interval(each, signed=True), sign(each, signs),
-              f"{SIGN}; {WHY}")
+        Claim(statement, "Supplement III, Figure S3", "> 0", interval(each, signed=True),
+              positive(each, testable=signs), f"{SIGN}; {WHY}")
         for statement, each in differences.items()
     )
     shrunk = fluctuation(values.sel(amplitude=amplitude), stop_epoch)
     claims += (
         Claim("The oscillations do not become appreciably smaller before they are stopped", "Supplement III, Figure S3",
               "not appreciably", f"{interval(shrunk)} of what they were at first",
-              sign(shrunk - APPRECIABLY, signs),
+              positive(shrunk - APPRECIABLY, testable=signs),
               f"the whole 95 % interval above {APPRECIABLY:g} of the change from one evaluation to the next"),
     )  # fmt: skip
     said = {

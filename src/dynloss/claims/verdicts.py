@@ -24,7 +24,7 @@ def within(tolerance: float, why: str) -> str:
     return f"± {tolerance:g} beyond the 95 % interval: {why}"
 
 
-def positive(values: xr.DataArray) -> Verdict:
+def positive(values: xr.DataArray, *, testable: bool = True) -> Verdict:
     """Of a sign: reproduced where the whole interval of the mean is above zero, undecided where it holds zero.
 
     >>> positive(xr.DataArray([0.1, 0.2, 0.15], dims="seed")).value, positive(xr.DataArray([0.1], dims="seed")).value
@@ -33,6 +33,8 @@ def positive(values: xr.DataArray) -> Verdict:
     found = summary(values)
     if found.number == 0:
         return Verdict.NOT_COMPUTED
+    if not testable:
+        return Verdict.NOT_TESTABLE
     if not abs(found.mean) > found.margin:
         return Verdict.UNDECIDED
     return Verdict.REPRODUCED if found.mean > 0 else Verdict.NOT_REPRODUCED

@@ -79,8 +79,8 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     _fill(site / "book", "<!-- figures -->", gallery.answers(entries, "../notebooks"))
     _fill(site / "book", "<!-- scorecard -->", scorecard.page(entries, "../notebooks"))
     _fill(site / "book", "<!-- status -->", gallery.status(entries, data, "../notebooks", source))
-    profiles = [tables.PROFILES, *tables.profile_rows(root, figures)]
-    _fill(site / "book", "<!-- profiles -->", tables.markdown([row[:3] for row in profiles]))
+    costs = [tables.PROFILES[:3], *tables.cost_rows(figures)]
+    _fill(site / "book", "<!-- profiles -->", tables.markdown(costs))
     _draw(site / "book")
     _play(site / "book")
     return site

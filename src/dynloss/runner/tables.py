@@ -34,6 +34,13 @@ def profile_of(figure: Figure, profile: str, executed: Path) -> str:
     return name if name in figure.profiles else DEFAULT_PROFILE
 
 
+def cost_rows(figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
+    """Figures and profiles, and what they cost."""
+    for figure in figures.values():
+        for profile in figure.profiles.values():
+            yield figure.stem, profile.name, cost(profile)
+
+
 def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
     """Figures and profiles, what they cost, and what the archive has of them: the newest, and of sweeps how much."""
     from dynloss.sweeps.overview import overview
