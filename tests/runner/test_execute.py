@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import small_site
@@ -92,6 +93,15 @@ def test_a_kernel_that_dies_in_the_last_cell_has_failed(run, tmp_path):
     assert "Kernel died" in outcome.error
     source = tmp_path / "a {braced} folder" / "notebooks" / "fig.ipynb"
     assert "its run did not end well" in gate.problems(outcome.path, source, {})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files do not serve as sockets there")
+def test_a_kernel_asks_for_no_port_that_may_be_taken(run):
+    code = "from ipykernel.connect import get_connection_info\nprint(get_connection_info())"
+    outcome, copy = run(code)
+    assert outcome.error == ""
+    said = json.loads(printed(copy))
+    assert said["transport"] == "ipc" and not Path(said["ip"]).parent.exists()  # and it is cleared away
 
 
 def test_cells_are_counted_as_in_the_source(run):

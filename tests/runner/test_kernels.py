@@ -146,6 +146,16 @@ def test_whoever_knocks_and_goes_does_no_harm(kernel_server, sleeper):
     assert kernel.wait(10) == -signal.SIGKILL
 
 
+def test_sockets_fit_into_their_folder(monkeypatch, tmp_path):
+    deep = tmp_path / ("a" * 100)
+    deep.mkdir()
+    for usual in (tmp_path, deep):
+        monkeypatch.setattr("tempfile.tempdir", str(usual))
+        with kernels.folder_of_sockets() as folder, socket.socket(socket.AF_UNIX) as door:
+            door.bind(str(Path(folder, "kernel-ipc-5")))
+        assert not Path(folder).exists()
+
+
 def test_a_server_that_does_not_come_up_leaves_nobody_waiting(sleeper):
     with kernels.server({**os.environ, **kernels.VARIABLES, "PYTHONPATH": "", "PYTHONHOME": "/nowhere"}) as address:
         assert sleeper(address) is None

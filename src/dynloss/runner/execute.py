@@ -106,7 +106,7 @@ def execute(
     output.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
     variables = {"DYNLOSS_PROFILE": profile, **(environment or {})}
     started, error = time.monotonic(), ""
-    with Progress(f"{figure.stem} [{profile}]", cells, stream) as progress:
+    with kernels.folder_of_sockets() as sockets, Progress(f"{figure.stem} [{profile}]", cells, stream) as progress:
         try:
             papermill.execute_notebook(
                 _literal(figure.path),
@@ -115,7 +115,7 @@ def execute(
                 cwd=str(figure.path.parent),
                 kernel_name="python3",
                 language="python",
-                kernel_manager_class=_this_python(variables),
+                kernel_manager_class=_this_python(variables, sockets),
                 shutdown_kernel="immediate",
                 progress_bar=False,
                 coalesce_streams=True,  # of a progress bar, its last state
@@ -190,8 +190,12 @@ def _literal(path: Path) -> str:
     return str(path.absolute()).replace("{", "{{").replace("}", "}}")
 
 
-def _this_python(environment: Mapping[str, str]) -> type:
-    """A kernel of the Python that runs us, whatever kernels are installed here under the name python3."""
+def _this_python(environment: Mapping[str, str], sockets: str) -> type:
+    """A kernel of the Python that runs us, whatever kernels are installed here under the name python3.
+
+    It is spoken to through files in the folder `sockets`. Jupyter's own choice, five ports that were free a moment
+    before the kernel asks for them, fails now and then where much is going on.
+    """
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
@@ -209,5 +213,9 @@ def _this_python(environment: Mapping[str, str]) -> type:
         kernel_spec = KernelSpec(
             argv=command, env=given, display_name="Python 3", language="python", metadata=forked
         )
+
+        def __init__(self, **options: Any):
+            transport = "tcp" if sys.platform == "win32" else "ipc"
+            super().__init__(transport=transport, connection_file=str(Path(sockets, "kernel.json")), **options)
 
     return ThisPython

@@ -70,7 +70,7 @@ def server(environment: Mapping[str, str]) -> Iterator[str]:
     if sys.platform != "linux":
         yield ""
         return
-    with tempfile.TemporaryDirectory(prefix="dynloss-") as folder, socket.socket(socket.AF_UNIX) as door:
+    with folder_of_sockets() as folder, socket.socket(socket.AF_UNIX) as door:
         address = str(Path(folder, "kernels"))
         door.bind(address)
         door.listen()
@@ -88,6 +88,12 @@ def server(environment: Mapping[str, str]) -> Iterator[str]:
             yield address
         finally:
             process.communicate()
+
+
+def folder_of_sockets() -> tempfile.TemporaryDirectory:
+    """A new folder, ours alone, whose path leaves room for a socket's name: systems allow about 100 bytes of both."""
+    usual = len(os.fsencode(tempfile.gettempdir())) < 60 or not os.path.isdir("/tmp")
+    return tempfile.TemporaryDirectory(prefix="dynloss-", dir=None if usual else "/tmp")
 
 
 class Forked:
