@@ -60,10 +60,10 @@ run = archive.fetch_or_compute("fig02_single", compute, {"pieces": pieces, "paus
 PROFILES = """
 fig01_sweep:
   quick: {parameters: {}, cost: {2 CPU cores: {seconds: 100, memory_gb: 0.2}}}
-  paper: {parameters: {points: 12, pause: 0.1, minutes: 20}, cost: {2 CPU cores: {seconds: 900}}}
+  paper: {parameters: {points: 12, pause: 0.05, minutes: 20}, cost: {2 CPU cores: {seconds: 900}}}
 fig02_single:
   quick: {parameters: {}, cost: {2 CPU cores: {seconds: 7, memory_gb: 0.2}}}
-  paper: {parameters: {pieces: 20, pause: 0.1, minutes: null}, cost: {2 CPU cores: {seconds: 7}}}
+  paper: {parameters: {pieces: 20, pause: 0.05, minutes: null}, cost: {2 CPU cores: {seconds: 7}}}
 """
 LIST = """
 campaign:
@@ -211,7 +211,7 @@ def test_killed_at_any_time_it_ends_with_the_same_results(make, here):
     chance = random.Random(0)
     for _ in range(KILLS):
         process = subprocess.Popen(COMMAND, cwd=killed, stderr=subprocess.DEVNULL)
-        time.sleep(chance.uniform(1, 7))
+        time.sleep(chance.uniform(1, 5))
         process.kill()
         process.wait()
     ended = subprocess.run(COMMAND, cwd=killed, check=True, capture_output=True, text=True)
