@@ -1,5 +1,7 @@
 """Other shapes of Γ(t): what they share with the paper's, and where they differ."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,9 +21,14 @@ ALL = {
 }
 
 
+def over(schedule, steps):
+    """Γ at many steps, compiled as one."""
+    return np.asarray(jax.jit(partial(schedules.weights_over, schedule))(steps))
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_weights_are_never_negative_and_sum_to_the_number_of_classes(name):
-    table = np.asarray(schedules.weights_over(ALL[name], jnp.arange(60)))
+    table = over(ALL[name], jnp.arange(60))
     assert table.shape == (60, 3)
     assert table.min() >= 0
     np.testing.assert_allclose(table.sum(1), 3, rtol=1e-6)
@@ -29,32 +36,32 @@ def test_weights_are_never_negative_and_sum_to_the_number_of_classes(name):
 
 
 def test_triangles_are_the_papers():
-    table = schedules.weights_over(shapes.pulses("triangle", 6, 5, 3), jnp.arange(40))
+    table = over(shapes.pulses("triangle", 6, 5, 3), jnp.arange(40))
     np.testing.assert_allclose(table, reference.class_weights(40, 6, 5, 3), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("wave", "expected"), [("sine", 1 + 4 * np.sin(np.pi * np.arange(6) / 6) ** 2),
                                                 ("square", np.full(6, 5.0))])  # fmt: skip
 def test_waves(wave, expected):
-    table = np.asarray(schedules.weights_over(shapes.pulses(wave, 6, 5, 3), jnp.arange(6)))
+    table = over(shapes.pulses(wave, 6, 5, 3), jnp.arange(6))
     np.testing.assert_allclose(table[:, 0] / table[:, 1], expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("wave", shapes.WAVES)
 def test_amplitude_1_is_the_static_loss(wave):
-    table = schedules.weights_over(shapes.pulses(wave, 6, 1, 3), jnp.arange(20))
+    table = over(shapes.pulses(wave, 6, 1, 3), jnp.arange(20))
     np.testing.assert_array_equal(table, np.ones((20, 3)))
 
 
 def test_one_at_a_time_is_the_limit_of_large_amplitudes():
     steps = jnp.arange(40)
-    limit = schedules.weights_over(shapes.one_at_a_time(6, 3), steps)
-    table = schedules.weights_over(shapes.pulses("triangle", 6, 1e6, 3), steps)
+    limit = over(shapes.one_at_a_time(6, 3), steps)
+    table = over(shapes.pulses("triangle", 6, 1e6, 3), steps)
     np.testing.assert_allclose(limit, table, atol=1e-4)
 
 
 def test_a_random_order_emphasises_every_class_once_a_cycle():
-    table = np.asarray(schedules.weights_over(ALL["random order"], 3 + 6 * jnp.arange(30)))
+    table = over(ALL["random order"], 3 + 6 * jnp.arange(30))
     turns = table.argmax(1).reshape(10, 3)
     np.testing.assert_array_equal(np.sort(turns, axis=1), np.tile([0, 1, 2], (10, 1)))
     assert len({tuple(turn) for turn in turns}) > 1
@@ -63,8 +70,8 @@ def test_a_random_order_emphasises_every_class_once_a_cycle():
 @pytest.mark.parametrize("hold", [1, 6])
 def test_without_a_period_the_same_weights_occur_as_often(hold):
     triangles = ALL["triangle"]
-    table = np.asarray(schedules.weights_over(shapes.without_period(triangles, 18, hold, KEY), jnp.arange(6000)))
-    cycle = np.asarray(schedules.weights_over(triangles, jnp.arange(18)))
+    table = over(shapes.without_period(triangles, 18, hold, KEY), jnp.arange(6000))
+    cycle = over(triangles, jnp.arange(18))
     distance = abs(table[:, None, :] - cycle[None]).max(2)
     assert distance.min(1).max() < 1e-6
     np.testing.assert_allclose(table.mean(0), cycle.mean(0), atol=0.15)
@@ -73,8 +80,8 @@ def test_without_a_period_the_same_weights_occur_as_often(hold):
 
 
 def test_stopped():
-    table = schedules.weights_over(shapes.stopped(ALL["square"], 4), jnp.arange(8))
-    assert (np.asarray(table[:4]) != 1).all()
+    table = over(shapes.stopped(ALL["square"], 4), jnp.arange(8))
+    assert (table[:4] != 1).all()
     np.testing.assert_array_equal(table[4:], np.ones((4, 3)))
 
 

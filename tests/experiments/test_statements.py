@@ -29,7 +29,7 @@ def test_turns_are_those_of_a_plain_loop(tasks):
     task, schedule = tasks[1], schedules.oscillating(PERIOD, AMPLITUDE, 3)
     inputs, labels = jnp.asarray(task.training.inputs), task.training.labels
     gradient, apply = jax.grad(functools.partial(loss, task)), jax.jit(task.model.apply)
-    weights = schedules.weights_over(schedule, jnp.arange(4 * PERIOD))
+    weights = jax.jit(functools.partial(schedules.weights_over, schedule))(jnp.arange(4 * PERIOD))
     descend = jax.jit(lambda w, gammas: jax.tree.map(lambda w, g: w - 0.5 * g, w, gradient(w, gammas)))
     params, kept = task.start, {}
     for step in range(4 * PERIOD):

@@ -113,7 +113,8 @@ def test_outputs_and_weights_are_those_of_neural_tangents(standard_promotion):
         stax.Flatten(), layer(stax.Dense, 10),
     )  # fmt: skip
     inputs = pictures(2, 32)
-    theirs = [leaves for leaves in init(jax.random.key(0), inputs.shape)[1] if leaves]
+    started = jax.jit(lambda key: init(key, inputs.shape)[1])(jax.random.key(0))
+    theirs = [leaves for leaves in started if leaves]
     model = Myrtle(channels=4)
     layers = [*(f"convolution_{n}" for n in range(1, 5)), "output"]
     ours = jax.jit(model.init)(jax.random.key(0), inputs)["params"]
@@ -123,12 +124,12 @@ def test_outputs_and_weights_are_those_of_neural_tangents(standard_promotion):
         for sample in (kernel, ours[name]["kernel"]):
             scaled = np.asarray(sample) / (2 / np.prod(kernel.shape[:-1])) ** 0.5
             assert abs(np.mean(scaled**2) - 1) < 5 * (2 / scaled.size) ** 0.5
-    theirs = jax.tree.map(lambda leaf: leaf + 0.1, theirs)
+    theirs = jax.tree.map(lambda leaf: np.asarray(leaf) + np.float32(0.1), theirs)
     params = {name: {"kernel": k, "bias": b.ravel()} for name, (k, b) in zip(layers, theirs, strict=True)}
     filled = iter(theirs)
-    structure = [next(filled) if leaves else leaves for leaves in init(jax.random.key(0), inputs.shape)[1]]
-    expected = apply(structure, inputs)
-    outputs = model.apply({"params": params}, inputs)
+    structure = [next(filled) if leaves else leaves for leaves in started]
+    expected = jax.jit(apply)(structure, inputs)
+    outputs = jax.jit(model.apply)({"params": params}, inputs)
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
