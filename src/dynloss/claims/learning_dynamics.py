@@ -44,7 +44,7 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
               exists(ABOUT_TEN[0] <= len(cascades) <= ABOUT_TEN[1] and quiet > 2, testable=testable),
               f"{ABOUT_TEN[0]} to {ABOUT_TEN[1]}, and more than two periods without: seeds differ by some"),
         Claim("A cascade starts and ends where the largest Hessian eigenvalue crosses a threshold", f"{WHERE} (e)",
-              "one threshold", f"{threshold.value:.2f}, spread of the marks {100 * spread:.0f} %",
+              "one threshold", f"{threshold.value:.2f}, spread of the marks {spread:.0%}".replace("nan%", "–"),
               exists(bool(cascades) and spread < SPREAD),
               f"a spread below {SPREAD:.0%}: less than half the way to 0 or to 2λ"),
         Claim("The valley widens in the first half of a period (λ_max falls)", WHERE, "always", **_share(widens)),
