@@ -53,7 +53,8 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
         "figS2_myrtle_bifurcations",
         "Does a convolutional network bifurcate too?",
         f"It goes through {len(cascades)} cascades, {preceded} of them with the largest Hessian eigenvalue above "
-        rf"$2/\eta$ at the last look before; at the marks $\eta\lambda_1$ is {rate * threshold:.2f} on average.",
+        rf"$2/\eta$ at the last look before; at their {threshold.marks} marks $\eta\lambda_1$ is "
+        rf"{rate * threshold.value:.2f} ± {rate * reading.margin(threshold):.2f}.".replace(" ± nan", ""),
         f"{settings['size']:,} {words}, {settings['channels']} channels, 1 seed, {settings['steps']:,} steps, "
         f"T = {settings['period']}; the paper: 3,000 images, 64 channels",
         claims,
@@ -75,10 +76,12 @@ def shares_above(run: xr.Dataset, cascades: Sequence[Instability], edge: float) 
 
 def numbers(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[str, Any]) -> pd.Series:
     """What the figure does not show: threshold, accuracy, the residual of λ₁, and whether the run diverged."""
-    curvature = run.hessian_eigenvalues[:, 0]
+    curvature, threshold = run.hessian_eigenvalues[:, 0], reading.threshold(run, cascades, settings["period"])
     return pd.Series(
         {
-            "threshold λ_th": f"{reading.threshold(run, cascades, settings['period']):.1f}",
+            f"threshold λ_th, with the 95 % interval over its {threshold.marks} marks": (
+                f"{threshold.value:.1f} ± {reading.margin(threshold):.1f}".replace("nan", "–")
+            ),
             "2/η": f"{2 / settings['learning_rate']:.1f}",
             "training accuracy at the end": f"{float(run.accuracy[-1]):.3f}",
             "median residual of λ₁, relative": f"{float((run.hessian_residuals[:, 0] / curvature).median()):.1e}",
