@@ -1,6 +1,5 @@
 """What holds for every test: strict JAX, checked shapes and types, and no file outside the test's own folders."""
 
-import gc
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).resolve().
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import jax
+import lean  # noqa: F401
 import pytest
 from browsing import chromium  # noqa: F401
 from jaxtyping import install_import_hook
@@ -28,9 +28,6 @@ CHECKED = sorted({f"dynloss.{path.stem}" for path in SOURCES.iterdir() if path.s
 # Only modules imported from here on are checked.
 assert "dynloss" not in sys.modules, "dynloss was imported before its import hook was in place"
 install_import_hook(CHECKED, "type_checker.checked")
-
-# Of all that is imported nothing becomes garbage; to look at it time and again takes a twentieth of a run.
-gc.set_threshold(20_000, 20, 20)
 
 # A shell's background job ignores Ctrl-C, and so would all that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -221,7 +221,7 @@ def test_killed_at_any_time_it_ends_with_the_same_results(make, here):
     assert all(state.complete for _, state in campaign.run(killed, items(killed), None)) and here == []
 
 
-def test_two_at_once_share_the_work(make, here, tmp_path):
+def test_two_at_once_share_the_work(make, here, tmp_path, forked_kernels):
     alone, shared = make("alone", SHORT), make("shared", SHORT)
     assert all(state.complete for _, state in campaign.run(alone, items(alone), None))
     (tmp_path / "log").unlink()

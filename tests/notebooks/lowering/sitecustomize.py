@@ -7,19 +7,22 @@ names a file; each lowering adds a line of JSON.
 """
 
 import functools
-import gc
 import inspect
 import json
 import os
 import re
+import sys
 import threading
+from pathlib import Path
 
 import jax
 import numpy as np
 
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+import lean  # noqa: F401
+
 # Custom calls that XLA's GPU compiler has no target for: Python callbacks, and our kernel for a processor.
 FORBIDDEN = re.compile(r"custom_call[^\n]*(callback|dynloss|numba)", re.I)
-gc.set_threshold(20_000, 20, 20)  # as the tests do
 original_jit, seen, one_at_a_time = jax.jit, set(), threading.RLock()
 
 
