@@ -4,9 +4,10 @@ import json
 import os
 from pathlib import Path
 
-HOOK = Path(__file__).parent / "lowering"
+HERE = Path(__file__).parent
+HOOK = [str(HERE / "lowering"), str(HERE.parent)]  # it takes `lean` from beside the other tests
 # Of a Python that shall lower.
-HOOKED = {"PYTHONPATH": os.pathsep.join(filter(None, [str(HOOK), os.environ.get("PYTHONPATH", "")]))}
+HOOKED = {"PYTHONPATH": os.pathsep.join(filter(None, [*HOOK, os.environ.get("PYTHONPATH", "")]))}
 
 
 def environment(record: Path) -> dict[str, str]:

@@ -199,7 +199,7 @@ def _statistics(mine: xr.Dataset, published: xr.Dataset, parameters: Mapping[str
         yield Quantity("number of cascades", f"{len(ours)}", f"{len(theirs)}", f"± {allowed}",
                        abs(len(ours) - len(theirs)) <= allowed)  # fmt: skip
         if ours and theirs:
-            a, b = (reading.threshold(each, found, parameters["period"]).value for each, found in
+            a, b = (reading.threshold(each, found, parameters["period"]) for each, found in
                     ((mine, ours), (published, theirs)))  # fmt: skip
             yield Quantity("threshold λ_th", f"{a:.3f}", f"{b:.3f}", f"± {THRESHOLD:.0%}, the spread of its marks",
                            abs(a - b) <= THRESHOLD * b)  # fmt: skip

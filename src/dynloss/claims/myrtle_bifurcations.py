@@ -12,6 +12,7 @@ from dynloss.claims.learning_dynamics import SPREAD, spread_of_marks
 from dynloss.claims.verdicts import AS_A_RULE, RULE, exists
 from dynloss.dynamics import Instability
 from dynloss.experiments import cascades as reading
+from dynloss.sweeps.statistics import interval
 
 TIMES = 5  # more change of the accuracy a step inside the cascades than outside
 
@@ -29,7 +30,7 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
     photographs = settings["images"] == "cifar10"
     inside, outside = accuracy_changes(run, cascades)
     above_inside, above_outside = shares_above(run, cascades, 2 / rate)
-    threshold = reading.threshold(run, cascades, settings["period"])
+    marks = reading.marks(run, cascades, settings["period"])
     spread = spread_of_marks(cascades)
     where = "Supplement II, Figure S2"
     claims = (
@@ -53,8 +54,8 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
         "figS2_myrtle_bifurcations",
         "Does a convolutional network bifurcate too?",
         f"It goes through {len(cascades)} cascades, {preceded} of them with the largest Hessian eigenvalue above "
-        rf"$2/\eta$ at the last look before; at their {threshold.marks} marks $\eta\lambda_1$ is "
-        rf"{rate * threshold.value:.2f} ± {rate * reading.margin(threshold):.2f}.".replace(" ± nan", ""),
+        rf"$2/\eta$ at the last look before; where they start and end, $\eta\lambda_1$ is "
+        f"{interval(rate * marks, over='mark')}.",
         f"{settings['size']:,} {words}, {settings['channels']} channels, 1 seed, {settings['steps']:,} steps, "
         f"T = {settings['period']}; the paper: 3,000 images, 64 channels",
         claims,
@@ -76,12 +77,10 @@ def shares_above(run: xr.Dataset, cascades: Sequence[Instability], edge: float) 
 
 def numbers(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[str, Any]) -> pd.Series:
     """What the figure does not show: threshold, accuracy, the residual of λ₁, and whether the run diverged."""
-    curvature, threshold = run.hessian_eigenvalues[:, 0], reading.threshold(run, cascades, settings["period"])
+    curvature = run.hessian_eigenvalues[:, 0]
     return pd.Series(
         {
-            f"threshold λ_th, with the 95 % interval over its {threshold.marks} marks": (
-                f"{threshold.value:.1f} ± {reading.margin(threshold):.1f}".replace("nan", "–")
-            ),
+            "threshold λ_th": interval(reading.marks(run, cascades, settings["period"]), over="mark"),
             "2/η": f"{2 / settings['learning_rate']:.1f}",
             "training accuracy at the end": f"{float(run.accuracy[-1]):.3f}",
             "median residual of λ₁, relative": f"{float((run.hessian_residuals[:, 0] / curvature).median()):.1e}",

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from dynloss import dynamics
 from dynloss.dynamics import Instability
@@ -58,25 +59,17 @@ def by_loss(run: Any, period: int, distance: float = BOUNCE) -> list[Instability
     return [beside(cascade) for cascade in found]
 
 
-def threshold(run: Any, cascades: Sequence[Instability], period: int) -> dynamics.Threshold:
-    """λ_th, the mean of λ₁ at the marks; a cascade that the run leaves unfinished has no end. NaN without cascades."""
-    marks = dynamics.curvature_at_marks(list(cascades))
+def marks(run: Any, cascades: Sequence[Instability], period: int) -> xr.DataArray:
+    """λ₁ at the starts and ends of the cascades, over ``mark``; one that the run leaves unfinished has no end."""
+    found = dynamics.curvature_at_marks(list(cascades))
     unfinished = bool(cascades) and cascades[-1].end > run.attrs["steps"] - 1 - period // 10
-    marks = marks[: len(marks) - unfinished]
-    mean = float(np.mean(marks)) if len(marks) else float("nan")
-    error = float(np.std(marks, ddof=1) / len(marks) ** 0.5) if len(marks) > 1 else float("nan")
-    return dynamics.Threshold(mean, error, len(marks))
+    return xr.DataArray(found[: len(found) - unfinished], dims="mark")
 
 
-def margin(found: dynamics.Threshold, confidence: float = 0.95) -> float:
-    """Half the width of the confidence interval of λ_th over the marks of one run, by Student's t.
-
-    >>> round(margin(dynamics.Threshold(2.0, 0.1, 8)), 3)
-    0.236
-    """
-    from scipy import stats  # slow to import
-
-    return found.standard_error * float(stats.t.ppf((1 + confidence) / 2, max(1, found.marks - 1)))
+def threshold(run: Any, cascades: Sequence[Instability], period: int) -> float:
+    """λ_th, the mean of λ₁ at the marks. NaN without cascades."""
+    found = marks(run, cascades, period)
+    return float(found.mean()) if len(found) else float("nan")
 
 
 def crossings(run: Any, cascades: Sequence[Instability], level: float, period: int) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Statistics over seeds: the one place that decides how intervals are made.
 
-- Seeds are the unit. Points share their seeds, so that a mean over points is taken for each seed first.
+- Seeds are the unit. Points share their seeds, so that a mean over points is taken for each seed first. Of a single run
+  the marks of its cascades are all there is; the words of their interval say so.
 - Differences are paired: between the same seeds, the rest of which cancels. ``paired`` drops a seed that lacks either.
 - The point that looks best is chosen by luck too: ``best_point`` judges it on the seeds that did not choose it.
 - Of many points some seem to gain by luck: ``simultaneous`` intervals hold all of them at once.
@@ -34,12 +35,13 @@ class Summary(NamedTuple):
     margin: xr.DataArray
 
 
-def summary(values: xr.DataArray, confidence: float = 0.95) -> Summary:
+def summary(values: xr.DataArray, confidence: float = 0.95, over: str = SEED) -> Summary:
     """Mean, standard error, number of seeds, and the margin of the mean at the given confidence.
 
     Args:
         values: over ``seed`` and whatever else.
         confidence: between 0 and 1.
+        over: the dimension to take for that of the seeds, where there is but one run.
 
     >>> summary(xr.DataArray([1.0, 2.0, 3.0, np.nan], dims="seed")).mean.item()
     2.0
@@ -49,10 +51,10 @@ def summary(values: xr.DataArray, confidence: float = 0.95) -> Summary:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, got {confidence!r}")
     finite = values.where(np.isfinite(values))
-    number = finite.notnull().sum(SEED)
+    number = finite.notnull().sum(over)
     with warnings.catch_warnings():  # a point without any seed is NaN, and no news
         warnings.simplefilter("ignore", RuntimeWarning)
-        mean, deviation = finite.mean(SEED), finite.std(SEED, ddof=1)
+        mean, deviation = finite.mean(over), finite.std(over, ddof=1)
     error = (deviation / np.sqrt(number)).where(number > 1)
     quantile = stats.t.ppf((1 + confidence) / 2, np.maximum(number.values - 1, 1))
     return Summary(mean, error, number, error * quantile)
@@ -104,18 +106,20 @@ def best_point(values: xr.DataArray) -> xr.DataArray:
     return judging.isel(mean.fillna(-np.inf).argmax([name for name in mean.dims]))
 
 
-def interval(values: xr.DataArray, *, signed: bool = False) -> str:
-    """A mean over seeds with its 95 % margin and the number of seeds, in words.
+def interval(values: xr.DataArray, *, signed: bool = False, over: str = SEED) -> str:
+    """A mean over seeds with its 95 % margin and the number of seeds, in words; or ``over`` what one run has many of.
 
     >>> interval(xr.DataArray([0.5, 0.6, 0.7], dims="seed"))
     '0.60 ± 0.25 (3 seeds)'
+    >>> interval(xr.DataArray([0.5, 0.6, 0.7], dims="mark"), over="mark")
+    '0.60 ± 0.25 (3 marks)'
     """
-    found = summary(values)
+    found = summary(values, over=over)
     number = int(found.number)
     if number == 0:
         return "–"
     sign = "+" if signed else ""
-    behind = f"({number} seed{'s' * (number > 1)})"
+    behind = f"({number} {over}{'s' * (number > 1)})"
     if number == 1:
         return f"{float(found.mean):{sign}.3f} {behind}"
     margin = float(found.margin)

@@ -11,15 +11,11 @@ import inspect
 import json
 import os
 import re
-import sys
 import threading
-from pathlib import Path
 
 import jax
-import numpy as np
-
-sys.path.append(str(Path(__file__).resolve().parents[2]))
 import lean  # noqa: F401
+import numpy as np
 
 # Custom calls that XLA's GPU compiler has no target for: Python callbacks, and our kernel for a processor.
 FORBIDDEN = re.compile(r"custom_call[^\n]*(callback|dynloss|numba)", re.I)
