@@ -4,6 +4,7 @@ A re-run is a NetCDF file, a folder of results, or an executed notebook. A noteb
 files of its results; where these are not at hand, its verdicts are compared.
 """
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -186,7 +187,15 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _attributes(path: Path) -> dict[str, Any]:
-    """Of a file, without reading its numbers; none if it is damaged."""
+    """Of a file, without reading its numbers; none if it is damaged or gone."""
+    try:
+        return _attributes_since(path, path.stat().st_mtime_ns)
+    except OSError:
+        return {}
+
+
+@functools.cache  # a page of twelve results looks through its figure's archive twelve times
+def _attributes_since(path: Path, changed: int) -> dict[str, Any]:
     import h5netcdf
 
     try:
