@@ -68,8 +68,9 @@ def test_an_absence_is_corrected_for_the_number_of_points():
     assert none_positive(real, bound=10.0) == Verdict.NOT_REPRODUCED
     assert none_positive(values.isel(seed=[0]), bound=10.0) == Verdict.NOT_COMPUTED
     partial = lucky.copy()
-    partial[5, 1:] = np.nan  # a point with one seed, which excludes nothing
-    assert none_positive(partial, bound=10.0) == Verdict.UNDECIDED
+    for seeds in (1, 0):  # a point that excludes nothing
+        partial[5, seeds:] = np.nan
+        assert none_positive(partial, bound=10.0) == Verdict.UNDECIDED
     assert none_positive(real, bound=10.0, testable=False) == Verdict.NOT_TESTABLE
 
 

@@ -79,7 +79,7 @@ def none_positive(values: xr.DataArray, bound: float, *, testable: bool = True) 
     """Of an absence: reproduced where no mean is significantly above zero, and more than ``bound`` is excluded.
 
     The more points are looked at, the more easily one of them seems to gain by luck; so each is held to 5 % divided by
-    their number (Bonferroni). Where too few seeds could hide a gain larger than the bound, nothing is decided.
+    their number (Bonferroni). Where few seeds, or none, could hide a gain larger than the bound, nothing is decided.
 
     Args:
         values: over ``seed`` and the dimensions of the points.
@@ -92,7 +92,7 @@ def none_positive(values: xr.DataArray, bound: float, *, testable: bool = True) 
         return Verdict.NOT_COMPUTED
     if bool((found.mean > found.margin).any()):
         return Verdict.NOT_REPRODUCED
-    most = (found.mean + found.margin.fillna(np.inf)).where(found.number > 0)  # one seed excludes nothing
+    most = (found.mean + found.margin).fillna(np.inf)  # one seed excludes nothing, nor does none
     return Verdict.REPRODUCED if bool(most.max() <= bound) else Verdict.UNDECIDED
 
 
