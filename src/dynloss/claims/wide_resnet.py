@@ -61,7 +61,7 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
     said = {
         Verdict.REPRODUCED: "No, as the paper finds:",
         Verdict.NOT_REPRODUCED: "Yes, against the paper:",
-        Verdict.UNDECIDED: "None that could be told from zero, but a gain could hide where there are few networks or none:",
+        Verdict.UNDECIDED: "None is told from zero, but one could hide where there are few networks or none:",
         Verdict.NOT_TESTABLE: f"A network that stays below {LEARNT:.0%} decides nothing here:",
     }.get(claims[1].verdict, "Not computed yet:")
     size = settings["image_size"]

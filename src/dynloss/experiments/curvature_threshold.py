@@ -14,7 +14,7 @@ from jax.flatten_util import ravel_pytree
 from dynloss import deadline, dynamics, schedules
 from dynloss.experiments import spiral
 from dynloss.spectral import mlp_hessian, tracking
-from dynloss.training import checkpoints, compiled
+from dynloss.training import checkpoints, compiled, full_batch
 
 # The marks, and the variable of each: jumps of λ_max of 0.1, the paper's, or in proportion to the threshold.
 READINGS = {
@@ -23,8 +23,10 @@ READINGS = {
     "0.05/η": "scaled_threshold_half",
     "0.2/η": "scaled_threshold_twice",
 }
+ONE_STEP_LATER = 4  # products at least, after a single step; see ``spectral.tracking``
 TOLERANCE = 0.01  # of λ_max, for its residual; λ_max itself is off by about its square over the gap, far below any mark
 CHUNK = 500  # pairs from one checkpoint to the next
+FEW = 1000  # units times steps up to which calling the compiled kernel takes longer than it saves
 MEASURED, SIDES = ("curvature", "products"), ("before", "after")
 RECORDS = (*(f"{name}_{side}" for name in MEASURED for side in SIDES), "accuracy")
 # The variables of a sweep over `thresholds`.
@@ -100,14 +102,20 @@ def _program(precision: str, every: int, number: int, order: int):
     data = spiral.task(1, precision, 0).training
     inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)
 
-    def measure(at, weights, start):
+    def measure(at, weights, start, fewest=tracking.FEWEST):
         """λ_max at a point, the products that it took, where to start next, and the loss around the point."""
         local = mlp_hessian.derivatives(at, inputs, labels, weights)
         _, unravel = ravel_pytree(at)
-        top = tracking.largest(
-            lambda v: ravel_pytree(local.product(unravel(v)))[0], start, order=order, tolerance=TOLERANCE
-        )
-        return top, local
+        product = lambda v: ravel_pytree(local.product(unravel(v)))[0]  # noqa: E731
+        return tracking.largest(product, start, order=order, tolerance=TOLERANCE, fewest=fewest), local
+
+    def between(at, weights_at, learning_rate, first):
+        """The steps to the next pair."""
+        if len(at.output) * (every - 1) <= FEW:
+            gradient = lambda w, weights: mlp_hessian.derivatives(w, inputs, labels, weights).gradient  # noqa: E731
+            return full_batch.descend(gradient, weights_at, learning_rate, at, first, every - 1)[0]
+        params = mlp_hessian.to_params(at)
+        return mlp_hessian.from_params(compiled.descend(params, data, weights_at, learning_rate, first, every - 1))
 
     def run(params, start, first, learning_rate, period, amplitude, stop):
         weights_at = schedules.oscillating(period, amplitude, spiral.CLASSES, stop=stop)
@@ -118,9 +126,8 @@ def _program(precision: str, every: int, number: int, order: int):
             at = mlp_hessian.from_params(params)
             before, local = measure(at, weights, start)
             following = jax.tree.map(lambda w, g: w - learning_rate * g, at, local.gradient)
-            after, _ = measure(following, weights, before.start)
-            params = mlp_hessian.to_params(following)
-            params = compiled.descend(params, data, weights_at, learning_rate, step + 1, every - 1)
+            after, _ = measure(following, weights, before.start, ONE_STEP_LATER)
+            params = mlp_hessian.to_params(between(following, weights_at, learning_rate, step + 1))
             records = {
                 "curvature_before": before.eigenvalue,
                 "curvature_after": after.eigenvalue,
