@@ -4,8 +4,8 @@ Lanczos's method starts from what the last measurement found, and ends as soon a
 :math:`\lVert Av - \lambda v \rVert` of the top Ritz pair is small. That alone would not do: an eigenvalue that
 overtakes another belongs to a vector in which the start has hardly a part, and the residual does not see it. So half of
 the start is a fixed random vector, and there are at least five products, or four in a measurement a single step after
-such a one: ``benchmarks/tracked_curvature.py`` finds λ_max within 0.1 % of that of dense spectra. With four everywhere
-an overtaking goes unseen now and then, with three, or with a tenth of the random vector, for many measurements.
+such a one: ``benchmarks/tracked_curvature.py`` finds λ_max within 0.1 % of that of dense spectra. With fewer, an
+overtaking goes unseen now and then; with a tenth of the random vector, for many measurements.
 """
 
 from typing import Any, NamedTuple
