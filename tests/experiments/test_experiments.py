@@ -198,6 +198,29 @@ def test_both_sides_of_a_step_hold_the_weights():
     np.testing.assert_allclose(run.curvature.values[0], expected, rtol=2e-3)
 
 
+@pytest.fixture
+def programs():
+    """Those of `curvature_threshold`, compiled anew for the test and after it."""
+    curvature_threshold._program.cache_clear()
+    yield curvature_threshold._program
+    curvature_threshold._program.cache_clear()
+
+
+def test_the_steps_between_two_pairs_are_the_same_by_xla_and_by_the_kernel(programs, monkeypatch):
+    given, called = (6, "float32", 0, (20, 20, 60), 0.5, 60, 5, 8), []
+    descend = curvature_threshold.compiled.descend
+    spy = lambda *arguments, **named: called.append(arguments[-1]) or descend(*arguments, **named)  # noqa: E731
+    monkeypatch.setattr(curvature_threshold.compiled, "descend", spy)
+    by_xla = curvature_threshold.pairs(*given)
+    assert called == []
+    monkeypatch.setattr(curvature_threshold, "FEW", 6 * 4 - 1)
+    programs.cache_clear()
+    by_kernel = curvature_threshold.pairs(*given)
+    assert called == [4]
+    np.testing.assert_allclose(by_kernel.curvature, by_xla.curvature, rtol=1e-3)
+    np.testing.assert_array_equal(by_kernel.accuracy, by_xla.accuracy)
+
+
 def test_pairs_go_on_from_their_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(curvature_threshold, "CHUNK", 4)
     given = 6, "float32", 0, (20, 20, 60), 0.5, 60, 5, 8

@@ -19,8 +19,6 @@ import numpy as np
 
 # Custom calls that XLA's GPU compiler has no target for: Python callbacks, and our kernel for a processor.
 FORBIDDEN = re.compile(r"custom_call[^\n]*(callback|dynloss|numba)", re.I)
-# JAX's own kernel for random numbers: the same written out in operations is half of what there is to lower.
-jax.config.update("jax_threefry_gpu_kernel_lowering", True)
 original_jit, seen, one_at_a_time = jax.jit, set(), threading.RLock()
 
 
