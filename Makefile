@@ -8,7 +8,7 @@ export MPLBACKEND = Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env book pdf test check colab lint sync picture lock clean distclean
+.PHONY: help env book pdf test check colab golden lint sync picture lock clean distclean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*##/make \1:/p' Makefile
@@ -49,6 +49,9 @@ check: env  ## the tests of the book that was built last (needs Chromium)
 
 colab: env  ## each notebook as Google Colab opens it (PYTHON should be a 3.13, as there)
 	$(BIN)/python tools/colab.py
+
+golden: env  ## compare the golden runs with those of the commit BASE, to the last bit
+	$(BIN)/dynloss golden $(BASE)
 
 lint: env  ## ruff and mypy
 	$(BIN)/python -m ruff check .

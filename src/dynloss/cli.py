@@ -89,6 +89,29 @@ def verify(names: Sequence[str], profile: str, points: int) -> None:
 
 
 @cli.command()
+@click.argument("base")
+def golden(base: str) -> None:
+    """Compare the golden runs of this checkout with those of the commit BASE, to the last bit.
+
+    Exit code 0 where all are equal, 1 where any differs.
+    """
+    from dynloss.runner import golden as runs
+
+    root = profiles.find_root()
+    with runs.checkout(root, base) as before:
+        then, now = (runs.measured(place) for place in (before, root))
+    found = runs.differences(then, now)
+    for line in found:
+        click.echo(line)
+    for names, where in ((then.keys() - now.keys(), base), (now.keys() - then.keys(), "this checkout")):
+        if names:
+            click.echo(f"only in {where}: {', '.join(sorted(names))}")
+    both = len(then.keys() & now.keys())
+    click.echo(f"{both - len(found)} of {both} arrays are equal to the last bit")
+    sys.exit(1 if found else 0)
+
+
+@cli.command()
 @_BEST
 @click.option("--no-run", is_flag=True, help="Take the executed copies that are there.")
 @_FRESH

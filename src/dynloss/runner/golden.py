@@ -1,0 +1,91 @@
+"""Golden runs at two commits: small computations that hold the numbers while code is changed; see ``tests/golden``.
+
+Each commit runs its own set, as its own API has it, on this machine and with these libraries; what has the same name is
+compared to the last bit.
+"""
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from dynloss.runner.profiles import Misuse
+
+_COMMAND = Path("tests", "golden", "run.py")
+_AT_ONCE = 2
+
+Arrays = dict[str, np.ndarray]  # "run:array" -> what it computes
+
+
+@contextlib.contextmanager
+def checkout(root: Path, commit: str) -> Iterator[Path]:
+    """The files of a commit, in a folder of their own.
+
+    Raises:
+        Misuse: there is no such commit, or it has no golden runs.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place, "checkout")
+        said = _git(root, "worktree", "add", "--detach", str(folder), commit)
+        if said.returncode:
+            raise Misuse(f"cannot check out {commit}: {said.stderr.strip().splitlines()[-1]}")
+        try:
+            if not (folder / _COMMAND).is_file():
+                raise Misuse(f"{commit} has no golden runs")
+            yield folder
+        finally:
+            _git(root, "worktree", "remove", "--force", str(folder))
+
+
+def measured(root: Path, names: Iterable[str] | None = None) -> Arrays:
+    """What these runs of a checkout compute, or all of them, in two processes."""
+    found: Arrays = {}
+    chosen = list(names) if names is not None else json.loads(_finished(_started(root, "--names")))
+    with tempfile.TemporaryDirectory() as place:
+        shares = [chosen[first::_AT_ONCE] for first in range(_AT_ONCE)]
+        files = {Path(place, f"{number}.npz"): share for number, share in enumerate(shares) if share}
+        for process in [_started(root, str(file), *share) for file, share in files.items()]:
+            _finished(process)
+        for file in files:
+            with np.load(file) as arrays:
+                found |= dict(arrays)
+    return found
+
+
+def differences(then: Mapping[str, np.ndarray], now: Mapping[str, np.ndarray]) -> list[str]:
+    """The arrays that are not the same to the last bit, each with how far it is off; one that is in both only."""
+    return [f"{name}: {_apart(then[name], now[name])}" for name in sorted(then.keys() & now.keys())
+            if not _same(then[name], now[name])]  # fmt: skip
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
+
+
+def _apart(a: np.ndarray, b: np.ndarray) -> str:
+    if (a.dtype, a.shape) != (b.dtype, b.shape):
+        return f"{a.dtype} {a.shape}, now {b.dtype} {b.shape}"
+    a, b = a.astype(float), b.astype(float)
+    apart = np.nan_to_num(np.abs(a - b), nan=np.inf * np.any(np.isnan(a) != np.isnan(b)) or 0.0)
+    return f"by {apart.max(initial=0.0):.2g}, of numbers up to {np.nanmax(np.abs(a), initial=0.0):.3g}"
+
+
+def _started(root: Path, *arguments: str) -> subprocess.Popen:
+    command = [sys.executable, str(root / _COMMAND), *arguments]
+    return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _finished(process: subprocess.Popen) -> str:
+    out, error = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"the golden runs failed: {' '.join(error.strip().splitlines()[-1:])}")
+    return out
+
+
+def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True)
