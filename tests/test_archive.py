@@ -19,11 +19,18 @@ from dynloss.archive import ArchiveError, ArchiveWarning, fetch_or_compute, key,
 from dynloss.provenance import MIME, duration
 
 PARAMETERS = {"steps": 5, "amplitude": 70.0, "stop": None}
-calls = []
+
+
+def called(steps):
+    """A list would be a value of this module, which counts; an attribute of a function does not."""
+    called.steps.append(steps)
+
+
+called.steps = []
 
 
 def compute(steps, amplitude, stop):
-    calls.append(steps)
+    called(steps)
     noise = np.random.default_rng(0).normal(size=steps)
     return xr.Dataset(
         {"loss": ("step", noise, {"units": "1"}), "count": ("step", np.arange(steps)), "last": amplitude},
@@ -38,7 +45,7 @@ def other_code(steps, amplitude, stop):
 
 @pytest.fixture(autouse=True)
 def results(tmp_path, monkeypatch):
-    calls.clear()
+    called.steps = []
     monkeypatch.setenv("DYNLOSS_RESULTS", str(tmp_path / "results"))
     return tmp_path / "results"
 
@@ -85,7 +92,7 @@ def test_key_refuses_what_has_no_canonical_form(value):
 
 def test_computed_once_then_read_and_identical():
     first, second = fetch(), fetch()
-    assert calls == [5]
+    assert called.steps == [5]
     assert (first.origin, second.origin) == ("computed", "archived")
     assert second.stale == ""
     xr.testing.assert_identical(first.drop_attrs(deep=False), second.drop_attrs(deep=False))
@@ -107,7 +114,7 @@ def test_attributes_say_how_it_was_made():
 def test_other_parameters_are_another_result(results):
     fetch()
     fetch_or_compute("fig", compute, PARAMETERS | {"steps": 6})
-    assert calls == [5, 6]
+    assert called.steps == [5, 6]
     assert len(list((results / "fig").iterdir())) == 2
 
 
@@ -115,7 +122,7 @@ def test_stale_is_returned_marked_and_warned_of():
     fetch()
     with pytest.warns(ArchiveWarning, match="fig of .* is STALE: compute.* changed since"):
         stale = fetch(other_code)
-    assert calls == [5]
+    assert called.steps == [5]
     assert "compute" in stale.stale
     assert "**STALE**" in provenance(stale)._repr_mimebundle_()["text/markdown"]
 
@@ -202,14 +209,14 @@ def test_a_file_with_other_parameters_is_not_believed(results):
     only_file(results).rename(results / "fig" / f"{other}.nc")
     with pytest.warns(ArchiveWarning, match="other parameters"):
         fetch_or_compute("fig", compute, PARAMETERS | {"steps": 6})
-    assert calls == [5, 6]
+    assert called.steps == [5, 6]
 
 
 def test_no_place_to_write_is_said_before_computing(results):
     results.write_text("a file in the folder's place")
     with pytest.raises(ArchiveError, match=r"nothing was computed\. Set DYNLOSS_RESULTS"):
         fetch()
-    assert calls == []
+    assert called.steps == []
 
 
 def test_a_read_only_folder_is_said_before_computing(results, monkeypatch):
@@ -219,7 +226,7 @@ def test_a_read_only_folder_is_said_before_computing(results, monkeypatch):
     monkeypatch.setattr(tempfile, "TemporaryFile", denied)
     with pytest.raises(ArchiveError, match=r"\(Permission denied\).*DYNLOSS_RESULTS"):
         fetch()
-    assert calls == []
+    assert called.steps == []
 
 
 def test_a_read_only_archive_can_be_read(monkeypatch):

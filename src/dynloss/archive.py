@@ -30,7 +30,10 @@ import xarray as xr
 
 from dynloss import deadline, fingerprint, ledger
 from dynloss.files import sole, whole
+from dynloss.fingerprint import Fingerprint
 from dynloss.provenance import Provenance, decoded, execution, provenance
+
+CHANGES_NO_NUMBER = True  # see `dynloss.fingerprint`
 
 __all__ = [
     "ArchiveError",
@@ -108,9 +111,9 @@ def fetch_or_compute(
     import h5py  # noqa: F401  (h5netcdf writes with it, but does not ask for it: miss it now rather than after an hour)
 
     path = results_folder(results) / figure / f"{key(figure, parameters)}.nc"
-    hashes = fingerprint.sources(compute)
+    code = fingerprint.take(compute)
     if not fresh and (dataset := _read(path, parameters)) is not None:
-        stale = _changed(hashes, json.loads(dataset.attrs["sources"]))
+        stale = code.changed_since(dataset.attrs)
         if stale and read_only():
             raise NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
         again = points_to_verify() or renew()
@@ -132,16 +135,18 @@ def fetch_or_compute(
     with sole(path.with_name(f".{path.stem}.lock"), patience=5.0 if deadline.given() else 0.0) as alone:
         if not alone and deadline.given():
             raise InProgress(f"another process is computing {path}")
-        dataset, kept = _computed(figure, compute, parameters, path, hashes)
+        dataset, kept = _computed(figure, compute, parameters, path, code)
     if kept:
         _note(path, dataset)
     return dataset.assign_attrs(origin="computed", stale="", path=kept)
 
 
-def _computed(figure: str, compute: Callable[..., xr.Dataset], parameters, path: Path, hashes) -> tuple[Any, str]:
+def _computed(
+    figure: str, compute: Callable[..., xr.Dataset], parameters, path: Path, code: Fingerprint
+) -> tuple[Any, str]:
     """A new result, and where it is kept: nowhere if it could not be."""
     started = time.perf_counter()
-    dataset = compute(**parameters, **_checkpoint(compute, path, hashes))
+    dataset = compute(**parameters, **_checkpoint(compute, path, code))
     if not isinstance(dataset, xr.Dataset):
         raise TypeError(f"compute must return an xarray.Dataset; got {type(dataset).__name__}")
     dataset = dataset.as_numpy()  # waits for devices, so that the time is the whole time
@@ -149,8 +154,7 @@ def _computed(figure: str, compute: Callable[..., xr.Dataset], parameters, path:
     dataset = dataset.assign_attrs(
         figure=figure,
         parameters=canonical(parameters),
-        sources=json.dumps(hashes),
-        fingerprint=fingerprint.fingerprint(hashes),
+        **code.attributes(),
         **execution(parameters, dataset.attrs, seconds),
     )
     kept = ""
@@ -277,10 +281,6 @@ def damaged(figure: str, results: str | os.PathLike | None = None) -> list[Path]
     return [path for path in found if path.parent.suffix != ".old"]
 
 
-def _changed(now: Mapping[str, str], then: Mapping[str, str]) -> str:
-    return ", ".join(sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name)))
-
-
 def _read(path: Path, parameters: Mapping[str, Any]) -> xr.Dataset | None:
     if not path.exists():
         return None
@@ -328,10 +328,10 @@ def write(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def _checkpoint(compute: Callable, path: Path, hashes: Mapping[str, str]) -> dict[str, Path]:
+def _checkpoint(compute: Callable, path: Path, code: Fingerprint) -> dict[str, Path]:
     if "checkpoint" not in inspect.signature(compute).parameters:
         return {}
-    return {"checkpoint": path.with_name(f".{path.stem}-{fingerprint.fingerprint(hashes)[:8]}.checkpoint")}
+    return {"checkpoint": path.with_name(f".{path.stem}-{code.whole[:8]}.checkpoint")}
 
 
 def check_writable(folder: Path) -> None:

@@ -14,6 +14,8 @@ import os
 import time
 from collections.abc import Iterator
 
+CHANGES_NO_NUMBER = True  # see `dynloss.fingerprint`
+
 DEADLINE = "DYNLOSS_DEADLINE"
 _moment = math.inf
 

@@ -1,214 +1,350 @@
-"""Fingerprints of code: has what computed a result changed since?
+"""Fingerprints of code: has what can change a number changed since?
 
-A result depends on the function that computed it, on the functions and plain constants of the same notebook or
-module which that function uses, and on the dynloss modules behind them, imports included. Each of these has a hash
-of its own, so that a stale result can say what changed. Comments, docstrings, blank lines and line breaks do not
-count. The hashes are the same on every supported Python: `ast.dump` and `ast.unparse` are not, so the source is read
-as tokens. What a name outside the function holds beyond plain constants (an array, say) is not seen: hand it over as
-a parameter.
+A fingerprint is taken of what a computation *reaches*: its function and every top-level definition that it mentions,
+directly or not, followed by name from file to file. What cannot change a number does not count: docstrings, comments,
+annotations (but those that make the fields of a class), import lines, what errors and warnings say, checks (below), the
+names of locals, definitions, modules and files, and where all of it stands. So code may be moved, renamed and reworded.
+
+Of the function itself, and of what a notebook's cells or its own module define, the values at run time count: defaults,
+closures, constants, arrays. So do the settings of JAX that change numbers. Other packages count by the names used of
+them; their versions are provenance. A *check* is a function called ``check…``, annotated ``-> None``, that returns
+nothing: it stops a computation or leaves it as it is. A module that says ``CHANGES_NO_NUMBER = True`` does not count.
 """
 
 import ast
-import dis
+import dataclasses
+import enum
 import functools
 import hashlib
 import inspect
-import io
 import json
-import textwrap
-import token
-import tokenize
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+import sys
+import types
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
 
-_PACKAGE = Path(__file__).parent
-# Where a result is kept does not change it, nor how long it may take; nor does the package's list of its own modules.
-_NO_PART = {
-    "dynloss",
-    "dynloss.archive",
-    "dynloss.deadline",
-    "dynloss.files",
-    "dynloss.fingerprint",
-    "dynloss.ledger",
-    "dynloss.provenance",
+import numpy as np
+
+from dynloss.syntax import Code, Found, Module, Parameter, Part, Writer, absolute, is_check
+
+CHANGES_NO_NUMBER = True
+
+_PACKAGE = __name__.partition(".")[0]
+# Settings of JAX that change numbers, with their defaults since JAX 0.7.2.
+_SETTINGS = {
+    "jax_enable_x64": False,
+    "jax_default_matmul_precision": None,
+    "jax_default_prng_impl": "threefry2x32",
+    "jax_threefry_partitionable": True,
 }
-_CONSTANTS = (bool, int, float, str, type(None))
-_LAYOUT = {token.NL, token.COMMENT, token.ENCODING, token.ENDMARKER}
+_PLAIN = (bool, int, float, complex, str, bytes, range, slice, type(None), type(...), np.dtype)
+_CONTAINERS = (tuple, list, set, frozenset, dict)
 
 
-def sources(compute: Callable) -> dict[str, str]:
-    """What the result of `compute` depends on, by name, each with the hash of its source.
+class Fingerprint(NamedTuple):
+    """Of a computation: one hash of the whole, and one of each part by its name, to say what has changed."""
+
+    whole: str
+    parts: dict[str, str]
+
+    def attributes(self) -> dict[str, str]:
+        """As a result of this computation carries it."""
+        return {"fingerprint": self.whole, "sources": json.dumps(self.parts)}
+
+    def changed_since(self, attributes: Mapping[str, Any]) -> str:
+        """Which parts are not as they were for a result with these attributes, in words; empty if all are."""
+        same = attributes["fingerprint"] == self.whole
+        return "" if same else changed(self.parts, json.loads(attributes["sources"]))
+
+
+def take(compute: Callable) -> Fingerprint:
+    """The fingerprint of a function as it is now.
+
+    Raises:
+        ValueError: it is no function, its source cannot be read, or it uses a value that cannot be told from others of
+            its kind.
+    """
+    function = compute if isinstance(compute, types.FunctionType) else inspect.unwrap(compute)
+    if not isinstance(function, types.FunctionType):
+        raise ValueError(f"compute must be a plain function, whose source can be read; got {compute!r}")
+    return _walked(_Running(function).function(function, "compute"), _settings())
+
+
+def of(name: str, code: Code | None = None) -> Fingerprint:
+    """The fingerprint of a definition in a file, as of ``"dynloss.losses.accuracy"``; nothing is imported.
 
     Args:
-        compute: a plain function, or one wrapped by `functools.wraps` or `jax.jit`.
-    Returns:
-        for example `{"compute": "9c1f…", "dynloss.losses": "03ab…"}`.
-    Raises:
-        ValueError: `compute` is no function, or its source cannot be read.
+        code: where our code lies; by default, where it is imported from.
     """
-    function = inspect.unwrap(compute)
-    if not isinstance(function, FunctionType):
-        raise ValueError(f"compute must be a plain function, whose source can be read; got {compute!r}")
-    hashes = {"compute": _hash(_source(function))}
-    modules, seen, pending = {function.__module__}, {function}, [function]
-    while pending:
-        for name, value in _references(pending.pop()):
-            module = value.__name__ if isinstance(value, ModuleType) else _module(value)
-            modules.add(module)
-            value = inspect.unwrap(value) if callable(value) else value
-            if isinstance(value, _CONSTANTS):
-                hashes[f"value of {name}"] = _hash(repr(value))
-            elif isinstance(value, FunctionType) and module == function.__module__ and value not in seen:
-                seen.add(value)
-                pending.append(value)
-                hashes[f"{name}()"] = _hash(_source(value))
-    files = {name: _path(name) for name in closure(modules)}
-    return hashes | {name: _hash(file.read_text("utf-8")) for name, file in files.items() if file}
+    found, rest = (code or _code()).follow(name.split("."))
+    if isinstance(found, str) or rest:
+        raise ValueError(f"there is no definition {name}")
+    return _walked(found)
 
 
-def fingerprint(hashes: Mapping[str, str]) -> str:
-    """One hash for all of what `sources` found."""
-    return _digest(json.dumps(dict(hashes), sort_keys=True))
+def changed(now: Mapping[str, str], then: Mapping[str, str]) -> str:
+    """Which parts of a computation are not as they were, in words.
 
-
-def closure(modules: Iterable[str], package: Path = _PACKAGE) -> list[str]:
-    """The dynloss modules among `modules`, and those that they import, directly or not.
-
-    >>> closure(["numpy", "dynloss.fingerprint"])
-    []
+    >>> changed({"losses.f": "1", "schedules.g": "2"}, {"losses.h": "1", "schedules.g": "3"})
+    'schedules.g'
     """
-    found: set[str] = set()
-    pending = list(modules)
-    while pending:
-        name = pending.pop()
-        path = _path(name, package)
-        if path and name not in found:
-            found.add(name)
-            pending += _imports(name, path.name, path.read_text("utf-8"))
-    return sorted(found - _NO_PART)
+    apart = {name for name, part in now.items() if part not in then.values()}
+    apart |= {name for name, part in then.items() if part not in now.values()}
+    return ", ".join(sorted(apart)) or "the order in which parts are used"
 
 
-def normalised(source: str) -> str:
-    """The tokens of `source`, one statement a line, without comments and docstrings.
+def _walked(root: Part, settings: Mapping[str, str] | None = None) -> Fingerprint:
+    order, numbers = [root], {root: 0}
+    for part in order:  # which grows
+        for other in part.written.others:
+            if other not in numbers:
+                numbers[other] = len(order)
+                order.append(other)
+    words = frozenset[str]().union(*(part.words for part in order))
+    parts, graph = dict(settings or {}), []
+    for part in order:
+        mine = words.intersection(each.name for each in part.text if isinstance(each, Parameter))
+        graph.append([part.digest(mine), *(numbers[other] for other in part.others)])
+        label = part.label
+        while label in parts:
+            label += "'"
+        parts[label] = part.digest(mine)
+    whole = json.dumps([graph, settings or {}], sort_keys=True)
+    return Fingerprint(hashlib.sha256(whole.encode()).hexdigest()[:16], parts)
 
-    >>> print(normalised('def f(x):  # why\\n    "What f does."\\n    return (x +\\n            1)'))
-    def f ( x ) :
-    > return ( x + 1 )
-    <
-    """
-    lines: list[str] = []
-    statement: list[tokenize.TokenInfo] = []
-    depth = ""  # indentations and their ends, which belong to the statement after them
-    for item in _tokens(source):
-        if item.type in (token.INDENT, token.DEDENT):
-            depth += "> " if item.type == token.INDENT else "< "
-        elif item.type != token.NEWLINE:
-            statement.append(item)
+
+_known: list[Code] = []
+
+
+def _code() -> Code:
+    """Our code as it is on disk; read anew when a file has changed."""
+    if not _known or not _known[0].is_current():
+        _known[:] = [Code({_PACKAGE: Path(__file__).parent})]
+    return _known[0]
+
+
+def _settings() -> dict[str, str]:
+    config = getattr(sys.modules.get("jax"), "config", None)
+    now = {name: getattr(config, name, default) for name, default in _SETTINGS.items()}
+    return {f"setting {name}": str(value) for name, value in now.items() if value != _SETTINGS[name]}
+
+
+class _Running:
+    """Parts as they are at run time: the function that computes, and what its notebook or its own module defines."""
+
+    def __init__(self, root: types.FunctionType):
+        self.code, self.root, self.parts = _code(), root, dict[Any, Part]()
+        self.home = str(root.__globals__.get("__name__"))
+
+    def _static(self, module: str) -> Module | None:
+        """The module of that name, if it counts as it stands in its file."""
+        if module == "__main__" or (module == self.home and not module.startswith(f"{_PACKAGE}.")):
+            return None
+        return self.code.module(module)
+
+    def _is_ours(self, module: str) -> bool:
+        return module in ("__main__", self.home) or self.code.module(module) is not None
+
+    def function(self, function: types.FunctionType, label: str = "") -> Part:
+        """A function: its code, its defaults, and what it takes from around."""
+        module, called = str(function.__globals__.get("__name__")), function.__code__.co_qualname
+        static = self._static(module)
+        if function is not self.root and static and called in static.definitions:
+            return static.part(called)
+        syntax = _syntax(function) if self._is_ours(module) else None
+
+        def write(part: Part) -> None:
+            if syntax is None:  # of another package: counts by its name
+                part.put(f"'{module.partition('.')[0]}.{called}'")
+                for name, value in _closed(function).items():
+                    self.value(part, value, name)
+                return
+            parameters = inspect.signature(function, follow_wrapped=False).parameters
+            part.words.update(parameters if function is self.root else ())
+            for place, each in enumerate(parameters.values()):
+                if each.default is not each.empty:
+                    part.put(f"default {place}")
+                    self.value(part, each.default, f"{each.name} (a default)")
+            bare = ast.arguments(**dict(ast.iter_fields(syntax.args)) | {"defaults": [], "kw_defaults": []})
+            self._writer(part, syntax, function).plain(syntax, name=None, args=bare)
+
+        label = label or (f"{module}.{called}" if static else f"{called}()")
+        return self.parts.setdefault(function, Part(label, write, is_check(syntax) if syntax else False))
+
+    def _writer(self, part: Part, syntax: ast.AST, function: types.FunctionType) -> Writer:
+        """Of syntax that stands where this function does."""
+        scope, cells = function.__globals__, _closed(function)
+        module, package = str(scope.get("__name__")), str(scope.get("__package__") or "")
+        static = self._static(module)
+
+        def look(names: list[str]) -> Found:
+            first, *rest = names
+            if first in cells:
+                return self._of_value(cells[first], names, function)
+            if static:
+                return static.look(names)
+            return self._of_value(scope[first], names, module) if first in scope else (f"'{first}'", rest)
+
+        return Writer(part, syntax, look, lambda names: self.code.follow(absolute(package, names)))
+
+    def _of_value(self, value: Any, names: list[str], place: Any) -> Found:
+        """What a dotted name means whose first name has this value in a closure or module."""
+        first, *rest = names
+        if isinstance(value, types.ModuleType):
+            return self.code.follow([value.__name__, *rest])
+        own = self.parts.setdefault(
+            (place, first), Part(f"value of {first}", lambda part: self.value(part, value, first))
+        )
+        alone = len(own.written.text) == 1
+        if alone and own.others:
+            return own.others[0], rest
+        return (str(own.text[0]), rest) if alone and str(own.text[0]).startswith("'") else (own, rest)
+
+    def value(self, part: Part, value: Any, name: str) -> None:
+        """Write a value of one of the kinds that can be told apart.
+
+        Raises:
+            ValueError: it is of another kind.
+        """
+        kind = type(value)
+        wrapped = getattr(value, "__wrapped__", None)
+        if kind in _PLAIN or isinstance(value, np.dtype | PurePath):
+            part.put(f"{kind.__name__} {value!a}")
+            part.words.update([value] if kind is str else [])
+        elif kind is object:  # a sentinel, which holds nothing
+            part.put("object")
+        elif (array := _array(value)) is not None:
+            part.put(f"array {array.dtype} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}")
+        elif isinstance(value, types.ModuleType):
+            part.put(self.code.follow([value.__name__])[0])
+        elif found := self._defined(value):
+            part.put(found)
+        elif isinstance(value, types.FunctionType):
+            part.put(self.function(value))
+        elif isinstance(value, enum.Enum):
+            self._all(part, name, "enum", kind, value.name)
+        elif isinstance(value, type):
+            part.put(self.parts.setdefault(value, Part(value.__qualname__, lambda own: self._class(own, value))))
+        elif isinstance(value, types.MethodType):
+            self._all(part, name, "method", value.__self__, value.__name__)
+        elif isinstance(value, functools.partial):
+            self._all(part, name, "partial", value.func, value.args, value.keywords)
+        elif dataclasses.is_dataclass(value):
+            fields = {each.name: getattr(value, each.name, None) for each in dataclasses.fields(value)}
+            self._all(part, name, "dataclass", kind, fields)
+        elif isinstance(value, _CONTAINERS):
+            items = value.items() if isinstance(value, dict) else value
+            ordered = sorted(items, key=repr) if isinstance(value, set | frozenset) else items
+            self._all(part, name, kind.__name__, *([] if kind in _CONTAINERS else [kind]), *ordered)
+        elif isinstance(wrapped, types.FunctionType):  # by jax.jit, say
+            self.value(part, wrapped, name)
         else:
-            if any(each.type != token.STRING for each in statement):  # a bare string is a docstring
-                lines.append(depth + " ".join(each.string for each in statement))
-                depth = ""
-            statement = []
-    return "\n".join([*lines, depth]).strip()
+            raise ValueError(
+                f"{self.root.__name__} uses {name}, a {kind.__module__}.{kind.__qualname__}, which has no fingerprint: "
+                "whether it is the same next time, nobody can tell. Make it inside the function, or hand over as "
+                "parameters what it is made of."
+            )
+
+    def _all(self, part: Part, name: str, kind: str, *values: Any) -> None:
+        part.put(f"({kind}")
+        for each in values:
+            self.value(part, each, name)
+        part.put(")")
+
+    def _defined(self, value: Any) -> Part | str | None:
+        """What a module defines under a name of its own: a part, or the name where the module is not ours."""
+        module = getattr(value, "__module__", None)
+        called = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+        if not isinstance(module, str) or not isinstance(called, str):
+            return None
+        there: Any = sys.modules.get(module)
+        for name in called.split("."):
+            there = getattr(there, name, None)
+        if there is not value:
+            return None
+        if not self._is_ours(module):
+            return f"'{module.partition('.')[0]}.{called}'"
+        static = self._static(module)
+        return static.part(called) if static and called in static.definitions else None
+
+    def _class(self, part: Part, kind: type) -> None:
+        """A class of a notebook: what it inherits, its syntax as far as it has methods, and its attributes now."""
+        part.put(kind.__name__ if kind.__bases__ != (object,) else "")
+        self._all(part, kind.__name__, "bases", *kind.__bases__)
+        self._all(part, kind.__name__, "fields", *vars(kind).get("__annotations__", ()))
+        methods = [each for each in map(_unwrapped, vars(kind).values()) if isinstance(each, types.FunctionType)]
+        for each in methods:
+            if each.__code__.co_qualname == f"{kind.__qualname__}.{each.__name__}":
+                syntax = _syntax(each, kind.__name__)
+                self._writer(part, syntax, each).plain(syntax, name=None)
+                break
+        for name, value in vars(kind).items():
+            if not name.startswith("__") and isinstance(value, (*_PLAIN, *_CONTAINERS, np.ndarray)):
+                self._all(part, f"{kind.__name__}.{name}", name, value)
 
 
-def _tokens(source: str) -> Iterator[tokenize.TokenInfo]:
-    """The tokens that count; an f-string is one of them, as it was before Python 3.12."""
-    text = source if source.endswith("\n") else source + "\n"
-    lines = text.splitlines(keepends=True)
-    opened: list[tokenize.TokenInfo] = []
-    for item in tokenize.generate_tokens(io.StringIO(text).readline):
-        kind = token.tok_name[item.type]
-        if kind == "FSTRING_START":
-            opened.append(item)
-        elif kind == "FSTRING_END":
-            start = opened.pop()
-            if not opened:
-                yield item._replace(type=token.STRING, string=_between(lines, start.start, item.end))
-        elif not opened and item.type not in _LAYOUT:
-            yield item
+def _unwrapped(attribute: Any) -> Any:
+    """The function in a method, a property and the like."""
+    found = getattr(attribute, "__func__", getattr(attribute, "fget", getattr(attribute, "func", attribute)))
+    return inspect.unwrap(found) if isinstance(found, types.FunctionType) else found
 
 
-def _between(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
-    """The text from one (row, column) to another, rows counted from 1."""
-    part = lines[start[0] - 1 : end[0]]
-    part[-1] = part[-1][: end[1]]
-    part[0] = part[0][start[1] :]
-    return "".join(part)
+def _closed(function: types.FunctionType) -> dict[str, Any]:
+    """What a function closes over; a name that is not bound yet has an empty cell."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return {name: cell.cell_contents for name, cell in cells if cell != types.CellType()}
 
 
-def _references(function: FunctionType) -> Iterator[tuple[str, object]]:
-    """The names outside `function` which its code loads, and their values; `module.name` is followed to its end."""
-    closed = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    for name, cell in closed:
-        if cell != type(cell)():  # a name that is not bound yet has an empty cell
-            yield name, cell.cell_contents
-    for code in _code(function.__code__):
-        name, value = "", None
-        for step in dis.get_instructions(code):
-            if step.opname in ("LOAD_GLOBAL", "LOAD_NAME") and step.argval in function.__globals__:
-                name, value = step.argval, function.__globals__[step.argval]
-                yield name, value
-            elif step.opname in ("LOAD_ATTR", "LOAD_METHOD") and isinstance(value, ModuleType):
-                name, value = f"{name}.{step.argval}", getattr(value, step.argval, None)
-                yield name, value
-            elif step.opname == "IMPORT_NAME":
-                for module in [step.argval, *(f"{step.argval}.{name}" for name in code.co_names)]:
-                    yield module, ModuleType(module)  # its name is all that is needed
-                value = None
-            elif step.opname not in ("PUSH_NULL", "EXTENDED_ARG"):
-                value = None
+def _array(value: Any) -> np.ndarray | None:
+    """An array of numbers, of NumPy or JAX, as one of NumPy; None for anything else."""
+    jax = sys.modules.get("jax")
+    if jax is not None and isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer):
+        keys = jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
+        value = np.asarray(jax.random.key_data(value) if keys else value)
+    return np.asarray(value) if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject else None
 
 
-def _code(code: CodeType) -> Iterator[CodeType]:
-    """A function's code, and that of the functions inside it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _code(constant)
-
-
-# A notebook asks for many results of the same code: each text is parsed once, and again only when it has changed.
-@functools.lru_cache(maxsize=1024)
-def _imports(name: str, file: str, source: str) -> tuple[str, ...]:
-    """The modules that a dynloss module may import: `from a import b` names both a and a.b."""
-    package, found = name if file == "__init__.py" else name.rpartition(".")[0], list[str]()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found += (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parent = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            module = ".".join([*parent, *([node.module] if node.module else [])])
-            found += [module, *(f"{module}.{alias.name}" for alias in node.names)]
-    return tuple(found)
-
-
-def _path(name: str, package: Path = _PACKAGE) -> Path | None:
-    """The file of a dynloss module; None for any other."""
-    top, *rest = name.split(".")
-    base = package.joinpath(*rest)
-    files = [base / "__init__.py", *([base.with_suffix(".py")] if rest else [])]
-    return next((file for file in files if top == "dynloss" and file.is_file()), None)
-
-
-def _module(value: object) -> str:
-    name = getattr(value, "__module__", None)
-    return name if isinstance(name, str) else type(value).__module__
-
-
-def _source(function: FunctionType) -> str:
+def _syntax(function: types.FunctionType, kind: str = "") -> Any:
+    """The syntax of a function, or of the class of that name around it; of lambdas on one line, the right one."""
+    code = function.__code__
     try:
-        return textwrap.dedent(inspect.getsource(function))
+        nodes = _defined_in("".join(inspect.findsource(function)[0]))
     except (OSError, TypeError) as error:
-        name = function.__qualname__
-        raise ValueError(f"cannot read the source of {name}: define it in a file or notebook") from error
+        raise ValueError(f"cannot read the source of {code.co_qualname}: define it in a file or notebook") from error
+    first = code.co_firstlineno
+    if kind:
+        found = [node for node in nodes if _called(node) == kind and node.lineno <= first <= node.end_lineno]
+    else:
+        found = [node for node in nodes if (_first_line(node), _called(node)) == (first, code.co_name)]
+    if len(found) > 1:
+        known = [place for place in code.co_positions() if None not in place and place[2:] != (0, 0)]
+        places = [((row, column), (last, end)) for row, last, column, end in known]
+        found = [node for node in found if all(_start(node) <= each[0] and each[1] <= _end(node) for each in places)]
+        found = sorted(found, key=_start)[-1:] if places else []  # the innermost
+    if not found:
+        raise ValueError(f"cannot find {code.co_qualname} in its source, which has changed since it was read")
+    return found[0]
 
 
-@functools.lru_cache(maxsize=1024)
-def _hash(source: str) -> str:
-    return _digest(normalised(source))
+def _called(node: Any) -> str:
+    return getattr(node, "name", "<lambda>")
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _first_line(node: Any) -> int:
+    return min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
+
+
+def _start(node: Any) -> tuple[int, int]:
+    body = node.body[0] if isinstance(node.body, list) else node.body
+    return body.lineno, body.col_offset
+
+
+def _end(node: Any) -> tuple[int, int]:
+    return node.end_lineno, node.end_col_offset
+
+
+@functools.lru_cache(maxsize=256)
+def _defined_in(text: str) -> list[Any]:
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
+    return [node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds)]

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+CHANGES_NO_NUMBER = True  # see `dynloss.fingerprint`
+
 LEDGER = "DYNLOSS_LEDGER"
 
 

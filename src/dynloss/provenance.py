@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import xarray as xr
 
+CHANGES_NO_NUMBER = True  # see `dynloss.fingerprint`
+
 MIME = "application/vnd.dynloss.provenance+json"
 _LIBRARIES = ("dynloss", "jax", "jaxlib", "numpy", "xarray", "flax", "optax")
 

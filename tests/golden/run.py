@@ -1,7 +1,8 @@
-"""Golden runs, as a command. See ``dynloss golden``.
+"""Golden runs, as a command: compute some of them, or say what code each reaches. See ``dynloss golden``.
 
 python tests/golden/run.py OUT.npz [NAME…]    computes these, or all
 python tests/golden/run.py --names            all names, as JSON
+python tests/golden/run.py --reach            {name: {part of the code: its hash}}, as JSON
 """
 
 import json
@@ -30,9 +31,22 @@ def arrays(names: list[str]) -> dict[str, np.ndarray]:
     return {f"{name}:{key}": np.asarray(value) for name in names for key, value in RUNS[name]().items()}
 
 
+def reach() -> dict[str, dict[str, str]]:
+    """The parts of the code that each run reaches."""
+    from dynloss import fingerprint
+
+    found = {name: fingerprint.take(run).parts for name, run in library.RUNS.items()}
+    for call in notebooks.CALLS:
+        with notebooks.loaded(call.notebook) as names:
+            found[notebooks.name_of(call)] = fingerprint.take(notebooks.function(call, names)).parts
+    return found
+
+
 if __name__ == "__main__":
     out, *chosen = sys.argv[1:]
-    if out == "--names":
+    if out == "--reach":
+        print(json.dumps(reach()))
+    elif out == "--names":
         print(json.dumps(list(RUNS)))
     else:
         np.savez(out, **arrays(chosen or list(RUNS)))

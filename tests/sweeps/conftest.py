@@ -71,12 +71,13 @@ def child(processes, tmp_path):
 @pytest.fixture
 def full_disk(monkeypatch):
     """A switch: while it is on, nothing can be written."""
-    write, state = archive.write, {"full": True}
+    write = archive.write
 
     def limited(path, content):
-        if state["full"]:
+        if limited.full:
             raise OSError(errno.ENOSPC, "No space left on device")
         write(path, content)
 
+    limited.full = True
     monkeypatch.setattr(archive, "write", limited)
-    return state
+    return limited

@@ -16,6 +16,7 @@ import pytest
 import sweep_points
 
 from dynloss import archive, schedules, sweeps
+from dynloss.fingerprint import Fingerprint
 from dynloss.sweeps import engine, evaluate
 from dynloss.sweeps.grid import keys
 
@@ -428,7 +429,7 @@ def test_another_precision_is_not_mixed_into_a_store(x64):
     jax.config.update("jax_enable_x64", False)
     run(sweep_points.drawn, constants={"steps": 1}, seeds=[0])
     jax.config.update("jax_enable_x64", True)
-    with pytest.raises(sweeps.SweepError, match="mean as float32, not float64: set JAX's precision"):
+    with pytest.raises(sweeps.SweepError, match="setting jax_enable_x64 changed since"):
         run(sweep_points.drawn, constants={"steps": 1})
 
 
@@ -462,7 +463,7 @@ def test_a_full_disk_loses_nothing(monkeypatch, results, full_disk):
     assert list(results.rglob("*.nc")) == []
 
     def freeing(x, seed):
-        full_disk["full"] = x < 5
+        full_disk.full = x < 5
         time.sleep(0.02)
         return {"value": x}
 
@@ -721,16 +722,19 @@ def test_only_the_archive_is_asked(monkeypatch, tmp_path):
     run(number, vectorize=False, results=tmp_path, seeds=[0])
     monkeypatch.setenv(archive.READ_ONLY, "1")
     assert run(number, vectorize=False, results=tmp_path).attrs["scale"] == "1 of 2 seeds"
-    monkeypatch.setattr(engine.fingerprint, "sources", lambda function: {"compute": "other"})
+    monkeypatch.setattr(engine.fingerprint, "take", other_code)
     with pytest.raises(archive.NotArchived, match="stale: "):
         run(number, vectorize=False, results=tmp_path)
+
+
+def other_code(function):
+    return Fingerprint("other", {"compute": "other"})
 
 
 def test_points_computed_again_affirm_a_stale_sweep(monkeypatch, tmp_path):
     again = functools.partial(run, number, vectorize=False, results=tmp_path)
     before = again()
-    sources = engine.fingerprint.sources(number)
-    monkeypatch.setattr(engine.fingerprint, "sources", lambda function: sources | {"compute": "other"})
+    monkeypatch.setattr(engine.fingerprint, "take", other_code)
     with pytest.warns(archive.ArchiveWarning, match="STALE"):
         assert again(minutes=0).attrs["stale"]
     monkeypatch.setenv(archive.VERIFY, "3")
@@ -744,8 +748,7 @@ def test_points_computed_again_affirm_a_stale_sweep(monkeypatch, tmp_path):
 def test_a_point_that_differs_leaves_a_sweep_stale(monkeypatch, tmp_path):
     again = functools.partial(run, varying, vectorize=False, results=tmp_path)
     again()
-    sources = engine.fingerprint.sources(varying)
-    monkeypatch.setattr(engine.fingerprint, "sources", lambda function: sources | {"compute": "other"})
+    monkeypatch.setattr(engine.fingerprint, "take", other_code)
     monkeypatch.setattr(sys.modules[__name__], "OFFSET", 1e-3)
     monkeypatch.setenv(archive.VERIFY, "1")
     with pytest.raises(sweeps.SweepError, match="stays stale: at x="):

@@ -13,17 +13,23 @@ PLAN = [
 
 
 @pytest.fixture
-def calls():
-    return []
-
-
-@pytest.fixture
-def sweep(calls, tmp_path):
+def counted():
     def counted(x, seed, pause=0.0):
-        calls.append((x, seed))
+        counted.calls.append((x, seed))
         time.sleep(pause)
         return {"value": x + seed}
 
+    counted.calls = []
+    return counted
+
+
+@pytest.fixture
+def calls(counted):
+    return counted.calls
+
+
+@pytest.fixture
+def sweep(counted, tmp_path):
     return functools.partial(sweeps.run, "plan", counted, vectorize=False, progress=False, results=tmp_path)
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from dynloss import archive
+from dynloss.fingerprint import Fingerprint
 from dynloss.provenance import execution
 from dynloss.sweeps import grid as grids
 from dynloss.sweeps.store import MANY, Store, SweepError
@@ -19,7 +20,8 @@ def folder(tmp_path):
 
 
 def opened(folder, code="one", parameters="{}"):
-    return Store(folder, {"figure": "test", "function": "f", "parameters": parameters}, {"compute": code}, NAMES)
+    identity = {"figure": "test", "function": "f", "parameters": parameters}
+    return Store(folder, identity, Fingerprint(code, {"compute": code}), NAMES)
 
 
 def points(*xs):
@@ -118,18 +120,18 @@ def test_a_full_disk_keeps_results_in_memory_and_writes_them_later(folder, full_
     assert store.holds(points(1, 2)).all() and not store.saved and files(folder) == []
     store.merge()
     assert sorted(store.rows().x.values) == [1, 2]
-    full_disk["full"] = False
+    full_disk.full = False
     add(store, 3)
     assert store.saved
     check(folder, 1, 2, 3)
 
 
 def test_a_full_disk_while_merging_leaves_the_files(folder, full_disk):
-    full_disk["full"] = False
+    full_disk.full = False
     store = opened(folder)
     add(store, 1)
     add(store, 2)
-    full_disk["full"] = True
+    full_disk.full = True
     store.merge()
     assert len(files(folder)) == 2
     check(folder, 1, 2)

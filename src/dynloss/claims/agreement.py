@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss import dynamics
+from dynloss import dynamics, fingerprint
 from dynloss.claims import agreement_of_sweeps as sweeps
 from dynloss.claims.agreement_of_sweeps import Quantity
 from dynloss.experiments import cascades as reading
@@ -305,6 +305,6 @@ def _notes(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
         f"{n} {v} ({theirs['versions'].get(n, 'none')})" for n, v in versions if theirs["versions"].get(n) != v
     ]:
         yield f"with {', '.join(changed)}; in brackets the published run's"
-    now, then = ours["sources"], theirs["sources"]
-    if code := sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name)):
+    if ours.get("fingerprint") != theirs.get("fingerprint"):
+        code = fingerprint.changed(ours["sources"], theirs["sources"]).split(", ")
         yield f"with other code: {', '.join(code[:4])}{' and more' * (len(code) > 4)} differ"

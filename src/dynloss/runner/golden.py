@@ -16,10 +16,13 @@ import numpy as np
 
 from dynloss.runner.profiles import Misuse
 
+CHANGES_NO_NUMBER = True
+
 _COMMAND = Path("tests", "golden", "run.py")
 _AT_ONCE = 2
 
 Arrays = dict[str, np.ndarray]  # "run:array" -> what it computes
+Reach = dict[str, dict[str, str]]  # run -> the parts of the code that it reaches, each with its hash
 
 
 @contextlib.contextmanager
@@ -40,6 +43,11 @@ def checkout(root: Path, commit: str) -> Iterator[Path]:
             yield folder
         finally:
             _git(root, "worktree", "remove", "--force", str(folder))
+
+
+def reach(root: Path) -> Reach:
+    """The parts of the code that each run of a checkout reaches."""
+    return json.loads(_finished(_started(root, "--reach")))
 
 
 def measured(root: Path, names: Iterable[str] | None = None) -> Arrays:

@@ -135,12 +135,12 @@ def run(
 
 
 def _open(figure, function, fixed, names, store, results) -> Store:
-    hashes = fingerprint.sources(function)
+    code = fingerprint.take(function)
     called = function.__name__
     key = archive.key(figure, {"function": called, "axes": names, "constants": fixed})
     folder = Path(store) if store is not None else archive.results_folder(results) / figure / key
     identity = {"figure": figure, "function": called, "parameters": archive.canonical(fixed)}
-    return Store(folder.expanduser().absolute(), identity, hashes, names)
+    return Store(folder.expanduser().absolute(), identity, code, names)
 
 
 def _how(kept: Store, function, fixed, names, vectorize, chunk, wanted: Grid, client) -> Any:
@@ -307,8 +307,8 @@ def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
     return result.assign_attrs(
         figure=store.identity["figure"],
         parameters=archive.canonical(parameters | ranges | {"seeds": wanted.seeds.tolist()}),
-        sources=json.dumps(store.hashes) if not stale else next(p.attrs["sources"] for p in store.parts),
-        fingerprint=latest["fingerprint"],
+        sources=json.dumps(latest["sources"] if stale else store.code.parts),
+        fingerprint=latest["fingerprint"] if stale else store.code.whole,
         versions=json.dumps(latest["versions"]),
         device=together(each["device"] for each in facts),
         commit=together(each["commit"] for each in facts),
@@ -331,4 +331,3 @@ def _span(seeds: np.ndarray) -> str:
     """
     first, last = int(seeds.min()), int(seeds.max())
     return f"{first} to {last}" if last > first else str(first)
-

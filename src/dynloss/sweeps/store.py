@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss import archive, fingerprint
+from dynloss import archive
+from dynloss.fingerprint import Fingerprint
 from dynloss.provenance import decoded
 from dynloss.sweeps import grid as grids
 from dynloss.sweeps.grid import Layout, Points
@@ -43,13 +44,13 @@ class Store:
     Attributes:
         folder: where the files are.
         identity: figure, function and parameters; the same in each file.
-        hashes: of the code that computes now.
+        code: that computes now.
         names: of the axes, ``seed`` last.
         locks: who computes what.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, str], hashes: Mapping[str, str], names: list[str]):
-        self.folder, self.identity, self.hashes, self.names = folder, dict(identity), dict(hashes), names
+    def __init__(self, folder: Path, identity: Mapping[str, str], code: Fingerprint, names: list[str]):
+        self.folder, self.identity, self.code, self.names = folder, dict(identity), code, names
         self._parts: dict[str, xr.Dataset] = {}  # what is on disk, by file
         self._unsaved: list[xr.Dataset] = []
         self._held: set[bytes] = set()  # the points of all these
@@ -127,11 +128,7 @@ class Store:
 
     def stale(self) -> str:
         """What of the code has changed since any of the rows was computed; empty if nothing."""
-        changed: set[str] = set()
-        for part in self.parts:
-            then = json.loads(part.attrs["sources"])
-            changed |= {name for name in self.hashes.keys() | then.keys() if self.hashes.get(name) != then.get(name)}
-        return ", ".join(sorted(changed))
+        return together(filter(None, (self.code.changed_since(part.attrs) for part in self.parts)))
 
     # Adding to it
 
@@ -144,8 +141,7 @@ class Store:
         attributes = {
             **self.identity,
             "axes": json.dumps(self.names),
-            "sources": json.dumps(self.hashes),
-            "fingerprint": fingerprint.fingerprint(self.hashes),
+            **self.code.attributes(),
             **execution,
         }
         self._unsaved.append(rows.assign_attrs(attributes))
@@ -206,7 +202,7 @@ class Store:
 
     def affirm(self, verified: str) -> None:
         """These rows are also what the code of now computes: as ``verified`` tells, they were computed again."""
-        now = {"sources": json.dumps(self.hashes), "fingerprint": fingerprint.fingerprint(self.hashes)}
+        now = self.code.attributes()
         for name, part in list(self._parts.items()):
             part = part.assign_attrs(now, verified=verified)
             self._parts[self._write(part)] = part
@@ -246,7 +242,7 @@ class Store:
 
     def checkpoint(self, point: Points) -> Path:
         """Where a point may keep its unfinished run: the same file as long as the code is the same."""
-        about = grids.keys(point, self.names)[0] + fingerprint.fingerprint(self.hashes).encode()
+        about = grids.keys(point, self.names)[0] + self.code.whole.encode()
         return self.folder / f".{hashlib.sha256(about).hexdigest()[:16]}.checkpoint"
 
     def note_request(self, axes: Mapping[str, list], size: int) -> None:
@@ -273,7 +269,7 @@ class Store:
                     f"the store {self.folder} belongs to another sweep: its {name} is {found}, not {value}. "
                     "Name another store, or none."
                 )
-        if self._open and json.loads(part.attrs["sources"]) != self.hashes:
+        if self._open and self.code.changed_since(part.attrs):
             archive.warn(f"another process computes {self.folder} with other code: {path.name} is left out.")
             return None
         return part
