@@ -12,21 +12,23 @@ nothing: it stops a computation or leaves it as it is. A module that says ``CHAN
 """
 
 import ast
+import contextlib
 import dataclasses
 import enum
 import functools
+import gc
 import hashlib
 import inspect
 import json
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynloss.syntax import Code, Found, Module, Parameter, Part, Writer, absolute, is_check
+from dynloss.syntax import Code, Found, Module, Part, Writer, absolute, is_check
 
 CHANGES_NO_NUMBER = True
 
@@ -68,7 +70,8 @@ def take(compute: Callable) -> Fingerprint:
     function = compute if isinstance(compute, types.FunctionType) else inspect.unwrap(compute)
     if not isinstance(function, types.FunctionType):
         raise ValueError(f"compute must be a plain function, whose source can be read; got {compute!r}")
-    return _walked(_Running(function).function(function, "compute"), _settings())
+    with _no_garbage():
+        return _walked(_Running(function).function(function, "compute"), _settings())
 
 
 def of(name: str, code: Code | None = None) -> Fingerprint:
@@ -104,14 +107,25 @@ def _walked(root: Part, settings: Mapping[str, str] | None = None) -> Fingerprin
     words = frozenset[str]().union(*(part.words for part in order))
     parts, graph = dict(settings or {}), []
     for part in order:
-        mine = words.intersection(each.name for each in part.text if isinstance(each, Parameter))
-        graph.append([part.digest(mine), *(numbers[other] for other in part.others)])
+        graph.append([part.digest(words), *(numbers[other] for other in part.others)])
         label = part.label
         while label in parts:
             label += "'"
-        parts[label] = part.digest(mine)
+        parts[label] = part.digest(words)
     whole = json.dumps([graph, settings or {}], sort_keys=True)
     return Fingerprint(hashlib.sha256(whole.encode()).hexdigest()[:16], parts)
+
+
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Syntax that is read is kept: to look for garbage in it again and again takes as long as to read it."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 _known: list[Code] = []

@@ -11,7 +11,7 @@ import importlib.util
 import symtable
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +36,7 @@ class Part:
         self.text: list[str | Parameter] = []
         self.others: list[Part] = []
         self.words: set[str] = set()
+        self._digests: dict[frozenset[str], str] = {}
 
     @functools.cached_property
     def written(self) -> "Part":
@@ -50,10 +51,17 @@ class Part:
                 each = f"@{self.others.index(each)}"
             self.text.append(each)
 
-    def digest(self, words: frozenset[str] = frozenset()) -> str:
+    @functools.cached_property
+    def parameters(self) -> frozenset[str]:
+        return frozenset(each.name for each in self.written.text if isinstance(each, Parameter))
+
+    def digest(self, words: Set[str] = frozenset()) -> str:
         """Of the text; a parameter's name counts where it is among the words."""
-        text = [each if isinstance(each, str) else each.number + each.name * (each.name in words) for each in self.text]
-        return hashlib.sha256("\n".join(text).encode()).hexdigest()[:8]
+        mine = self.parameters & words
+        if mine not in self._digests:
+            text = [e if isinstance(e, str) else e.number + e.name * (e.name in mine) for e in self.text]
+            self._digests[mine] = hashlib.sha256("\n".join(text).encode()).hexdigest()[:8]
+        return self._digests[mine]
 
 
 class Parameter(NamedTuple):
@@ -191,18 +199,17 @@ def _names(node: ast.expr) -> list[str]:
 
 def _scopes(node: ast.AST) -> tuple[set[str], set[str], dict[str, list[str]]]:
     """Of a statement: the names that it takes from outside, those that classes in it bind, and what it imports."""
-    outside, fields = set[str](), set[str]()
-    pending = [symtable.symtable(ast.unparse(node), "<definition>", "exec")]
+    text = ast.unparse(node)
+    pending = [symtable.symtable(text, "<definition>", "exec")]
+    # At its top: whatever it binds is a definition of its module.
+    outside, fields = set(pending[0].get_identifiers()), set[str]()
     for table in pending:  # which grows
         pending += table.get_children()
-        outside |= {each.get_name() for each in table.get_symbols() if each.is_global() and table is not pending[0]}
+        if table is not pending[0]:
+            outside |= {each.get_name() for each in table.get_symbols() if each.is_global()}
         if table.get_type() == "class":
             fields |= {each.get_name() for each in table.get_symbols() if each.is_assigned()}
-    # At its top: whatever it binds is a definition of its module.
-    outside |= {each.get_name() for each in pending[0].get_symbols()}
-    functions = [each for each in ast.walk(node) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
-    inside = [each for function in functions for each in ast.walk(function)]
-    return outside, fields, _imports(inside)
+    return outside, fields, _imports(ast.walk(node)) if "import " in text else {}
 
 
 def _imports(nodes: Iterable[ast.AST]) -> dict[str, list[str]]:
@@ -312,7 +319,7 @@ class Module:
 
 def _sorted(parts: Iterable[Part]) -> list[Part]:
     """In an order that does not depend on where they stand."""
-    return sorted(parts, key=lambda part: part.written.digest())
+    return sorted(parts, key=Part.digest)
 
 
 def _undecorated(decorator: ast.expr) -> ast.expr:

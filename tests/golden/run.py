@@ -1,8 +1,10 @@
 """Golden runs, as a command: compute some of them, or say what code each reaches. See ``dynloss golden``.
 
-python tests/golden/run.py OUT.npz [NAME…]    computes these, or all
+python tests/golden/run.py OUT.npz [NAME…]    what these compute, or all of them; OUT.json: condensed
 python tests/golden/run.py --names            all names, as JSON
 python tests/golden/run.py --reach            {name: {part of the code: its hash}}, as JSON
+python tests/golden/run.py --fingerprints     of what the notebooks compute, as JSON
+python tests/golden/run.py --keep             writes the values and fingerprints that the tests hold them to
 """
 
 import json
@@ -24,6 +26,7 @@ import numpy as np  # noqa: E402
 import notebooks  # noqa: E402
 
 RUNS = library.RUNS | notebooks.RUNS
+VALUES, FINGERPRINTS = HERE / "values.json", HERE / "fingerprints.json"
 
 
 def arrays(names: list[str]) -> dict[str, np.ndarray]:
@@ -31,22 +34,64 @@ def arrays(names: list[str]) -> dict[str, np.ndarray]:
     return {f"{name}:{key}": np.asarray(value) for name in names for key, value in RUNS[name]().items()}
 
 
+def condensed(array: np.ndarray) -> dict:
+    """An array as it is committed: its type and shape, its largest number, and some on the way through it."""
+    numbers = array.ravel().astype(float)
+    some = numbers[np.unique(np.linspace(0, max(0, numbers.size - 1), 6).astype(int))] if numbers.size else numbers
+    return {
+        "type": str(array.dtype),
+        "shape": list(array.shape),
+        "largest": float(f"{np.nanmax(np.abs(numbers), initial=0.0):.7g}"),
+        "some": [None if np.isnan(each) else float(f"{each:.7g}") for each in some],
+    }
+
+
 def reach() -> dict[str, dict[str, str]]:
     """The parts of the code that each run reaches."""
     from dynloss import fingerprint
 
-    found = {name: fingerprint.take(run).parts for name, run in library.RUNS.items()}
+    library_runs = {name: fingerprint.take(run).parts for name, run in library.RUNS.items()}
+    return library_runs | {name: found.parts for name, found in fingerprints().items()}
+
+
+def fingerprints() -> dict:
+    """Of what the notebooks compute."""
+    from dynloss import fingerprint
+
+    found = {}
     for call in notebooks.CALLS:
         with notebooks.loaded(call.notebook) as names:
-            found[notebooks.name_of(call)] = fingerprint.take(notebooks.function(call, names)).parts
+            found[notebooks.name_of(call)] = fingerprint.take(notebooks.function(call, names))
     return found
+
+
+def wholes() -> dict[str, str]:
+    """The fingerprints of what the notebooks compute, without their parts."""
+    return {name: found.whole for name, found in fingerprints().items()}
+
+
+def values(names: list[str]) -> str:
+    """What these runs compute, condensed, as JSON."""
+    return lines({name: condensed(array) for name, array in arrays(names).items()})
+
+
+def lines(table: dict) -> str:
+    """As JSON, a line for each entry."""
+    return "{\n" + ",\n".join(f" {json.dumps(name)}: {json.dumps(entry)}" for name, entry in table.items()) + "\n}\n"
 
 
 if __name__ == "__main__":
     out, *chosen = sys.argv[1:]
     if out == "--reach":
         print(json.dumps(reach()))
+    elif out == "--fingerprints":
+        print(lines(wholes()))
     elif out == "--names":
         print(json.dumps(list(RUNS)))
+    elif out == "--keep":
+        VALUES.write_text(values(list(RUNS)))
+        FINGERPRINTS.write_text(lines(wholes()))
+    elif out.endswith(".json"):
+        Path(out).write_text(values(chosen))
     else:
         np.savez(out, **arrays(chosen or list(RUNS)))
