@@ -12,6 +12,7 @@ A result whose code has changed since (see `dynloss.fingerprint`) is returned, m
 
 import contextlib
 import errno
+import functools
 import hashlib
 import inspect
 import io
@@ -28,7 +29,7 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss import deadline, fingerprint, ledger
+from dynloss import deadline, fingerprint, ledger, review
 from dynloss.files import sole, whole
 from dynloss.fingerprint import Fingerprint
 from dynloss.provenance import Provenance, decoded, execution, provenance
@@ -51,7 +52,6 @@ __all__ = [
 
 RESULTS = "DYNLOSS_RESULTS"
 READ_ONLY = "DYNLOSS_ARCHIVE_ONLY"  # set: what the archive lacks, or has from other code, is not computed
-VERIFY = "DYNLOSS_VERIFY"  # so many points of each stale sweep are computed again; a stale single result, whole
 RENEW = "DYNLOSS_RENEW"  # set: a stale result counts as none
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -114,19 +114,24 @@ def fetch_or_compute(
     code = fingerprint.take(compute)
     if not fresh and (dataset := _read(path, parameters)) is not None:
         stale = code.changed_since(dataset.attrs)
-        if stale and read_only():
+        if stale and review.reviewer is not None:
+            again = functools.partial(_result, figure, compute, parameters, {}, code)
+            dataset = review.reviewer.result(path, dataset, code, again)
+            stale = code.changed_since(dataset.attrs)
+        elif stale and read_only():
             raise NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
-        again = points_to_verify() or renew()
-        if stale and not again:
+        elif stale and not renew():
             warn(f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. With the profile "
                   f"of this result, `dynloss verify {figure} --profile …` computes it again and says whether it comes "
                   f"out the same; `dynloss run {figure} --profile … --fresh` (fresh=True) replaces it.")  # fmt: skip
         _note(path, dataset, stale)
-        if not stale or not again:
+        if not stale or not renew() or review.reviewer is not None:
             return dataset.assign_attrs(origin="archived", stale=stale, path=str(path))
     else:
         _note(path)
     if read_only():
+        if review.reviewer is not None:
+            review.reviewer.lacks(path)
         raise NotArchived(f"the archive has no {figure} with these parameters")
 
     deadline.check()
@@ -145,18 +150,7 @@ def _computed(
     figure: str, compute: Callable[..., xr.Dataset], parameters, path: Path, code: Fingerprint
 ) -> tuple[Any, str]:
     """A new result, and where it is kept: nowhere if it could not be."""
-    started = time.perf_counter()
-    dataset = compute(**parameters, **_checkpoint(compute, path, code))
-    if not isinstance(dataset, xr.Dataset):
-        raise TypeError(f"compute must return an xarray.Dataset; got {type(dataset).__name__}")
-    dataset = dataset.as_numpy()  # waits for devices, so that the time is the whole time
-    seconds = time.perf_counter() - started
-    dataset = dataset.assign_attrs(
-        figure=figure,
-        parameters=canonical(parameters),
-        **code.attributes(),
-        **execution(parameters, dataset.attrs, seconds),
-    )
+    dataset = _result(figure, compute, parameters, _checkpoint(compute, path, code), code)
     kept = ""
     try:
         content = encode(dataset)
@@ -166,6 +160,22 @@ def _computed(
     except (OSError, TypeError, ValueError) as error:  # what was computed must not be lost with the file
         warn(f"{figure}: computed, not archived: {error}. {RESULTS} names another folder.")
     return dataset, kept
+
+
+def _result(figure: str, compute: Callable, parameters, checkpoint, code: Fingerprint) -> xr.Dataset:
+    """A new result, with what is to be known of its making."""
+    started = time.perf_counter()
+    dataset = compute(**parameters, **checkpoint)
+    if not isinstance(dataset, xr.Dataset):
+        raise TypeError(f"compute must return an xarray.Dataset; got {type(dataset).__name__}")
+    dataset = dataset.as_numpy()  # waits for devices, so that the time is the whole time
+    seconds = time.perf_counter() - started
+    return dataset.assign_attrs(
+        figure=figure,
+        parameters=canonical(parameters),
+        **code.attributes(),
+        **execution(parameters, dataset.attrs, seconds),
+    )
 
 
 def _note(path: Path, dataset: xr.Dataset | None = None, stale: str = "") -> None:
@@ -243,11 +253,6 @@ def read_only() -> bool:
 def renew() -> bool:
     """Whether a stale result counts as none: the environment variable DYNLOSS_RENEW is set."""
     return bool(os.environ.get(RENEW))
-
-
-def points_to_verify() -> int:
-    """How many points of a stale sweep are to be computed again: the environment variable DYNLOSS_VERIFY, else 0."""
-    return int(os.environ.get(VERIFY) or 0)
 
 
 def records(figure: str, results: str | os.PathLike | None = None) -> list[dict[str, Any]]:

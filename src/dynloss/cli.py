@@ -22,6 +22,8 @@ _SIZES = (
 _OF_ONE = (" cells", "1 of 1 notebooks failed")  # how lines end that say nothing among many notebooks
 _PROFILE = click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help=_SIZES)
 _BEST = click.option("--profile", default=BEST, show_default=True, help=_SIZES)
+_NAMES = click.argument("names", metavar="FIG...", nargs=-1, required=True)
+_PROFILES = click.option("--profile", help="smoke, quick, …, as for `dynloss run`; by default each of them.")
 _FRESH = click.option("--fresh", is_flag=True, help="Compute although the archive has the result.")
 
 
@@ -74,18 +76,50 @@ def run(
 
 
 @cli.command()
-@click.argument("names", metavar="FIG...", nargs=-1, required=True)
-@click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help="smoke, quick, …, as for `dynloss run`.")
+@_NAMES
+@_PROFILES
 @click.option("--points", default=2, show_default=True, type=click.IntRange(1), help="Of each sweep.")
-def verify(names: Sequence[str], profile: str, points: int) -> None:
-    """Compute some points of stale sweeps again: where they are equal, the sweep is fresh again."""
-    from dynloss.archive import VERIFY
+@click.option("--renew", is_flag=True, help="Replace a single result that comes out otherwise; by default it stays.")
+def verify(names: Sequence[str], profile: str | None, points: int, renew: bool) -> None:
+    """Compute stale results again, of sweeps some points, and compare: what agrees is fresh again.
 
-    figures = profiles.load(profiles.find_root())
-    chosen = [profiles.find(figures, name) for name in names]
-    os.environ[VERIFY] = str(points)  # for the notebooks' kernels
-    folder = profiles.find_root() / "_build" / "executed" / "verified"
-    _execute([(figure, profiles.values(figure, profile)) for figure in chosen], profile, folder, ["verified"])
+    Exit code 1 where one differs, 2 where it cannot be told here.
+    """
+    from dynloss.runner.keep import Verifier
+
+    _review(names, profile, Verifier(points, renew))
+
+
+@cli.command()
+@_NAMES
+@_PROFILES
+@click.option("--because", required=True, help="Why the change of code moves no number of these results.")
+def affirm(names: Sequence[str], profile: str | None, because: str) -> None:
+    """Keep stale results whose code has changed, if the golden runs that reach the change are equal to the last bit.
+
+    Exit code 1 where they differ, 2 where no golden run reaches the change.
+    """
+    from dynloss.runner.keep import Affirmer
+
+    _review(names, profile, Affirmer(profiles.find_root(), because))
+
+
+def _review(names: Sequence[str], profile: str | None, reviewer) -> None:
+    """Let a reviewer look at what notebooks ask for, in one profile or all of them; a line for each result."""
+    from dynloss.runner import keep
+
+    root = profiles.find_root()
+    figures = profiles.load(root)
+    states: dict[Path, str] = {}
+    for figure in [profiles.find(figures, name) for name in names]:
+        for each in [profile] if profile else figure.profiles:
+            for path, state, words in keep.looked_at(figure, profiles.named(figure, each), reviewer):
+                if path not in states and (profile or path.exists()):  # not every profile was ever computed
+                    states[path] = state
+                    click.echo(f"{'/'.join(path.parts[-2:])}: {state}: {words}")
+    counts = [f"{list(states.values()).count(state)} {state}" for state in dict.fromkeys(states.values())]
+    click.echo(", ".join(counts) if states else "nothing is stale")
+    sys.exit(1 if keep.APART in states.values() else 2 if keep.UNKNOWN in states.values() else 0)
 
 
 @cli.command()
@@ -155,7 +189,7 @@ def status(profile: str | None) -> None:
     if profile and profile not in known:
         raise Misuse(f"unknown profile {profile!r}; there are {', '.join(known)}")
     rows = [row for name in ([profile] if profile else known) for row in tables.status_rows(root, figures, name)]
-    click.echo(tables.plain([tables.STATUS, *rows]))
+    click.echo("\n".join([tables.plain([tables.STATUS, *rows]), "", *tables.kept(root)]))
 
 
 @cli.command()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 CHANGES_NO_NUMBER = True  # see `dynloss.fingerprint`
 
 MIME = "application/vnd.dynloss.provenance+json"
+KEPT = ("verified", "affirmed")  # attributes that say why a result holds although its code has changed
 _LIBRARIES = ("dynloss", "jax", "jaxlib", "numpy", "xarray", "flax", "optax")
 
 
@@ -42,7 +43,8 @@ class Provenance:
             f"commit {_words(each('commit'))}",
             " to ".join(dict.fromkeys([dates[0], dates[-1]])),
             *(f"{name} {', '.join(each(name))}" for name in ("profile", "scale") if each(name)),
-            *(_verified(json.loads(again)) for again in each("verified")),
+            *(f"{again['what']}, at commit {again['commit']}" for again in map(json.loads, each("verified"))),
+            *(_affirmed(one) for many in each("affirmed") for one in json.loads(many)),
         ]
         return " · ".join(parts)
 
@@ -68,7 +70,7 @@ def _record(dataset: "xr.Dataset") -> dict[str, Any]:
     record = decoded(dataset.attrs)
     names = ("figure", "origin", "stale", "path", "parameters", "fingerprint", "versions", "device", "dtype", "seed",
              "seconds", "commit", "date")  # fmt: skip
-    extra = {name: str(record.get(name, "")) for name in ("scale", "verified")}
+    extra = {name: str(record.get(name, "")) for name in ("scale", *KEPT)}
     extra["profile"] = os.environ.get("DYNLOSS_PROFILE", "")
     return {name: record[name] for name in names} | extra
 
@@ -86,8 +88,8 @@ def _words(lists: list[str]) -> str:
     return ", ".join(dict.fromkeys(each for words in lists for each in words.split(", ")))
 
 
-def _verified(again: Mapping[str, Any]) -> str:
-    return f"{again['points']} points computed again at commit {again['commit']}, equal"
+def _affirmed(one: Mapping[str, Any]) -> str:
+    return f"affirmed at commit {one['commit']}, because {one['because']}: {one['evidence']}"
 
 
 def duration(seconds: float) -> str:

@@ -1,7 +1,6 @@
 import errno
 import functools
 import hashlib
-import json
 import random
 import signal
 import subprocess
@@ -729,34 +728,3 @@ def test_only_the_archive_is_asked(monkeypatch, tmp_path):
 
 def other_code(function):
     return Fingerprint("other", {"compute": "other"})
-
-
-def test_points_computed_again_affirm_a_stale_sweep(monkeypatch, tmp_path):
-    again = functools.partial(run, number, vectorize=False, results=tmp_path)
-    before = again()
-    monkeypatch.setattr(engine.fingerprint, "take", other_code)
-    with pytest.warns(archive.ArchiveWarning, match="STALE"):
-        assert again(minutes=0).attrs["stale"]
-    monkeypatch.setenv(archive.VERIFY, "3")
-    found = again()
-    assert content(found) == content(before)
-    assert not found.attrs["stale"] and json.loads(found.attrs["verified"])["points"] == 3
-    monkeypatch.delenv(archive.VERIFY)
-    assert not again(minutes=0).attrs["stale"]
-
-
-def test_a_point_that_differs_leaves_a_sweep_stale(monkeypatch, tmp_path):
-    again = functools.partial(run, varying, vectorize=False, results=tmp_path)
-    again()
-    monkeypatch.setattr(engine.fingerprint, "take", other_code)
-    monkeypatch.setattr(sys.modules[__name__], "OFFSET", 1e-3)
-    monkeypatch.setenv(archive.VERIFY, "1")
-    with pytest.raises(sweeps.SweepError, match="stays stale: at x="):
-        again()
-
-
-OFFSET = 0.0
-
-
-def varying(x, seed):
-    return {"value": 1 + x + seed / 10 + OFFSET}

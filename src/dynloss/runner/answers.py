@@ -78,11 +78,21 @@ def answer(figure: Figure, parameters: Mapping[str, Any]) -> tuple[dict[str, Any
         NotArchived: the archive has no fresh result of them.
         ValueError: the notebook has no answer.
     """
+    names, after = executed(figure, parameters)
+    if "findings" not in names:
+        raise ValueError(f"{figure.stem} has no cell that ends with {_ANSWER}")
+    shown = [eval(source, names) for source in after if source.startswith(_ORIGIN)]
+    origins = [record for each in shown for record in each.records]
+    devices = dict.fromkeys(device for origin in origins for device in origin["device"].split(", "))
+    return names["findings"].record(), ", ".join(devices)
+
+
+def executed(figure: Figure, parameters: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A notebook as far as its answer, or to its end, with the archive alone: its names, and the cells after that."""
     codes = [cell for cell in json.loads(figure.path.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
     sources = ["".join(cell["source"]) for cell in codes]
-    last = next((place for place, source in enumerate(sources) if source.rstrip().endswith(_ANSWER)), None)
-    if last is None:
-        raise ValueError(f"{figure.stem} has no cell that ends with {_ANSWER}")
+    answers = [place for place, source in enumerate(sources) if source.rstrip().endswith(_ANSWER)]
+    last = answers[0] if answers else len(codes) - 1
     lines: list[str] = []
     for cell, source in zip(codes[: last + 1], sources, strict=False):
         lines.append(source)
@@ -91,11 +101,7 @@ def answer(figure: Figure, parameters: Mapping[str, Any]) -> tuple[dict[str, Any
     with tempfile.TemporaryDirectory() as folder, _alone(figure.path.parent):
         script = Path(folder, f"{figure.stem}.py")  # a file, for `dynloss.fingerprint` reads the functions' source
         script.write_text("\n\n".join(lines), "utf-8")
-        names = runpy.run_path(str(script), run_name="__main__")
-    shown = [eval(source, names) for source in sources[last:] if source.startswith(_ORIGIN)]
-    origins = [record for each in shown for record in each.records]
-    devices = dict.fromkeys(device for origin in origins for device in origin["device"].split(", "))
-    return names["findings"].record(), ", ".join(devices)
+        return runpy.run_path(str(script), run_name="__main__"), sources[last:]
 
 
 @contextlib.contextmanager

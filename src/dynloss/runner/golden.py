@@ -79,7 +79,7 @@ def _apart(a: np.ndarray, b: np.ndarray) -> str:
     if (a.dtype, a.shape) != (b.dtype, b.shape):
         return f"{a.dtype} {a.shape}, now {b.dtype} {b.shape}"
     a, b = a.astype(float), b.astype(float)
-    apart = np.nan_to_num(np.abs(a - b), nan=np.inf * np.any(np.isnan(a) != np.isnan(b)) or 0.0)
+    apart = np.where(np.isnan(a) & np.isnan(b), 0.0, np.abs(a - b))
     return f"by {apart.max(initial=0.0):.2g}, of numbers up to {np.nanmax(np.abs(a), initial=0.0):.3g}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dynloss.provenance import MIME, duration
+from dynloss.provenance import KEPT, MIME, duration
 from dynloss.runner import gate
 from dynloss.runner.profiles import BEST, DEFAULT_PROFILE, LARGEST, Figure, Profile, named, values
 
@@ -83,6 +83,15 @@ def status_rows(root: Path, figures: Mapping[str, Figure], profile: str) -> Iter
             yield figure.stem, own, f"not fit for the book: {wrong[0]}", *["–"] * 5
         else:
             yield from _result_rows(figure.stem, own, json.loads(path.read_text("utf-8")))
+
+
+def kept(root: Path) -> list[str]:
+    """How many of the archive's results are held to be fresh although their code has changed, and by what."""
+    from dynloss.archive import records
+
+    found = [each for folder in sorted(results(root).glob("*/")) for each in records(folder.name, results(root))]
+    counts = {name: sum(bool(each.get(name)) for each in found) for name in KEPT}
+    return [f"{n} of {len(found)} results have been {name} since they were computed" for name, n in counts.items()]
 
 
 def sweep_rows(root: Path, figures: Collection[str] = ()) -> Iterator[tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """Run a sweep: what is missing in the store is computed in batches, kept as it comes, and shown as one dataset."""
 
 import datetime
+import functools
 import json
 import math
 import os
@@ -13,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from dynloss import archive, deadline, fingerprint, ledger
+from dynloss import archive, deadline, fingerprint, ledger, review
 from dynloss.checks import check_number
-from dynloss.provenance import decoded, execution
-from dynloss.sweeps import contract, evaluate, verify
+from dynloss.provenance import KEPT, decoded, execution
+from dynloss.sweeps import contract, evaluate
 from dynloss.sweeps import grid as grids
 from dynloss.sweeps.grid import SEED, Grid, Points, Variables
 from dynloss.sweeps.store import MANY, NothingYet, Store, SweepError, together
@@ -99,13 +100,16 @@ def run(
         _note(kept, wanted)
     if archive.read_only():
         minutes = 0
-        if stale := kept.stale():
+        if review.reviewer is not None:
+            if kept.stale():
+                how = functools.partial(_how, kept, function, fixed, names, vectorize, chunk, wanted, client)
+                review.reviewer.sweep(kept, how)
+            for path in [kept.folder] * (not kept.parts) + kept.damaged():
+                review.reviewer.lacks(path)
+        elif stale := kept.stale():
             raise archive.NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
     fresh = fresh or (archive.renew() and bool(kept.stale()))
     points, anew = wanted.points(), fresh and minutes != 0
-    if (count := archive.points_to_verify()) and kept.stale():
-        verify.verify(kept, _how(kept, function, fixed, names, vectorize, chunk, wanted, client), count)
-        minutes = 0
     missing = points if anew else grids.select(points, ~kept.holds(points))
     compute = bool(len(missing[SEED])) and minutes != 0
     if compute:
@@ -319,7 +323,7 @@ def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
         scale=grids.scale(result),
         origin="computed" if computed else "archived",
         stale=stale,
-        verified=next((part.attrs["verified"] for part in store.parts if part.attrs.get("verified")), ""),
+        **{name: next(filter(None, (part.attrs.get(name) for part in store.parts)), "") for name in KEPT},
         path=str(store.folder) if store.saved else "",
     )
 

@@ -11,7 +11,7 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +118,10 @@ class Store:
         """Whether all is on disk."""
         return not self._unsaved
 
-    def rows(self) -> xr.Dataset | None:
-        """All rows, each point once."""
-        return rows(self.parts, self.names) if self.parts else None
+    def rows(self, of: Callable[[xr.Dataset], bool] = lambda part: True) -> xr.Dataset | None:
+        """All rows of these parts, each point once."""
+        parts = list(filter(of, self.parts))
+        return rows(parts, self.names) if parts else None
 
     def holds(self, points: Points) -> np.ndarray:
         """Which points are there."""
@@ -200,14 +201,18 @@ class Store:
         self._own = [each for each in self._own if each not in names] + [name]
         self._superfluous.difference_update(names)
 
-    def affirm(self, verified: str) -> None:
-        """These rows are also what the code of now computes: as ``verified`` tells, they were computed again."""
-        now = self.code.attributes()
+    def keep(self, attributes: Mapping[str, Any], of: Callable[[xr.Dataset], bool] = lambda part: True) -> None:
+        """Give the code of now, and these attributes, to those parts that come from other code."""
         for name, part in list(self._parts.items()):
-            part = part.assign_attrs(now, verified=verified)
-            self._parts[self._write(part)] = part
-            if name not in self._parts:
-                (self.folder / name).unlink(missing_ok=True)
+            if of(part) and self.code.changed_since(part.attrs):
+                part = part.assign_attrs(self.code.attributes() | dict(attributes))
+                self._parts[self._write(part)] = part
+                if name not in self._parts:
+                    (self.folder / name).unlink(missing_ok=True)
+
+    def damaged(self) -> list[Path]:
+        """The files that could not be read."""
+        return [self.folder / name for name in self._left_out]
 
     def set_aside(self, points: Points) -> None:
         """Begin anew with these points: all that there is stays in a folder beside.

@@ -1,0 +1,238 @@
+"""Ways to keep results whose code has changed: some points computed again, or golden runs that are equal.
+
+Renaming a keyword changes no number, and yet makes stale what reaches it. `Verifier` computes results again, whole or
+in some points, and compares; only what this kind of device made, for another rounds otherwise. `Affirmer` takes a
+person's word, and holds it to the golden runs that reach what has changed, at the commit where the result was last
+fresh and now. Either way the result keeps its numbers, and says in its attributes why.
+"""
+
+import contextlib
+import datetime
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from dynloss import archive, review
+from dynloss.claims import agreement
+from dynloss.fingerprint import Fingerprint
+from dynloss.provenance import commit, device
+from dynloss.runner import answers, golden
+from dynloss.runner.profiles import Figure, Misuse, values
+from dynloss.sweeps import contract
+from dynloss.sweeps import grid as grids
+from dynloss.sweeps.store import Store
+
+KEPT, RENEWED, APART, UNKNOWN = "kept", "renewed", "differs", "cannot be told"
+_ROUNDING = 16  # units in the last place: of a sum whose order is XLA's choice
+
+
+class Outcome(NamedTuple):
+    """What became of a stale result, or of one that is not there.
+
+    Attributes:
+        path: its file or folder.
+        state: ``KEPT``, ``RENEWED``, ``APART`` or ``UNKNOWN``.
+        words: more of that.
+    """
+
+    path: Path
+    state: str
+    words: str
+
+
+def looked_at(figure: Figure, profile: str, reviewer: "Verifier | Affirmer") -> Iterator[Outcome]:
+    """What a reviewer finds among the results that a profile of a notebook asks for."""
+    with review.by(reviewer), contextlib.suppress(archive.NotArchived):  # which the reviewer knows
+        answers.executed(figure, values(figure, profile))
+    while reviewer.outcomes:
+        yield reviewer.outcomes.pop(0)
+
+
+class _Reviewer:
+    """What both have in common: the outcomes, and results that are not there."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+
+    def lacks(self, path: Path) -> None:
+        words = "cannot be read" if path.is_file() else "is not in the archive"
+        self.outcomes.append(Outcome(path, UNKNOWN, f"{words}; nothing was computed"))
+
+    def say(self, path: Path, state: str, words: str) -> None:
+        self.outcomes.append(Outcome(path, state, words))
+
+
+class Verifier(_Reviewer):
+    """Computes again, and compares.
+
+    Args:
+        points: of each sweep.
+        renew: replace what differs. By default it stays, and stays stale.
+    """
+
+    def __init__(self, points: int, renew: bool = False):
+        super().__init__()
+        self.points, self.renew = points, renew
+
+    def result(self, path: Path, dataset: xr.Dataset, code: Fingerprint, again: Callable[[], xr.Dataset]) -> xr.Dataset:
+        made = str(dataset.attrs["device"])
+        if kind(made) != kind(device()):
+            self.say(path, UNKNOWN, f"was computed on {made}, and this is {device()}; `dynloss affirm` is another way")
+            return dataset
+        now = archive.decode(archive.encode(again()))
+        if now.drop_attrs().identical(dataset.drop_attrs()):
+            how = "equal to the last bit"
+        else:
+            found = agreement.compare(now, dataset)
+            if not found.agrees:
+                self.say(path, RENEWED if self.renew else APART, str(found))
+                return _written(path, now) if self.renew else dataset
+            how = f"and agrees {found.how}"
+        self.say(path, KEPT, f"computed again, {how}")
+        return _written(path, dataset.assign_attrs(code.attributes() | _verified(f"computed again, {how}")))
+
+    def sweep(self, store: Store, how: Callable[[], Any]) -> None:
+        mine = lambda part: kind(str(part.attrs["device"])) == kind(device())  # noqa: E731
+        rows = store.rows(mine)
+        if rows is None:
+            made = ", ".join(sorted({str(part.attrs["device"]) for part in store.parts}))
+            self.say(store.folder, UNKNOWN, f"was computed on {made}, and this is {device()}")
+            return
+        count = min(self.points, len(rows.point))
+        if apart := _first_apart(rows, store.names, how(), count):
+            self.say(store.folder, APART, f"{apart}; `dynloss run --fresh` computes it anew and keeps it beside")
+            return
+        words = f"{count} of its {len(rows.point)} points computed again, equal"
+        store.keep(_verified(words), mine)
+        left = f"; the points of other devices stay stale: {store.stale()}" if store.stale() else ""
+        self.say(store.folder, KEPT, f"{words}{left}")
+
+
+class Affirmer(_Reviewer):
+    """Takes a person's word, if the golden runs that reach what has changed are equal to the last bit.
+
+    Args:
+        root: the checkout, all of whose changes are committed.
+        because: why the change moves no number of these results.
+    """
+
+    def __init__(self, root: Path, because: str):
+        super().__init__()
+        if not because.strip():
+            raise Misuse('say why the change moves no number: --because "…"')
+        if (now := commit()).endswith("+dirty"):
+            raise Misuse(f"{now}: commit first; what is affirmed is a commit")
+        self.root, self.because, self.commit = root, because, now
+        self._reach: dict[str, golden.Reach] = {}
+        self._measured: dict[tuple[str, str], list[str]] = {}
+
+    def result(self, path: Path, dataset: xr.Dataset, code: Fingerprint, again: Callable[[], xr.Dataset]) -> xr.Dataset:
+        record = self._evidence(path, dataset.attrs, code)
+        return _written(path, dataset.assign_attrs(code.attributes() | record)) if record else dataset
+
+    def sweep(self, store: Store, how: Callable[[], Any]) -> None:
+        stale = next(part for part in store.parts if store.code.changed_since(part.attrs))
+        same = lambda part: part.attrs["fingerprint"] == stale.attrs["fingerprint"]  # noqa: E731
+        if record := self._evidence(store.folder, stale.attrs, store.code):
+            store.keep(record, same)
+            if store.stale():  # parts from yet other code
+                self.sweep(store, how)
+
+    def _evidence(self, path: Path, attributes: Mapping[str, Any], code: Fingerprint) -> dict[str, str]:
+        """The attributes of a result that is kept; none if it is not."""
+        base = fresh_at(attributes)
+        then, now = json.loads(attributes["sources"]), code.parts
+        changed = {label for label in then.keys() | now.keys() if then.get(label) != now.get(label)}
+        runs, missing = self._runs(base, changed)
+        if missing:
+            self.say(path, UNKNOWN, f"no golden run reaches {', '.join(sorted(missing))}: add one, at {base} too")
+            return {}
+        if apart := self._apart(base, runs):
+            self.say(path, APART, f"of {len(runs)} golden runs that reach what changed since {base}: {apart[0]}")
+            return {}
+        words = f"{len(runs)} golden runs that reach what changed since {base} are equal to the last bit"
+        self.say(path, KEPT, words)
+        records = json.loads(attributes.get("affirmed", "[]"))
+        records.append({"commit": self.commit, "because": self.because, "evidence": words, "date": _today()})
+        return {"affirmed": json.dumps(records, ensure_ascii=False), "fresh_at": self.commit}
+
+    def _runs(self, base: str, changed: set[str]) -> tuple[list[str], set[str]]:
+        """The golden runs that reach what changed, and what of it none of them reaches."""
+        if base not in self._reach:
+            with golden.checkout(self.root, base) as before:
+                self._reach[base] = golden.reach(before)
+        if self.commit not in self._reach:
+            self._reach[self.commit] = golden.reach(self.root)
+        reached = {
+            name: (set(parts) | set(self._reach[base][name])) & changed
+            for name, parts in self._reach[self.commit].items()
+            if name in self._reach[base]
+        }
+        runs = [name for name, parts in reached.items() if parts]
+        return runs, changed - set().union(*reached.values())
+
+    def _apart(self, base: str, runs: list[str]) -> list[str]:
+        """How the runs differ, each run once however many results ask."""
+        left = [name for name in runs if (base, name) not in self._measured]
+        if left:
+            with golden.checkout(self.root, base) as before:
+                then, now = golden.measured(before, left), golden.measured(self.root, left)
+            for name in left:
+                mine = lambda arrays, name=name: {k: v for k, v in arrays.items() if k.startswith(f"{name}:")}  # noqa: E731
+                self._measured[base, name] = golden.differences(mine(then), mine(now))
+        return [line for name in runs for line in self._measured[base, name]]
+
+
+def fresh_at(attributes: Mapping[str, Any]) -> str:
+    """The commit whose code a result is known to come from."""
+    return str(attributes.get("fresh_at") or attributes["commit"]).split(", ")[-1].removesuffix("+dirty")
+
+
+def kind(device: str) -> str:
+    """Of a device in words, without its number.
+
+    >>> kind("2 CPU cores"), kind("4 × NVIDIA H200"), kind("NVIDIA H200, 2 CPU cores")
+    ('CPU', 'NVIDIA H200', 'NVIDIA H200, CPU')
+    """
+    each = (word.strip().split(" × ")[-1] for word in device.split(","))
+    return ", ".join(dict.fromkeys("CPU" if "CPU core" in word else word for word in each))
+
+
+def _first_apart(rows: xr.Dataset, names: list[str], how: Any, count: int) -> str:
+    """Where one of so many points, computed again, is not equal but for rounding; empty if all are."""
+    chosen = np.sort(np.random.RandomState(0).permutation(len(rows.point))[:count])
+    points = {name: rows[name].values[chosen] for name in names}
+    place = {key: row for row, key in enumerate(grids.keys(rows, names))}
+    for first in range(0, count, how.size):
+        how.submit(grids.select(points, slice(first, first + how.size)))
+        computed, outputs = how.wait()
+        for row, key in enumerate(grids.keys(computed, names)):
+            for name, found in outputs.items():
+                if not _equal(rows[name].values[place[key]], found[row]):
+                    at = contract.place(grids.select(computed, slice(row, row + 1)))
+                    return f"at {at} the code of now gives another {name}"
+    return ""
+
+
+def _equal(then: np.ndarray, now: np.ndarray) -> bool:
+    if then.dtype != now.dtype or then.dtype.kind != "f":
+        return then.dtype == now.dtype and np.array_equal(then, now)
+    return np.allclose(then, now, rtol=_ROUNDING * np.finfo(then.dtype).eps, atol=0, equal_nan=True)
+
+
+def _verified(what: str) -> dict[str, str]:
+    now = commit()
+    return {"verified": json.dumps({"what": what, "commit": now, "date": _today()}), "fresh_at": now}
+
+
+def _written(path: Path, dataset: xr.Dataset) -> xr.Dataset:
+    archive.write(path, archive.encode(dataset))
+    return dataset
+
+
+def _today() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")

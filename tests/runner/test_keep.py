@@ -1,0 +1,164 @@
+"""Results whose code has changed: computed again, or affirmed; and what becomes of those that cannot be told."""
+
+import contextlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+import small_site
+import xarray as xr
+from small_site import notebook
+
+from dynloss.runner import golden, keep
+from dynloss.runner.profiles import Misuse
+
+CELL = """
+import numpy as np, xarray as xr
+from dynloss.archive import fetch_or_compute, provenance
+
+def compute(steps, amplitude):
+    return xr.Dataset({{"x": ("step", {value})}})
+
+def point(x, seed):
+    return {{"value": {point}}}
+
+dataset = fetch_or_compute("fig01_good", compute, {{"steps": steps, "amplitude": amplitude}}, fresh=fresh)
+"""
+SWEEP = """
+from dynloss import sweeps
+sweep = sweeps.run("fig01_good", point, axes={"x": [1, 2, 3]}, seeds=range(2), vectorize=False, progress=False)
+"""
+BEFORE = {"value": "amplitude * np.arange(steps)", "point": "x + seed"}
+OTHERWISE = {"value": "np.arange(steps) * amplitude", "point": "seed + x"}  # equal to the last bit
+APART = {"value": "amplitude * np.arange(steps) + 1.0", "point": "x + seed + 1e-3"}
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch, dynloss):
+    """A checkout with a result and a sweep; called with other code, it says what becomes of a command."""
+    root = small_site.enter(monkeypatch, tmp_path / "checkout", fig01_good=notebook(CELL.format(**BEFORE), SWEEP))
+    assert dynloss("run", "fig01_good", "--profile", "smoke")[0] == 0
+
+    def changed(code, *command):
+        path = root / "notebooks" / "fig01_good.ipynb"
+        path.write_text(json.dumps(notebook(CELL.format(**code), SWEEP)))
+        return dynloss(*command)
+
+    changed.root = root
+    (changed.single,) = (root / "results" / "fig01_good").glob("*.nc")
+    (changed.store,) = (root / "results" / "fig01_good").glob("*/*.nc")
+    return changed
+
+
+VERIFY = ("verify", "fig01_good", "--profile", "smoke")
+
+
+def attributes(path):
+    return xr.load_dataset(path).attrs
+
+
+def test_what_agrees_is_fresh_again_and_keeps_its_numbers(site):
+    before = xr.load_dataset(site.single)
+    code, out, _ = site(OTHERWISE, *VERIFY)
+    assert code == 0, out
+    assert (
+        "kept: computed again, equal to the last bit" in out and "kept: 2 of its 6 points computed again, equal" in out
+    )
+    after = xr.load_dataset(site.single)
+    assert after.drop_attrs().identical(before.drop_attrs()) and after.attrs["date"] == before.attrs["date"]
+    assert json.loads(after.attrs["verified"])["what"] == "computed again, equal to the last bit"
+    assert site(OTHERWISE, *VERIFY)[1] == "nothing is stale\n"
+
+
+def test_what_differs_stays_and_stays_stale_unless_renewed(site):
+    before = site.single.read_bytes(), site.store.read_bytes()
+    code, out, _ = site(APART, *VERIFY)
+    assert code == 1 and "differs: This run differs from the published one" in out
+    assert "differs: at x=" in out and "2 differs" in out
+    assert (site.single.read_bytes(), site.store.read_bytes()) == before
+    code, out, _ = site(APART, *VERIFY, "--renew")
+    assert code == 1 and "renewed: " in out  # the sweep still differs
+    assert xr.load_dataset(site.single).x[0] == 1.0
+
+
+def test_a_processor_cannot_confirm_what_a_graphics_card_made(site):
+    for path in (site.single, site.store):
+        made = xr.load_dataset(path).assign_attrs(device="NVIDIA H200")
+        made.to_netcdf(path, engine="h5netcdf")
+    code, out, _ = site(OTHERWISE, *VERIFY)
+    assert code == 2 and out.count("was computed on NVIDIA H200, and this is") == 2 and "2 cannot be told" in out
+
+
+def test_a_damaged_and_a_missing_file_are_named_and_nothing_is_computed(site):
+    site.single.write_bytes(site.single.read_bytes()[:300])
+    code, out, _ = site(BEFORE, *VERIFY)
+    assert code == 2 and f"{site.single.name}: cannot be told: cannot be read; nothing was computed" in out
+    site.single.unlink()
+    code, out, _ = site(BEFORE, *VERIFY)
+    assert code == 2 and "is not in the archive" in out and not site.single.exists()
+    assert site(BEFORE, "verify", "fig01_good")[1] == "nothing is stale\n"  # of profiles that were never computed
+
+
+# Affirmed
+
+
+@pytest.fixture
+def affirm(site, monkeypatch):
+    """The command, with golden runs that reach these parts and compute these numbers, before and now."""
+    folder = site.root / "elsewhere"
+    shutil.copytree(site.root / "notebooks", folder / "notebooks")
+    monkeypatch.setattr(golden, "checkout", lambda root, base: contextlib.nullcontext(folder))
+    monkeypatch.setattr(keep, "commit", lambda: "0123456789")
+
+    def affirmed(code, reach, then=1.0, now=1.0):
+        monkeypatch.setattr(golden, "reach", lambda root: {"a run": dict.fromkeys(reach, "")})
+        values = {folder: np.array([then]), site.root: np.array([now])}
+        monkeypatch.setattr(golden, "measured", lambda root, names: {"a run:x": values[root]})
+        return site(code, "affirm", "fig01_good", "--profile", "smoke", "--because", "the factors are exchanged")
+
+    return affirmed
+
+
+def test_affirmed_where_golden_runs_that_reach_the_change_are_equal(affirm, site):
+    code, out, _ = affirm(OTHERWISE, ["compute"])
+    assert code == 0 and "2 kept" in out
+    for path in (site.single, site.store):
+        (record,) = json.loads(attributes(path)["affirmed"])
+        assert (record["because"], record["commit"]) == ("the factors are exchanged", "0123456789")
+        assert attributes(path)["fresh_at"] == "0123456789"
+    code, out, _ = site(OTHERWISE, "status")
+    assert "2 of 2 results have been affirmed" in out
+    affirm(BEFORE, ["compute"])
+    assert len(json.loads(attributes(site.single)["affirmed"])) == 2
+
+
+def test_a_golden_run_that_differs_refuses(affirm, site):
+    before = site.single.read_bytes()
+    code, out, _ = affirm(OTHERWISE, ["compute"], now=1.0 + 1e-15)
+    assert code == 1 and "of 1 golden runs that reach what changed" in out and "a run:x: by 1.1e-15" in out
+    assert site.single.read_bytes() == before
+
+
+def test_a_change_that_no_golden_run_reaches_is_refused(affirm):
+    code, out, _ = affirm(OTHERWISE, ["something else"])
+    assert code == 2 and "no golden run reaches compute" in out
+
+
+def test_only_what_is_committed_can_be_affirmed(tmp_path, monkeypatch):
+    monkeypatch.setattr(keep, "commit", lambda: "0123456789+dirty")
+    with pytest.raises(Misuse, match="commit first"):
+        keep.Affirmer(tmp_path, "nothing changes")
+    with pytest.raises(Misuse, match="say why"):
+        keep.Affirmer(tmp_path, " ")
+
+
+def test_differences_are_seen_to_the_last_bit():
+    then = {"a": np.array([1.0, np.nan]), "b": np.zeros(2), "c": np.zeros(2), "d": np.zeros(1)}
+    now = {"a": np.array([1.0, np.nan]), "b": np.array([0.0, -0.0]), "c": np.zeros(3), "e": np.zeros(1)}
+    assert [line.split(":")[0] for line in golden.differences(then, now)] == ["b", "c"]
+
+
+def test_a_commit_without_golden_runs(tmp_path):
+    with pytest.raises(Misuse, match="cannot check out"), golden.checkout(tmp_path, "HEAD"):
+        pass
