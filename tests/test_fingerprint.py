@@ -5,6 +5,7 @@ import functools
 import importlib
 import json
 import linecache
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -268,6 +269,32 @@ def test_moving_every_module_and_reordering_it_changes_nothing(tmp_path):
         module, _, function = name.rpartition(".")
         moved = fp.of(f"dynloss.{names[module]}.{function}", other)
         assert moved.whole == fp.of(name).whole, name
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "part"),
+    [
+        ("training/recorders.py", "k: int = 1, order: int = 16", "k: int = 1, order: int = 9",
+         "training.recorders.hessian"),
+        ("models/convolution.py", "_GROUP = 8", "_GROUP = 4", "models.convolution._GROUP"),
+        ("models/convolution.py", "_turned(kernel), padding", "kernel, padding", "models.convolution._to_inputs"),
+        ("models/convolution.py", "_convolve] = _convolve_many", "_convolve] = None",
+         "models.convolution, of _convolve, _convolve_many"),
+        ("schedules.py", "slope = 2 *", "slope = 3 *", "schedules.oscillating"),
+        ("training/compiled/vectors.py", "fmul", "fadd", "training.compiled.vectors"),
+    ],
+)  # fmt: skip
+def test_a_change_makes_stale_what_reaches_it_and_nothing_else(tmp_path, file, old, new, part):
+    folder = shutil.copytree(PACKAGE, tmp_path / "dynloss")
+    text = (folder / file).read_text("utf-8")
+    assert old in text
+    (folder / file).write_text(text.replace(old, new, 1), "utf-8")
+    other, reaching, stale = Code({"dynloss": folder}), set(), set()
+    for name in computations():
+        before = fp.of(name)
+        reaching |= {name} if any(each.startswith(f"dynloss.{part}") for each in before.parts) else set()
+        stale |= {name} if fp.of(name, other).whole != before.whole else set()
+    assert stale and stale <= reaching if part.endswith("vectors") else stale == reaching
 
 
 # Values at run time
