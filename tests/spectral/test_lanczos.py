@@ -131,3 +131,21 @@ def test_an_operator_that_gives_nan_gives_nan():
 def test_misuse(arguments, said):
     with pytest.raises(ValueError, match=said):
         extreme_eigenvalues(lambda v: v, SIZE, **{"k": 1, "order": 4} | arguments)
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e19])
+@pytest.mark.parametrize("which", ["largest", "smallest"])
+def test_operators_of_any_norm(scale, which):
+    """Squares of such numbers are zero or infinite in float32: the answer was wrong, with a residual of 0."""
+    spectrum = scale * np.linspace(1, 5, 30, dtype="float32")
+    found = extreme_eigenvalues(lambda v: spectrum * v, 30, 2, order=30, which=which)
+    expected = np.sort(spectrum)[::-1][:2] if which == "largest" else np.sort(spectrum)[:2]
+    np.testing.assert_allclose(found.eigenvalues, expected, rtol=1e-4)
+    half = extreme_eigenvalues(lambda v: spectrum * v, 30, order=5, which=which)
+    assert 0 < half.residuals[0] / scale < 1
+
+
+def test_an_operator_of_size_one_makes_no_nan():
+    with jax.debug_nans(True):
+        found = extreme_eigenvalues(lambda v: 3 * v, 1, order=1)
+    assert found.eigenvalues.tolist() == [3.0] and found.residuals.tolist() == [0.0]

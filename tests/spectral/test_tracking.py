@@ -102,3 +102,27 @@ def test_fewer_products_where_they_will_do():
     assert then.eigenvalue == pytest.approx(5, rel=1e-3) and 3 <= then.products < first.products
     with pytest.raises(ValueError, match="fewest"):
         tracking.largest(lambda v: v, first.start, order=9, tolerance=0.01, fewest=0)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "dtype", "order"),
+    [(1, 5, "float32", 32), (-100, -90, "float32", 32), (1, 5, "float64", 50), (1000, 1001, "float32", 20),
+     (5, 5, "float32", 10), (-3, -3, "float64", 10)],
+)  # fmt: skip
+def test_a_spectrum_away_from_zero(x64, low, high, dtype, order):
+    """No Ritz value lies outside the spectrum, and the residual is a bound: one orthogonalisation gave 84.6 for 5."""
+    spectrum = jnp.linspace(low, high, 100, dtype=dtype)
+    start = tracking.cold_start(100, dtype)
+    found = jax.jit(lambda start: tracking.largest(lambda v: spectrum * v, start, order=order, tolerance=1e-3))(start)
+    rounding = 100 * float(jnp.finfo(dtype).eps) * max(abs(low), abs(high))
+    assert low - rounding <= found.eigenvalue <= high + rounding
+    assert np.min(np.abs(spectrum - found.eigenvalue)) <= found.residual + rounding
+    assert found.residual <= 1e-3 * abs(found.eigenvalue) or found.products == order
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e19, 1e-3, 1.0])
+def test_operators_of_any_norm(scale):
+    spectrum = scale * np.linspace(1, 5, 30, dtype="float32")
+    found = tracking.largest(lambda v: spectrum * v, tracking.cold_start(30, "float32"), order=12, tolerance=1e-3)
+    assert found.eigenvalue == pytest.approx(5 * scale, rel=1e-3)
+    assert found.residual <= 0.05 * found.eigenvalue

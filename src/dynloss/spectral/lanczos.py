@@ -28,10 +28,26 @@ class Ritz(NamedTuple):
     residuals: Float[Array, " k"]
 
 
+def norm(vector: Float[Array, " n"]) -> Float[Array, ""]:
+    """‖v‖ without overflow or underflow: first divided by a power of two, which rounds nothing.
+
+    >>> float(norm(jnp.array([3e30, 4e30], "float32")) / 1e30)
+    5.0
+    """
+    _, exponent = jnp.frexp(jnp.max(jnp.abs(vector)))
+    return jnp.ldexp(jnp.linalg.norm(jnp.ldexp(vector, -exponent)), exponent)
+
+
+def orthogonal(vector: Float[Array, " n"], basis: Float[Array, "m n"]) -> Float[Array, " n"]:
+    """Without its part in orthonormal rows. Once is not enough where the rest is small beside it; twice is."""
+    vector = vector - (basis @ vector) @ basis
+    return vector - (basis @ vector) @ basis
+
+
 def tridiagonalise(operator: Operator, start: Float[Array, " n"], order: int) -> Tridiagonal:
     """Run ``order`` steps of Lanczos; the last β couples to the vector that was not added.
 
-    Each new vector is orthogonalised twice against all earlier ones ("twice is enough"). Where the Krylov space is
+    Each new vector is orthogonalised twice against all earlier ones. Where the Krylov space is
     exhausted (β below rounding), β is recorded as 0 and a fresh direction continues, so that no spurious eigenvalue
     appears and repeated eigenvalues are found.
     """
@@ -41,26 +57,24 @@ def tridiagonalise(operator: Operator, start: Float[Array, " n"], order: int) ->
         raise ValueError(f"order must not exceed the operator's size {size}, got {order}")
     tiny = 8 * jnp.finfo(dtype).eps * size**0.5
 
-    def orthogonal(vector, basis):
-        vector = vector - (basis @ vector) @ basis
-        return vector - (basis @ vector) @ basis
-
     def fresh_direction(index, basis):
         # Any fixed vector without structure will do; cosines need no random key.
         guess = jnp.cos(jnp.arange(1, size + 1, dtype=dtype) * (index + 2).astype(dtype))
         guess = orthogonal(guess, basis)
-        return guess / jnp.linalg.norm(guess)
+        length = norm(guess)  # zero where the basis is complete, and nothing follows
+        return guess / jnp.where(length > 0, length, 1)
 
     def extend(carry, index):
         basis, vector, scale = carry
         basis = basis.at[index].set(vector)
         image = operator(vector)
         alpha = vector @ image
-        scale = jnp.maximum(scale, jnp.linalg.norm(image))
+        scale = jnp.maximum(scale, norm(image))
         rest = orthogonal(image, basis)
-        beta = jnp.linalg.norm(rest)
+        beta = norm(rest)
         broken = beta <= tiny * scale
-        following = jax.lax.cond(broken, lambda: fresh_direction(index, basis), lambda: rest / beta)
+        length = jnp.where(broken, 1, beta)
+        following = jax.lax.cond(broken, lambda: fresh_direction(index, basis), lambda: rest / length)
         return (basis, following, scale), (alpha, jnp.where(broken, 0, beta))
 
     first = start / jnp.linalg.norm(start)

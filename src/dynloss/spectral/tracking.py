@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from dynloss.checks import check_count, check_number
-from dynloss.spectral.lanczos import Operator
+from dynloss.spectral.lanczos import Operator, norm, orthogonal
 
 SHARES = (1.0, 0.3, 0.1)  # of the top Ritz vectors in the next start
 RANDOM_SHARE = 1.0  # of the random vector beside them
@@ -76,19 +76,21 @@ def largest(
 
     def extend(lanczos, count, filled):
         """One more product; of the basis only the first ``filled`` vectors are looked at, the others being zero."""
-        basis, vector, alphas, betas = lanczos
+        basis, vector, alphas, betas, scale = lanczos
         image = operator(vector)
         basis = basis.at[count].set(vector)
+        scale = jnp.maximum(scale, norm(image))
+        rest = orthogonal(image, basis[:filled])
+        beta = norm(rest)
+        # Where the Krylov space is exhausted, the vectors that follow are zero, and count nothing.
+        broken = beta <= tiny * scale
+        following = jnp.where(broken, 0, rest / jnp.where(broken, 1, beta))
         alphas = alphas.at[count].set(vector @ image)
-        rest = image - (basis[:filled] @ image) @ basis[:filled]
-        beta = jnp.linalg.norm(rest)
-        # An exhausted Krylov space has a residual of zero, and what follows is never used.
-        vector = jnp.where(beta > tiny * jnp.max(jnp.abs(alphas)), rest / beta, 0)
-        return basis, vector, alphas, betas.at[count].set(beta)
+        return basis, following, alphas, betas.at[count].set(jnp.where(broken, 0, beta)), scale
 
     def judged(lanczos, count):
-        _, _, alphas, betas = lanczos
-        values, vectors = _ritz(alphas, betas, count)
+        basis, _, alphas, betas, _ = lanczos
+        values, vectors = _ritz(alphas, betas, jnp.any(basis != 0, axis=1))
         return lanczos, count, values[-1], jnp.abs(betas[count - 1] * vectors[count - 1, -1]), vectors
 
     def unfinished(state):
@@ -102,6 +104,7 @@ def largest(
     vector = start / jnp.linalg.norm(start) + RANDOM_SHARE * cold_start(size, dtype)
     vector = vector / jnp.linalg.norm(vector)
     lanczos = jnp.zeros((order, size), dtype), vector, jnp.zeros(order, dtype), jnp.zeros(order, dtype)
+    lanczos = *lanczos, jnp.zeros((), dtype)
     with jax.default_matmul_precision("highest"):
         for count in range(fewest):  # nobody asks yet how good it is
             lanczos = extend(lanczos, count, count + 1)
@@ -112,11 +115,10 @@ def largest(
     return Top(value, residual, count, following)
 
 
-def _ritz(alphas, betas, count):
-    """Eigenvalues and vectors of the first ``count`` rows of tridiag(β, α, β); what is beyond stands below them."""
-    index = jnp.arange(alphas.size)
-    used = index < count
-    below = -2 * jnp.max(jnp.abs(alphas) + 2 * betas) - 1
-    inner = jnp.where(index[:-1] + 1 < count, betas[:-1], 0)
+def _ritz(alphas, betas, used):
+    """Eigenvalues and vectors of the used rows of tridiag(β, α, β); the others stand below them."""
+    largest = jnp.max(jnp.abs(alphas) + 2 * betas)
+    below = -2 * jnp.where(largest > 0, largest, 1)
+    inner = jnp.where(used[1:], betas[:-1], 0)
     matrix = jnp.diag(jnp.where(used, alphas, below)) + jnp.diag(inner, 1) + jnp.diag(inner, -1)
     return jnp.linalg.eigh(matrix)
