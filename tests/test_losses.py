@@ -1,5 +1,7 @@
 """Per-sample losses and the class-weighted mean of eq. (1) against NumPy, and what must hold to the last bit."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -80,3 +82,79 @@ def test_accuracy(case):
     value = losses.accuracy(jnp.asarray(outputs), jnp.asarray(labels))
     assert float(value) == pytest.approx((outputs.argmax(axis=1) == labels).mean(), rel=1e-6)
     assert float(losses.accuracy(jnp.asarray(outputs), jnp.asarray(outputs.argmax(axis=1)))) == 1
+
+
+# Labels of any integer type, and what is no label
+
+
+@pytest.mark.parametrize("jitted", [False, True])
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32"])
+@pytest.mark.parametrize("classes", [3, 128, 256, 300, 1000])
+def test_labels_of_any_integer_type(dtype, classes, jitted):
+    """A byte wraps round at 256 classes: the loss was NaN, or finite and wrong."""
+    call = jax.jit if jitted else lambda function: function
+    highest = min(classes - 1, np.iinfo(dtype).max)
+    labels = jnp.asarray([0, highest, 1], dtype)
+    logits = jnp.zeros((3, classes)).at[jnp.arange(3), labels.astype(int)].set(1.0)
+    expected = np.log(np.exp(1) + classes - 1) - 1
+    np.testing.assert_allclose(call(losses.cross_entropy)(logits, labels), expected, rtol=1e-5)
+    np.testing.assert_allclose(call(losses.cross_entropy)(jnp.zeros((3, classes)), labels), np.log(classes), rtol=1e-5)
+    assert call(losses.accuracy)(logits, labels) == 1
+    np.testing.assert_allclose(call(losses.squared_error)(logits, labels), 0, atol=1e-6)
+    weights = jnp.arange(classes, dtype=float)
+    expected = np.mean([0.0, highest, 1.0])
+    np.testing.assert_allclose(call(losses.class_weighted_mean)(jnp.ones(3), labels, weights), expected, rtol=1e-6)
+    gradient = call(jax.grad(lambda logits: losses.cross_entropy(logits, labels).sum()))(logits)
+    np.testing.assert_allclose(gradient.sum(axis=1), 0, atol=1e-5)
+
+
+@pytest.mark.parametrize("jitted", [False, True])
+@pytest.mark.parametrize(
+    ("labels", "outputs", "said"),
+    [
+        (jnp.zeros((4, 1), int), jnp.zeros((4, 3)), r"labels \(4, 1\) must be one for each row of outputs \(4, 3\)"),
+        (jnp.zeros(4, int), jnp.zeros(4), r"labels \(4,\) must be one for each row"),
+        (jnp.zeros((4, 3)), jnp.zeros(4, int), r"labels must be whole numbers.*float32 \(4, 3\)"),
+        (jnp.zeros(4), jnp.zeros((4, 3)), "labels must be whole numbers"),
+        (jnp.zeros(4, bool), jnp.zeros((4, 3)), "labels must be whole numbers.*bool"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(labels, outputs, said, jitted):
+    """They would broadcast: (P, 1) against (P, C) is a loss for each pair of samples."""
+    for function in (losses.cross_entropy, losses.squared_error, losses.accuracy):
+        plain = inspect.unwrap(function)
+        with pytest.raises(ValueError, match=said):
+            (jax.jit(plain) if jitted else plain)(outputs, labels)
+
+
+@pytest.mark.parametrize("each", [jnp.ones((4, 1)), jnp.ones(()), jnp.ones(3)])
+def test_losses_that_are_not_one_a_sample_are_refused(each):
+    """An averaged loss leaves nothing to weight: mean Γ times mean ℓ, on balanced data the static loss."""
+    with pytest.raises(ValueError, match="must be one each a sample"):
+        losses.class_weighted_mean(each, jnp.array([0, 1, 0, 1]), jnp.array([1.5, 0.5]))
+
+
+def test_a_label_without_a_weight_gives_nan():
+    weights = jnp.array([1.5, 0.5])
+    assert jnp.isnan(losses.class_weighted_mean(jnp.ones(2), jnp.array([0, 2]), weights))
+    assert jnp.isnan(losses.class_weighted_mean(jnp.ones(2), jnp.array([0, -1]), weights))
+
+
+def test_sums_of_half_precision_are_exact():
+    """bfloat16 counts to 256: the accuracy was 0.25 or 1.0078 where it is 1."""
+    labels = jnp.zeros(1000, int)
+    logits = jnp.zeros((1000, 3), "bfloat16").at[:, 0].set(1)
+    assert losses.accuracy(logits, labels) == 1 and losses.accuracy(logits, labels).dtype == "float32"
+
+
+def test_no_nan_is_made_on_valid_data():
+    logits, labels, weights = jnp.array([[1.0, 2.0], [0.5, 0.1]]), jnp.array([0, 1]), jnp.array([1.5, 0.5])
+
+    def total(logits, loss):
+        return losses.class_weighted_mean(loss(logits, labels), labels, weights)
+
+    with jax.debug_nans(True):
+        for loss in (losses.cross_entropy, losses.squared_error):
+            assert jnp.isfinite(total(logits, loss)) and jnp.isfinite(jax.grad(total)(logits, loss)).all()
+            hessian = jax.jacfwd(jax.grad(total))(logits, loss)
+            assert jnp.isfinite(hessian).all()

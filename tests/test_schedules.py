@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import reference
 
+from dynloss import schedules
 from dynloss.schedules import last_period, oscillating, static, weights_over
 
 
@@ -159,3 +160,84 @@ def test_last_period_is_traceable_and_checked():
     assert int(traced) == 65_013
     with pytest.raises(ValueError, match="period must be finite and at least 1, got 0"):
         last_period(100, 0)
+
+
+# The clock
+
+
+def as_it_was(step, period, amplitude, dtype, stop):
+    """The weights by a clock in floating-point numbers, which the archived results were computed with."""
+    t, T, A = (jnp.asarray(x).astype(dtype) for x in (step, period, amplitude))
+    phase = jnp.mod(t, T)
+    emphasised = jnp.mod(jnp.round((t - phase) / T), 3).astype(jnp.int32)
+    slope = 2 * (A - 1) / T
+    wave = jnp.where(phase <= T / 2, 1 + slope * phase, 2 * A - 1 - slope * phase)
+    wave = jnp.where(t >= jnp.asarray(stop).astype(dtype), jnp.ones_like(wave), wave)
+    raw = jnp.where(jnp.arange(3, dtype=jnp.int32) == emphasised, wave, jnp.ones_like(wave))
+    return raw * (3 / jnp.sum(raw))
+
+
+PERIODS = (1, 2, 3, 10, 16, 22, 26, 33, 42, 46, 60, 67, 97, 100, 173, 250, 500, 1000, 1165, 3000, 5000, 7.5)
+STEPS = 70_000
+
+
+def by_the_clock_of_now(step, period, amplitude, dtype, stop):
+    return schedules.oscillating(period, amplitude, 3, stop=stop)(step, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("traced", [False, True])
+def test_the_clock_gives_the_bits_that_it_gave_at_every_step_of_the_archive(x64, dtype, traced):
+    """Every step, T and A of the paper and of this book: results of before the change of clock are those after it."""
+
+    def over_all(weights, period, amplitude):
+        every = jax.vmap(lambda step: weights(step, period, amplitude, dtype, STEPS - period))
+        return every(jnp.arange(STEPS))
+
+    each = by_the_clock_of_now, as_it_was
+    if traced:
+        programs = [jax.jit(partial(over_all, weights)) for weights in each]
+        for period in PERIODS:
+            for amplitude in (1.0, 1.5, 4.6, 10.0, 70.0, 100.0):
+                values = jnp.asarray(period, dtype), jnp.asarray(amplitude, dtype)
+                np.testing.assert_array_equal(*(program(*values) for program in programs))
+    else:
+        for values in ((100, 10.0), (5000, 70.0), (7.5, 4.6)):
+            np.testing.assert_array_equal(*(jax.jit(partial(over_all, weights, *values))() for weights in each))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("reading", ["text", "code"])
+@pytest.mark.parametrize("step", [1001, 65_536, 2**24 + 1, 123_456_789, 2**31 - 1])
+def test_the_clock_is_exact_below_two_to_the_31(step, dtype, reading):
+    gamma = schedules.oscillating(100, 10, 3, reading=reading)
+    cycle = 3 * (100 if reading == "text" else 101)
+    expected = gamma(step % cycle, "float32").astype(dtype)
+    assert gamma(step, dtype).dtype == dtype
+    np.testing.assert_array_equal(gamma(step, dtype), expected)
+    np.testing.assert_array_equal(jax.jit(lambda t: gamma(t, dtype))(jnp.asarray(step)), expected)
+    traced = jax.jit(lambda t, T: schedules.oscillating(T, 10, 3, reading=reading)(t, dtype))
+    np.testing.assert_array_equal(traced(jnp.asarray(step), 100.0), expected)
+    stopped = schedules.oscillating(100, 10, 3, stop=step, reading=reading)
+    np.testing.assert_array_equal(stopped(step), np.ones(3))
+    np.testing.assert_array_equal(stopped(step - 1), gamma(step - 1))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "uint32"])
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (0,)])
+def test_weights_at_arrays_of_steps(dtype, shape):
+    """An array of C steps was taken for classes, and others raised an error."""
+    steps = np.arange(np.prod(shape)).reshape(shape).astype(dtype) * 7
+    for gamma in (schedules.oscillating(10, 4, 3), schedules.static(3)):
+        found = gamma(jnp.asarray(steps))
+        assert found.shape == (*shape, 3)
+        for place, step in np.ndenumerate(steps):
+            np.testing.assert_array_equal(found[place], gamma(int(step)))
+
+
+def test_a_schedule_of_ones_own_takes_a_step_alone():
+    balance = jnp.array([2.0, 0.5, 0.5])
+    own = lambda t: balance * schedules.oscillating(5, 10, 3)(t)  # noqa: E731
+    found = schedules.weights_at(own, 7, "bfloat16")
+    assert found.dtype == "bfloat16"
+    np.testing.assert_array_equal(found, own(7).astype("bfloat16"))

@@ -89,3 +89,20 @@ def test_stopped():
 def test_misuse(wrong):
     with pytest.raises(ValueError, match=str(next(iter(wrong)))):
         shapes.pulses(**{"wave": "sine", "period": 5, "amplitude": 2, "num_classes": 3} | wrong)
+
+
+@pytest.mark.parametrize("step", [1001, 65_536, 123_456_789])
+def test_the_clock_is_exact_whatever_the_type(step):
+    for gamma in (shapes.pulses("sine", 100, 10, 3), shapes.one_at_a_time(100, 3)):
+        expected = gamma(step % 300, "float32")
+        np.testing.assert_array_equal(gamma(step), expected)
+        np.testing.assert_array_equal(gamma(step, "bfloat16"), expected.astype("bfloat16"))
+        assert gamma(jnp.array([step, 3, 4, 5])).shape == (4, 3)
+    ordered = shapes.pulses("triangle", 100, 10, 3, key=jax.random.key(0))
+    np.testing.assert_array_equal(ordered(step, "bfloat16"), ordered(step).astype("bfloat16"))
+
+
+def test_schedules_of_ones_own_can_be_stopped_and_shuffled():
+    own = lambda t: jnp.array([2.0, 1.0]) * shapes.one_at_a_time(4, 2)(t)  # noqa: E731
+    assert shapes.stopped(own, 3)(1).tolist() == [4.0, 0.0] and shapes.stopped(own, 3)(3).tolist() == [1.0, 1.0]
+    assert shapes.without_period(own, 8, 4, jax.random.key(0))(jnp.arange(5)).shape == (5, 2)

@@ -2,17 +2,21 @@ r"""The class weights Γ_i(t) of the dynamical loss, eqs. (2)-(5).
 
 A schedule is a function ``step -> (C,) weights``. Its weights are never negative and sum to C, the number of classes,
 and they are all exactly 1 where nothing oscillates. Every parameter may be traced, so one compiled program serves a
-whole sweep over periods and amplitudes.
+whole sweep over periods and amplitudes. Your own may be any such function: weights of rare classes, for example, times
+an oscillation, ``lambda t: balance * oscillating(100, 10, 3)(t)``.
 """
 
+import inspect
+import math
 from collections.abc import Callable
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from dynloss.checks import check_choice, check_count, check_number, is_traced
+from dynloss.losses import exact
 
 Schedule = Callable[..., Float[Array, " C"]]
 Reading = Literal["text", "code"]
@@ -34,8 +38,8 @@ def oscillating(
 
     .. math::
 
-        g(t_T) &= \begin{cases} 1 + m t_T & t_T \le T/2 \\ 2A - 1 - m t_T & t_T > T/2 \end{cases} \\
-        \hat\Gamma_i &= \begin{cases} g(t_T) & \lfloor t/T \rfloor \bmod C = i \\ 1 & \text{otherwise} \end{cases}
+        g(t_T) &= \begin{cases} 1 + m t_T & t_T \le T/2 \ 2A - 1 - m t_T & t_T > T/2 \end{cases} \
+        \hat\Gamma_i &= \begin{cases} g(t_T) & \lfloor t/T \rfloor \bmod C = i \ 1 & \text{otherwise} \end{cases}
         \qquad
         \Gamma_i = \frac{C\,\hat\Gamma_i}{\sum_j \hat\Gamma_j}
 
@@ -49,8 +53,8 @@ def oscillating(
             class (t_T = 0 … T), with the same slope.
 
     Returns:
-        ``schedule(step, dtype=None) -> (C,) weights``, in the default floating-point type unless given. Steps are
-        whole numbers; they are exact in float32 up to 2²⁴ = 16.8 million.
+        ``schedule(step, dtype=None) -> (C,) weights``, in the default floating-point type unless given; of an array of
+        steps (…, C). Where T is whole, the clock is exact for all steps below 2³¹, whatever the type.
 
     Raises:
         ValueError: for a period or amplitude below 1 or not finite, and for a negative ``stop``.
@@ -68,22 +72,85 @@ def oscillating(
 
     def schedule(step, dtype=None) -> Float[Array, " C"]:
         dtype = jnp.dtype(dtype or jnp.result_type(float))
-        t, T, A = (jnp.asarray(x).astype(dtype) for x in (step, period, amplitude))
-        length = T if reading == "text" else T + 1
-        phase = jnp.mod(t, length)
-        # t - phase is a whole number of periods up to rounding; dividing t itself could round up to the next one.
-        turn = jnp.round((t - phase) / length)
-        emphasised = jnp.mod(turn, num_classes).astype(jnp.int32)
+        wide = exact(dtype)  # half precision is for what is returned
+        T, A = (jnp.asarray(x).astype(wide) for x in (period, amplitude))
+        phase, turn = clock(step, period if reading == "text" else period + 1, wide)
+        emphasised = jnp.mod(turn, num_classes)
 
         slope = 2 * (A - 1) / T
         wave = jnp.where(phase <= T / 2, 1 + slope * phase, 2 * A - 1 - slope * phase)
         if stop is not None:
-            wave = jnp.where(t >= jnp.asarray(stop).astype(dtype), jnp.ones_like(wave), wave)
+            wave = jnp.where(has_come(step, stop), jnp.ones_like(wave), wave)
         raw = jnp.where(jnp.arange(num_classes, dtype=jnp.int32) == emphasised, wave, jnp.ones_like(wave))
         # The scale by itself, so that it is exactly 1 without oscillations, however XLA rewrites divisions.
-        return raw * (num_classes / jnp.sum(raw))
+        return (raw * (num_classes / jnp.sum(raw))).astype(dtype)
+
+    return over_steps(schedule)
+
+
+def clock(step, period: float | Array, dtype) -> tuple[Float[Array, ""], Int[Array, ""]]:
+    r"""The time within a period, :math:`t \bmod T`, and how many have passed, :math:`\lfloor t/T \rfloor`.
+
+    Whole steps of a whole period are counted in integers: exact below 2³¹, whatever the type of the result.
+
+    Args:
+        step: t; a whole number, or a moment between two.
+        period: T, at least 1; may be traced.
+        dtype: of the time, at least float32.
+    """
+    t, length = jnp.asarray(step), jnp.asarray(period).astype(dtype)
+    is_whole = None if is_traced(period) else float(period).is_integer()
+    counts = jnp.issubdtype(t.dtype, jnp.integer)
+    if not counts or is_whole is False:
+        return _measured(t.astype(dtype), length)
+    steps = t if t.dtype.itemsize >= 4 else t.astype(jnp.int32)
+    whole = jnp.maximum(jnp.round(jnp.asarray(period)), 1).astype(steps.dtype)
+    phase, turn = jax.lax.rem(steps, whole).astype(dtype), jax.lax.div(steps, whole).astype(jnp.int32)
+    if is_whole:
+        return phase, turn
+    between = _measured(t.astype(dtype), length)
+    exact = whole.astype(dtype) == length
+    return jnp.where(exact, phase, between[0]), jnp.where(exact, turn, between[1])
+
+
+def _measured(t, length):
+    phase = jnp.mod(t, length)
+    # t - phase is a whole number of periods up to rounding; dividing t itself could round up to the next one.
+    return phase, jnp.round((t - phase) / length).astype(jnp.int32)
+
+
+def has_come(step, moment: float | Array) -> Bool[Array, ""]:
+    """Whether a step is at or after a moment; whole steps are compared as integers, exact below 2³¹."""
+    t = jnp.asarray(step)
+    if not jnp.issubdtype(t.dtype, jnp.integer):
+        return t >= jnp.asarray(moment).astype(t.dtype)
+    steps = t if t.dtype.itemsize >= 4 else t.astype(jnp.int32)
+    first = jnp.ceil(moment) if is_traced(moment) else min(math.ceil(moment), jnp.iinfo(steps.dtype).max)
+    return steps >= jnp.asarray(first).astype(steps.dtype)
+
+
+def over_steps(one: Schedule) -> Schedule:
+    """A schedule of one step, made one of any array of steps: (…) -> (…, C)."""
+
+    def schedule(step, dtype=None) -> Float[Array, "..."]:
+        step = jnp.asarray(step)
+        if not step.ndim:
+            return one(step, dtype)
+        rows = jax.vmap(lambda each: one(each, dtype))(step.ravel())
+        return rows.reshape(*step.shape, rows.shape[-1])
 
     return schedule
+
+
+def weights_at(schedule: Schedule, step, dtype) -> Float[Array, "..."]:
+    """The weights of a schedule at a step, of this type; one that takes no type gives its own, which is converted.
+
+    >>> base = jnp.array([1.0, 2.0])
+    >>> weights_at(lambda t: base * static(2)(t), 0, "float32").tolist()
+    [1.0, 2.0]
+    """
+    takes_type = "dtype" in inspect.signature(schedule).parameters
+    return jnp.asarray(schedule(step, dtype=dtype) if takes_type else schedule(step)).astype(dtype)
 
 
 def static(num_classes: int) -> Schedule:
@@ -97,7 +164,7 @@ def static(num_classes: int) -> Schedule:
     def schedule(step, dtype=None) -> Float[Array, " C"]:
         return jnp.ones(num_classes, dtype or jnp.result_type(float))
 
-    return schedule
+    return over_steps(schedule)
 
 
 def last_period(steps: int | Array, period: float | Array, *, reading: Reading = "text") -> float | Array:

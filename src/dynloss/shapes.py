@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from dynloss.checks import check_choice, check_count, check_number
-from dynloss.schedules import Schedule
+from dynloss.losses import exact
+from dynloss.schedules import Schedule, clock, has_come, over_steps, weights_at
 
 # From the time within a period, as a share of it, to how far g has risen from 1 to A.
 WAVES: dict[str, Callable[[Any], Any]] = {
@@ -51,11 +52,11 @@ def pulses(
     check_count("num_classes", num_classes, at_least=1)
 
     def schedule(step, dtype=None) -> Float[Array, " C"]:
-        dtype, emphasised, share = _turn(step, dtype, period, num_classes, key)
-        raised = (jnp.asarray(amplitude).astype(dtype) - 1) * WAVES[wave](share)
-        return _normalised(1 + raised * emphasised)
+        emphasised, share = _turn(step, dtype, period, num_classes, key)
+        raised = (jnp.asarray(amplitude).astype(share.dtype) - 1) * WAVES[wave](share)
+        return _normalised(1 + raised * emphasised).astype(dtype or share.dtype)
 
-    return schedule
+    return over_steps(schedule)
 
 
 def one_at_a_time(period: float | Array, num_classes: int) -> Schedule:
@@ -69,10 +70,10 @@ def one_at_a_time(period: float | Array, num_classes: int) -> Schedule:
     check_count("num_classes", num_classes, at_least=1)
 
     def schedule(step, dtype=None) -> Float[Array, " C"]:
-        _, emphasised, share = _turn(step, dtype, period, num_classes, None)
-        return jnp.where(share == 0, jnp.ones_like(emphasised), num_classes * emphasised)
+        emphasised, share = _turn(step, dtype, period, num_classes, None)
+        return jnp.where(share == 0, jnp.ones_like(emphasised), num_classes * emphasised).astype(dtype or share.dtype)
 
-    return schedule
+    return over_steps(schedule)
 
 
 def without_period(schedule: Schedule, cycle: float | Array, hold: float | Array, key: Array) -> Schedule:
@@ -91,11 +92,12 @@ def without_period(schedule: Schedule, cycle: float | Array, hold: float | Array
     check_number("hold", hold, at_least=1)
 
     def shuffled(step, dtype=None) -> Float[Array, " C"]:
-        draw = jax.random.fold_in(key, jnp.asarray(step // hold).astype(jnp.uint32))
+        _, turn = clock(step, hold, jnp.result_type(float))
+        draw = jax.random.fold_in(key, turn.astype(jnp.uint32))
         moment = jnp.floor(jax.random.uniform(draw, dtype=jnp.float32) * cycle)
-        return schedule(moment, dtype)
+        return weights_at(schedule, moment, dtype or jnp.result_type(float))
 
-    return shuffled
+    return over_steps(shuffled)
 
 
 def stopped(schedule: Schedule, stop: float | Array) -> Schedule:
@@ -107,10 +109,10 @@ def stopped(schedule: Schedule, stop: float | Array) -> Schedule:
     check_number("stop", stop, at_least=0)
 
     def until(step, dtype=None) -> Float[Array, " C"]:
-        weights = schedule(step, dtype)
-        return jnp.where(step >= stop, jnp.ones_like(weights), weights)
+        weights = weights_at(schedule, step, dtype or jnp.result_type(float))
+        return jnp.where(has_come(step, stop), jnp.ones_like(weights), weights)
 
-    return until
+    return over_steps(until)
 
 
 def strength(schedule: Schedule, steps: int) -> Float[Array, ""]:
@@ -124,16 +126,14 @@ def strength(schedule: Schedule, steps: int) -> Float[Array, ""]:
 
 
 def _turn(step, dtype, period, num_classes, key):
-    """The type, which class is emphasised, as (C,) of zeros and a one, and the time within the period over T."""
-    dtype = jnp.dtype(dtype or jnp.result_type(float))
-    t, length = jnp.asarray(step).astype(dtype), jnp.asarray(period).astype(dtype)
-    phase = jnp.mod(t, length)
-    turn = jnp.round((t - phase) / length).astype(jnp.int32)  # as in ``schedules.oscillating``
+    """Which class is emphasised, as (C,) of zeros and a one, and the share of its period that has passed."""
+    wide = exact(dtype or jnp.result_type(float))
+    phase, turn = clock(step, period, wide)
     number = jnp.mod(turn, num_classes)
     if key is not None:
         number = jax.random.permutation(jax.random.fold_in(key, turn // num_classes), num_classes)[number]
-    emphasised = (jnp.arange(num_classes, dtype=jnp.int32) == number).astype(dtype)
-    return dtype, emphasised, phase / length
+    emphasised = (jnp.arange(num_classes, dtype=jnp.int32) == number).astype(wide)
+    return emphasised, phase / jnp.asarray(period).astype(wide)
 
 
 def _normalised(raw):

@@ -120,3 +120,23 @@ def test_averaged_kernel_written_out(x64, dimension, width, classes):
     kernel = jax.jit(output_averaged_ntk)(jax.tree.map(jnp.asarray, params), jnp.asarray(inputs))
     blocks = reference.ntk(params, inputs).reshape(13, classes, 13, classes)
     np.testing.assert_allclose(kernel, np.einsum("ikjk->ij", blocks) / classes, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16"])
+@pytest.mark.parametrize("jitted", [False, True])
+def test_gradient_with_labels_of_any_integer_type_and_many_classes(dtype, jitted):
+    model = mlp.MLP(width=4, num_classes=300)
+    inputs = jnp.asarray(np.random.RandomState(0).randn(6, 2).astype("float32"))
+    params = model.init(jax.random.key(0), inputs)
+    labels, weights = np.array([0, 1, 100, 127, 5, 2]), jnp.linspace(0.5, 1.5, 300)
+    call = jax.jit if jitted else lambda function: function
+    found = call(mlp.cross_entropy_gradient)(params, inputs, jnp.asarray(labels, dtype), weights)
+    expected = mlp.cross_entropy_gradient(params, inputs, jnp.asarray(labels), weights)
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def test_gradient_refuses_weights_of_another_number_of_classes():
+    model, inputs = mlp.MLP(width=4, num_classes=3), jnp.ones((2, 2))
+    params = model.init(jax.random.key(0), inputs)
+    with pytest.raises(ValueError, match=r"weights \(4,\) must be one for each of the network's outputs \(3,\)"):
+        mlp.cross_entropy_gradient(params, inputs, jnp.array([0, 1]), jnp.ones(4))

@@ -172,7 +172,7 @@ def test_another_run_compiles_nothing(whole):
     model, data = Myrtle(channels=4, num_classes=3, final_pools=1), Dataset(TRAINING.inputs, TRAINING.labels, 3)
     sizes = batches.advance._cache_size(), batches._sums._cache_size(), batches.shuffled._cache_size()
     rate = piecewise_linear((0, 3, 5), (0, 0.05, 0.02), STEPS)
-    other = run(data, model=model, seed=5, schedule=oscillating(3.5, 9.0, 3, stop=3 * STEPS), learning_rate=rate)
+    other = run(data, model=model, seed=5, schedule=oscillating(4, 9.0, 3, stop=3 * STEPS), learning_rate=rate)
     assert (batches.advance._cache_size(), batches._sums._cache_size(), batches.shuffled._cache_size()) == sizes
     assert compiled == []
     assert largest_difference(other.variables, whole.variables) > 1e-3

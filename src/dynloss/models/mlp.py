@@ -6,8 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Integer
 
+from dynloss import losses
 from dynloss.checks import check_choice, check_count
 
 _KERNELS = {
@@ -55,7 +56,7 @@ class MLP(nn.Module):
 
 
 def cross_entropy_gradient(
-    params: Any, inputs: Float[Array, "P D"], labels: Int[Array, " P"], weights: Float[Array, " C"]
+    params: Any, inputs: Float[Array, "P D"], labels: Integer[Array, " P"], weights: Float[Array, " C"]
 ) -> Any:
     r"""The gradient of eq. (1) for an ``MLP``, written out: faster on a CPU than automatic differentiation.
 
@@ -79,10 +80,14 @@ def cross_entropy_gradient(
 
     Returns:
         The gradient, shaped as ``params``; equal to ``jax.grad`` of the loss up to rounding.
+
+    Raises:
+        ValueError: weights of another number of classes than the network's outputs.
     """
+    _check_classes(params, weights)
     hidden, output = params["params"]["hidden"], params["params"]["output"]
     x = inputs.T
-    onehot = (jnp.arange(len(weights), dtype=labels.dtype)[:, None] == labels[None, :]).astype(x.dtype)
+    onehot = losses.one_hot(labels, len(weights)).T.astype(x.dtype)
 
     units = jax.nn.relu(_narrow_product(hidden["kernel"], x) + hidden["bias"][:, None])
     units = jax.lax.optimization_barrier(units)
@@ -126,6 +131,12 @@ def output_averaged_ntk(params: Any, inputs: Float[Array, "P D"]) -> Float[Array
         strength = jnp.mean(output["kernel"] ** 2, axis=1)
         errors = (active * strength[None, :]) @ active.T
         return units @ units.T + 1 + (inputs @ inputs.T + 1) * errors
+
+
+def _check_classes(params, weights) -> None:
+    outputs = params["params"]["output"]["bias"].shape
+    if weights.shape != outputs:
+        raise ValueError(f"weights {weights.shape} must be one for each of the network's outputs {outputs}")
 
 
 def _narrow_product(a, b, widest: int = 4):

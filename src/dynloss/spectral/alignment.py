@@ -1,11 +1,13 @@
 r"""How a kernel fits the labels, and how gradients lie to a direction."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Integer
+
+from dynloss import losses
 
 
 def kernel_target_alignment(
-    kernel: Float[Array, "P P"], labels: Int[Array, " P"], num_classes: int
+    kernel: Float[Array, "P P"], labels: Integer[Array, " P"], num_classes: int
 ) -> Float[Array, ""]:
     r"""The cosine between a kernel K and the ideal one, with both centred (Cortes et al. 2012),
 
@@ -19,7 +21,7 @@ def kernel_target_alignment(
     >>> round(float(kernel_target_alignment(ideal, labels, 2)), 3)
     1.0
     """
-    onehot = (labels[:, None] == jnp.arange(num_classes, dtype=labels.dtype)[None, :]).astype(kernel.dtype)
+    onehot = losses.one_hot(labels, num_classes).astype(kernel.dtype)
     ideal, centred = _centred(onehot @ onehot.T), _centred(kernel)
     return jnp.sum(centred * ideal) / (jnp.linalg.norm(centred) * jnp.linalg.norm(ideal))
 

@@ -48,7 +48,7 @@ def loss_gradient(apply: Apply, data: Dataset, batch_size: int, loss: Callable =
     def gradient(params, weights):
         def objective(params, batch):
             (inputs, labels), there = batch
-            each = loss(apply(params, inputs), labels) * weights[labels]
+            each = loss(apply(params, inputs), labels) * losses.weights_of(labels, weights)
             return jnp.sum(jnp.where(there, each, 0)) / samples
 
         return sum_over(batches, lambda batch: jax.grad(objective)(params, batch))

@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Integer
 
+from dynloss import losses
 from dynloss.spectral.hessian import hessian_operator
 from dynloss.spectral.lanczos import Operator, Ritz, extreme_eigenvalues, tridiagonalise
 
@@ -52,7 +53,7 @@ def root(outputs: Float[Array, "P C"], weights: Float[Array, " P"]) -> Float[Arr
 
 
 def weighted_kernel_operator(
-    apply: Apply, params: Any, inputs: Any, labels: Int[Array, " P"], weights: Float[Array, " C"]
+    apply: Apply, params: Any, inputs: Any, labels: Integer[Array, " P"], weights: Float[Array, " C"]
 ) -> tuple[Operator, int]:
     """The product v -> BᵀΘBv/P, v flattened from (samples, outputs); neither Θ nor J is formed.
 
@@ -64,7 +65,7 @@ def weighted_kernel_operator(
     """
     outputs, forward = jax.linearize(lambda w: apply(w, inputs), params)
     backward = jax.linear_transpose(forward, params)
-    factor = root(outputs, weights[labels])
+    factor = root(outputs, losses.weights_of(labels, weights))
 
     def product(v):
         spread = jnp.einsum("jab,jb->ja", factor, v.reshape(outputs.shape))
@@ -108,6 +109,6 @@ def parts(
         leading = vectors[:, -1] @ basis
         _, unravel = ravel_pytree(params)
         outputs, along = jax.jvp(lambda w: apply(w, inputs), (params,), (unravel(leading),))
-        seen = jnp.einsum("jba,jb->ja", root(outputs, weights[labels]), along)
+        seen = jnp.einsum("jba,jb->ja", root(outputs, losses.weights_of(labels, weights)), along)
         quadratic = jnp.sum(seen**2) / len(labels)
     return Parts(values[-1], quadratic, values[-1] - quadratic)

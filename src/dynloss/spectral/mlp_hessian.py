@@ -19,7 +19,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Integer
+
+from dynloss import losses
 
 
 class Vector(NamedTuple):
@@ -57,7 +59,7 @@ def to_params(vector: Vector) -> Any:
 
 
 def derivatives(
-    at: Vector, inputs: Float[Array, "P D"], labels: Int[Array, " P"], weights: Float[Array, " C"]
+    at: Vector, inputs: Float[Array, "P D"], labels: Integer[Array, " P"], weights: Float[Array, " C"]
 ) -> Local:
     """The gradient of eq. (1) with the cross-entropy, and the product with its Hessian.
 
@@ -70,7 +72,7 @@ def derivatives(
     classes = at.bias.size
     x = jnp.concatenate([inputs.T, jnp.ones((1, len(inputs)), inputs.dtype)])
     mask = (_outer_sum(at.hidden, x) > 0).astype(x.dtype)
-    onehot = (jnp.arange(classes, dtype=labels.dtype)[:, None] == labels[None, :]).astype(x.dtype)
+    onehot = losses.one_hot(labels, classes).T.astype(x.dtype)
     each = weights @ onehot / len(labels)
 
     def outputs(products, bias):

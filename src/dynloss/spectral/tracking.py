@@ -103,8 +103,8 @@ def largest(
 
     vector = start / jnp.linalg.norm(start) + RANDOM_SHARE * cold_start(size, dtype)
     vector = vector / jnp.linalg.norm(vector)
-    lanczos = jnp.zeros((order, size), dtype), vector, jnp.zeros(order, dtype), jnp.zeros(order, dtype)
-    lanczos = *lanczos, jnp.zeros((), dtype)
+    nothing = jnp.zeros(order, dtype)
+    lanczos = jnp.zeros((order, size), dtype), vector, nothing, nothing, jnp.zeros((), dtype)
     with jax.default_matmul_precision("highest"):
         for count in range(fewest):  # nobody asks yet how good it is
             lanczos = extend(lanczos, count, count + 1)

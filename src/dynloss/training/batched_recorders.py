@@ -68,12 +68,13 @@ def _sums(apply, data, batch_size, loss) -> Callable:
         def part(batch):
             (inputs, labels), there = batch
             logits = apply(params, inputs)
-            each = jnp.where(there, loss(logits, labels), 0)
-            right = there & (jnp.argmax(logits, -1).astype(labels.dtype) == labels)
+            wide, numbers = losses.exact(logits.dtype), losses.class_numbers(labels)
+            each = jnp.where(there, loss(logits, labels), 0).astype(wide)
+            right = there & (jnp.argmax(logits, -1).astype(numbers.dtype) == numbers)
             return {
-                "loss": jnp.sum(weights[labels] * each) / samples,
+                "loss": jnp.sum(losses.weights_of(labels, weights).astype(wide) * each) / samples,
                 "static_loss": jnp.sum(each) / samples,
-                "accuracy": jnp.sum(right.astype(logits.dtype)) / samples,
+                "accuracy": jnp.sum(right.astype(wide)) / samples,
             }
 
         return batched.sum_over(batches, part)

@@ -116,8 +116,9 @@ def _sums(variables, inputs, labels, start, count: int, batch_size: int, parts: 
         there, chosen = places < len(labels), places % len(labels)
         outputs, _ = outputs_of(parts.model, variables, inputs[chosen])
         each = parts.loss(outputs, labels[chosen])
-        right = jnp.argmax(outputs, -1).astype(labels.dtype) == labels[chosen]
-        return None, (jnp.sum(jnp.where(there, each, 0)), jnp.sum(there & right))
+        numbers = losses.class_numbers(labels[chosen])
+        right = jnp.argmax(outputs, -1).astype(numbers.dtype) == numbers
+        return None, (jnp.sum(jnp.where(there, each, 0).astype(losses.exact(each.dtype))), jnp.sum(there & right))
 
     return _loop(batch, None, start, count)[1]
 

@@ -15,7 +15,7 @@ import optax
 
 from dynloss.checks import check_count
 from dynloss.datasets.base import Dataset
-from dynloss.schedules import Schedule
+from dynloss.schedules import Schedule, weights_at
 from dynloss.training import full_batch
 from dynloss.training.full_batch import Recorder, Run
 
@@ -48,7 +48,7 @@ def descend(
 
     def advance(carry, step):
         params, state = carry
-        weights = schedule(step, dtype)
+        weights = weights_at(schedule, step, dtype)
         snapshot = full_batch.Snapshot(step, params, weights, lambda w: gradient(w, weights))
         records = [full_batch._record(recorder, snapshot) for recorder in recorders]
         change, state = optimizer.update(gradient(params, weights), state, params)

@@ -18,7 +18,7 @@ import numpy as np
 from dynloss import deadline, losses
 from dynloss.checks import check_count, check_number
 from dynloss.datasets.base import Dataset
-from dynloss.schedules import Schedule
+from dynloss.schedules import Schedule, weights_at
 
 
 class Snapshot(NamedTuple):
@@ -86,7 +86,7 @@ def descend(gradient: Callable, schedule: Schedule, learning_rate, params, first
     rate = jnp.asarray(learning_rate).astype(dtype)
 
     def advance(params, step):
-        weights = schedule(step, dtype)
+        weights = weights_at(schedule, step, dtype)
         snapshot = Snapshot(step, params, weights, lambda w: gradient(w, weights))
         records = [_record(recorder, snapshot) for recorder in recorders]
         params = jax.tree.map(lambda w, g: w - rate * g, params, gradient(params, weights))

@@ -32,8 +32,9 @@ def training_state(apply: Callable, data: Dataset, every: int = 1, loss: Callabl
     def measure(at: Snapshot) -> dict[str, Any]:
         logits = apply(at.params, inputs)
         each = loss(logits, labels)
+        each = each.astype(losses.exact(each.dtype))
         return {
-            "loss": losses.class_weighted_mean(each, labels, at.weights),
+            "loss": losses.class_weighted_mean(each, labels, at.weights.astype(each.dtype)),
             "static_loss": jnp.mean(each),
             "accuracy": losses.accuracy(logits, labels),
         }

@@ -19,7 +19,7 @@ import numpy as np
 from dynloss.checks import check_choice, check_count, check_number
 from dynloss.datasets.base import Dataset
 from dynloss.models import mlp
-from dynloss.schedules import Schedule
+from dynloss.schedules import Schedule, weights_at
 from dynloss.training import full_batch
 from dynloss.training.compiled import foreign
 
@@ -146,7 +146,8 @@ def _descend(params, data, schedule, learning_rate, first, steps):
     rate = learning_rate.astype(dtype)
 
     def segment(leaves, start, length):
-        weights = jax.vmap(lambda step: schedule(step, dtype))(start + jnp.arange(length, dtype=start.dtype))
+        steps = start + jnp.arange(length, dtype=start.dtype)
+        weights = jax.vmap(lambda step: weights_at(schedule, step, dtype))(steps)
         shapes = [jax.ShapeDtypeStruct(leaf.shape, dtype) for leaf in leaves]
         # Dimensions of size 1 stand for a vmap that an operand has no part in.
         call = jax.ffi.ffi_call(_NAME, shapes, vmap_method="expand_dims")
