@@ -84,7 +84,7 @@ def regularised_run(
     return photographs.train(
         photographs.myrtle5(image_size, channels), data, weights,
         minibatch.piecewise_linear(*corners, steps), seed=seed, epochs=epochs,
-        optimizer=opponent.nesterov(weight_decay), batch_size=batch_size,
+        direction=opponent.nesterov(weight_decay), batch_size=batch_size,
         evaluate_every=evaluate_every, checkpoint=checkpoint)
 
 

@@ -93,7 +93,7 @@ def wide_resnet_run(
     return photographs.at_the_end(photographs.train(
         model, data, schedules.oscillating(period, amplitude, num_classes=10),
         optax.cosine_decay_schedule(learning_rate, steps), seed=seed, epochs=epochs,
-        batch_size=batch_size, evaluate_every=epochs, optimizer=minibatch.MOMENTUM,
+        batch_size=batch_size, evaluate_every=epochs, direction=minibatch.MOMENTUM,
         augment=photographs.flips_and_crops(image_size), checkpoint=checkpoint,
         checkpoint_every=max(1, epochs // 20)))
 

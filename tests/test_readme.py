@@ -13,9 +13,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BASH = "\n".join(re.findall(r"```bash\n(.*?)```", README, re.S))
 
 
-def test_python_example(tmp_path):
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.S)
-    script = example + "\nassert float(run.trajectory.accuracy[-1]) > float(run.trajectory.accuracy[0])\n"
+def test_python_examples(tmp_path):
+    """One after the other, as a reader would try them."""
+    learns = "\nassert float(run.trajectory.accuracy[-1]) > float(run.trajectory.accuracy[0])\n"
+    script = "".join(example + learns for example in re.findall(r"```python\n(.*?)```", README, re.S))
+    assert script.count(learns) == 2
     ended = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert "accuracy" in ended.stdout

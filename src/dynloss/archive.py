@@ -30,6 +30,7 @@ from typing import Any
 import xarray as xr
 
 from dynloss import deadline, fingerprint, ledger, review
+from dynloss.checks import truth
 from dynloss.files import sole, whole
 from dynloss.fingerprint import Fingerprint
 from dynloss.provenance import Provenance, decoded, execution, provenance
@@ -110,6 +111,7 @@ def fetch_or_compute(
     """
     import h5py  # noqa: F401  (h5netcdf writes with it, but does not ask for it: miss it now rather than after an hour)
 
+    fresh = truth("fresh", fresh)
     path = results_folder(results) / figure / f"{key(figure, parameters)}.nc"
     code = fingerprint.take(compute)
     if not fresh and (dataset := _read(path, parameters)) is not None:

@@ -75,8 +75,8 @@ def test_without_weight_decay_it_trains_as_figure_1_does():
         return curves["static_loss"][-1]
 
     plain = end()
-    assert end(optimizer=opponent.nesterov(0.0)) == plain
-    assert end(optimizer=opponent.nesterov(0.5)) != plain
+    assert end(direction=opponent.nesterov(0.0)) == plain
+    assert end(direction=opponent.nesterov(0.5)) != plain
 
 
 def test_what_is_chosen_is_the_best_on_average():

@@ -734,7 +734,7 @@ def minibatches_with_momentum() -> Arrays:
         epochs=2,
         batch_size=4,
         seed=3,
-        optimizer=minibatch.MOMENTUM,
+        direction=minibatch.MOMENTUM,
     )
     return _named(run.variables) | _variables(run.trajectory)
 

@@ -113,3 +113,32 @@ def test_a_class_without_samples_is_said(params, gradient):
     with pytest.warns(UserWarning) as said:
         by_optax.train(params, only, SCHEDULE, gradient=gradient, optimizer=optax.sgd(0.1), steps=3)
     assert [str(each.message)[:22] for each in said] == ["class 1 has no samples", "class 2 has no samples"]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "said"),
+    [
+        (optax.trace(0.9), "the optimiser goes uphill"),
+        (optax.scale(1.0), "the optimiser goes uphill"),
+        (optax.lbfgs(), "cannot take a step from a gradient and parameters alone"),
+        (optax.polyak_sgd(), "cannot take a step from a gradient and parameters alone"),
+    ],
+)
+def test_what_is_no_optimiser_here_is_refused(params, gradient, optimizer, said, standard_promotion):
+    with pytest.raises(ValueError, match=said):
+        by_optax.train(params, DATA, SCHEDULE, gradient=gradient, optimizer=optimizer, steps=3)
+
+
+def test_a_warm_up_passes(params, gradient, standard_promotion):
+    rate = optax.linear_schedule(0.0, 0.1, 5)
+    by_optax.train(params, DATA, SCHEDULE, gradient=gradient, optimizer=optax.sgd(rate), steps=3)
+
+
+def test_a_schedule_of_ones_own_and_parameters_that_diverge_unseen(params, gradient):
+    own = lambda t: jnp.ones(3) * SCHEDULE(t)  # noqa: E731
+    one, other = (by_optax.train(params, DATA, each, gradient=gradient, optimizer=optax.sgd(0.5), steps=9)
+                  for each in (SCHEDULE, own))  # fmt: skip
+    jax.tree.map(np.testing.assert_array_equal, one.params, other.params)
+    assert one.trajectory.diverged_at == -1
+    lost = by_optax.train(params, DATA, SCHEDULE, gradient=gradient, optimizer=optax.sgd(1e300), steps=9)
+    assert lost.trajectory.diverged_at == 9

@@ -495,7 +495,7 @@ def test_a_model_and_data_of_one_s_own():
     random = np.random.RandomState(0)
     inputs = random.randn(60, 2).astype(np.float32)
     data = Dataset(inputs, (inputs[:, 0] > inputs[:, 1]).astype(np.int32), 2)
-    arguments = {"schedule": oscillating(10, 3, 2), "learning_rate": 1.0, "optimizer": minibatch.MOMENTUM, "epochs": 5}
+    arguments = {"schedule": oscillating(10, 3, 2), "learning_rate": 1.0, "direction": minibatch.MOMENTUM, "epochs": 5}
     ours = run(data, None, Linear(), {"params": jnp.zeros((2, 2))}, **arguments)
     assert float(ours.trajectory["accuracy"][-1]) > 0.9
     squared = run(data, None, Linear(), {"params": jnp.zeros((2, 2))}, **arguments, loss=losses.squared_error)
@@ -653,3 +653,32 @@ def test_a_stop_below_0_is_refused():
 def test_misuse_of_the_learning_rate(arguments, said):
     with pytest.raises(ValueError, match=said):
         inspect.unwrap(piecewise_linear)(*arguments)
+
+
+# One convention for optimisers: optax's
+
+
+def test_an_optimiser_of_optax_is_the_same_as_its_learning_rate_and_direction():
+    by_rate = run(learning_rate=0.05, direction=optax.trace(0.9), epochs=2)
+    by_optax = run(learning_rate=None, optimizer=optax.sgd(0.05, momentum=0.9), epochs=2)
+    assert largest_difference(by_rate.variables, by_optax.variables) < 1e-6
+
+
+def test_adam_goes_down(standard_promotion):
+    """It went up, from 1.44 to 4.05: the rule was taken for a direction."""
+    found = run(learning_rate=None, optimizer=optax.adam(1e-2), epochs=4).trajectory.static_loss.values
+    assert found[-1] < found[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"optimizer": minibatch.MOMENTUM, "learning_rate": None}, "the optimiser goes uphill"),
+        ({"direction": optax.sgd(0.1)}, "the optimiser goes uphill"),
+        ({"optimizer": optax.sgd(0.1)}, "give either an optimizer"),
+        ({"learning_rate": None}, "give either an optimizer"),
+    ],
+)
+def test_an_optimiser_that_goes_uphill_is_refused(options, said):
+    with pytest.raises(ValueError, match=said):
+        run(**options)

@@ -16,7 +16,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from dynloss import losses
-from dynloss.checks import check_count, is_traced
+from dynloss.checks import check_count, check_parameters, is_traced
 from dynloss.datasets.base import Dataset
 from dynloss.spectral.lanczos import Operator, Ritz, extreme_eigenvalues
 from dynloss.spectral.ntk import Apply
@@ -69,6 +69,7 @@ def hessian_operator(gradient: Callable[[Any], Any], params: Any) -> tuple[Opera
     Returns:
         The operator and its size, the number of parameters.
     """
+    check_parameters(params)
     flat, unravel = ravel_pytree(params)
 
     def product(v):
@@ -106,6 +107,7 @@ def ntk_operator(apply: Apply, params: Any, inputs: Any, batch_size: int) -> tup
     Raises:
         ValueError: for a batch size that is no whole number, at least 1.
     """
+    check_parameters(params)
     batches = in_batches(batch_size, inputs)
     outputs = jax.eval_shape(apply, params, jax.ShapeDtypeStruct(np.shape(inputs), batches[0][0].dtype))
     samples = outputs.shape[0]

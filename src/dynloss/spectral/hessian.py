@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from dynloss.checks import check_parameters
 from dynloss.spectral.lanczos import Operator, Ritz, extreme_eigenvalues
 
 
@@ -23,6 +24,7 @@ def hessian_operator(gradient: Callable[[Any], Any], params: Any) -> tuple[Opera
     Returns:
         The operator and its size, the number of parameters.
     """
+    check_parameters(params)
     flat, unravel = ravel_pytree(params)
     _, product = jax.linearize(lambda w: ravel_pytree(gradient(unravel(w)))[0], flat)
     return product, flat.size

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from dynloss.checks import check_parameters
 from dynloss.spectral.lanczos import Operator, Ritz, extreme_eigenvalues
 
 Apply = Callable[[Any, Any], Float[Array, "P C"]]
@@ -25,6 +26,7 @@ def ntk_operator(apply: Apply, params: Any, inputs: Any) -> tuple[Operator, int]
     Returns:
         The operator and its size, samples × outputs.
     """
+    check_parameters(params)
     outputs, forward = jax.linearize(lambda w: apply(w, inputs), params)
     backward = jax.linear_transpose(forward, params)
 
@@ -73,6 +75,7 @@ def kernel_eigenvalues(kernel: Float[Array, "P P"], k: int = 1, *, order: int = 
 
 def _jacobian(apply, params, inputs) -> Float[Array, "P C n"]:
     """∂f/∂W with flattened parameters, by one backward pass an output and sample."""
+    check_parameters(params)
     flat, unravel = ravel_pytree(params)
 
     def one(x):

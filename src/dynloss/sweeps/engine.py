@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from dynloss import archive, deadline, fingerprint, ledger, review
-from dynloss.checks import check_number
+from dynloss.checks import check_number, truth
 from dynloss.provenance import KEPT, decoded, execution
 from dynloss.sweeps import contract, evaluate
 from dynloss.sweeps import grid as grids
@@ -87,7 +87,7 @@ def run(
         archive.ArchiveError: the store cannot be written to; before anything is computed.
         archive.NotArchived: only the archive is to be asked (``archive.read_only``), and the store is stale or empty.
     """
-    wanted, fixed = grids.grid(axes, seeds), dict(constants or {})
+    wanted, fixed, fresh = grids.grid(axes, seeds), dict(constants or {}), truth("fresh", fresh)
     names = list(wanted.axes)
     contract.check_function(function, names, fixed)
     evaluate.check_size(chunk)

@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from dynloss import archive, deadline
+from dynloss.checks import truth
 from dynloss.sweeps.store import NothingYet
 
 _ONE_BATCH = 1e-6  # minutes: over before the first batch ends
@@ -57,7 +58,7 @@ def run_plan(
             if not done.all():
                 raise archive.NotArchived(f"the archive has {int(done.sum())} of the {done.size} points of {name!r}")
         return "archived"
-    began, origins = time.monotonic(), {"archived"}
+    began, origins, fresh = time.monotonic(), {"archived"}, truth("fresh", fresh)
     for number, stage in enumerate(plan):
         left = None if minutes is None else minutes - (time.monotonic() - began) / 60
         if left is not None and left <= 0:

@@ -4,6 +4,7 @@ Steps, recorders and what is returned are those of ``full_batch``, and with ``op
 rounding. It is for runs of minutes: it keeps no checkpoints.
 """
 
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from dynloss.checks import check_count
+from dynloss.checks import check_count, check_parameters
 from dynloss.datasets.base import Dataset
 from dynloss.schedules import Schedule, weights_at
 from dynloss.training import full_batch
@@ -44,6 +45,7 @@ def descend(
     Returns:
         (parameters, state) after the last step and, for each recorder, {name: (steps, …) array}.
     """
+    check_parameters(params)
     dtype = jax.tree.leaves(params)[0].dtype
 
     def advance(carry, step):
@@ -82,9 +84,12 @@ def train(
         The final parameters and the trajectory, as of ``full_batch.train``.
 
     Raises:
-        ValueError: for no steps, weights that do not fit the classes, or two recorders of the same variable.
+        ValueError: for parameters besides flax's ``params``, an optimiser that goes uphill or needs the loss too (such
+            as L-BFGS), no steps, weights that do not fit the classes, or two recorders of the same variable.
     """
     check_count("steps", steps, at_least=1)
+    check_parameters(params)
+    check_goes_down(optimizer, params)
     classes = jax.eval_shape(schedule, 0).shape
     if classes != (data.num_classes,):
         raise ValueError(f"the schedule gives weights {classes} for {data.num_classes} classes")
@@ -100,4 +105,32 @@ def train(
 
     (params, _), records = run(params)
     kept = full_batch._kept(records, recorders, 0, steps)
-    return Run(params, full_batch._as_dataset([kept], recorders, steps))
+    return Run(params, full_batch._as_dataset([kept], recorders, steps, params))
+
+
+def check_goes_down(optimizer: optax.GradientTransformation, params: Any) -> None:
+    """Raise ``ValueError`` if the optimiser's first step goes uphill, or if it needs more than a gradient.
+
+    A transformation without a learning rate and its sign, such as ``optax.trace``, is no optimiser yet. One that does
+    not move at first, as in a warm-up, passes.
+    """
+    try:
+        rise = _first_rise(optimizer, params)
+    except (TypeError, KeyError) as error:
+        raise ValueError(
+            f"the optimiser cannot take a step from a gradient and parameters alone ({error}); those that also need "
+            "the loss, such as optax.lbfgs and optax.polyak_sgd, do not fit a loss that changes at every step"
+        ) from error
+    if rise > 0:
+        raise ValueError(
+            "the optimiser goes uphill: its update for a gradient of ones is positive. optax's optimisers, such as "
+            "optax.sgd(0.1), hold a learning rate and its sign; bare transformations such as optax.trace(0.9) do not"
+        )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _first_rise(optimizer, params):
+    """How far the first step for a gradient of ones goes along it."""
+    ones = jax.tree.map(jnp.ones_like, params)
+    change, _ = optimizer.update(ones, optimizer.init(params), params)
+    return sum(jnp.sum(leaf.astype(jnp.float32)) for leaf in jax.tree.leaves(change))

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dynloss import deadline, losses
-from dynloss.checks import check_count, check_number
+from dynloss.checks import check_count, check_number, check_parameters
 from dynloss.datasets.base import Dataset
 from dynloss.schedules import Schedule, weights_at
 
@@ -59,13 +59,32 @@ class Run(NamedTuple):
 
 
 def loss_gradient(apply: Callable, data: Dataset, loss: Callable = losses.cross_entropy) -> Callable:
-    """The gradient of eq. (1) by automatic differentiation: (params, weights) -> gradient, shaped as params."""
+    """The gradient of eq. (1) by automatic differentiation: (params, weights) -> gradient, shaped as params.
+
+    Args:
+        apply: (params, inputs) -> outputs, (P, C).
+        data: the training set.
+        loss: (outputs, labels) -> one loss a sample, (P,).
+
+    Raises:
+        ValueError: when it is first called: outputs, losses or weights that do not fit the data's samples and classes.
+    """
     inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)
 
     def objective(params, weights):
-        return losses.class_weighted_mean(loss(apply(params, inputs), labels), labels, weights)
+        outputs = apply(params, inputs)
+        _check_fits(outputs, weights, data)
+        return losses.class_weighted_mean(loss(outputs, labels), labels, weights)
 
     return jax.grad(objective)
+
+
+def _check_fits(outputs, weights, data: Dataset) -> None:
+    wanted = len(data), data.num_classes
+    if outputs.shape != wanted:
+        raise ValueError(f"the model gives outputs {outputs.shape} for {wanted[0]} samples of {wanted[1]} classes")
+    if weights.shape != wanted[1:]:
+        raise ValueError(f"the schedule gives weights {weights.shape} for {wanted[1]} classes")
 
 
 def descend(gradient: Callable, schedule: Schedule, learning_rate, params, first, steps: int, recorders=()):
@@ -82,6 +101,7 @@ def descend(gradient: Callable, schedule: Schedule, learning_rate, params, first
     Returns:
         The parameters after the last step and, for each recorder, {name: (steps, …) array}.
     """
+    check_parameters(params)
     dtype = jax.tree.leaves(params)[0].dtype
     rate = jnp.asarray(learning_rate).astype(dtype)
 
@@ -137,11 +157,11 @@ def train(
     Returns:
         The final parameters and the trajectory. Variables recorded every step have the dimension ``step``, those
         recorded every n steps ``step_n``, both with the steps as coordinates. The attribute ``diverged_at`` is the
-        first step recorded with a value that is not finite, or -1.
+        first step recorded with a value that is not finite, ``steps`` if only the final parameters are not, or -1.
 
     Raises:
-        ValueError: for a learning rate not above 0, no steps, weights that do not fit the classes, or two recorders of
-            the same variable.
+        ValueError: for parameters besides flax's ``params``, a learning rate not above 0, no steps, weights that do not
+            fit the classes, or two recorders of the same variable.
     """
     check_number("learning_rate", learning_rate, above=0)
     check_count("steps", steps, at_least=1)
@@ -177,7 +197,7 @@ def train(
                 deadline.check()
             bar.update(count)
 
-    trajectory = _as_dataset(pieces, recorders, steps)
+    trajectory = _as_dataset(pieces, recorders, steps, params)
     if checkpoint is not None:
         Path(checkpoint).unlink(missing_ok=True)
     return Run(params, trajectory)
@@ -208,7 +228,7 @@ def _kept(records, recorders, first, count) -> dict[str, np.ndarray]:
     }
 
 
-def _as_dataset(pieces, recorders, steps):
+def _as_dataset(pieces, recorders, steps, params):
     import xarray as xr
 
     variables: dict[str, tuple] = {}
@@ -222,6 +242,8 @@ def _as_dataset(pieces, recorders, steps):
             finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
             bad.extend(recorded[~finite][:1])
         variables[dim] = (dim, recorded, {"long_name": "minimisation step", "units": "steps"})
+    if not all(np.isfinite(np.asarray(leaf, float)).all() for leaf in jax.tree.leaves(params)):
+        bad.append(steps)  # at the latest
     return xr.Dataset(variables, attrs={"steps": steps, "diverged_at": int(min(bad, default=-1))})
 
 

@@ -14,7 +14,7 @@ same program without compiling anew::
     run.trajectory["validation_accuracy"]
 
 For the wide residual network: ``learning_rate=optax.cosine_decay_schedule(0.1, epochs * steps)``,
-``optimizer=MOMENTUM`` and ``augment=augmentation.flips_and_crops``.
+``direction=MOMENTUM`` and ``augment=augmentation.flips_and_crops``.
 """
 
 import itertools
@@ -35,7 +35,7 @@ from dynloss import deadline, losses
 from dynloss.checks import check_count, check_number
 from dynloss.datasets.base import Dataset
 from dynloss.schedules import Schedule
-from dynloss.training import batches, checkpoints, full_batch
+from dynloss.training import batches, by_optax, checkpoints, full_batch
 from dynloss.training.batches import steps_per_epoch as steps_per_epoch
 
 # Gradient -> direction; the step is -η times it. With a learning rate these are ``optax.sgd``.
@@ -93,11 +93,12 @@ def train(
     validation: Dataset | None = None,
     *,
     schedule: Schedule,
-    learning_rate: float | Callable,
+    learning_rate: float | Callable | None = None,
     epochs: int,
     batch_size: int = 512,
     seed: int = 0,
-    optimizer: optax.GradientTransformation = NESTEROV,
+    optimizer: optax.GradientTransformation | None = None,
+    direction: optax.GradientTransformation = NESTEROV,
     loss: Callable = losses.cross_entropy,
     augment: Callable | None = None,
     evaluate_every: int = 1,
@@ -122,12 +123,14 @@ def train(
             stay so where the model computes in bfloat16.
         training, validation: the data, with inputs as the model reads them; a validation set is not needed.
         schedule: step -> Γ, (C,).
-        learning_rate: η, at least 0: a number, or a function of the step as optax has them.
+        learning_rate: η, at least 0: a number, or a function of the step as optax has them. With ``direction``.
         epochs: passes over the data.
         batch_size: samples a step, and at a time in evaluations; at most the training samples.
         seed: of the order of the samples, augmentation and dropout, from 0 to 2³² - 1.
-        optimizer: an optax transformation without a learning rate: by default Nesterov's momentum of 0.9. Make it
-            once: each new one compiles anew, and so does each new ``loss`` or ``augment``.
+        optimizer: of optax, with its learning rate and sign, such as ``optax.adam(1e-3)``, instead of a learning rate
+            and a direction. Make it once: each new one compiles anew, and so does each new ``loss`` or ``augment``.
+        direction: gradient -> direction, a transformation of optax without a learning rate: by default Nesterov's
+            momentum of 0.9. The same program serves every ``learning_rate``.
         loss: (outputs, labels) -> one loss a sample.
         augment: (key, inputs) -> inputs, of each training batch; see ``dynloss.training.augmentation``.
         evaluate_every: epochs between two evaluations; the first and the last are always evaluated.
@@ -145,10 +148,14 @@ def train(
         not finite, or -1.
 
     Raises:
-        ValueError: a learning rate below 0 or not finite at some step; class weights likewise, or not one a class; a
+        ValueError: a learning rate and an optimiser, or neither; an optimiser or a direction that goes uphill; a
+            learning rate below 0 or not finite at some step; class weights likewise, or not one a class; a
             batch size, numbers of epochs or a seed out of range; data that do not fit the model or each other.
     """
-    parts = batches.Parts(model, optimizer, loss, augment)
+    if (optimizer is None) == (learning_rate is None):
+        raise ValueError("give either an optimizer, which has its learning rate, or a learning_rate")
+    rule = direction if optimizer is None else optimizer
+    parts = batches.Parts(model, rule, loss, augment)
     sets = {"": training} if validation is None else {"": training, "validation_": validation}
     named = {"epochs": epochs, "evaluate_every": evaluate_every, "checkpoint_every": checkpoint_every}
     for name, count in named.items():
@@ -157,12 +164,13 @@ def train(
     steps = steps_per_epoch(len(training), batch_size)
     _check_data(sets, batch_size)
     _check_parts(parts, variables, training, batch_size)
+    _check_downhill(optimizer, direction, variables["params"])
     tables = _tables(schedule, learning_rate, training.num_classes, epochs * steps)
     if len(empty := np.flatnonzero(training.counts == 0)):
         which = ", ".join(map(str, empty))
         warnings.warn(f"no samples of class {which}: the schedule emphasises nothing in their turn", stacklevel=2)
 
-    state = batches.State(dict(variables), optimizer.init(variables["params"]))
+    state = batches.State(dict(variables), rule.init(variables["params"]))
     records: dict[str, list[float]] = {prefix + name: [] for prefix in sets for name in ("static_loss", "accuracy")}
     on_device = {prefix: (jnp.asarray(data.inputs), jnp.asarray(data.labels)) for prefix, data in sets.items()}
     path, first, resumed = None if checkpoint is None else Path(checkpoint), 0, None
@@ -219,19 +227,31 @@ def _tables(schedule: Schedule, learning_rate, num_classes: int, steps: int) -> 
         raise ValueError(f"the schedule gives weights {shape} for {num_classes} classes")
     at = jnp.arange(steps)
     weights = np.asarray(jax.vmap(schedule)(at))
-    if not callable(learning_rate):
+    tables = {"the schedule's weights": weights}
+    if learning_rate is None:  # an optimiser's update is the whole step, and a step is minus the rate times it
+        rates = np.full(steps, -1, weights.dtype)
+    elif not callable(learning_rate):
         check_number("learning_rate", learning_rate, at_least=0)
         rates = np.full(steps, learning_rate, weights.dtype)
     else:
         rates = np.asarray(jax.vmap(lambda step: jnp.asarray(learning_rate(step), weights.dtype))(at))
         if rates.shape != (steps,):
             raise ValueError(f"learning_rate must give one number a step, got an array {rates.shape[1:]}")
-    for name, table in (("learning_rate", rates), ("the schedule's weights", weights)):
+    if learning_rate is not None:
+        tables = {"learning_rate": rates} | tables
+    for name, table in tables.items():
         good = (np.isfinite(table) & (table >= 0)).reshape(steps, -1).all(axis=1)
         if not good.all():
             step = int(np.argmin(good))
             raise ValueError(f"{name} must be finite and at least 0, got {table[step]} at step {step}")
     return rates, weights
+
+
+def _check_downhill(optimizer, direction, params) -> None:
+    if optimizer is not None:
+        by_optax.check_goes_down(optimizer, params)
+    elif direction not in (NESTEROV, MOMENTUM):
+        by_optax.check_goes_down(optax.chain(direction, optax.scale(-1.0)), params)
 
 
 def _check_seed(seed) -> None:
