@@ -112,15 +112,25 @@ def affirm(site, monkeypatch):
     monkeypatch.setattr(keep, "commit", lambda: "0123456789")
 
     def affirmed(code, reach, then=1.0, now=1.0):
-        monkeypatch.setattr(golden, "reach", lambda root: {"a run": dict.fromkeys(reach, "")})
-        values = {folder: np.array([then]), site.root: np.array([now])}
-        monkeypatch.setattr(golden, "measured", lambda root, names: {"a run:x": values[root]})
+        monkeypatch.setattr(
+            golden,
+            "reach",
+            lambda root: {
+                name: {part: f"{root}" for part in parts}
+                for name, parts in {"a run": reach, "another": [*reach, "not ours"]}.items()
+            },
+        )
+        values = {
+            folder: {"a run:x": np.array([then]), "another:x": np.zeros(1)},
+            site.root: {"a run:x": np.array([now]), "another:x": np.ones(1)},
+        }
+        monkeypatch.setattr(golden, "measured", lambda root, names: values[root])
         return site(code, "affirm", "fig01_good", "--profile", "smoke", "--because", "the factors are exchanged")
 
     return affirmed
 
 
-def test_affirmed_where_golden_runs_that_reach_the_change_are_equal(affirm, site):
+def test_affirmed_where_golden_runs_that_reach_the_change_are_equal(affirm, site, monkeypatch):
     code, out, _ = affirm(OTHERWISE, ["compute"])
     assert code == 0 and "2 kept" in out
     for path in (site.single, site.store):
@@ -129,6 +139,7 @@ def test_affirmed_where_golden_runs_that_reach_the_change_are_equal(affirm, site
         assert attributes(path)["fresh_at"] == "0123456789"
     code, out, _ = site(OTHERWISE, "status")
     assert "2 of 2 results have been affirmed" in out
+    monkeypatch.setattr(keep, "commit", lambda: "abcdef0123")
     affirm(BEFORE, ["compute"])
     assert len(json.loads(attributes(site.single)["affirmed"])) == 2
 

@@ -6,6 +6,7 @@ compared to the last bit.
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -85,7 +86,9 @@ def _apart(a: np.ndarray, b: np.ndarray) -> str:
 
 def _started(root: Path, *arguments: str) -> subprocess.Popen:
     command = [sys.executable, str(root / _COMMAND), *arguments]
-    return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # They have an archive of their own, and all their time.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("DYNLOSS_")}
+    return subprocess.Popen(command, cwd=root, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def _finished(process: subprocess.Popen) -> str:

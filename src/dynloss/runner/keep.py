@@ -146,8 +146,7 @@ class Affirmer(_Reviewer):
         """The attributes of a result that is kept; none if it is not."""
         base = fresh_at(attributes)
         then, now = json.loads(attributes["sources"]), code.parts
-        changed = {label for label in then.keys() | now.keys() if then.get(label) != now.get(label)}
-        runs, missing = self._runs(base, changed)
+        runs, missing = self._runs(base, _changed(then, now))
         if missing:
             self.say(path, UNKNOWN, f"no golden run reaches {', '.join(sorted(missing))}: add one, at {base} too")
             return {}
@@ -167,13 +166,15 @@ class Affirmer(_Reviewer):
                 self._reach[base] = golden.reach(before)
         if self.commit not in self._reach:
             self._reach[self.commit] = golden.reach(self.root)
+        then, now = self._reach[base], self._reach[self.commit]
         reached = {
-            name: (set(parts) | set(self._reach[base][name])) & changed
-            for name, parts in self._reach[self.commit].items()
-            if name in self._reach[base]
+            name: (then[name].keys() | now[name].keys()) & changed
+            for name in then.keys() & now.keys()
+            # A run that reaches other changes too tells nothing of these.
+            if _changed(then[name], now[name]) <= changed
         }
-        runs = [name for name, parts in reached.items() if parts]
-        return runs, changed - set().union(*reached.values())
+        runs = sorted(name for name, parts in reached.items() if parts)
+        return runs, changed.difference(*reached.values())
 
     def _apart(self, base: str, runs: list[str]) -> list[str]:
         """How the runs differ, each run once however many results ask."""
@@ -185,6 +186,10 @@ class Affirmer(_Reviewer):
                 mine = lambda arrays, name=name: {k: v for k, v in arrays.items() if k.startswith(f"{name}:")}  # noqa: E731
                 self._measured[base, name] = golden.differences(mine(then), mine(now))
         return [line for name in runs for line in self._measured[base, name]]
+
+
+def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> set[str]:
+    return {label for label in then.keys() | now.keys() if then.get(label) != now.get(label)}
 
 
 def fresh_at(attributes: Mapping[str, Any]) -> str:
