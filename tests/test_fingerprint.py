@@ -421,6 +421,18 @@ def test_a_helper_in_a_file_of_the_users(tmp_path, monkeypatch):
     assert fp.changed(fp.take(work.compute).parts, before.parts) == "my_helpers.FACTOR"
 
 
+def test_names_that_a_file_of_the_users_imports_all_at_once(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_constants.py").write_text("WEIGHT = 2\n")
+    (tmp_path / "my_functions.py").write_text("from my_constants import *\n\n\ndef heavy(x):\n    return WEIGHT * x\n")
+    text = "import my_functions\n\n\ndef compute(x):\n    return my_functions.heavy(x)\n"
+    (tmp_path / "my_start.py").write_text(text)
+    before = fp.take(importlib.import_module("my_start").compute)
+    (tmp_path / "my_constants.py").write_text("WEIGHT = 3.5\n")
+    after = fp.take(importlib.import_module("my_start").compute)
+    assert fp.changed(after.parts, before.parts) == "my_constants.WEIGHT"
+
+
 def test_a_function_made_by_one_of_the_users(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "my_makers.py").write_text("def maker(k):\n    def made(x):\n        return k * x\n    return made\n")

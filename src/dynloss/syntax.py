@@ -222,7 +222,9 @@ def _imports(nodes: Iterable[ast.AST]) -> dict[str, list[str]]:
                 found[each.asname or top] = [each.name if each.asname else top]
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
-            found |= {each.asname or each.name: [module, each.name] for each in node.names}
+            # Of several modules all of whose names are imported, each needs a key of its own.
+            found |= {each.asname or (f"*{module}" if each.name == "*" else each.name): [module, each.name]
+                      for each in node.names}  # fmt: skip
     return found
 
 
@@ -314,6 +316,9 @@ class Module:
             return self.part(first), rest
         if first in self.imports:
             return self.code.follow([*self.imports[first], *rest])
+        for module, _ in (to for name, to in self.imports.items() if name[0] == "*"):
+            if (other := self.code.module(module)) and first in other.definitions.keys() | other.imports.keys():
+                return self.code.follow([module, *names])
         return (self.whole(), rest) if first == "globals" else (f"'{first}'", rest)
 
 
@@ -327,6 +332,7 @@ def _undecorated(decorator: ast.expr) -> ast.expr:
 
 
 def is_check(node: ast.AST) -> bool:
+    """Whether it is a function that can only raise an error, by its name, its annotation and its statements."""
     if not isinstance(node, ast.FunctionDef) or not node.name.lstrip("_").startswith("check"):
         return False
     alien = ast.Yield | ast.YieldFrom | ast.Global | ast.Nonlocal
