@@ -198,3 +198,30 @@ def test_a_missing_library_is_named(checkout, dynloss, monkeypatch):
     code, out, err = dynloss("run", "fig02")
     assert (code, out) == (2, "")
     assert "pip install 'dynloss[notebooks]'" in err
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp437", "gbk", "ascii", "utf-8"])
+def test_output_can_be_read_in_every_encoding(encoding):
+    """It ended with exit code 1, which means that a verdict no longer follows."""
+    said = "import sys; from dynloss import cli; cli.main(['--help'])"
+    code = "import click; from dynloss import cli; cli.cli.commands['list'].callback = "
+    code += "lambda: click.echo('✓ η ± 1 ✗ 漢'); cli.main(['list'])"
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    for each in (said, code):
+        ended = subprocess.run([sys.executable, "-c", each], env=environment, capture_output=True)
+        assert ended.returncode == 0, ended.stderr
+    words = ended.stdout.decode("utf-8" if encoding == "ascii" else encoding)  # click knows better than ASCII
+    assert words.startswith(("✓ η", "+ eta", "+ η")) and ("✗" in words or "x" in words)
+
+
+def test_a_fault_has_an_exit_code_of_its_own(dynloss, monkeypatch):
+    monkeypatch.setattr(cli.cli.commands["list"], "callback", lambda: 1 / 0)
+    code, _, said = dynloss("list")
+    assert code == 70 and "ZeroDivisionError" in said and "a fault of dynloss itself" in said
+
+
+def test_paths_are_made_absolute_where_they_enter(dynloss, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DYNLOSS_CIFAR10", "data")
+    dynloss("--version")
+    assert os.environ["DYNLOSS_CIFAR10"] == str(tmp_path / "data")

@@ -241,3 +241,10 @@ def test_a_schedule_of_ones_own_takes_a_step_alone():
     found = schedules.weights_at(own, 7, "bfloat16")
     assert found.dtype == "bfloat16"
     np.testing.assert_array_equal(found, own(7).astype("bfloat16"))
+
+
+def test_epochs_and_shares_of_a_run_are_no_steps():
+    with pytest.warns(UserWarning, match="period=1 is in minimisation steps, not in epochs"):
+        oscillating(1, 10, 3)
+    with pytest.raises(ValueError, match=r"stop is a minimisation step, not a share of the run: stop=0.9"):
+        oscillating(100, 10, 3, stop=0.9)

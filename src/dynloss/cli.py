@@ -1,8 +1,14 @@
-"""The command `dynloss`. Exit codes: 0 well, 1 something failed, 2 asked for what there is not, 130 interrupted."""
+"""The command `dynloss`.
 
+Exit codes: 0 well, 1 something failed, 2 asked for what there is not, 70 a fault of dynloss itself, 130 interrupted.
+"""
+
+import codecs
 import contextlib
+import io
 import os
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +31,23 @@ _BEST = click.option("--profile", default=BEST, show_default=True, help=_SIZES)
 _NAMES = click.argument("names", metavar="FIG...", nargs=-1, required=True)
 _PROFILES = click.option("--profile", help="smoke, quick, …, as for `dynloss run`; by default each of them.")
 _FRESH = click.option("--fresh", is_flag=True, help="Compute although the archive has the result.")
+
+
+_PATHS = ("DYNLOSS_RESULTS", "DYNLOSS_CIFAR10")
+# For terminals that lack our signs, so that what is said can be read on all of them.
+_PLAIN = {"✓": "+", "✗": "x", "±": "+-", "−": "-", "–": "-", "—": "-", "…": "...", "×": "x", "≈": "~", "≤": "<=",
+          "≥": ">=", "²": "^2", "³": "^3", "η": "eta", "λ": "lambda", "Γ": "Gamma", "β": "beta", "Θ": "Theta",
+          "σ": "sigma", "∝": "~", "→": "->", "∞": "infinity", "₁": "1", "á": "a", "í": "i"}  # fmt: skip
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """What a stream writes for signs that its encoding lacks."""
+    assert isinstance(error, UnicodeEncodeError)
+    lost = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(sign, sign.encode("ascii", "backslashreplace").decode()) for sign in lost), error.end
+
+
+codecs.register_error("dynloss.plain", _plain)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -215,7 +238,7 @@ def claims(names: Sequence[str], as_json: bool, update: bool) -> None:
         recorded.write(tables.results(root), record)
     found = recorded.rows(record, now)
     if as_json:
-        click.echo(json.dumps([row._asdict() for row in found], indent=1, ensure_ascii=False))
+        click.echo(json.dumps([row._asdict() for row in found], indent=1))
     elif found:
         click.echo(recorded.shown(found))
     for line in recorded.summary(found):
@@ -309,6 +332,12 @@ def doctor(require_gpu: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point: misuse is one line on stderr and exit code 2, Ctrl-C is 130."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="dynloss.plain")
+    for name in _PATHS:  # once, where they enter: notebooks run in another folder
+        if given := os.environ.get(name):
+            os.environ[name] = str(Path(given).expanduser().absolute())
     try:
         cli.main(arguments, prog_name="dynloss", standalone_mode=False)
     except Misuse as error:
@@ -323,6 +352,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort) as error:
         _say(error.__cause__ or error or "interrupted")
         sys.exit(130)
+    except OSError as error:
+        _say(error)
+        sys.exit(1)
+    except Exception:
+        traceback.print_exc()
+        _say("a fault of dynloss itself: please report it")
+        sys.exit(70)
 
 
 def _execute(jobs: Sequence[tuple[Figure, dict]], profile: str, folder: Path, more: Sequence[str] = ()) -> None:

@@ -8,6 +8,7 @@ an oscillation, ``lambda t: balance * oscillating(100, 10, 3)(t)``.
 
 import inspect
 import math
+import warnings
 from collections.abc import Callable
 from typing import Literal
 
@@ -57,7 +58,8 @@ def oscillating(
         steps (…, C). Where T is whole, the clock is exact for all steps below 2³¹, whatever the type.
 
     Raises:
-        ValueError: for a period or amplitude below 1 or not finite, and for a negative ``stop``.
+        ValueError: for a period or amplitude below 1 or not finite, and for a ``stop`` that is negative or, between 0
+            and 1, a share of the run. A period below 2 is warned of: that is the static loss.
 
     >>> gamma = oscillating(period=4, amplitude=3, num_classes=2)
     >>> [gamma(t).tolist() for t in (0, 1, 2, 4)]
@@ -67,8 +69,7 @@ def oscillating(
     check_number("amplitude", amplitude, at_least=1)
     check_count("num_classes", num_classes, at_least=1)
     check_choice("reading", reading, _READINGS)
-    if stop is not None:
-        check_number("stop", stop, at_least=0)
+    check_steps(period, stop)
 
     def schedule(step, dtype=None) -> Float[Array, " C"]:
         dtype = jnp.dtype(dtype or jnp.result_type(float))
@@ -86,6 +87,21 @@ def oscillating(
         return (raw * (num_classes / jnp.sum(raw))).astype(dtype)
 
     return over_steps(schedule)
+
+
+def check_steps(period: float | Array, stop: float | Array | None = None) -> None:
+    """Raise ``ValueError`` or warn where a period or a moment is given in epochs or in shares of the run."""
+    if not is_traced(period) and period < 2:
+        warnings.warn(
+            f"period={period} is in minimisation steps, not in epochs: within one step there is no oscillation, so "
+            "that this is the static loss",
+            stacklevel=3,
+        )
+    if stop is None:
+        return
+    check_number("stop", stop, at_least=0)
+    if not is_traced(stop) and 0 < stop < 1:
+        raise ValueError(f"stop is a minimisation step, not a share of the run: stop={stop} would be before step 1")
 
 
 def clock(step, period: float | Array, dtype) -> tuple[Float[Array, ""], Int[Array, ""]]:

@@ -1,6 +1,9 @@
 """The doctor: a JAX that computes wrongly is found, and what is missing is named with the command that gets it."""
 
+import os
 import shutil
+import subprocess
+import sys
 
 import jax
 import pytest
@@ -42,3 +45,12 @@ def test_missing_is_named_with_its_remedy(monkeypatch):
 def test_has_gpu(monkeypatch, backend, found):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     assert doctor.has_gpu() is found
+
+
+@pytest.mark.parametrize("platform", ["cuda", "rocm"])
+def test_a_platform_that_is_not_here_is_named(platform):
+    """It was a traceback, and to name the problem is the doctor's task."""
+    command = [sys.executable, "-c", "from dynloss.cli import main; main(['doctor'])"]
+    ended = subprocess.run(command, env=os.environ | {"JAX_PLATFORMS": platform}, capture_output=True, text=True)
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert "device    NONE: " in ended.stdout and f"JAX_PLATFORMS={platform} asks for it" in ended.stdout

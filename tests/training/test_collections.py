@@ -1,5 +1,8 @@
 """Models with more than parameters, batch normalisation's running averages above all: what is trained, and what not."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +10,7 @@ import optax
 import pytest
 from flax import linen as nn
 
+import dynloss
 from dynloss.datasets import Dataset
 from dynloss.schedules import oscillating
 from dynloss.spectral import batched, hessian, ntk
@@ -93,3 +97,46 @@ def test_what_does_not_fit_the_data_is_refused(model, loss, said):
         full_batch.loss_gradient(model, DATA, **options)(jnp.ones(()), jnp.ones(3))
     with pytest.raises(ValueError, match=r"weights \(4,\) for 3 classes"):
         full_batch.loss_gradient(lambda w, x: x * w, DATA)(jnp.ones(()), jnp.ones(4))
+
+
+@pytest.mark.parametrize("name", ["train", "training", "deterministic"])
+def test_a_model_is_told_that_it_is_trained_by_whatever_name_it_has_for_it(name):
+    """Only ``train`` was known: with the others there was no dropout, and the averages stayed as at the start."""
+
+    class Named(nn.Module):
+        @nn.compact
+        def apply_layers(self, inputs, learns):
+            hidden = nn.BatchNorm(use_running_average=not learns)(nn.Dense(4)(inputs))
+            return nn.Dense(3)(nn.Dropout(0.5, deterministic=not learns)(hidden))
+
+    class Train(Named):
+        def __call__(self, inputs, train=False):
+            return self.apply_layers(inputs, train)
+
+    class Training(Named):
+        def __call__(self, inputs, training=False):
+            return self.apply_layers(inputs, training)
+
+    class Deterministic(Named):
+        def __call__(self, inputs, deterministic=True):
+            return self.apply_layers(inputs, not deterministic)
+
+    model = {"train": Train, "training": Training, "deterministic": Deterministic}[name]()
+    variables = jax.jit(model.init)(jax.random.key(0), INPUTS[:1])
+    run = minibatch.train(model, variables, DATA, schedule=SCHEDULE, learning_rate=0.1, epochs=2, batch_size=4)
+    before, after = (each["batch_stats"]["BatchNorm_0"]["var"] for each in (variables, run.variables))
+    assert np.all(np.asarray(before) != np.asarray(after))
+
+
+def test_half_precision_and_small_models_have_a_spectrum():
+    matrix = np.diag([1.0, 2.0, 4.0])
+    gradient = lambda w: (jnp.asarray(matrix, w.dtype) @ w)  # noqa: E731
+    found = hessian.hessian_eigenvalues(gradient, jnp.zeros(3, "bfloat16"), order=16)
+    assert found.eigenvalues.dtype == "float32" and found.eigenvalues[0] == pytest.approx(4, rel=0.02)
+
+
+def test_modules_load_when_they_are_asked_for():
+    code = "from dynloss import training, spectral; print(training.full_batch.train, spectral.hessian.hessian_matrix)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        dynloss.training.nothing  # noqa: B018

@@ -1,5 +1,8 @@
 """Gradient descent in one scan: against NumPy, against a loop, cut in pieces, interrupted, diverged, and misused."""
 
+import errno
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,11 +10,12 @@ import pytest
 import reference
 import xarray as xr
 
+from dynloss import losses
 from dynloss.datasets import Dataset, spiral
 from dynloss.models import MLP
 from dynloss.models.mlp import cross_entropy_gradient
 from dynloss.schedules import last_period, oscillating, static
-from dynloss.training import full_batch, recorders
+from dynloss.training import checkpoints, full_batch, recorders
 from dynloss.training.full_batch import descend, loss_gradient, train
 
 WIDTH = 12
@@ -141,16 +145,16 @@ def test_segment_lengths(steps, segments, length):
 
 def interrupted(monkeypatch, path, after, **arguments):
     """A run killed once its checkpoint has been written ``after`` times."""
-    save, written = full_batch._save, []
+    save, written = checkpoints.save, []
 
     def save_and_die(*args):
         save(*args)
-        written.append(args[1])
+        written.append(args[2])
         if len(written) == after:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(full_batch, "_save", save_and_die)
+        patched.setattr(checkpoints, "save", save_and_die)
         with pytest.raises(KeyboardInterrupt):
             run(101, checkpoint=path, segments=7, **arguments)
     return written[-1]
@@ -173,7 +177,7 @@ def test_a_kill_while_writing_leaves_the_older_checkpoint(monkeypatch, tmp_path,
     interrupted(monkeypatch, path, after=1)
     before = path.read_bytes()
     with monkeypatch.context() as patched:
-        patched.setattr(full_batch.os, "replace", lambda *names: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr("os.replace", lambda *names: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run(101, checkpoint=path, segments=7)
     assert path.read_bytes() == before
@@ -193,10 +197,10 @@ def test_a_checkpoint_of_another_network_or_other_recorders_is_left_aside(tmp_pa
     path = tmp_path / "run.npz"
     other = jax.tree.map(lambda leaf: leaf[..., :1], params())
     records = {name: np.zeros((5, *values.shape[1:])) for name, values in whole.trajectory.data_vars.items()}
-    full_batch._save(path, 5, other, [records])
-    with pytest.warns(UserWarning, match="checkpoint run.npz is of another network: starting again"):
+    checkpoints.save(path, "any", 5, other, records)
+    with pytest.warns(UserWarning, match=r"checkpoint run.npz cannot be read \(it holds .*\): starting again"):
         assert_same(run(101, checkpoint=path, segments=1), whole)
-    full_batch._save(path, 5, params(), [{}])
+    checkpoints.save(path, "any", 5, params(), {})
     with pytest.warns(UserWarning, match="checkpoint run.npz cannot be read"):
         assert_same(run(101, checkpoint=str(path), segments=1), whole)
 
@@ -272,3 +276,39 @@ def test_a_class_without_samples_is_warned_of():
 def test_misuse(arguments, said):
     with pytest.raises(ValueError, match=said):
         run(**{"steps": 3} | arguments)
+
+
+def test_half_precision_is_resumed(monkeypatch, tmp_path):
+    """It began again from 0 each time, or crashed: NumPy's files do not know the name of bfloat16."""
+    half = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.bfloat16), params())
+    data = Dataset(np.asarray(DATA.inputs, "float32"), DATA.labels, 3)
+    inputs, labels = jnp.asarray(data.inputs, jnp.bfloat16), jnp.asarray(data.labels)
+    norm = full_batch.Recorder(lambda at: {"bias": at.params["params"]["output"]["bias"]}, {"bias": (("class",), {})})
+
+    def slope(w, weights):
+        each = lambda w: losses.cross_entropy(APPLY(w, inputs), labels)  # noqa: E731
+        return jax.grad(lambda w: losses.class_weighted_mean(each(w), labels, weights))(w)
+
+    path, firsts, kept = tmp_path / "run.npz", [], full_batch._kept
+    options = {"gradient": slope, "learning_rate": 0.1, "steps": 20, "recorders": [norm]}
+    train = partial(full_batch.train, half, data, oscillating(5, 4, 3), **options)
+    alone = train()
+    save = checkpoints.save
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(checkpoints, "save", lambda *args: save(*args) and (_ for _ in ()).throw(KeyboardInterrupt))
+        train(checkpoint=path, segments=4)
+    monkeypatch.setattr(full_batch, "_kept", lambda *args: firsts.append(args[2]) or kept(*args))
+    resumed = train(checkpoint=path, segments=4)
+    assert firsts == [5, 10, 15] and resumed.trajectory.bias.dtype == jnp.bfloat16
+    jax.tree.map(np.testing.assert_array_equal, resumed.params, alone.params)
+
+
+def test_a_full_disk_is_warned_of_and_the_run_goes_on(monkeypatch, tmp_path, whole):
+    def full(*arguments, **named):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.warns(UserWarning, match="no checkpoint could be written to .*run.npz .No space left on device."):
+        found = run(101, checkpoint=tmp_path / "run.npz", segments=7)
+    assert_same(found, whole)
+    assert list(tmp_path.iterdir()) == []

@@ -1,1 +1,11 @@
 """What the paper's experiments are made of: tasks (data and network), and the plane of T and A, swept in stages."""
+
+import importlib
+
+
+def __getattr__(name: str):
+    """A module of this package, loaded on first use."""
+    try:
+        return importlib.import_module(f"{__name__}.{name}")
+    except ModuleNotFoundError as error:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from error

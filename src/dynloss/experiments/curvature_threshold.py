@@ -73,15 +73,16 @@ def pairs(
     first = 0
     records: dict[str, list[float]] = {name: [] for name in RECORDS}
     if checkpoint is not None and (kept := checkpoints.load(checkpoint, run, state, RECORDS)):
-        first, state, records = kept
+        first, state, found = kept
+        records = {name: values.tolist() for name, values in found.items()}
     while first < count:
         number = min(CHUNK, count - first)
         state, found = _program(precision, every, number, order)(*state, jnp.asarray(first * every), *how)
         for name, values in found.items():
             records[name] += np.asarray(values, float).tolist()
         first += number
-        if checkpoint is not None and first < count:
-            checkpoints.save(checkpoint, run, first, state, records)
+        is_kept = checkpoint is not None and first < count and checkpoints.save(checkpoint, run, first, state, records)
+        if is_kept:
             deadline.check()
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)

@@ -1,1 +1,11 @@
 """Plots: each takes a data set and returns a matplotlib figure."""
+
+import importlib
+
+
+def __getattr__(name: str):
+    """A module of this package, loaded on first use."""
+    try:
+        return importlib.import_module(f"{__name__}.{name}")
+    except ModuleNotFoundError as error:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from error

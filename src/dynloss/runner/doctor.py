@@ -1,5 +1,6 @@
 """What is installed, what computes, whether it computes rightly, and how to get what is missing."""
 
+import os
 import platform
 import shutil
 import sys
@@ -32,21 +33,34 @@ ROWS = 40_000
 
 
 def canary() -> int:
-    """How many of 40,000 rows JAX gets wrong on the CPU; 0 with every version that dynloss allows.
+    """How many of 40,000 rows JAX gets wrong, on the CPU where it has one; 0 with every version that dynloss allows.
 
     jax-ml/jax#39103: in 0.10.2, `jit` of a vmapped product of a 3×3 matrix with a vector, and then a reduction, is
     silently wrong. It begins beyond 32,768 rows in float32 and beyond 16,384 in float64: fewer rows show nothing.
     """
     vectors = np.random.default_rng(0).standard_normal((ROWS, 3), dtype=np.float32)
     matrix = np.eye(3, dtype=np.float32)
-    with jax.default_device(jax.devices("cpu")[0]):
+    try:
+        where = jax.devices("cpu")[0]
+    except RuntimeError:  # JAX_PLATFORMS leaves it out
+        where = jax.devices()[0]
+    with jax.default_device(where):
         found = np.asarray(jax.jit(jax.vmap(lambda vector: jnp.sum((matrix @ vector) ** 2)))(vectors))
     return int((~np.isclose(found, (vectors**2).sum(axis=1), rtol=1e-4)).sum())
 
 
+def obstacle() -> str:
+    """Why JAX finds no device at all, as where JAX_PLATFORMS names one that is not here; empty if it does."""
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # the latter where no backend of those asked for begins
+        return " ".join(str(error).split()) or "JAX finds no device of that kind"
+    return ""
+
+
 def has_gpu() -> bool:
     """Whether JAX computes on a GPU unless told otherwise."""
-    return jax.default_backend() == "gpu"
+    return not obstacle() and jax.default_backend() == "gpu"
 
 
 def missing() -> Iterator[str]:
@@ -60,12 +74,19 @@ def missing() -> Iterator[str]:
 
 def report() -> tuple[list[str], bool]:
     """All of it, as lines; and whether what is needed to compute is well."""
-    wrong = canary()
-    lines = [
+    installed = [
         f"python    {platform.python_version()}  {sys.executable}",
         *(f"{name:9} {number}" for name, number in versions().items()),
+    ]
+    if reason := obstacle():
+        asked = os.environ.get("JAX_PLATFORMS", "")
+        unset = f"JAX_PLATFORMS={asked} asks for it; unset it, or install what it needs" if asked else ""
+        return [*installed, f"device    NONE: {reason}", *filter(None, [unset])], False
+    wrong = canary()
+    lines = [
+        *installed,
         f"device    {device()}  ({jax.default_backend()})",
-        "canary    well: JAX computes rightly on the CPU"
+        "canary    well: JAX computes rightly"
         if not wrong
         else f"canary    DEAD: this JAX gets {wrong} of {ROWS} rows wrong (jax-ml/jax#39103); "
         "get another by: pip install 'jax>=0.7.2,!=0.10.2,!=0.11.1'",

@@ -38,7 +38,7 @@ def hessian_eigenvalues(
     order: int = 16,
     which: Literal["largest", "smallest"] = "largest",
 ) -> Ritz:
-    """The k extreme eigenvalues of the Hessian, by ``order`` products in Lanczos's method.
+    """The k extreme eigenvalues of the Hessian, by ``order`` products in Lanczos's method, or as many as parameters.
 
     >>> ritz = hessian_eigenvalues(lambda w: jnp.array([1.0, 2.0, 3.0]) * w, jnp.zeros(3), 2, order=3)
     >>> [round(value, 3) for value in ritz.eigenvalues.tolist()]
@@ -46,7 +46,8 @@ def hessian_eigenvalues(
     """
     with jax.default_matmul_precision("highest"):
         operator, size = hessian_operator(gradient, params)
-    return extreme_eigenvalues(operator, size, k, order=order, which=which, dtype=jax.tree.leaves(params)[0].dtype)
+    dtype = jax.tree.leaves(params)[0].dtype
+    return extreme_eigenvalues(operator, size, k, order=min(order, size), which=which, dtype=dtype)
 
 
 def hessian_matrix(gradient: Callable[[Any], Any], params: Any) -> Float[Array, "n n"]:

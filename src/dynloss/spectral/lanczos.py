@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from dynloss.checks import check_choice, check_count
+from dynloss.losses import exact
 
 Operator = Callable[[Float[Array, " n"]], Float[Array, " n"]]
 
@@ -118,11 +119,14 @@ def extreme_eigenvalues(
     check_choice("which", which, ("largest", "smallest"))
     if k > order:
         raise ValueError(f"k must not exceed the order {order}, got {k}")
+    dtype = jnp.dtype(dtype or jnp.result_type(float)) if start is None else start.dtype
+    wide = exact(dtype)  # half precision is for the operator alone
     if start is None:
-        start = jnp.asarray(np.random.RandomState(0).randn(size), dtype or jnp.result_type(float))
+        start = jnp.asarray(np.random.RandomState(0).randn(size), wide)
+    products = operator if wide == dtype else lambda v: operator(v.astype(dtype)).astype(wide)
     # Recent GPUs multiply float32 matrices in TF32, three decimal digits, unless told otherwise.
     with jax.default_matmul_precision("highest"):
-        alphas, betas, _ = tridiagonalise(operator, start, order)
+        alphas, betas, _ = tridiagonalise(products, start.astype(wide), order)
         inner = betas[:-1]
         values, vectors = jnp.linalg.eigh(jnp.diag(alphas) + jnp.diag(inner, 1) + jnp.diag(inner, -1))
     residuals = jnp.abs(betas[-1] * vectors[-1])

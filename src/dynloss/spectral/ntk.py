@@ -44,7 +44,7 @@ def ntk_eigenvalues(apply: Apply, params: Any, inputs: Any, k: int = 1, *, order
     """
     with jax.default_matmul_precision("highest"):
         operator, size = ntk_operator(apply, params, inputs)
-    return extreme_eigenvalues(operator, size, k, order=order, dtype=jax.tree.leaves(params)[0].dtype)
+    return extreme_eigenvalues(operator, size, k, order=min(order, size), dtype=jax.tree.leaves(params)[0].dtype)
 
 
 def ntk_matrix(apply: Apply, params: Any, inputs: Any) -> Float[Array, "P C P C"]:

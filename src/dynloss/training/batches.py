@@ -96,15 +96,18 @@ def _share(i, batch_size: int, samples: int):
 
 def outputs_of(model, variables, inputs, key=None):
     """The outputs, and, given a key, the collections that training changes."""
-    extra = _takes_train(model)
-    if not extra or key is None:
-        return model.apply(variables, inputs, **({"train": False} if extra else {})), {}
+    switch = _switch(model)
+    if not switch or key is None:
+        return model.apply(variables, inputs, **{name: not on for name, on in switch.items()}), {}
     mutable = [name for name in variables if name != "params"]
-    return model.apply(variables, inputs, train=True, mutable=mutable, rngs={"dropout": key})
+    return model.apply(variables, inputs, **switch, mutable=mutable, rngs={"dropout": key})
 
 
-def _takes_train(model) -> bool:
-    return "train" in inspect.signature(model if callable(model) else model.apply).parameters
+def _switch(model) -> dict[str, bool]:
+    """The argument by which a model is told that it is trained, as flax's models call it; none for most."""
+    taken = inspect.signature(model if callable(model) else model.apply).parameters
+    names = {"train": True, "training": True, "deterministic": False}
+    return {name: on for name, on in names.items() if name in taken}
 
 
 @partial(jax.jit, static_argnames=("count", "batch_size", "parts"))

@@ -5,7 +5,9 @@ array a parameter on one machine.)
 """
 
 import hashlib
+import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +26,33 @@ def identity(*trees: Any) -> str:
     return found.hexdigest()
 
 
-def save(path: Path, run: str, epoch: int, state: Any, records: dict[str, list[float]]) -> None:
-    """Write the run so far, in place of an older state.
+def save(path: Path, run: str, done: int, state: Any, records: Mapping[str, Any]) -> bool:
+    """Write the run so far, in place of an older state; a disk without room is warned of, and the run goes on.
 
     Args:
         run: its identity.
-        epoch: how many are complete.
+        done: how many epochs, steps or pairs are complete.
         state: a tree of arrays.
         records: {name: the values so far}.
+
+    Returns:
+        Whether it is written.
     """
     arrays = {f"state/{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
-    arrays |= {f"records/{name}": np.asarray(values, np.float64) for name, values in records.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as file:
-        np.savez(file, run=np.asarray(run), epoch=np.asarray(epoch), **arrays)  # type: ignore[arg-type]
+    arrays |= {f"records/{name}": np.asarray(values) for name, values in records.items()}
+    types = json.dumps({name: str(array.dtype) for name, array in arrays.items()})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(path) as file:
+            np.savez(file, run=np.asarray(run), done=np.asarray(done), types=np.asarray(types), **arrays)  # type: ignore[arg-type]
+    except OSError as error:
+        warnings.warn(f"no checkpoint could be written to {path} ({error.strerror or error})", stacklevel=3)
+        return False
+    return True
 
 
-def load(path: Path, run: str, state: Any, names: Any) -> tuple[int, Any, dict[str, list[float]]] | None:
-    """What ``save`` wrote of the run: (epoch, state, records).
+def load(path: Path, run: str, state: Any, names: Any) -> tuple[int, Any, dict[str, np.ndarray]] | None:
+    """What ``save`` wrote of the run: (done, state, records).
 
     None where there is no file; and, with a warning, where it is damaged or of another run.
 
@@ -55,16 +66,22 @@ def load(path: Path, run: str, state: Any, names: Any) -> tuple[int, Any, dict[s
     leaves, tree = jax.tree.flatten(state)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            found, epoch = str(stored["run"]), int(stored["epoch"])
+            found, done, types = str(stored["run"]), int(stored["done"]), json.loads(str(stored["types"]))
+
+            def read(name: str) -> np.ndarray:
+                # NumPy's files keep the bits of bfloat16, but not its name.
+                array = stored[name]
+                return array.view(jnp.dtype(types[name])) if array.dtype.kind == "V" else array
+
             if found != run:
                 warnings.warn(f"checkpoint {path.name} is of another run: starting again", stacklevel=3)
                 return None
-            records = {name: stored[f"records/{name}"].tolist() for name in names}
-            restored = [_like(leaf, stored[f"state/{i}"]) for i, leaf in enumerate(leaves)]
+            records = {name: read(f"records/{name}") for name in names}
+            restored = [_like(leaf, read(f"state/{i}")) for i, leaf in enumerate(leaves)]
     except Exception as error:  # a damaged zip raises almost anything
         warnings.warn(f"checkpoint {path.name} cannot be read ({error}): starting again", stacklevel=3)
         return None
-    return epoch, jax.tree.unflatten(tree, restored), records
+    return done, jax.tree.unflatten(tree, restored), records
 
 
 def remove(path: Path) -> None:
@@ -74,9 +91,7 @@ def remove(path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _like(leaf, stored: np.ndarray):
-    """NumPy's files keep the bits of bfloat16, but not its name."""
-    array = stored.view(leaf.dtype) if stored.dtype.kind == "V" else stored
+def _like(leaf, array: np.ndarray):
     if array.shape != leaf.shape or array.dtype != leaf.dtype:
         raise ValueError(f"it holds {array.dtype} {array.shape} for {leaf.dtype} {leaf.shape}")
     return jnp.asarray(array)

@@ -5,7 +5,6 @@ the untrained network, and F(t) - F(t-1) compares the losses of eq. (1) at conse
 """
 
 import math
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,9 @@ from dynloss import deadline, losses
 from dynloss.checks import check_count, check_number, check_parameters
 from dynloss.datasets.base import Dataset
 from dynloss.schedules import Schedule, weights_at
+from dynloss.training import checkpoints
+
+_ANY = "any"  # who names a checkpoint says whose run it is
 
 
 class Snapshot(NamedTuple):
@@ -183,7 +185,7 @@ def train(
         static_argnums=2,
     )
     first, pieces = 0, []
-    if checkpoint is not None and Path(checkpoint).exists():
+    if checkpoint is not None:
         first, params, pieces = _resume(Path(checkpoint), params, recorders, steps)
 
     with progress_bar(progress, steps, first) as bar:
@@ -193,13 +195,14 @@ def train(
             pieces.append(_kept(records, recorders, first, count))
             first += count
             if checkpoint is not None and first < steps:
-                _save(Path(checkpoint), first, params, pieces)
-                deadline.check()
+                so_far = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+                if checkpoints.save(Path(checkpoint), _ANY, first, params, so_far):
+                    deadline.check()
             bar.update(count)
 
     trajectory = _as_dataset(pieces, recorders, steps, params)
     if checkpoint is not None:
-        Path(checkpoint).unlink(missing_ok=True)
+        checkpoints.remove(Path(checkpoint))
     return Run(params, trajectory)
 
 
@@ -247,36 +250,14 @@ def _as_dataset(pieces, recorders, steps, params):
     return xr.Dataset(variables, attrs={"steps": steps, "diverged_at": int(min(bad, default=-1))})
 
 
-def _save(path: Path, first: int, params, pieces) -> None:
-    """Write the run so far beside the file, then put it in place: a crash leaves the older one."""
-    leaves = {f"params/{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(params))}
-    records = {f"records/{name}": np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("wb") as file:
-        np.savez(file, **{"first": np.asarray(first), **leaves, **records})  # type: ignore[arg-type]
-    os.replace(part, path)
-
-
 def _resume(path: Path, params, recorders, steps):
-    """What ``_save`` wrote; a file that does not fit or is damaged is left aside with a warning."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            leaves, tree = jax.tree.flatten(params)
-            restored = [stored[f"params/{i}"] for i in range(len(leaves))]
-            records = {name: stored[f"records/{name}"] for recorder in recorders for name in recorder.variables}
-            first = int(stored["first"])
-    except Exception as error:  # a damaged zip raises almost anything
-        warnings.warn(f"checkpoint {path.name} cannot be read ({error}): starting again", stacklevel=3)
+    """What a checkpoint holds: steps done, parameters, and records so far; one that does not fit is left aside."""
+    cadence = {name: recorder.every for recorder in recorders for name in recorder.variables}
+    if (found := checkpoints.load(path, _ANY, params, cadence)) is None:
         return 0, params, []
-    fits = all(a.shape == b.shape and a.dtype == b.dtype for a, b in zip(leaves, restored, strict=True))
-    whole = all(
-        len(records[name]) == len(range(0, first, recorder.every))
-        for recorder in recorders
-        for name in recorder.variables
-    )
-    if not (fits and whole and 0 < first < steps):
-        what = "another network" if not fits else "another run"
-        warnings.warn(f"checkpoint {path.name} is of {what}: starting again", stacklevel=3)
+    first, restored, records = found
+    whole = all(len(records[name]) == len(range(0, first, every)) for name, every in cadence.items())
+    if not (whole and 0 < first < steps):
+        warnings.warn(f"checkpoint {path.name} is of another run: starting again", stacklevel=3)
         return 0, params, []
-    return first, jax.tree.unflatten(tree, list(map(jnp.asarray, restored))), [records]
+    return first, restored, [records]

@@ -117,8 +117,8 @@ def train(
 
     Args:
         model: a flax module; or anything hashable with ``apply(variables, inputs) -> (P, C)``. One that takes an
-            argument ``train`` gets it, with the key of flax's ``dropout``, and may change its variables, for example
-            the averages of batch normalisation.
+            argument ``train``, ``training`` or ``deterministic`` gets it, with the key of flax's ``dropout``, and may
+            change its variables, for example the averages of batch normalisation.
         variables: at the start, what ``model.init`` returned: {"params": …, other collections}. Float32 parameters
             stay so where the model computes in bfloat16.
         training, validation: the data, with inputs as the model reads them; a validation set is not needed.
@@ -184,7 +184,8 @@ def train(
                 records[prefix + name].append(value)
 
     if resumed:
-        first, state, records = resumed
+        first, state, found = resumed
+        records = {name: values.tolist() for name, values in found.items()}
     else:
         evaluate(state.variables)
     key = jax.random.key(np.uint32(seed))
@@ -198,8 +199,8 @@ def train(
                 bar.set_postfix({name: f"{values[-1]:.3f}" for name, values in records.items() if "accuracy" in name})
             due = done % checkpoint_every == 0 and time.monotonic() - saved >= CHECKPOINT_SECONDS
             if path is not None and due and done < epochs:
-                checkpoints.save(path, run, done, state, records)
-                deadline.check()
+                if checkpoints.save(path, run, done, state, records):
+                    deadline.check()
                 saved = time.monotonic()
 
     trajectory = _as_dataset(records, epochs, evaluate_every, steps)
