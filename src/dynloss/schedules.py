@@ -39,8 +39,8 @@ def oscillating(
 
     .. math::
 
-        g(t_T) &= \begin{cases} 1 + m t_T & t_T \le T/2 \ 2A - 1 - m t_T & t_T > T/2 \end{cases} \
-        \hat\Gamma_i &= \begin{cases} g(t_T) & \lfloor t/T \rfloor \bmod C = i \ 1 & \text{otherwise} \end{cases}
+        g(t_T) &= \begin{cases} 1 + m t_T & t_T \le T/2 \\ 2A - 1 - m t_T & t_T > T/2 \end{cases} \\
+        \hat\Gamma_i &= \begin{cases} g(t_T) & \lfloor t/T \rfloor \bmod C = i \\ 1 & \text{otherwise} \end{cases}
         \qquad
         \Gamma_i = \frac{C\,\hat\Gamma_i}{\sum_j \hat\Gamma_j}
 
