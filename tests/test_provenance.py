@@ -1,5 +1,6 @@
 """Which commit computed a result: the tree is dirty for changed code, not for results that have been gathered."""
 
+import json
 import subprocess
 
 from dynloss import provenance
@@ -27,3 +28,20 @@ def test_results_do_not_make_the_tree_dirty(tmp_path, monkeypatch):
     assert provenance.commit() == head
     (package / "archive.py").write_text("x = 2\n")
     assert provenance.commit() == f"{head}+dirty"
+
+
+def test_the_page_tells_why_a_result_of_older_code_is_fresh():
+    plain = dict.fromkeys(("stale", "scale", "profile", "verified", "affirmed"), "")
+    plain |= {"origin": "archived", "path": "x.nc", "device": "2 CPU cores", "dtype": "float32", "seconds": 1.0}
+    plain |= {"commit": "0123456789", "date": "2026-11-29 10:00 UTC"}
+    verified = {"what": "2 of its 9 points computed again, equal", "commit": "aaaa", "date": ""}
+    affirmed = {"because": "a < b is b > a", "evidence": "3 golden runs are equal", "commit": "bbbb", "date": ""}
+    once = plain | {"verified": json.dumps(verified)}
+    twice = once | {"affirmed": json.dumps([affirmed])}
+    shown = provenance.Provenance((plain, once, twice))._repr_mimebundle_()
+    assert "held to be fresh at commit aaaa, bbbb" in shown["text/plain"]
+    told = shown["text/markdown"].partition("<details>")[2]
+    assert told.count("<li>") == 2
+    assert "At commit aaaa: 2 of its 9 points computed again, equal." in told
+    assert "At commit bbbb: a &lt; b is b &gt; a: 3 golden runs are equal." in told
+    assert "<details>" not in provenance.Provenance((plain,))._repr_mimebundle_()["text/markdown"]

@@ -2,6 +2,7 @@
 
 import datetime
 import functools
+import html
 import json
 import os
 import platform
@@ -43,16 +44,27 @@ class Provenance:
             f"commit {_words(each('commit'))}",
             " to ".join(dict.fromkeys([dates[0], dates[-1]])),
             *(f"{name} {', '.join(each(name))}" for name in ("profile", "scale") if each(name)),
-            *(f"{again['what']}, at commit {again['commit']}" for again in map(json.loads, each("verified"))),
-            *(_affirmed(one) for many in each("affirmed") for one in json.loads(many)),
+            *([f"held to be fresh at commit {_words(list(self.kept()))}"] if self.kept() else []),
         ]
         return " · ".join(parts)
+
+    def kept(self) -> dict[str, str]:
+        """Why results hold although their code has changed: {commit: in words}."""
+        reasons = [json.loads(each["verified"]) for each in self.records if each["verified"]]
+        reasons += [one for each in self.records for one in json.loads(each["affirmed"] or "[]")]
+        found: dict[str, str] = {}
+        for one in reasons:
+            why = one.get("what") or f"{one['because']}: {one['evidence']}"
+            found.setdefault(one["commit"], why)
+        return found
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
         number = len(self.records)
         of, kept = (f" of {number} results", list(self.records)) if number > 1 else ("", self.records[0])
         text = str(self)
-        return {"text/plain": text.replace("**", ""), "text/markdown": f"Provenance{of}: {text}", MIME: kept}
+        why = "".join(f"<li>At commit {name}: {html.escape(reason)}.</li>" for name, reason in self.kept().items())
+        more = f"\n\n<details><summary>Why results of older code are fresh</summary><ul>{why}</ul></details>"
+        return {"text/plain": text.replace("**", ""), "text/markdown": f"Provenance{of}: {text}{more * bool(why)}", MIME: kept}
 
 
 def provenance(dataset: "xr.Dataset", *others: "xr.Dataset") -> Provenance:
@@ -86,10 +98,6 @@ def _words(lists: list[str]) -> str:
     'a, b, c'
     """
     return ", ".join(dict.fromkeys(each for words in lists for each in words.split(", ")))
-
-
-def _affirmed(one: Mapping[str, Any]) -> str:
-    return f"affirmed at commit {one['commit']}, because {one['because']}: {one['evidence']}"
 
 
 def duration(seconds: float) -> str:
