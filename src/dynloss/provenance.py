@@ -64,7 +64,8 @@ class Provenance:
         text = str(self)
         why = "".join(f"<li>At commit {name}: {html.escape(reason)}.</li>" for name, reason in self.kept().items())
         more = f"\n\n<details><summary>Why results of older code are fresh</summary><ul>{why}</ul></details>"
-        return {"text/plain": text.replace("**", ""), "text/markdown": f"Provenance{of}: {text}{more * bool(why)}", MIME: kept}
+        shown = f"Provenance{of}: {text}{more * bool(why)}"
+        return {"text/plain": text.replace("**", ""), "text/markdown": shown, MIME: kept}
 
 
 def provenance(dataset: "xr.Dataset", *others: "xr.Dataset") -> Provenance:
