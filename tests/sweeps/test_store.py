@@ -317,3 +317,16 @@ def test_without_locks_everything_can_be_claimed(folder, monkeypatch):
     folder.mkdir()
     monkeypatch.setitem(__import__("sys").modules, "fcntl", None)
     assert store.locks.take(points(1))
+
+
+def test_why_rows_were_kept_outlives_a_merge(folder):
+    store = opened(folder)
+    add(store, 1, 2)
+    opened(folder, code="two").keep({"affirmed": "[1]", "fresh_at": "aaaa"})
+    later = opened(folder, code="two")
+    add(later, 3)
+    later.merge()
+    (name,) = files(folder)
+    attributes = archive.decode((folder / name).read_bytes()).attrs
+    assert attributes["affirmed"] == "[1]" and attributes["fresh_at"] in ("aaaa", FACTS["commit"])
+    assert opened(folder, code="two").stale() == ""

@@ -20,7 +20,7 @@ import xarray as xr
 
 from dynloss import archive
 from dynloss.fingerprint import Fingerprint
-from dynloss.provenance import decoded
+from dynloss.provenance import KEPT, decoded
 from dynloss.sweeps import grid as grids
 from dynloss.sweeps.grid import Layout, Points
 from dynloss.sweeps.locks import Locks
@@ -184,11 +184,14 @@ class Store:
             return
         facts = [decoded(part.attrs) for part in parts]
         latest = max(parts, key=lambda part: part.attrs["date"])
+        why = {name: next(filter(None, (part.attrs.get(name) for part in parts)), "") for name in KEPT}
         merged = rows(parts, self.names).assign_attrs(
             latest.attrs,
             seconds=round(sum(each["seconds"] for each in facts), 3),
             device=together(each["device"] for each in facts),
             commit=together(each["commit"] for each in facts),
+            fresh_at=latest.attrs.get("fresh_at") or latest.attrs["commit"],
+            **{name: told for name, told in why.items() if told},
         )
         try:
             name = self._write(merged)
