@@ -92,7 +92,7 @@ CALLS = [
          {"width": 4, "precision": "float64", "period": 4, "amplitude": 5.0, "steps": 12, "every": 5, "order": 4},
          {"learning_rate": (0.2, 0.3)} | TWO),
     Call("squared_error", "squared_error.convergence", {"widths": [4, 8], "seeds": 1, "points": 5}),
-    Call("statements", "measure", {"width": 8, "wide": 12, "steps": 40, "period": 10, "turns": 3, "seeds": 1}),
+    Call("statements", "measure", {"width": 8, "wide": 8, "steps": 40, "period": 10, "turns": 3, "seeds": 1}),
     Call("unequal_classes", "four_ways", {"width": 4, "rare": [2, 5, 8], "steps": 10},
          {"learning_rate": (0.1, 0.2), "period": (3.0, 4.0), "amplitude": (1.0, 5.0), "balanced": (0, 1)} | TWO),
     Call("useful_cascades", "useful_cascades.branches", SPIRAL | BRANCHES | {"turns": 3, "every": 4, "bounce": 0.002},
