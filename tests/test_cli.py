@@ -220,6 +220,15 @@ def test_a_fault_has_an_exit_code_of_its_own(dynloss, monkeypatch):
     assert code == 70 and "ZeroDivisionError" in said and "a fault of dynloss itself" in said
 
 
+def test_a_file_that_cannot_be_written_is_one_line_and_no_verdict(dynloss, monkeypatch):
+    def full():
+        raise OSError(28, "No space left on device", "x.nc")
+
+    monkeypatch.setattr(cli.cli.commands["list"], "callback", full)
+    code, _, said = dynloss("list")
+    assert code == 74 and said.count("\n") == 1 and "No space left on device: 'x.nc'" in said
+
+
 def test_paths_are_made_absolute_where_they_enter(dynloss, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DYNLOSS_CIFAR10", "data")

@@ -1,6 +1,7 @@
 """The command `dynloss`.
 
-Exit codes: 0 well, 1 something failed, 2 asked for what there is not, 70 a fault of dynloss itself, 130 interrupted.
+Exit codes: 0 well, 1 something failed, 2 asked for what there is not, 70 a fault of dynloss itself, 74 a file that
+cannot be read or written, 130 interrupted.
 """
 
 import codecs
@@ -354,7 +355,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except OSError as error:
         _say(error)
-        sys.exit(1)
+        sys.exit(74)  # 1 would say that a verdict no longer follows
     except Exception:
         traceback.print_exc()
         _say("a fault of dynloss itself: please report it")
