@@ -1,5 +1,6 @@
 """pyproject.toml, environment.yml and the lock agree; the repository's address stands in one place."""
 
+import json
 import re
 import subprocess
 import sys
@@ -177,6 +178,7 @@ def checkout(tmp_path):
         "# ---\n# jupyter:\n#   accelerator: GPU\n# ---\n\n# %%\n# !pip install git+https://github.com/dynloss/dynloss\n\n"
         '# %% tags=["parameters"]\nsteps: int = 3  # how many\n\n# %%\n1\n\n# %%\n1\n'
         '\n# %% mystnb={"figure": {"caption": "Accuracy $a$.", "name": "fig-a"}}\nplot()\n'
+        "\n# %% [markdown]\n# See [the\n# next](b.ipynb#more), [there](../book/theory.md) and [this](https://a.org/b.ipynb).\n"
     )
     return tmp_path
 
@@ -193,10 +195,29 @@ def test_sync_carries_the_address_and_the_notebooks(checkout):
     assert notebook["metadata"]["accelerator"] == "GPU"
     assert notebook["cells"][1]["metadata"] == {"tags": ["parameters"]}
     assert "github.com/someone/tilted" in "".join(notebook["cells"][0]["source"])
-    *code, caption = notebook["cells"]
+    *code, caption, text = notebook["cells"]
     assert len({cell["id"] for cell in code}) == len(code) == 5, "equal cells have different ids"
     assert all(cell["outputs"] == [] for cell in code)
     assert "".join(caption["source"]) == "**Figure.** Accuracy $a$." and caption["metadata"]["tags"] == ["caption"]
+    pages = "https://someone.github.io/tilted"
+    assert "".join(text["source"]) == (
+        f"See [the\nnext]({pages}/notebooks/b.html#more), [there]({pages}/book/theory.html) and [this](https://a.org/b.ipynb)."
+    )
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_links_in_a_notebook_lead_somewhere_in_colab(path):
+    """There, and beside a single downloaded file, no other page of the book lies."""
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    book = re.search(r"https://[\w.-]+\.github\.io/[\w.-]+", (ROOT / "README.md").read_text(encoding="utf-8"))[0]
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    for cell in (each for each in cells if each["cell_type"] == "markdown"):
+        for link in re.findall(r"\]\(([^)\s]+)|(?:href|src)=\"([^\"]+)", "".join(cell["source"])):
+            address = "".join(link)
+            assert address.startswith(("https://", "#")), address
+            if address.startswith(book):
+                page = address.removeprefix(f"{book}/").split("#")[0].removesuffix(".html")
+                assert re.search(rf": {page}$", toc, re.M), f"{address} is no page of the book"
 
 
 def test_sync_again_changes_nothing(checkout):

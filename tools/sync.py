@@ -2,7 +2,8 @@
 
 - The repository's address, from pyproject.toml, to the pages, the notebooks and the citation.
 - Each notebooks/NAME.py (percent format, the source) to notebooks/NAME.ipynb, without outputs, for Colab and papermill;
-  there the captions of its figures, which the book reads from the cells' metadata, stand below them as text.
+  there the captions of its figures, which the book reads from the cells' metadata, stand below them as text, and
+  links to other pages lead to the published book, since in Colab, or beside a single downloaded file, there are none.
 
     python tools/sync.py           writes what differs
     python tools/sync.py --check   names what differs, and exits 1 if anything does
@@ -22,6 +23,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
 CARRIERS = ["README.md", "CITATION.cff", "_config.yml", "book/**/*.md", "notebooks/*.py"]
+RELATIVE = re.compile(r"\]\((?:([\w-]+)\.ipynb|\.\./book/([\w-]+)\.md)(#[\w-]+)?\)")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -43,10 +45,15 @@ def carried(root: Path) -> str:
     return found[1]
 
 
+def pages(address: str) -> str:
+    """Where the book of the repository owner/name is published, without the scheme."""
+    return address.replace("/", ".github.io/")
+
+
 def readdressed(text: str, old: str, new: str) -> str:
     """The text with every address of the repository, its Colab links and its pages moved from `old` to `new`."""
     text = re.sub(rf"(github\.com/|/github/){re.escape(old)}(?![\w-])", rf"\g<1>{new}", text)
-    old_pages, new_pages = (address.replace("/", ".github.io/") for address in (old, new))
+    old_pages, new_pages = pages(old), pages(new)
     return re.sub(rf"\b{re.escape(old_pages)}(?![\w-])", new_pages, text)
 
 
@@ -56,12 +63,24 @@ def captions(cell: nbformat.NotebookNode) -> Iterator[nbformat.NotebookNode]:
         yield nbformat.v4.new_markdown_cell(f"**Figure.** {caption}", metadata={"tags": ["caption"]})
 
 
-def notebook(source: str) -> str:
+def published(text: str, address: str) -> str:
+    """Markdown whose links to other pages lead to the published book; `runner.page` leads them back within the book."""
+
+    def absolute(link: re.Match[str]) -> str:
+        page = f"notebooks/{link[1]}" if link[1] else f"book/{link[2]}"
+        return f"](https://{pages(address)}/{page}.html{link[3] or ''})"
+
+    return RELATIVE.sub(absolute, text)
+
+
+def notebook(source: str, address: str) -> str:
     """The .ipynb of a percent script, and of nothing else: not the time, the machine or the last copy."""
     made = jupytext.reads(source, fmt="py:percent")
     made.cells = [each for cell in made.cells for each in (cell, *captions(cell))]
     seen: Counter[str] = Counter()
     for cell in made.cells:
+        if cell.cell_type == "markdown":
+            cell.source = published(cell.source, address)
         # An id follows the cell's text, so that an edit changes one id and an insertion none.
         text = f"{cell.cell_type}\n{cell.source}"
         cell.id = hashlib.sha256(f"{text}\n{seen[text]}".encode()).hexdigest()[:8]
@@ -81,7 +100,7 @@ def wanted(root: Path) -> Iterator[tuple[Path, str]]:
         text = readdressed(path.read_text(encoding="utf-8"), old, new)
         yield path, text
         if path.suffix == ".py":
-            yield path.with_suffix(".ipynb"), notebook(text)
+            yield path.with_suffix(".ipynb"), notebook(text, new)
 
 
 def main() -> None:

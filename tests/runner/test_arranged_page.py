@@ -104,3 +104,12 @@ def test_a_caption_for_colab_stands_only_once_on_the_page(pdf, tmp_path):
     below = {"cell_type": "markdown", "id": "c", "metadata": {"tags": ["caption"]}, "source": "**Figure.** It shows."}
     made = page.arranged(given | {"cells": [*given["cells"], below]}, tmp_path, tmp_path)
     assert [cell["id"] for cell in made["cells"]] == ["t", "c1", "how-it-is-computed"]
+
+
+def test_links_to_the_published_book_lead_within_the_book(tmp_path):
+    """`make sync` makes them absolute, for Colab; the page has what the .py has."""
+    site = "https://someone.github.io/tilted"
+    text = f"[a]({site}/notebooks/fig04.html#x), [b]({site}/book/theory.html), [c](https://a.github.io/b.html)"
+    cells = [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": text.splitlines(keepends=True)}]
+    (cell,) = page.arranged({"cells": cells, "metadata": {}}, tmp_path, tmp_path)["cells"]
+    assert cell["source"] == "[a](fig04.ipynb#x), [b](../book/theory.md), [c](https://a.github.io/b.html)"

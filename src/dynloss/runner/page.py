@@ -7,6 +7,7 @@ title, and then how they came about. Its code is folded, but for the cell tagged
 import base64
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,6 +28,8 @@ EXPLORABLE = """```{raw} html
 <script type="application/json">RECORD</script></details>
 <script defer src="../_static/explore.js"></script>
 ```"""
+# `make sync` leads links to other pages to the published book, for Colab; on a page they lead there within the book.
+PUBLISHED = re.compile(r"\]\(https://[\w.-]+\.github\.io/[\w.-]+/(notebooks|book)/([\w-]+)\.html(#[\w-]+)?\)")
 _NO_CLOCK = (2021, 7, 18, 0, 0, 0)  # the same data, the same bytes
 
 Cell = dict[str, Any]
@@ -193,8 +196,14 @@ def as_csv(dataset: Any) -> bytes:
     return written.getvalue()
 
 
+def _within(link: re.Match[str]) -> str:
+    return f"]({f'../book/{link[2]}.md' if link[1] == 'book' else f'{link[2]}.ipynb'}{link[3] or ''})"
+
+
 def _tidy(cell: Cell) -> Cell:
-    """Without the records, outputs unknown to the book."""
+    """With links within the book, and without the records, outputs unknown to it."""
+    if cell["cell_type"] == "markdown":
+        return {**cell, "source": PUBLISHED.sub(_within, "".join(cell["source"]))}
     if not cell.get("outputs"):
         return cell
     cell = {**cell, "outputs": [each for each in cell["outputs"] if EXPLORE not in each.get("data", {})]}
