@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 
 def is_traced(value: Any) -> bool:
@@ -38,11 +40,71 @@ def check_count(name: str, value: Any, *, at_least: int) -> None:
         raise ValueError(f"{name} must be a whole number, at least {at_least}, got {value!r}")
 
 
+def check_arrays(**named: Any) -> None:
+    """Raise ``ValueError`` unless each is an array of numbers, or a tree of such; a list of numbers is none.
+
+    >>> check_arrays(labels=[0, 1])
+    Traceback (most recent call last):
+    ValueError: labels must be an array of numbers, got int in a list: jnp.asarray(labels) makes one
+    """
+    for name, tree in named.items():
+        for leaf in jax.tree.leaves(tree):
+            if not isinstance(leaf, jax.Array | np.ndarray | np.generic | jax.ShapeDtypeStruct):
+                kind = f"{type(leaf).__name__} in a {type(tree).__name__}" if leaf is not tree else type(leaf).__name__
+                raise ValueError(f"{name} must be an array of numbers, got {kind}: jnp.asarray({name}) makes one")
+            if not jnp.issubdtype(leaf.dtype, jnp.number) and leaf.dtype != bool:
+                raise ValueError(f"{name} must be an array of numbers, got one of {leaf.dtype}: number its words first")
+
+
+def check_samples(**named: Any) -> None:
+    """Raise ``ValueError`` unless each is an array of numbers, or a tree of such, of at least one sample."""
+    check_arrays(**named)
+    for name, tree in named.items():
+        if empty := [leaf.shape for leaf in jax.tree.leaves(tree) if leaf.shape[:1] == (0,)]:
+            raise ValueError(f"{name} must hold at least one sample, got {empty[0]}")
+
+
+def check_precision(dtype: Any) -> None:
+    """Raise ``ValueError`` for a type of less than 32 bits, in which no eigenvalue can be computed."""
+    if jnp.finfo(dtype).bits < 32:
+        raise ValueError(f"spectra need numbers of float32 or float64, got {jnp.dtype(dtype)}: astype converts them")
+
+
+def check_function(name: str, value: Any, wanted: str) -> None:
+    """Raise ``ValueError`` unless ``value`` is a function; a model is none, and an array neither.
+
+    >>> check_function("schedule", np.ones(3), "step -> weights")
+    Traceback (most recent call last):
+    ValueError: schedule must be a function step -> weights, got an array (3,)
+    """
+    if hasattr(value, "apply") and hasattr(value, "init"):
+        raise ValueError(f"{name} must be a function {wanted}, got the model {type(value).__name__}: give its apply")
+    if not callable(value):
+        kind = f"an array {value.shape}" if hasattr(value, "shape") else repr(value)
+        raise ValueError(f"{name} must be a function {wanted}, got {kind}")
+
+
+def check_shaped_as(name: str, found: Any, params: Any) -> None:
+    """Raise ``ValueError`` unless what a function of the parameters gave is shaped as they are, as a gradient is."""
+    if jax.tree.structure(found) != jax.tree.structure(params):  # type: ignore[operator]
+        kind = f"a {type(found).__name__} of another structure"
+        if isinstance(found, jax.Array) and found.ndim == 0:
+            kind = "a number, as a loss does: jax.grad gives its gradient"
+        raise ValueError(f"{name} must give a tree of arrays shaped as the parameters; it gives {kind}")
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(params), strict=True):
+        if jnp.shape(one) != jnp.shape(other):
+            raise ValueError(f"{name} must give arrays shaped as the parameters, {other.shape}; it gives {one.shape}")
+
+
 def check_parameters(params: Any) -> None:
     """Raise ``ValueError`` if a tree holds other collections of flax than ``params``, or arrays that have no gradient.
 
     Every array of it would be trained and differentiated: the running averages of batch normalisation too.
     """
+    if hasattr(params, "apply") and hasattr(params, "init"):
+        raise ValueError(f"parameters must be arrays, got the model {type(params).__name__}: its init returns them")
+    if not jax.tree.leaves(params):
+        raise ValueError(f"parameters must be a tree of arrays, got {params!r}")
     names = list(params) if isinstance(params, Mapping) and "params" in params else []
     if others := [str(name) for name in names if name != "params"]:
         raise ValueError(

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Integer
 
+from dynloss.checks import check_arrays
+
 
 def cross_entropy(logits: Float[Array, "..."], labels: Integer[Array, "..."]) -> Float[Array, "..."]:
     r"""Cross-entropy of each sample, :math:`-\log \operatorname{softmax}(f)_{y}`, in nats.
@@ -95,7 +97,9 @@ def weights_of(labels: Integer[Array, "..."], weights: Float[Array, " C"]) -> Fl
     >>> weights_of(jnp.array([1, 0, 2]), jnp.array([0.5, 1.5])).tolist()
     [1.5, 0.5, nan]
     """
-    return jnp.where(_in_range(labels, len(weights)), weights[class_numbers(labels)], jnp.nan)
+    _check_labels(labels)
+    check_arrays(weights=weights)
+    return jnp.where(_in_range(labels, len(weights)), jnp.asarray(weights)[class_numbers(labels)], jnp.nan)
 
 
 def one_hot(labels: Integer[Array, "..."], num_classes: int) -> Bool[Array, "..."]:
@@ -104,6 +108,7 @@ def one_hot(labels: Integer[Array, "..."], num_classes: int) -> Bool[Array, "...
     >>> one_hot(jnp.array([1, 0], "uint8"), 2).astype(int).tolist()
     [[0, 1], [1, 0]]
     """
+    _check_labels(labels)
     numbers = class_numbers(labels)
     classes = jnp.arange(num_classes, dtype=numbers.dtype).reshape((1,) * numbers.ndim + (-1,))
     return jnp.expand_dims(numbers, -1) == classes
@@ -111,6 +116,8 @@ def one_hot(labels: Integer[Array, "..."], num_classes: int) -> Bool[Array, "...
 
 def class_numbers(labels: Integer[Array, "..."]) -> Integer[Array, "..."]:
     """Labels of a type that holds any number of classes: a byte would wrap round when compared with 256."""
+    check_arrays(labels=labels)
+    labels = jnp.asarray(labels)
     return labels if labels.dtype.itemsize >= 4 else labels.astype(jnp.int32)
 
 
@@ -129,18 +136,21 @@ def _in_range(labels, num_classes: int):
 
 
 def _check_labels(labels) -> None:
+    check_arrays(labels=labels)
     if not jnp.issubdtype(labels.dtype, jnp.integer):
         raise ValueError(f"labels must be whole numbers, the classes from 0 on, got {labels.dtype} {labels.shape}")
 
 
 def _check_one_each(losses, labels) -> None:
     _check_labels(labels)
+    check_arrays(losses=losses)
     if losses.shape != labels.shape:
         raise ValueError(f"losses {losses.shape} and labels {labels.shape} must be one each a sample")
 
 
 def _check_one_a_row(outputs, labels) -> None:
     _check_labels(labels)
+    check_arrays(outputs=outputs)
     if labels.shape != outputs.shape[:-1] or outputs.ndim < 1:
         raise ValueError(
             f"labels {labels.shape} must be one for each row of outputs {outputs.shape}: {outputs.shape[:-1]}"

@@ -121,6 +121,7 @@ def strength(schedule: Schedule, steps: int) -> Float[Array, ""]:
     >>> round(float(strength(pulses("square", 4, 4, 3), 12)), 3)
     0.707
     """
+    check_count("steps", steps, at_least=1)
     weights = jax.vmap(schedule)(jnp.arange(steps))
     return jnp.sqrt(jnp.mean((weights - 1) ** 2))
 

@@ -521,7 +521,7 @@ def test_one_class_only():
 
 def test_classes_without_samples_are_warned_of():
     some = Dataset(TRAINING.inputs, np.where(TRAINING.labels == 1, 0, 2).astype(np.int32), 3)
-    with pytest.warns(UserWarning, match="no samples of class 1: the schedule emphasises nothing in their turn"):
+    with pytest.warns(UserWarning, match="class 1 has no samples: its turn of the schedule emphasises nothing"):
         ours = run(some, epochs=2)
     assert np.isfinite(ours.trajectory["static_loss"]).all()
 

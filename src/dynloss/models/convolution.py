@@ -26,6 +26,8 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
+from dynloss.checks import check_arrays
+
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _PLAIN = lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
 # Images that enter a product together in ``correlate``: of 32 × 32 pixels and 64 channels they fill 2 MB.
@@ -52,6 +54,7 @@ def convolution(
     >>> convolution(jnp.ones((1, 3, 3, 1)), jnp.ones((3, 3, 1, 1)))[0, :, :, 0].tolist()
     [[4.0, 6.0, 4.0], [6.0, 9.0, 6.0], [4.0, 6.0, 4.0]]
     """
+    check_arrays(inputs=inputs, kernel=kernel)
     strides = tuple(strides)
     if jax.default_backend() != "cpu" or not _is_plain(inputs, kernel, options):
         options.setdefault("dimension_numbers", _LAYOUT)

@@ -9,7 +9,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float, Integer
 
 from dynloss import losses
-from dynloss.checks import check_choice, check_count
+from dynloss.checks import check_arrays, check_choice, check_count
 
 _KERNELS = {
     "standard": nn.initializers.variance_scaling(1.0, "fan_in", "normal"),
@@ -52,6 +52,7 @@ class MLP(nn.Module):
         self.output = nn.Dense(self.num_classes, **options)
 
     def __call__(self, inputs: Float[Array, "P D"]) -> Float[Array, "P C"]:
+        _check_vectors(inputs)
         return self.output(nn.relu(self.hidden(inputs)))
 
 
@@ -69,8 +70,8 @@ def cross_entropy_gradient(
         \partial_{W_1} F = x^\top \left[ (\delta W_2^\top) \odot 1_{z_1 > 0} \right].
 
     Arrays lie as (units, samples), narrow products and sums over classes are written out, and the barriers keep XLA
-    from fusing, and so repeating, the two arrays that several products read: each measured to be faster on a CPU. It
-    is meant for few classes. Differentiating this function forward gives Hessian-vector products.
+    from fusing, and so repeating, the two arrays that several products read: each measured to be faster on a CPU, for
+    few classes. Differentiating this function forward gives Hessian-vector products.
 
     Args:
         params: of an ``MLP``.
@@ -84,6 +85,7 @@ def cross_entropy_gradient(
     Raises:
         ValueError: weights of another number of classes than the network's outputs.
     """
+    _check_vectors(inputs)
     _check_classes(params, weights)
     hidden, output = params["params"]["hidden"], params["params"]["output"]
     x = inputs.T
@@ -92,8 +94,8 @@ def cross_entropy_gradient(
     units = jax.nn.relu(_narrow_product(hidden["kernel"], x) + hidden["bias"][:, None])
     units = jax.lax.optimization_barrier(units)
     logits = output["kernel"].T @ units + output["bias"][:, None]
-    likely = jnp.exp(logits - functools.reduce(jnp.maximum, logits)[None, :])
-    likely = likely / functools.reduce(jnp.add, likely)[None, :]
+    likely = jnp.exp(logits - _folded(jnp.maximum, logits)[None, :])
+    likely = likely / _folded(jnp.add, likely)[None, :]
     delta = (likely - onehot) * (weights @ onehot / len(labels))[None, :]
     delta = jax.lax.optimization_barrier(delta)
     back = jnp.where(units > 0, _narrow_product(output["kernel"].T, delta), 0)
@@ -124,6 +126,7 @@ def output_averaged_ntk(params: Any, inputs: Float[Array, "P D"]) -> Float[Array
     Returns:
         The kernel; equal to ``ntk.output_averaged_ntk_matrix`` up to rounding, for a fraction of its cost.
     """
+    _check_vectors(inputs)
     hidden, output = params["params"]["hidden"], params["params"]["output"]
     with jax.default_matmul_precision("highest"):
         units = jax.nn.relu(inputs @ hidden["kernel"] + hidden["bias"][None, :])
@@ -133,10 +136,25 @@ def output_averaged_ntk(params: Any, inputs: Float[Array, "P D"]) -> Float[Array
         return units @ units.T + 1 + (inputs @ inputs.T + 1) * errors
 
 
+def _check_vectors(inputs) -> None:
+    check_arrays(inputs=inputs)
+    if inputs.ndim != 2:
+        raise ValueError(
+            f"an MLP reads one vector a sample, (P, D), got inputs {inputs.shape}; "
+            "of images inputs.reshape(len(inputs), -1) makes such"
+        )
+
+
 def _check_classes(params, weights) -> None:
+    check_arrays(weights=weights)
     outputs = params["params"]["output"]["bias"].shape
     if weights.shape != outputs:
         raise ValueError(f"weights {weights.shape} must be one for each of the network's outputs {outputs}")
+
+
+def _folded(fold, rows, most: int = 16):
+    """A fold over the rows, written out where they are few, which XLA fuses; many would take minutes to compile."""
+    return functools.reduce(fold, rows) if len(rows) <= most else fold.reduce(rows, axis=0)
 
 
 def _narrow_product(a, b, widest: int = 4):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from dynloss.checks import check_count
+from dynloss.checks import check_arrays, check_count, check_samples
 from dynloss.models.convolution import convolution
 
 # Convolutions before the first pooling, between the first and the second, and after the second.
@@ -72,6 +72,7 @@ def average_pool(images: Float[Array, "P H W D"], window: int) -> Float[Array, "
 
     Written as a mean, because flax's own pooling divides whole numbers into halves, which strict promotion refuses.
     """
+    check_arrays(images=images)
     samples, height, width, channels = images.shape
     squares = images.reshape(samples, height // window, window, width // window, window, channels)
     return jnp.mean(squares, axis=(2, 4))
@@ -79,9 +80,10 @@ def average_pool(images: Float[Array, "P H W D"], window: int) -> Float[Array, "
 
 def check_images(inputs: Any, divisor: int) -> None:
     """Raise ``ValueError`` unless these are floating-point images whose sides are multiples of ``divisor``."""
-    if jnp.ndim(inputs) != 4 or not jnp.issubdtype(inputs.dtype, jnp.floating):
+    check_samples(inputs=inputs)
+    if inputs.ndim != 4 or not jnp.issubdtype(inputs.dtype, jnp.floating):
         raise ValueError(
-            f"inputs must be floating-point images (P, H, W, D), got {inputs.dtype} {jnp.shape(inputs)}; "
+            f"inputs must be floating-point images (P, H, W, D), got {inputs.dtype} {inputs.shape}; "
             "images of bytes have to be normalised first"
         )
     height, width = inputs.shape[1:3]

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
 from dynloss import losses
+from dynloss.checks import check_arrays
 
 
 def kernel_target_alignment(
@@ -21,6 +22,7 @@ def kernel_target_alignment(
     >>> round(float(kernel_target_alignment(ideal, labels, 2)), 3)
     1.0
     """
+    check_arrays(kernel=kernel)
     onehot = losses.one_hot(labels, num_classes).astype(kernel.dtype)
     ideal, centred = _centred(onehot @ onehot.T), _centred(kernel)
     return jnp.sum(centred * ideal) / (jnp.linalg.norm(centred) * jnp.linalg.norm(ideal))
@@ -32,6 +34,7 @@ def cosines(rows: Float[Array, "k n"], direction: Float[Array, " n"]) -> Float[A
     >>> cosines(jnp.array([[3.0, 4.0], [0.0, 0.0]]), jnp.array([1.0, 0.0])).round(3).tolist()
     [0.6000000238418579, 0.0]
     """
+    check_arrays(rows=rows, direction=direction)
     norms = jnp.linalg.norm(rows, axis=1)
     return jnp.where(norms > 0, rows @ direction / jnp.where(norms > 0, norms, 1), 0)
 

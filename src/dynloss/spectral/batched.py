@@ -13,13 +13,13 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 
 from dynloss import losses
-from dynloss.checks import check_count, check_parameters, is_traced
-from dynloss.datasets.base import Dataset
+from dynloss.checks import check_count, check_samples, is_traced
+from dynloss.datasets.base import Dataset, check_data
+from dynloss.spectral.hessian import flattened
 from dynloss.spectral.lanczos import Operator, Ritz, extreme_eigenvalues
-from dynloss.spectral.ntk import Apply
+from dynloss.spectral.ntk import Apply, check_model
 
 
 def loss_gradient(apply: Apply, data: Dataset, batch_size: int, loss: Callable = losses.cross_entropy) -> Callable:
@@ -42,6 +42,7 @@ def loss_gradient(apply: Apply, data: Dataset, batch_size: int, loss: Callable =
     >>> gradient(jnp.zeros(2), jnp.ones(2)).round(3).tolist()  # softmax - one-hot, on average
     [-0.10000000149011612, 0.10000000149011612]
     """
+    check_data(data)
     batches = in_batches(batch_size, data.inputs, data.labels)
     samples = len(data)
 
@@ -69,11 +70,10 @@ def hessian_operator(gradient: Callable[[Any], Any], params: Any) -> tuple[Opera
     Returns:
         The operator and its size, the number of parameters.
     """
-    check_parameters(params)
-    flat, unravel = ravel_pytree(params)
+    slope, flat = flattened(gradient, params)
 
     def product(v):
-        return jax.jvp(lambda w: ravel_pytree(gradient(unravel(w)))[0], (flat,), (v,))[1]
+        return jax.jvp(slope, (flat,), (v,))[1]
 
     return product, flat.size
 
@@ -107,7 +107,7 @@ def ntk_operator(apply: Apply, params: Any, inputs: Any, batch_size: int) -> tup
     Raises:
         ValueError: for a batch size that is no whole number, at least 1.
     """
-    check_parameters(params)
+    check_model(apply, params, inputs)
     batches = in_batches(batch_size, inputs)
     outputs = jax.eval_shape(apply, params, jax.ShapeDtypeStruct(np.shape(inputs), batches[0][0].dtype))
     samples = outputs.shape[0]
@@ -151,6 +151,7 @@ def in_batches(batch_size: int, *arrays: Any) -> tuple[tuple[Any, ...], Any]:
     ([[0, 1, 2], [3, 4, 5]], [[True, True, True], [True, True, False]])
     """
     check_count("batch_size", batch_size, at_least=1)
+    check_samples(arrays=arrays)
     samples = len(arrays[0])
     number = math.ceil(samples / batch_size)
     places = np.arange(number * math.ceil(samples / number)).reshape(number, -1)

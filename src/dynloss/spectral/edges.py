@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from dynloss.checks import check_number
+from dynloss.checks import check_arrays, check_number, is_traced
 from dynloss.spectral.hessian import hessian_operator
 from dynloss.spectral.lanczos import Ritz, extreme_eigenvalues
 
@@ -34,7 +34,7 @@ def gradient_descent(learning_rate: float) -> float:
     4.0
     """
     check_number("learning_rate", learning_rate, above=0)
-    return 2 / learning_rate
+    return 2 / (learning_rate if is_traced(learning_rate) else float(learning_rate))
 
 
 def heavy_ball(learning_rate: float, momentum: float) -> float:
@@ -85,8 +85,11 @@ def preconditioned_eigenvalues(
     >>> round(ritz.eigenvalues.item(), 4)
     2.0
     """
+    check_arrays(preconditioner=preconditioner)
     with jax.default_matmul_precision("highest"):
         operator, size = hessian_operator(gradient, params)
+    if preconditioner.shape not in ((), (1,), (size,)):
+        raise ValueError(f"preconditioner must hold one number, or one for each of {size}, got {preconditioner.shape}")
     scale = jnp.broadcast_to(1 / jnp.sqrt(preconditioner), (size,))
     dtype = jax.tree.leaves(params)[0].dtype
     return extreme_eigenvalues(lambda v: scale * operator(scale * v), size, k, order=order, dtype=dtype)

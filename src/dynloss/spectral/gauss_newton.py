@@ -23,8 +23,10 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Integer
 
 from dynloss import losses
+from dynloss.checks import check_arrays
 from dynloss.spectral.hessian import hessian_operator
 from dynloss.spectral.lanczos import Operator, Ritz, extreme_eigenvalues, tridiagonalise
+from dynloss.spectral.ntk import check_model, check_outputs
 
 Apply = Callable[[Any, Any], Float[Array, "P C"]]
 
@@ -47,6 +49,7 @@ def root(outputs: Float[Array, "P C"], weights: Float[Array, " P"]) -> Float[Arr
     >>> (b @ b.T).round(3).tolist()
     [[0.5, -0.5], [-0.5, 0.5]]
     """
+    check_arrays(outputs=outputs, weights=weights)
     q = jnp.sqrt(jax.nn.softmax(outputs, -1))
     projection = jnp.eye(outputs.shape[-1], dtype=outputs.dtype)[None] - q[:, :, None] * q[:, None, :]
     return jnp.sqrt(weights)[:, None, None] * q[:, :, None] * projection
@@ -63,7 +66,9 @@ def weighted_kernel_operator(
     Returns:
         The operator and its size, samples × outputs.
     """
+    check_model(apply, params, inputs)
     outputs, forward = jax.linearize(lambda w: apply(w, inputs), params)
+    check_outputs(outputs)
     backward = jax.linear_transpose(forward, params)
     factor = root(outputs, losses.weights_of(labels, weights))
 
@@ -99,6 +104,7 @@ def parts(
         gradient: W -> ∇F(W; Γ), shaped as W.
         order: products with H; the shares are as exact as the eigenvector.
     """
+    check_model(apply, params, inputs)
     with jax.default_matmul_precision("highest"):
         operator, size = hessian_operator(gradient, params)
         dtype = jax.tree.leaves(params)[0].dtype
@@ -109,6 +115,7 @@ def parts(
         leading = vectors[:, -1] @ basis
         _, unravel = ravel_pytree(params)
         outputs, along = jax.jvp(lambda w: apply(w, inputs), (params,), (unravel(leading),))
+        check_outputs(outputs)
         seen = jnp.einsum("jba,jb->ja", root(outputs, losses.weights_of(labels, weights)), along)
         quadratic = jnp.sum(seen**2) / len(labels)
     return Parts(values[-1], quadratic, values[-1] - quadratic)

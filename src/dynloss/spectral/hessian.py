@@ -8,8 +8,22 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from dynloss.checks import check_parameters
+from dynloss.checks import check_function, check_parameters, check_shaped_as
 from dynloss.spectral.lanczos import Operator, Ritz, extreme_eigenvalues
+
+
+def flattened(gradient: Callable[[Any], Any], params: Any) -> tuple[Callable, Float[Array, " n"]]:
+    """The gradient as a function of flattened parameters, and these; both checked."""
+    check_function("gradient", gradient, "parameters -> gradient")
+    check_parameters(params)
+    flat, unravel = ravel_pytree(params)
+
+    def slope(w):
+        found = gradient(unravel(w))
+        check_shaped_as("gradient", found, params)
+        return ravel_pytree(found)[0]
+
+    return slope, flat
 
 
 def hessian_operator(gradient: Callable[[Any], Any], params: Any) -> tuple[Operator, int]:
@@ -23,10 +37,12 @@ def hessian_operator(gradient: Callable[[Any], Any], params: Any) -> tuple[Opera
 
     Returns:
         The operator and its size, the number of parameters.
+
+    Raises:
+        ValueError: a gradient that is none, such as a loss, and parameters that are none, such as a model.
     """
-    check_parameters(params)
-    flat, unravel = ravel_pytree(params)
-    _, product = jax.linearize(lambda w: ravel_pytree(gradient(unravel(w)))[0], flat)
+    slope, flat = flattened(gradient, params)
+    _, product = jax.linearize(slope, flat)
     return product, flat.size
 
 

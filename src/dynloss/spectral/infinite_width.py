@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from dynloss.checks import check_arrays
+
 
 def scaled_kernel(params: Any, inputs: Any) -> Float[Array, "P P"]:
     r"""The kernel of an ``MLP`` without biases, each layer's part over its inputs, averaged over the outputs.
@@ -22,6 +24,7 @@ def scaled_kernel(params: Any, inputs: Any) -> Float[Array, "P P"]:
     .. math:: \frac{1}{m} h \cdot h' + \frac{x \cdot x'}{D} \sum_j \tfrac1C \lVert W_{2,j} \rVert^2 \,
         1_{h_j > 0} \, 1_{h'_j > 0}.
     """
+    check_arrays(inputs=inputs)
     hidden, output = params["params"]["hidden"], params["params"]["output"]
     with jax.default_matmul_precision("highest"):
         units = jax.nn.relu(inputs @ hidden["kernel"] + hidden["bias"][None, :])

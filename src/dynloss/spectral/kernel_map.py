@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from dynloss.checks import check_arrays
 from dynloss.spectral.lanczos import Operator
 from dynloss.spectral.ntk import Apply, ntk_operator
 
@@ -35,6 +36,7 @@ def next_residuals(
     >>> next_residuals(lambda w, x: x * w, jnp.array([2.0]), jnp.ones((1, 1)), jnp.ones((1, 1)), 0.5).tolist()
     [[0.5]]
     """
+    check_arrays(residuals=residuals)
     with jax.default_matmul_precision("highest"):
         product, _ = ntk_operator(apply, params, inputs)
         weighted = residuals * jnp.broadcast_to(jnp.asarray(weights, residuals.dtype), len(residuals))[:, None]

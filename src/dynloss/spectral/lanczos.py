@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from dynloss.checks import check_choice, check_count
+from dynloss.checks import check_arrays, check_choice, check_count, check_function, check_precision, check_samples
 from dynloss.losses import exact
 
 Operator = Callable[[Float[Array, " n"]], Float[Array, " n"]]
@@ -35,6 +35,7 @@ def norm(vector: Float[Array, " n"]) -> Float[Array, ""]:
     >>> float(norm(jnp.array([3e30, 4e30], "float32")) / 1e30)
     5.0
     """
+    check_samples(vector=vector)
     _, exponent = jnp.frexp(jnp.max(jnp.abs(vector)))
     return jnp.ldexp(jnp.linalg.norm(jnp.ldexp(vector, -exponent)), exponent)
 
@@ -53,6 +54,8 @@ def tridiagonalise(operator: Operator, start: Float[Array, " n"], order: int) ->
     appears and repeated eigenvalues are found.
     """
     size, dtype = start.size, start.dtype
+    check_function("operator", operator, "v -> A v")
+    check_precision(start.dtype)
     check_count("order", order, at_least=1)
     if order > size:
         raise ValueError(f"order must not exceed the operator's size {size}, got {order}")
@@ -116,6 +119,7 @@ def extreme_eigenvalues(
     [5.0, 4.0]
     """
     check_count("k", k, at_least=1)
+    check_arrays(start=start)
     check_choice("which", which, ("largest", "smallest"))
     if k > order:
         raise ValueError(f"k must not exceed the order {order}, got {k}")

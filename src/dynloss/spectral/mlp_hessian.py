@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
 from dynloss import losses
+from dynloss.checks import check_count, check_samples
 
 
 class Vector(NamedTuple):
@@ -69,7 +70,9 @@ def derivatives(
         labels: y, (P,).
         weights: Γ, (C,).
     """
+    check_samples(inputs=inputs, labels=labels, weights=weights)
     classes = at.bias.size
+    check_count("the number of classes", classes, at_least=2)
     x = jnp.concatenate([inputs.T, jnp.ones((1, len(inputs)), inputs.dtype)])
     mask = (_outer_sum(at.hidden, x) > 0).astype(x.dtype)
     onehot = losses.one_hot(labels, classes).T.astype(x.dtype)

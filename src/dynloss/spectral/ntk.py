@@ -12,10 +12,23 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from dynloss.checks import check_parameters
+from dynloss.checks import check_arrays, check_function, check_parameters, check_samples
 from dynloss.spectral.lanczos import Operator, Ritz, extreme_eigenvalues
 
 Apply = Callable[[Any, Any], Float[Array, "P C"]]
+
+
+def check_model(apply: Apply, params: Any, inputs: Any) -> None:
+    """Raise ``ValueError`` unless these are a function, parameters and arrays."""
+    check_function("apply", apply, "(parameters, inputs) -> outputs")
+    check_parameters(params)
+    check_samples(inputs=inputs)
+
+
+def check_outputs(outputs: Any) -> None:
+    """Raise ``ValueError`` unless a model gives one row of outputs a sample."""
+    if outputs.ndim != 2:
+        raise ValueError(f"apply must give outputs (P, C), one row a sample, got {outputs.shape}")
 
 
 def ntk_operator(apply: Apply, params: Any, inputs: Any) -> tuple[Operator, int]:
@@ -26,8 +39,9 @@ def ntk_operator(apply: Apply, params: Any, inputs: Any) -> tuple[Operator, int]
     Returns:
         The operator and its size, samples × outputs.
     """
-    check_parameters(params)
+    check_model(apply, params, inputs)
     outputs, forward = jax.linearize(lambda w: apply(w, inputs), params)
+    check_outputs(outputs)
     backward = jax.linear_transpose(forward, params)
 
     def product(v):
@@ -69,16 +83,22 @@ def kernel_eigenvalues(kernel: Float[Array, "P P"], k: int = 1, *, order: int = 
     >>> round(float(kernel_eigenvalues(jnp.diag(jnp.array([1.0, 3.0])), order=2).eigenvalues[0]), 3)
     3.0
     """
+    check_arrays(kernel=kernel)
     order = min(order, len(kernel))
     return extreme_eigenvalues(lambda v: kernel @ v, len(kernel), k, order=order, dtype=kernel.dtype)
 
 
 def _jacobian(apply, params, inputs) -> Float[Array, "P C n"]:
     """∂f/∂W with flattened parameters, by one backward pass an output and sample."""
-    check_parameters(params)
+    check_model(apply, params, inputs)
     flat, unravel = ravel_pytree(params)
 
     def one(x):
-        return jax.jacrev(lambda w: apply(unravel(w), x[None])[0])(flat)
+        def outputs(w):
+            found = apply(unravel(w), x[None])
+            check_outputs(found)
+            return found[0]
+
+        return jax.jacrev(outputs)(flat)
 
     return jax.vmap(one)(inputs)

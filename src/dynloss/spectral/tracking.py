@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from dynloss.checks import check_count, check_number
+from dynloss.checks import check_arrays, check_count, check_function, check_number, check_precision
 from dynloss.spectral.lanczos import Operator, norm, orthogonal
 
 SHARES = (1.0, 0.3, 0.1)  # of the top Ritz vectors in the next start
@@ -66,7 +66,10 @@ def largest(
     >>> round(float(then.eigenvalue), 1), bool(then.products < first.products)
     (20.2, True)
     """
+    check_arrays(start=start)
     size, dtype = start.size, start.dtype
+    check_function("operator", operator, "v -> A v")
+    check_precision(start.dtype)
     check_count("fewest", fewest, at_least=1)
     check_count("order", order, at_least=fewest)
     check_number("tolerance", tolerance, at_least=0)

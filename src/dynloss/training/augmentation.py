@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from dynloss.checks import check_count
+from dynloss.checks import check_arrays, check_count
 
 
 def flips_and_crops(key: PRNGKeyArray, images: Float[Array, "P H W D"], padding: int = 4) -> Float[Array, "P H W D"]:
@@ -21,6 +21,7 @@ def flips_and_crops(key: PRNGKeyArray, images: Float[Array, "P H W D"], padding:
     >>> flips_and_crops(jax.random.key(0), images, padding=0)[0, 0, :, 0].tolist() in ([0, 1, 2, 3], [3, 2, 1, 0])
     True
     """
+    check_arrays(images=images)
     check_count("padding", padding, at_least=0)
     if padding >= min(images.shape[1:3]):
         raise ValueError(f"padding must be less than the sides of the images, {images.shape[1:3]}, got {padding}")

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from dynloss import losses
 from dynloss.datasets.base import Dataset
 from dynloss.spectral import batched
-from dynloss.training.full_batch import Recorder, Snapshot
+from dynloss.training.full_batch import Recorder, Snapshot, check_task
 from dynloss.training.recorders import eigenvalue_records, eigenvalue_variables, recorder
 
 
@@ -61,6 +61,7 @@ def ntk(apply: Callable, inputs: Any, batch_size: int, order: int = 16, every: i
 
 def _sums(apply, data, batch_size, loss) -> Callable:
     """(params, weights) -> both losses and the accuracy of ``data``."""
+    check_task(apply, data)
     batches = batched.in_batches(batch_size, data.inputs, data.labels)
     samples = len(data)
 

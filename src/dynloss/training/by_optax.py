@@ -5,16 +5,14 @@ rounding. It is for runs of minutes: it keeps no checkpoints.
 """
 
 import functools
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
-from dynloss.checks import check_count, check_parameters
+from dynloss.checks import check_count, check_parameters, check_shaped_as
 from dynloss.datasets.base import Dataset
 from dynloss.schedules import Schedule, weights_at
 from dynloss.training import full_batch
@@ -53,7 +51,9 @@ def descend(
         weights = weights_at(schedule, step, dtype)
         snapshot = full_batch.Snapshot(step, params, weights, lambda w: gradient(w, weights))
         records = [full_batch._record(recorder, snapshot) for recorder in recorders]
-        change, state = optimizer.update(gradient(params, weights), state, params)
+        slope = gradient(params, weights)
+        check_shaped_as("gradient", slope, params)
+        change, state = optimizer.update(slope, state, params)
         return (optax.apply_updates(params, change), state), records
 
     return jax.lax.scan(advance, (params, state), first + jnp.arange(steps))
@@ -88,16 +88,8 @@ def train(
             as L-BFGS), no steps, weights that do not fit the classes, or two recorders of the same variable.
     """
     check_count("steps", steps, at_least=1)
-    check_parameters(params)
+    full_batch.check_setting(params, data, schedule, gradient, recorders)
     check_goes_down(optimizer, params)
-    classes = jax.eval_shape(schedule, 0).shape
-    if classes != (data.num_classes,):
-        raise ValueError(f"the schedule gives weights {classes} for {data.num_classes} classes")
-    for empty in np.flatnonzero(data.counts == 0):
-        warnings.warn(f"class {empty} has no samples: its turn of the schedule emphasises nothing", stacklevel=2)
-    names = [name for recorder in recorders for name in recorder.variables]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"two recorders give the same variable: {', '.join(repeated)}")
 
     @jax.jit
     def run(params):

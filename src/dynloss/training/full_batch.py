@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from dynloss import deadline, losses
-from dynloss.checks import check_count, check_number, check_parameters
-from dynloss.datasets.base import Dataset
+from dynloss.checks import check_arrays, check_count, check_function, check_number, check_parameters, check_shaped_as
+from dynloss.datasets.base import Dataset, check_data
 from dynloss.schedules import Schedule, weights_at
 from dynloss.training import checkpoints
 
@@ -71,6 +71,7 @@ def loss_gradient(apply: Callable, data: Dataset, loss: Callable = losses.cross_
     Raises:
         ValueError: when it is first called: outputs, losses or weights that do not fit the data's samples and classes.
     """
+    check_task(apply, data)
     inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)
 
     def objective(params, weights):
@@ -82,6 +83,7 @@ def loss_gradient(apply: Callable, data: Dataset, loss: Callable = losses.cross_
 
 
 def _check_fits(outputs, weights, data: Dataset) -> None:
+    check_arrays(outputs=outputs, weights=weights)
     wanted = len(data), data.num_classes
     if outputs.shape != wanted:
         raise ValueError(f"the model gives outputs {outputs.shape} for {wanted[0]} samples of {wanted[1]} classes")
@@ -111,8 +113,9 @@ def descend(gradient: Callable, schedule: Schedule, learning_rate, params, first
         weights = weights_at(schedule, step, dtype)
         snapshot = Snapshot(step, params, weights, lambda w: gradient(w, weights))
         records = [_record(recorder, snapshot) for recorder in recorders]
-        params = jax.tree.map(lambda w, g: w - rate * g, params, gradient(params, weights))
-        return params, records
+        slope = gradient(params, weights)
+        check_shaped_as("gradient", slope, params)
+        return jax.tree.map(lambda w, g: w - rate * g, params, slope), records
 
     return jax.lax.scan(advance, params, first + jnp.arange(steps))
 
@@ -167,18 +170,10 @@ def train(
     """
     check_number("learning_rate", learning_rate, above=0)
     check_count("steps", steps, at_least=1)
-    classes = jax.eval_shape(schedule, 0).shape
-    if classes != (data.num_classes,):
-        raise ValueError(f"the schedule gives weights {classes} for {data.num_classes} classes")
-    for empty in np.flatnonzero(data.counts == 0):
-        warnings.warn(f"class {empty} has no samples: its turn of the schedule emphasises nothing", stacklevel=2)
-
+    check_setting(params, data, schedule, gradient, recorders)
     if segments is None:
         segments = 100 if progress or checkpoint else 1
     check_count("segments", segments, at_least=1)
-    names = [name for recorder in recorders for name in recorder.variables]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"two recorders give the same variable: {', '.join(repeated)}")
     length = _segment_length(steps, segments)
     run = jax.jit(
         lambda params, first, count: descend(gradient, schedule, learning_rate, params, first, count, recorders),
@@ -204,6 +199,46 @@ def train(
     if checkpoint is not None:
         checkpoints.remove(Path(checkpoint))
     return Run(params, trajectory)
+
+
+def check_task(apply: Any, data: Any) -> None:
+    """Raise ``ValueError`` unless these are a model's function and a data set."""
+    check_function("apply", apply, "(parameters, inputs) -> outputs")
+    check_data(data)
+
+
+def check_setting(params: Any, data: Any, schedule: Any, gradient: Any, recorders: Any) -> None:
+    """Raise ``ValueError`` unless a run can be made of these; warn of a class without samples."""
+    check_parameters(params)
+    check_data(data)
+    check_function("gradient", gradient, "(parameters, weights) -> gradient")
+    check_schedule(schedule, data.num_classes)
+    warn_of_empty_classes(data, stacklevel=4)
+    listed = isinstance(recorders, Sequence) and not isinstance(recorders, Recorder)
+    if not listed or not all(isinstance(each, Recorder) for each in recorders):
+        raise ValueError(f"recorders must be a list of what functions of training.recorders return, got {recorders!r}")
+    names = [name for recorder in recorders for name in recorder.variables]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two recorders give the same variable: {', '.join(repeated)}")
+
+
+def check_schedule(schedule: Any, num_classes: int) -> None:
+    """Raise ``ValueError`` unless a schedule gives one weight a class."""
+    check_function("schedule", schedule, "step -> class weights")
+    if (shape := jax.eval_shape(schedule, 0).shape) != (num_classes,):
+        raise ValueError(f"the schedule gives weights {shape} for {num_classes} classes")
+
+
+def warn_of_empty_classes(data: Dataset, stacklevel: int) -> None:
+    """Say which classes have no samples."""
+    for empty in np.flatnonzero(data.counts == 0):
+        said = f"class {empty} has no samples: its turn of the schedule emphasises nothing"
+        warnings.warn(said, stacklevel=stacklevel)
+
+
+def is_finite(tree: Any) -> bool:
+    """Whether every number of a tree of arrays is."""
+    return all(np.isfinite(np.asarray(leaf, float)).all() for leaf in jax.tree.leaves(tree))
 
 
 def _segment_length(steps: int, segments: int) -> int:
@@ -245,7 +280,7 @@ def _as_dataset(pieces, recorders, steps, params):
             finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
             bad.extend(recorded[~finite][:1])
         variables[dim] = (dim, recorded, {"long_name": "minimisation step", "units": "steps"})
-    if not all(np.isfinite(np.asarray(leaf, float)).all() for leaf in jax.tree.leaves(params)):
+    if not is_finite(params):
         bad.append(steps)  # at the latest
     return xr.Dataset(variables, attrs={"steps": steps, "diverged_at": int(min(bad, default=-1))})
 

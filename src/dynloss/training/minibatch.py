@@ -19,7 +19,6 @@ For the wide residual network: ``learning_rate=optax.cosine_decay_schedule(0.1, 
 
 import itertools
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -33,7 +32,7 @@ import optax
 
 from dynloss import deadline, losses
 from dynloss.checks import check_count, check_number
-from dynloss.datasets.base import Dataset
+from dynloss.datasets.base import Dataset, check_data
 from dynloss.schedules import Schedule
 from dynloss.training import batches, by_optax, checkpoints, full_batch
 from dynloss.training.batches import steps_per_epoch as steps_per_epoch
@@ -145,7 +144,7 @@ def train(
         The final variables, and over ``epoch``, the completed passes from 0, the untrained network, on:
         ``static_loss`` (Γ = 1) and ``accuracy`` on the training set, without augmentation, and the same with
         ``validation_`` before them. The attribute ``diverged_at`` is the first epoch recorded with a value that is
-        not finite, or -1.
+        not finite, ``epochs`` if only the final variables are not, or -1.
 
     Raises:
         ValueError: a learning rate and an optimiser, or neither; an optimiser or a direction that goes uphill; a
@@ -157,6 +156,8 @@ def train(
     rule = direction if optimizer is None else optimizer
     parts = batches.Parts(model, rule, loss, augment)
     sets = {"": training} if validation is None else {"": training, "validation_": validation}
+    for each in sets.values():
+        check_data(each)
     named = {"epochs": epochs, "evaluate_every": evaluate_every, "checkpoint_every": checkpoint_every}
     for name, count in named.items():
         check_count(name, count, at_least=1)
@@ -166,9 +167,7 @@ def train(
     _check_parts(parts, variables, training, batch_size)
     _check_downhill(optimizer, direction, variables["params"])
     tables = _tables(schedule, learning_rate, training.num_classes, epochs * steps)
-    if len(empty := np.flatnonzero(training.counts == 0)):
-        which = ", ".join(map(str, empty))
-        warnings.warn(f"no samples of class {which}: the schedule emphasises nothing in their turn", stacklevel=2)
+    full_batch.warn_of_empty_classes(training, stacklevel=3)
 
     state = batches.State(dict(variables), rule.init(variables["params"]))
     records: dict[str, list[float]] = {prefix + name: [] for prefix in sets for name in ("static_loss", "accuracy")}
@@ -203,7 +202,7 @@ def train(
                     deadline.check()
                 saved = time.monotonic()
 
-    trajectory = _as_dataset(records, epochs, evaluate_every, steps)
+    trajectory = _as_dataset(records, epochs, evaluate_every, steps, state.variables)
     if path is not None:
         checkpoints.remove(path)
     return Run(state.variables, trajectory)
@@ -224,8 +223,7 @@ def _one_epoch(parts, state, data, key, epoch, tables, batch_size, calls, bar):
 
 def _tables(schedule: Schedule, learning_rate, num_classes: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """η and Γ at every step, (steps,) and (steps, C)."""
-    if (shape := jax.eval_shape(schedule, 0).shape) != (num_classes,):
-        raise ValueError(f"the schedule gives weights {shape} for {num_classes} classes")
+    full_batch.check_schedule(schedule, num_classes)
     at = jnp.arange(steps)
     weights = np.asarray(jax.vmap(schedule)(at))
     tables = {"the schedule's weights": weights}
@@ -302,7 +300,7 @@ def _check_parts(parts: batches.Parts, variables, training: Dataset, batch_size:
             )
 
 
-def _as_dataset(records, epochs, every, steps):
+def _as_dataset(records, epochs, every, steps, last):
     import xarray as xr
 
     recorded = np.array(sorted({*range(0, epochs, every), epochs}))
@@ -316,5 +314,7 @@ def _as_dataset(records, epochs, every, steps):
         about = {"long_name": f"{which} {long_names[kind]}", "units": "1" if kind == "accuracy" else "nats"}
         variables[name] = ("epoch", np.array(values), about)
         bad.extend(recorded[~np.isfinite(values)][:1])
+    if not full_batch.is_finite(last):
+        bad.append(epochs)  # at the latest
     attributes = {"epochs": epochs, "steps": epochs * steps, "diverged_at": int(min(bad, default=-1))}
     return xr.Dataset(variables, attrs=attributes)

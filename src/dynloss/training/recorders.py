@@ -10,7 +10,7 @@ from dynloss.checks import check_count
 from dynloss.datasets.base import Dataset
 from dynloss.spectral.hessian import hessian_eigenvalues
 from dynloss.spectral.ntk import kernel_eigenvalues, ntk_eigenvalues
-from dynloss.training.full_batch import Recorder, Snapshot
+from dynloss.training.full_batch import Recorder, Snapshot, check_task
 
 
 def recorder(measure: Callable, variables: dict[str, Any], every: int) -> Recorder:
@@ -27,6 +27,7 @@ def class_weights(every: int = 1) -> Recorder:
 
 def training_state(apply: Callable, data: Dataset, every: int = 1, loss: Callable = losses.cross_entropy) -> Recorder:
     """``loss`` F of eq. (1) and ``static_loss`` (Γ = 1), in nats, and training ``accuracy``, from one forward pass."""
+    check_task(apply, data)
     inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)
 
     def measure(at: Snapshot) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def training_state(apply: Callable, data: Dataset, every: int = 1, loss: Callabl
 
 def validation_accuracy(apply: Callable, data: Dataset, every: int = 1) -> Recorder:
     """``validation_accuracy``: the fraction of ``data`` classified correctly."""
+    check_task(apply, data)
     inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)
     variables = {"validation_accuracy": ((), {"long_name": "validation accuracy", "units": "1"})}
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dynloss.checks import check_choice, check_count, check_number
-from dynloss.datasets.base import Dataset
+from dynloss.datasets.base import Dataset, check_data
 from dynloss.models import mlp
 from dynloss.schedules import Schedule, weights_at
 from dynloss.training import full_batch
@@ -87,6 +87,7 @@ def descend(
         gradient = lambda w, weights: mlp.cross_entropy_gradient(w, *arrays, weights)  # noqa: E731
         return full_batch.descend(gradient, schedule, learning_rate, params, first, steps)[0]
 
+    params = jax.tree.map(jnp.asarray, params)  # float64 of NumPy is float32 where JAX has no other
     start = params, jnp.asarray(learning_rate), jnp.asarray(first)
     if method == "auto" and compiled_fits(data):
         return jax.lax.platform_dependent(*start, cpu=by_kernel, default=by_xla)
@@ -114,6 +115,7 @@ def _dtype(params):
 
 
 def _check_shapes(params, data: Dataset, schedule: Schedule) -> None:
+    check_data(data)
     try:
         leaves = [params["params"][layer][part] for layer, part in _LAYERS]
     except (KeyError, TypeError, IndexError):
@@ -130,8 +132,7 @@ def _check_shapes(params, data: Dataset, schedule: Schedule) -> None:
     expected = [(inputs, *width), width, (*width, classes), (classes,)]
     if (shapes := [jnp.shape(leaf) for leaf in leaves]) != expected:
         raise ValueError(f"params of shapes {shapes} do not fit {inputs} inputs and {classes} classes")
-    if (weights := jax.eval_shape(schedule, 0).shape) != (classes,):
-        raise ValueError(f"the schedule gives weights {weights} for {classes} classes")
+    full_batch.check_schedule(schedule, classes)
 
 
 def _descend(params, data, schedule, learning_rate, first, steps):

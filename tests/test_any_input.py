@@ -1,0 +1,517 @@
+"""Every public function of the method with every kind of input: the right result, or one clear error.
+
+A new function has to be entered here. What is right is what the same function gives in float64 from NumPy's arrays, so
+that a byte that wraps round, a sum in half precision or a program that traces otherwise cannot pass.
+"""
+
+import importlib
+import pkgutil
+import re
+import warnings
+from functools import partial
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pandas as pd
+import pytest
+from jaxtyping import config as jaxtyping_config
+
+from dynloss import datasets, dynamics, losses, models, schedules, shapes, spectral, training
+from dynloss.datasets.base import Dataset
+from dynloss.models import convolution, mlp, myrtle, wide_resnet
+from dynloss.spectral import (
+    alignment,
+    batched,
+    central_flow,
+    edges,
+    eigenpairs,
+    gauss_newton,
+    hessian,
+    infinite_width,
+    kernel_map,
+    lanczos,
+    mlp_hessian,
+    ntk,
+    tracking,
+    two_step,
+)
+from dynloss.training import augmentation, batched_recorders, by_optax, compiled, full_batch, minibatch, recorders
+
+RATE = 0.1
+
+
+def model(w):
+    return mlp.MLP(num_classes=w.C, width=3, param_dtype=w.dtype)
+
+
+def apply(w):
+    return model(w).apply
+
+
+def gradient(w):
+    return lambda params: mlp.cross_entropy_gradient(params, w.X, w.Y, w.W)
+
+
+def bias(w):
+    return jnp.asarray(w.params["params"]["hidden"]["bias"])
+
+
+def data(w):
+    return Dataset(w.X, w.Y, w.C)
+
+
+def oscillating(w):
+    return schedules.oscillating(2, 3, w.C)
+
+
+def of_run(run):
+    return jax.tree.leaves(run[0]), [np.asarray(each) for each in run.trajectory.data_vars.values()]
+
+
+def at_all_steps(schedule):
+    """A schedule, asked by one step and by many."""
+    return lambda w: (schedule(w)(3), schedule(w)(w.steps))
+
+
+def full(w, train=full_batch.train, **rule):
+    every = [
+        recorders.class_weights(),
+        recorders.training_state(apply(w), data(w)),
+        recorders.validation_accuracy(apply(w), data(w)),
+        recorders.hessian(order=3),
+    ]
+    gradients = full_batch.loss_gradient(apply(w), data(w))
+    return of_run(train(w.params, data(w), oscillating(w), gradient=gradients, steps=2, recorders=every, **rule))
+
+
+def in_parts(w):
+    every = [
+        batched_recorders.training_state(apply(w), data(w), 4),
+        batched_recorders.validation_accuracy(apply(w), data(w), 4),
+        batched_recorders.hessian(order=3),
+    ]
+    gradients = batched.loss_gradient(apply(w), data(w), 4)
+    setting = {"gradient": gradients, "steps": 2, "recorders": every, "learning_rate": RATE}
+    return of_run(full_batch.train(w.params, data(w), oscillating(w), **setting))
+
+
+def in_batches(w):
+    setting = {"schedule": oscillating(w), "learning_rate": RATE, "epochs": 1, "batch_size": len(data(w))}
+    return of_run(minibatch.train(model(w), w.params, data(w), data(w), **setting))
+
+
+def bounce(w):
+    flat, unravel = jax.flatten_util.ravel_pytree(w.params)
+    slope = lambda at, weights: jax.flatten_util.ravel_pytree(  # noqa: E731
+        mlp.cross_entropy_gradient(unravel(at), w.X, w.Y, weights)
+    )[0]
+    found = two_step.two_step(slope, (flat, w.W), (flat, w.W), RATE, flat.size, order=2)
+    return found.curvatures
+
+
+def along_the_edge(w):
+    slope = lambda params, weights: mlp.cross_entropy_gradient(params, w.X, w.Y, weights)  # noqa: E731
+    return central_flow.edge(slope, w.params, w.W, w.W, RATE, order=4).eigenvalues
+
+
+def followed(w):
+    slope = lambda params, weights: mlp.cross_entropy_gradient(params, w.X, w.Y, weights)  # noqa: E731
+    return central_flow.flow(slope, w.params, oscillating(w), RATE, 0, 1, parts=1, order=4)[0]
+
+
+def named(function):
+    return f"{function.__module__.removeprefix('dynloss.')}.{function.__name__}"
+
+
+# What takes arrays: function -> a call of it.
+ARRAYS = {
+    losses.cross_entropy: lambda w: losses.cross_entropy(w.F, w.Y),
+    losses.squared_error: lambda w: losses.squared_error(w.F, w.Y),
+    losses.class_weighted_mean: lambda w: losses.class_weighted_mean(w.L, w.Y, w.W),
+    losses.accuracy: lambda w: losses.accuracy(w.F, w.Y),
+    losses.weights_of: lambda w: losses.weights_of(w.Y, w.W),
+    losses.one_hot: lambda w: losses.one_hot(w.Y, w.C),
+    losses.class_numbers: lambda w: losses.class_numbers(w.Y),
+    schedules.oscillating: at_all_steps(oscillating),
+    schedules.static: at_all_steps(lambda w: schedules.static(w.C)),
+    schedules.weights_over: lambda w: schedules.weights_over(oscillating(w), w.steps),
+    schedules.weights_at: lambda w: schedules.weights_at(lambda t: 2 * oscillating(w)(t), 3, w.dtype),
+    schedules.has_come: lambda w: schedules.has_come(w.steps, 2),
+    schedules.clock: lambda w: schedules.clock(w.steps, 3, "float32"),
+    shapes.pulses: at_all_steps(lambda w: shapes.pulses("sine", 2, 3, w.C)),
+    shapes.one_at_a_time: at_all_steps(lambda w: shapes.one_at_a_time(2, w.C)),
+    shapes.stopped: at_all_steps(lambda w: shapes.stopped(oscillating(w), 2)),
+    shapes.without_period: at_all_steps(lambda w: shapes.without_period(oscillating(w), 6, 2, jax.random.key(0))),
+    Dataset: lambda w: (np.asarray(data(w).inputs), np.asarray(data(w).labels), data(w).counts),
+    mlp.MLP: lambda w: apply(w)(w.params, w.X),
+    mlp.cross_entropy_gradient: lambda w: gradient(w)(w.params),
+    mlp.output_averaged_ntk: lambda w: mlp.output_averaged_ntk(w.params, w.X),
+    convolution.convolution: lambda w: convolution.convolution(w.images, w.kernel),
+    myrtle.Myrtle: lambda w: small(myrtle.Myrtle, w, depth=5, channels=2, final_pools=0, param_dtype=w.dtype),
+    myrtle.average_pool: lambda w: myrtle.average_pool(w.images, 2),
+    wide_resnet.WideResNet: lambda w: small(wide_resnet.WideResNet, w, depth=10, widening=1, dtype=w.dtype),
+    full_batch.loss_gradient: lambda w: full_batch.loss_gradient(apply(w), data(w))(w.params, w.W),
+    full_batch.train: partial(full, learning_rate=RATE),
+    by_optax.train: partial(full, train=by_optax.train, optimizer=optax.sgd(RATE)),
+    minibatch.train: in_batches,
+    compiled.descend: lambda w: compiled.descend(w.params, data(w), oscillating(w), RATE, 0, 2),
+    augmentation.flips_and_crops: lambda w: augmentation.flips_and_crops(jax.random.key(0), w.images, padding=1),
+    recorders.training_state: partial(full, learning_rate=RATE),
+    batched_recorders.training_state: in_parts,
+    batched.loss_gradient: lambda w: batched.loss_gradient(apply(w), data(w), 4)(w.params, w.W),
+    batched.hessian_operator: lambda w: batched.hessian_eigenvalues(gradient(w), w.params, order=3),
+    batched.ntk_operator: lambda w: batched.ntk_eigenvalues(apply(w), w.params, w.X, batch_size=4, order=3),
+    batched.in_batches: lambda w: batched.in_batches(4, w.X, w.Y),
+    hessian.hessian_eigenvalues: lambda w: hessian.hessian_eigenvalues(gradient(w), w.params, order=3),
+    hessian.hessian_matrix: lambda w: hessian.hessian_matrix(gradient(w), w.params),
+    ntk.ntk_eigenvalues: lambda w: ntk.ntk_eigenvalues(apply(w), w.params, w.X, order=3),
+    ntk.ntk_matrix: lambda w: ntk.ntk_matrix(apply(w), w.params, w.X),
+    ntk.output_averaged_ntk_matrix: lambda w: ntk.output_averaged_ntk_matrix(apply(w), w.params, w.X),
+    ntk.kernel_eigenvalues: lambda w: ntk.kernel_eigenvalues(w.K, order=3),
+    lanczos.extreme_eigenvalues: lambda w: lanczos.extreme_eigenvalues(lambda v: w.L * v, len(w.L), start=w.L, order=3),
+    lanczos.norm: lambda w: lanczos.norm(w.L),
+    eigenpairs.largest: lambda w: eigenpairs.largest(lambda v: v * bias(w), 3, dtype=w.dtype).eigenvalues,
+    tracking.largest: lambda w: tracking.largest(lambda v: w.L * v, w.L, order=6, tolerance=0.0).eigenvalue,
+    alignment.kernel_target_alignment: lambda w: alignment.kernel_target_alignment(w.K, w.Y, w.C),
+    alignment.cosines: lambda w: alignment.cosines(w.X, w.kernel[0][0][0]),
+    gauss_newton.weighted_kernel_eigenvalues: lambda w: gauss_newton.weighted_kernel_eigenvalues(
+        apply(w), w.params, w.X, w.Y, w.W, order=3
+    ),
+    gauss_newton.parts: lambda w: gauss_newton.parts(gradient(w), apply(w), w.params, w.X, w.Y, w.W, order=6).curvature,
+    gauss_newton.root: lambda w: gauss_newton.root(w.F, w.L),
+    kernel_map.next_residuals: lambda w: kernel_map.next_residuals(apply(w), w.params, w.X, w.F, RATE),
+    mlp_hessian.derivatives: lambda w: (
+        mlp_hessian.derivatives(mlp_hessian.from_params(w.params), w.X, w.Y, w.W).gradient
+    ),
+    edges.preconditioned_eigenvalues: lambda w: edges.preconditioned_eigenvalues(
+        gradient(w), w.params, w.L[:1], order=3
+    ),
+    two_step.two_step: bounce,
+    central_flow.edge: along_the_edge,
+    central_flow.flow: followed,
+    infinite_width.scaled_kernel: lambda w: infinite_width.scaled_kernel(w.params, w.X),
+    infinite_width.limit: lambda w: infinite_width.limit(w.X),
+    dynamics.instabilities: lambda w: [tuple(each) for each in dynamics.instabilities(w.steps, w.L)],
+}
+
+
+def small(kind, w, **options):
+    """A network for images, with its own weights in the images' type."""
+    network = kind(num_classes=w.C, **options)
+    at = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, 8, 8, 2), w.dtype))
+    variables = jax.tree.map(lambda leaf: jnp.full(leaf.shape, 0.1, leaf.dtype), at)
+    return network.apply(variables, w.images)
+
+
+# JAX draws other numbers in float64.
+AT_RANDOM = {augmentation.flips_and_crops, shapes.without_period}
+
+# Reached through those above, or a record of them.
+# fmt: off
+WITHIN = {
+    batched.hessian_eigenvalues, batched.ntk_eigenvalues, batched.sum_over, hessian.hessian_operator,
+    hessian.flattened, ntk.ntk_operator, lanczos.orthogonal, lanczos.tridiagonalise, tracking.cold_start,
+    gauss_newton.weighted_kernel_operator, kernel_map.weighted_operator, central_flow.centre, two_step.multipliers,
+    mlp_hessian.from_params, mlp_hessian.to_params, full_batch.descend, by_optax.descend, compiled.compiled_fits,
+    full_batch.progress_bar, full_batch.is_finite, full_batch.warn_of_empty_classes, recorders.recorder,
+    recorders.class_weights, recorders.hessian, recorders.validation_accuracy, recorders.eigenvalue_variables,
+    recorders.eigenvalue_records, recorders.ntk, recorders.output_averaged_ntk,
+    batched_recorders.validation_accuracy, batched_recorders.hessian, batched_recorders.ntk, schedules.over_steps,
+    infinite_width.limit_by_neural_tangents, infinite_width.relative_deviation, dynamics.instabilities_of_pairs,
+    dynamics.threshold, dynamics.curvature_at_marks, dynamics.first_crossings, dynamics.alternation_breaks,
+    losses.exact,
+}
+# fmt: on
+
+# What takes numbers: (function, its arguments, the one that varies, a number that is right).
+NUMBERS = [
+    (schedules.oscillating, {"period": 4, "amplitude": 3, "num_classes": 3}, "period", 5),
+    (schedules.oscillating, {"period": 4, "amplitude": 3, "num_classes": 3}, "amplitude", 5),
+    (schedules.oscillating, {"period": 4, "amplitude": 3, "num_classes": 3}, "stop", 5),
+    (schedules.static, {}, "num_classes", 3),
+    (schedules.last_period, {"steps": 100, "period": 10}, "period", 7),
+    (shapes.pulses, {"wave": "sine", "period": 4, "amplitude": 3, "num_classes": 3}, "period", 5),
+    (shapes.pulses, {"wave": "sine", "period": 4, "amplitude": 3, "num_classes": 3}, "amplitude", 5),
+    (shapes.one_at_a_time, {"num_classes": 3}, "period", 5),
+    (shapes.stopped, {"schedule": schedules.static(3)}, "stop", 5),
+    (shapes.strength, {"schedule": schedules.static(3)}, "steps", 5),
+    (edges.gradient_descent, {}, "learning_rate", 0.5),
+    (edges.heavy_ball, {"learning_rate": 0.5}, "momentum", 0.5),
+    (edges.nesterov, {"learning_rate": 0.5}, "momentum", 0.5),
+    (edges.adam, {}, "learning_rate", 0.5),
+    (minibatch.piecewise_linear, {"epochs": (0, 1), "rates": (0, 1)}, "steps", 5),
+    (datasets.spiral, {}, "points_per_class", 5),
+    (datasets.spiral_validation, {}, "points_per_class", 5),
+    (dynamics.power_law, {"x": [1, 2, 3], "y": [1, 2, 4]}, "confidence", 0.5),
+]
+
+
+def world(samples=6, classes=3):
+    random = np.random.RandomState(0)
+    draw = random.standard_normal
+    inputs = draw((samples, 2))
+    params = {
+        "hidden": {"kernel": draw((2, 3)), "bias": draw(3)},
+        "output": {"kernel": draw((3, classes)), "bias": draw(classes)},
+    }
+    return {
+        "X": inputs,
+        "Y": np.arange(samples) * 7 % classes,
+        "F": draw((samples, classes)),
+        "L": np.abs(draw(samples)) + 1,
+        "W": 0.5 + np.arange(classes) / classes,
+        "K": inputs @ inputs.T + np.eye(samples),
+        "images": draw((samples, 8, 8, 2)),
+        "kernel": draw((3, 3, 2, 2)),
+        "steps": np.arange(samples),
+        "params": {"params": params},
+        "dtype": np.dtype(float),
+    }
+
+
+def converted(arrays, floats, integers):
+    """The arrays by these two; parameters, that no list could hold, only where they stay arrays."""
+
+    def one(array):
+        return (integers if array.dtype.kind == "i" else floats)(array)
+
+    found = {name: one(array) for name, array in arrays.items() if name not in {"params", "dtype"}}
+    dtype = getattr(found["W"], "dtype", None)
+    kept = dtype is not None and jnp.issubdtype(dtype, jnp.floating) and not isinstance(found["W"], pd.Series)
+    plain = jax.tree.map(one if kept else single, arrays["params"])
+    return found | {"params": plain, "dtype": dtype if kept else np.dtype(np.float32)}
+
+
+def outcome(case, arrays, classes):
+    """The leaves of the result; an error of ours, which has one line and names what it got, is right too."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "class .* has no samples|Explicitly requested dtype float64")
+            return jax.tree.leaves(case(SimpleNamespace(**arrays, C=classes)))
+    except ValueError as error:
+        assert "\n" not in str(error) and re.search("got|give|do not|not take", str(error)), str(error)
+        return None
+
+
+def table(array):
+    return (pd.DataFrame if array.ndim == 2 else pd.Series)(array) if array.ndim in (1, 2) else array
+
+
+def single(array):
+    return array.astype(np.float32)
+
+
+def in_class(kind):
+    return lambda array: array.astype(kind) if array.max(initial=0) <= np.iinfo(kind).max else array.astype(np.int32)
+
+
+KINDS = {
+    "NumPy": (single, in_class(np.int32)),
+    "NumPy, float64": (np.asarray, np.asarray),
+    "JAX": (lambda a: jnp.asarray(single(a)), lambda a: jnp.asarray(a, jnp.int32)),
+    "lists": (np.ndarray.tolist, np.ndarray.tolist),
+    "pandas": (lambda a: table(single(a)), lambda a: table(a.astype(np.int32))),
+    "int8": (single, in_class(np.int8)),
+    "uint8 of JAX": (lambda a: jnp.asarray(single(a)), lambda a: jnp.asarray(in_class(np.uint8)(a))),
+    "bfloat16": (lambda a: jnp.asarray(a, jnp.bfloat16), in_class(np.int32)),
+    "float16": (lambda a: a.astype(np.float16), in_class(np.int32)),
+    "labels as floats": (single, single),
+    "words": (lambda a: a.astype(str), in_class(np.int32)),
+    "objects": (lambda a: a.astype(object), in_class(np.int32)),
+}
+
+
+@pytest.fixture(autouse=True)
+def as_users_have_it(monkeypatch):
+    """Without the types that only the tests check, and with JAX's own promotion."""
+    monkeypatch.setattr(jaxtyping_config, "jaxtyping_disable", True)
+    before = {name: getattr(jax.config, name) for name in PROMOTION}
+    for name, value in PROMOTION.items():
+        jax.config.update(name, value)
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+PROMOTION = {"jax_numpy_rank_promotion": "allow", "jax_numpy_dtype_promotion": "standard"}
+
+
+def in_float64(function, **sizes):
+    if function in AT_RANDOM:
+        return outcome(ARRAYS[function], converted(world(**sizes), *KINDS["NumPy"]), sizes.get("classes", 3))
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        return outcome(ARRAYS[function], world(**sizes), sizes.get("classes", 3))
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
+def agree(found, wanted, eps):
+    assert len(found) == len(wanted)
+    for one, other in zip(found, wanted, strict=True):
+        one, other = (np.asarray(each).astype(complex) for each in (one, other))
+        assert one.shape == other.shape
+        size = np.abs(other).max(initial=0, where=np.isfinite(other))
+        np.testing.assert_allclose(one, other, atol=50 * eps * max(size, 1), rtol=0)
+
+
+@pytest.mark.parametrize("function", ARRAYS, ids=named)
+def test_any_kind_of_array(function):
+    wanted = in_float64(function)
+    assert wanted is not None
+    for kind, (floats, integers) in KINDS.items():
+        arrays = converted(world(), floats, integers)
+        try:
+            found = outcome(ARRAYS[function], arrays, 3)
+            eps = {"bfloat16": 2.0**-8, "float16": 2.0**-11}.get(kind, 2.0**-22)
+            if found is not None:
+                agree(found, wanted, eps)
+        except Exception as error:
+            error.add_note(f"kind of input: {kind}")
+            raise
+
+
+# More classes than a byte holds.
+SIZES = {"no sample": {"samples": 0}, "one class": {"classes": 1}, "300 classes": {"classes": 300}}
+
+
+@pytest.mark.parametrize("function", ARRAYS, ids=named)
+def test_any_size(function):
+    for name, sizes in SIZES.items():
+        wanted = in_float64(function, **sizes)
+        arrays = converted(world(**sizes), single, in_class(np.int16))
+        found = outcome(ARRAYS[function], arrays, sizes.get("classes", 3))
+        assert (found is None) == (wanted is None), name
+        if found is not None:
+            agree(found, wanted, 2.0**-22)
+
+
+# They read a trajectory or count what is largest, where a value that is no number says nothing.
+WITHOUT_NAN = {losses.accuracy, dynamics.instabilities}
+
+
+@pytest.mark.parametrize("function", ARRAYS, ids=named)
+def test_a_value_that_is_no_number(function):
+    """It shows in what it enters into, or is refused; nothing is repaired in silence."""
+
+    def spoilt(array):
+        return np.where(np.arange(array.size).reshape(array.shape) == 0, np.nan, array).astype(np.float32)
+
+    whole = outcome(ARRAYS[function], converted(world(), single, in_class(np.int32)), 3)
+    found = outcome(ARRAYS[function], converted(world(), spoilt, in_class(np.int32)), 3)
+    if found is None or function in WITHOUT_NAN:
+        return
+    changed = any(not np.array_equal(one, other) for one, other in zip(found, whole, strict=True))
+    assert not changed or any(np.isnan(np.asarray(leaf, complex)).any() for leaf in found)
+
+
+# They work on data sets, which are checked by NumPy, or on trajectories; a compiled program begins after them.
+OUTSIDE = {
+    *(Dataset, full_batch.loss_gradient, full_batch.train, by_optax.train, minibatch.train, compiled.descend),
+    *(recorders.training_state, batched_recorders.training_state, batched.loss_gradient, infinite_width.limit),
+    *(dynamics.instabilities,),
+}
+
+
+@pytest.mark.parametrize("function", [each for each in ARRAYS if each not in OUTSIDE], ids=named)
+def test_compiled_over_a_batch(function):
+    """Under ``jit`` and ``vmap`` the same as alone."""
+    arrays = converted(world(), single, in_class(np.int32))
+    dtype = arrays.pop("dtype")
+    wanted = outcome(ARRAYS[function], arrays | {"dtype": dtype}, 3)
+    batch = jax.tree.map(lambda array: np.stack([array, array]), arrays)
+    both = jax.jit(jax.vmap(lambda w: outcome(ARRAYS[function], w | {"dtype": dtype}, 3)))(batch)
+    for number in range(2):
+        agree([leaf[number] for leaf in both], wanted, 2.0**-22)
+
+
+@pytest.mark.parametrize(
+    ("function", "others", "name", "right"), NUMBERS, ids=[f"{named(row[0])}, {row[2]}" for row in NUMBERS]
+)
+def test_any_kind_of_number(function, others, name, right):
+    def call(value):
+        found = function(**others | {name: value})
+        found = found(7) if callable(found) else found
+        return jax.tree.leaves(found.inputs if isinstance(found, Dataset) else found)
+
+    wanted = call(right)
+    whole = isinstance(right, int)
+    for kind in (np.int8, np.uint8, np.int64) if whole else (np.float32, np.float16):
+        agree(call(kind(right)), wanted, 2.0**-22)
+    for wrong in (None, "3", [3], -1, float("nan"), float("inf"), np.ones(2), 1j):
+        if wrong is None and name == "stop":
+            continue
+        with pytest.raises(ValueError, match=name):
+            call(wrong)
+
+
+def public():
+    """The functions and classes of the method, less errors, records and checks."""
+    for package in (losses, schedules, shapes, dynamics, datasets, models, spectral, training):
+        inner = pkgutil.walk_packages(getattr(package, "__path__", []), f"{package.__name__}.")
+        for name in [package.__name__, *(each.name for each in inner)]:
+            if name.rpartition(".")[2] in INTERNAL:
+                continue
+            for word, value in vars(importlib.import_module(name)).items():
+                own = getattr(value, "__module__", "") == name and callable(value)
+                record = isinstance(value, type) and issubclass(value, tuple | Exception)
+                if own and not record and not word.startswith(("_", "check_")):
+                    yield value
+
+
+# How the trainers do it; and data sets and networks of their own files.
+INTERNAL = {"batches", "checkpoints", "neural_tangents", "cifar10", "foreign", "kernel", "vectors", "host"}
+
+
+def test_no_function_escapes():
+    entered = set(ARRAYS) | WITHIN | {function for function, *_ in NUMBERS}
+    found = list(public())
+    assert len(found) > 100
+    assert not [f"{each.__module__}.{each.__name__}" for each in found if each not in entered]
+
+
+WORLD = SimpleNamespace(**converted(world(), single, in_class(np.int32)), C=3)
+
+
+def trained(**instead):
+    setting = {"data": data(WORLD), "schedule": oscillating(WORLD), "learning_rate": RATE, "steps": 2}
+    setting |= {"params": WORLD.params, "gradient": full_batch.loss_gradient(apply(WORLD), data(WORLD))}
+    return full_batch.train(**setting | instead)
+
+
+def loss_itself(params, weights=None):
+    return jnp.mean(losses.cross_entropy(apply(WORLD)(params, WORLD.X), WORLD.Y))
+
+
+# What people give instead of what is asked for, and what they are told.
+MISTAKES = {
+    "a loss for its gradient": (lambda: hessian.hessian_eigenvalues(loss_itself, WORLD.params), "jax.grad gives"),
+    "the same in training": (lambda: trained(gradient=loss_itself), "gradient must give .*jax.grad"),
+    "value_and_grad": (lambda: trained(gradient=jax.value_and_grad(loss_itself)), "gradient .*a tuple"),
+    "images into an MLP": (lambda: apply(WORLD)(WORLD.params, WORLD.images), r"\(6, 8, 8, 2\).*reshape"),
+    "a model for parameters": (lambda: trained(params=model(WORLD)), "got the model MLP: its init"),
+    "nothing for parameters": (lambda: trained(params={}), "tree of arrays, got {}"),
+    "a model for its apply": (lambda: full_batch.loss_gradient(model(WORLD), data(WORLD)), "model MLP: give its apply"),
+    "the same for a kernel": (lambda: ntk.ntk_matrix(model(WORLD), WORLD.params, WORLD.X), "give its apply"),
+    "one recorder": (lambda: trained(recorders=recorders.hessian()), "a list of"),
+    "a recorder not called": (lambda: trained(recorders=[recorders.hessian]), "a list of .*got .*function hessian"),
+    "data as a tuple": (lambda: trained(data=(WORLD.X, WORLD.Y)), "data must be .*got tuple: Dataset"),
+    "a schedule as an array": (lambda: trained(schedule=WORLD.W), r"function step -> .*an array \(3,\)"),
+    "a text column": (lambda: Dataset(np.array([["a"], ["b"]]), [0, 1], 2), "numbers, got one of <U1"),
+    "words for labels": (lambda: Dataset([[1.0], [2.0]], ["cat", "dog"], 2), "whole numbers .* got <U3"),
+    "rows of different lengths": (lambda: Dataset([[1.0], [2.0, 3.0]], [0, 1], 2), "rows of one length"),
+    "a matrix for an operator": (lambda: lanczos.extreme_eigenvalues(WORLD.K, 6, order=2), r"v -> A v, got an array"),
+    "bare outputs": (lambda: ntk.ntk_matrix(lambda w, x: x[:, 0] * w, jnp.ones(()), WORLD.X), r"\(P, C\).*got \(1,\)"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_what_people_are_told(mistake):
+    call, told = MISTAKES[mistake]
+    with pytest.raises(ValueError, match=told) as caught:
+        call()
+    assert "\n" not in str(caught.value)
