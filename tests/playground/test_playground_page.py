@@ -31,6 +31,35 @@ CHECKSUM = """async (address) => {
   return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }"""
 
+# What the canvases are drawn with from now on: colours of lines, words, squares of the picture.
+WATCH_THE_PENS = """() => {
+  Object.assign(window, {pens: new Set(), labels: new Set(), regions: []});
+  const {stroke, fillText, putImageData} = CanvasRenderingContext2D.prototype;
+  Object.assign(CanvasRenderingContext2D.prototype, {
+    stroke() { pens.add(`${this.canvas.className} ${this.strokeStyle}`); stroke.call(this); },
+    fillText(text, ...place) { labels.add(text); fillText.call(this, text, ...place); },
+    putImageData(image, ...place) { regions = [...image.data]; putImageData.call(this, image, ...place); },
+  });
+}"""
+MARK = "dl-series #009e73"  # where a cascade starts
+
+# Another playground below the first, which the test leads by the hand.
+ANOTHER = """async (chosen) => {
+  const {mount, SETTINGS} = await import("./playground.js");
+  const settings = Object.fromEntries(Object.entries(SETTINGS).map(([name, {initial}]) => [name, initial]));
+  const bytes = fetch("engine.wasm").then((answer) => answer.arrayBuffer());
+  const element = document.body.appendChild(document.createElement("div"));
+  window.another = mount(element, {bytes, settings: {...settings, ...chosen}});
+  await another.ready;
+}"""
+REACH = "async (step) => { while (another.frame.step < step) await another.advance(step - another.frame.step); }"
+
+# A picture in which each class holds a third of the squares for certain.
+CERTAIN = """() => {
+  another.frame.picture.forEach((_, n, all) => { all[n] = Math.floor(n / 3) % 3 === n % 3 ? 255 : 0; });
+  another.draw();
+}"""
+
 STICKING_OUT = """() => [...document.querySelectorAll(".dl-playground *")]
   .filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".dl-hidden"))
   .map((e) => e.outerHTML)"""
@@ -165,6 +194,25 @@ def test_static_fails(page):
     assert "stuck in a poor valley" in page.sentence()
 
 
+def test_without_an_oscillation_there_is_no_cascade(page):
+    """The static loss bounces at the edge of stability, from step 225 on; nothing of it is counted or marked."""
+    page.tab.evaluate(WATCH_THE_PENS)
+    page.preset("static")
+    page.press("next")
+    page.wait("step >= 1000")
+    page.wait("state === 'paused'")
+    assert page.number("step") >= 30_000 and page.number("cascades") == 0
+    assert page.sentence().startswith("No cascade in that many steps.")
+    assert "bounces at the edge of stability, since step 225;" in page.sentence()
+    sides = re.search(r"λₘₐₓ = ([\d.]+) and ([\d.]+) in turn, 2/η = 2\.", page.sentence())
+    assert all(float(side) > 2 for side in sides.groups())
+    assert MARK not in page.tab.evaluate("[...pens]")
+    page.preset("figure4")
+    page.press("next")
+    page.wait("cascades === 1 && state === 'paused'")
+    assert MARK in page.tab.evaluate("[...pens]")
+
+
 def test_too_large_an_amplitude_forgets(page):
     page.preset("tooLarge")
     page.choose("speed", "full")
@@ -173,8 +221,28 @@ def test_too_large_an_amplitude_forgets(page):
     for step in (4000, 5000, 6000, 7000, 8000):
         page.wait(f"step >= {step}")
         seen.append(page.number("accuracy"))
+        assert "bounces" not in page.sentence()
     assert max(seen) < 0.7
-    assert page.number("cascades") >= 3
+
+
+def test_words_are_those_of_the_moment(page):
+    """A cascade that ended with step 1014 goes on no longer at step 1030, though its end lies in the same frame."""
+    page.tab.evaluate(ANOTHER, {"period": 1000})
+    said = []
+    for step in (1000, 1030):
+        page.tab.evaluate(REACH, step)
+        said.append(page.tab.evaluate("another.find('[data-sentence]').textContent"))
+    assert "bounces" in said[0] and "below 2/η" in said[1]
+
+
+def test_every_cascade_is_marked(page):
+    """Several begin and end between two pictures."""
+    page.tab.evaluate(ANOTHER, {"period": 100, "amplitude": 20})
+    page.tab.evaluate(REACH, 2500)
+    counted = int(page.tab.evaluate("another.find('[data-value=cascades]').textContent"))
+    marks = page.tab.evaluate("another.cascades")
+    assert len(marks) == counted > 20
+    assert all(mark["start"] < mark["end"] for mark in marks[:-1])
 
 
 def test_divergence_is_shown_and_reset_recovers(page):

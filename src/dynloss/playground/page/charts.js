@@ -160,15 +160,16 @@ class Series {
       this.line(context, [[box.left, up(value)], [box.right, up(value)]]);
       context.fillText(short(value), box.left - 5, up(value));
     }
-    for (const {start, end} of cascades) {
-      for (const [step, colour] of [[start, START], [end, END]]) {
-        if (step === null || step < from || step > last) continue;
-        context.strokeStyle = colour;
-        context.setLineDash([3, 3]);
-        this.line(context, [[across(step), box.top], [across(step), box.bottom]]);
-        context.setLineDash([]);
-      }
+    const marks = cascades.flatMap(({start, end}) => [[start, START], [end, END]])
+      .filter(([step]) => step !== null && step >= from && step <= last);
+    context.globalAlpha = Math.min(1, 60 / marks.length); // many of them must not cover the grid
+    context.setLineDash([3, 3]);
+    for (const [step, colour] of marks) {
+      context.strokeStyle = colour;
+      this.line(context, [[across(step), box.top], [across(step), box.bottom]]);
     }
+    context.globalAlpha = 1;
+    context.setLineDash([]);
     if (panel.names[0] === "curvature") {
       context.strokeStyle = ink;
       context.setLineDash([6, 4]);

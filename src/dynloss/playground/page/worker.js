@@ -12,10 +12,14 @@ function engineWorker() {
   /* No unit answers to any point: nothing but the last biases can move, for ever. */
   const isSilent = () => numbers(engine.gradient(), 6 * width).every((value) => value === 0);
 
-  /* Pieces of a frame's steps, so that the clock is read now and then. */
+  const reading = () => ({
+    step: engine.step(), cascades: engine.cascades(), started: engine.started(), bounced: engine.bounced(),
+  });
+
+  /* Pieces of a frame's steps, so that the clock is read now and then, and no cascade is passed over. */
   function train(asked, untilCascade) {
-    const piece = Math.max(1, Math.floor(6400 / width)), until = performance.now() + BUDGET, seen = engine.cascades();
-    const losses = [], accuracies = [], tilts = [];
+    const piece = Math.min(64, Math.max(1, Math.floor(6400 / width))), until = performance.now() + BUDGET, seen = engine.cascades();
+    const losses = [], accuracies = [], tilts = [], readings = [];
     let taken = 0, finite = true;
     while (taken < asked && finite && performance.now() < until && !(untilCascade && engine.cascades() > seen)) {
       const wanted = Math.min(piece, asked - taken), done = engine.run(wanted, untilCascade ? 1 : 0);
@@ -23,9 +27,10 @@ function engineWorker() {
       losses.push(...numbers(engine.losses(), done));
       accuracies.push(...numbers(engine.accuracies(), done));
       tilts.push(...numbers(engine.tilts(), 3 * done));
+      readings.push(reading());
       taken += done;
     }
-    return {taken, finite, losses, accuracies, tilts};
+    return {taken, finite, losses, accuracies, tilts, readings};
   }
 
   function frame(asked, untilCascade) {
@@ -42,17 +47,13 @@ function engineWorker() {
     const side = width > 300 ? SIDE.wide : SIDE.narrow;
     engine.draw(side, REACH);
     return {
-      ...record, first, before, loss, side, silent, found,
+      ...record, ...reading(), first, before, loss, side, silent, found,
       reach: REACH,
-      step: engine.step(),
       accuracy: engine.accuracy(),
       diverged: !record.finite || !Number.isFinite(loss),
       gammas: numbers(engine.gammas(), 3).slice(),
       curvature: record.finite ? engine.curvature(PRODUCTS) : NaN,
       picture: new Uint8Array(engine.memory.buffer, engine.picture(), 3 * side * side).slice(),
-      cascades: engine.cascades(),
-      started: engine.started(),
-      bounced: engine.bounced(),
     };
   }
 
@@ -63,6 +64,7 @@ function engineWorker() {
     losses: [...one.losses, ...two.losses],
     accuracies: [...one.accuracies, ...two.accuracies],
     tilts: [...one.tilts, ...two.tilts],
+    readings: [...one.readings, ...two.readings],
   });
 
   const commands = {
