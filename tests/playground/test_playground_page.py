@@ -338,6 +338,64 @@ def test_fits_every_window(page, width):
         assert page.tab.locator(canvas).evaluate(sharpness) == pytest.approx([1, 1], abs=0.01)
 
 
+def test_on_a_phone_the_plane_comes_first(page):
+    page.tab.set_viewport_size({"width": 390, "height": 844})
+    page.tab.wait_for_timeout(200)
+    plane = page.tab.locator(".dl-plane").bounding_box()
+    assert plane["width"] > 300 and plane["y"] + plane["height"] < 844
+    controls = page.tab.locator(".dl-playground :is(button, input, select, summary)")
+    assert min(each.bounding_box()["y"] for each in controls.all()) >= plane["y"] + plane["height"]
+
+
+@pytest.mark.parametrize("width", [320, 500, 640, 1280])
+@pytest.mark.parametrize("name", ["full.html", "small.html"])
+def test_nothing_moves_when_it_comes(opened, address, name, width):
+    page = opened(name, viewport={"width": width, "height": 800})
+    after = page.tab.locator("#after").bounding_box()
+    page.tab.route("**/playground.js", lambda route: route.abort())
+    page.tab.goto(f"{address}/{name}")
+    assert page.tab.locator("[data-ready=yes]").count() == 0
+    assert page.tab.locator("#after").bounding_box() == after
+
+
+def test_curves_follow_the_window_both_ways(opened):
+    page = opened("small.html")
+    heights = []
+    for width in (1000, 620, 1000):
+        page.tab.set_viewport_size({"width": width, "height": 800})
+        page.tab.wait_for_timeout(200)
+        heights.append(page.tab.locator(".dl-series").bounding_box()["height"])
+    assert heights[0] == heights[2]
+
+
+def test_axes_are_named(page):
+    page.tab.evaluate(WATCH_THE_PENS)
+    page.press("step")
+    page.wait("step === 1")
+    assert {"↑ x₂ from −1.15 to 1.15", "x₁ from −1.15 to 1.15 →"} <= set(page.tab.evaluate("[...labels]"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_points_stand_out_from_every_region(page, scheme):
+    """The contrast of their rim, as WCAG measures it; the axes are named in the same ink, and text needs 4.5."""
+
+    def luminance(colour):
+        shares = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (each / 255 for each in colour)]
+        return 0.2126 * shares[0] + 0.7152 * shares[1] + 0.0722 * shares[2]
+
+    page.tab.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", scheme)
+    page.tab.evaluate(ANOTHER, {})
+    page.tab.evaluate(WATCH_THE_PENS)
+    page.tab.evaluate(CERTAIN)
+    rims = [pen.split()[1] for pen in page.tab.evaluate("[...pens]") if pen.startswith("dl-plane ")]
+    painted = page.tab.evaluate("regions")
+    regions = {tuple(painted[n : n + 3]) for n in range(0, len(painted), 4)}
+    assert len(rims) == 1 and len(regions) == 3
+    rim = luminance(bytes.fromhex(rims[0][1:]))
+    for region in map(luminance, regions):
+        assert (max(rim, region) + 0.05) / (min(rim, region) + 0.05) >= 4.5
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["full.html", "small.html"])
 def test_accessible(opened, scheme, name):

@@ -43,7 +43,8 @@ function skeleton(id, small) {
   const shown = small ? "decision regions" : "decision regions of the network on the plane, with the 300 points of the spiral";
   const buttons = [button("play", "Play"), small ? "" : button("step", "Step"), button("next", "To the next cascade"),
     button("reset", "Reset"), small ? "" : select(id, "view", "curves", VIEW_NAMES)].join("");
-  const cases = small ? "" : `<div class="dl-presets" role="group" aria-label="Cases of the paper">${presets}</div>`;
+  const cases = small ? "" : `
+    <div class="dl-presets" role="group" aria-label="Cases of the paper">${presets}</div>`;
   const controls = small ? "" : `
     <div class="dl-fields" role="group" aria-label="Settings">
       ${slider(id, "amplitude", "A, amplitude")}
@@ -57,7 +58,7 @@ function skeleton(id, small) {
   const table = `<details class="dl-numbers" ${small ? "" : "open"}><summary>The numbers</summary>
       <table><caption class="dl-hidden">The numbers of this step</caption><tbody>${rows.join("")}</tbody></table></details>`;
   return `
-    ${cases}<div class="dl-buttons" role="group" aria-label="Training and curves">${buttons}</div>
+    <div class="dl-buttons" role="group" aria-label="Training and curves">${buttons}</div>${cases}
     <p class="dl-sentence" data-sentence></p>
     <p class="dl-hidden" role="status" aria-live="polite" data-live></p>
     <div class="dl-stage">
