@@ -378,7 +378,6 @@ class Playground {
     this.said = time;
     const state = {
       edge: 2 / settings.learningRate, trend: this.trend || 0, sides: this.sides,
-      bouncing: frame.cascades > 0 && frame.step - frame.bounced <= 8, // now, and not somewhere in this frame
       cascade: this.cascade && !still(settings) ? this.counted : 0,
     };
     const missed = this.missed ? "No cascade in that many steps. " : "";

@@ -12,9 +12,9 @@ function emphasis(frame, settings) {
   return `Class ${kind + 1} (${CLASS_NAMES[kind]}) ${what}, Γ${"₁₂₃"[kind]} = ${short(frame.gammas[kind])}.`;
 }
 
-function valley(frame, {edge, bouncing, cascade, sides, trend}) {
+function valley(frame, {edge, cascade, sides, trend}) {
   const curvature = short(frame.curvature), limit = short(edge);
-  if (bouncing) {
+  if (frame.bouncing) {
     const where = cascade ? `between the walls of its valley: cascade ${cascade},` : "at the edge of stability,";
     const both = sides.map(short).join(" and ") + (sides.length > 1 ? " in turn" : "");
     return `The loss bounces ${where} since step ${spaced(frame.started)}; λₘₐₓ = ${both}, 2/η = ${limit}.`;

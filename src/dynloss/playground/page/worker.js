@@ -5,6 +5,7 @@ function engineWorker() {
   const REACH = 1.15; // the picture covers (-1.15, 1.15) squared; the spiral's radius is 1
   const PRODUCTS = 5; // with the Hessian, a frame
   const BUDGET = 20; // milliseconds of training a frame, at most
+  const QUIET = 8; // steps without a bounce after which nobody speaks of it
   let engine, width;
 
   const numbers = (pointer, size) => new Float64Array(engine.memory.buffer, pointer, size);
@@ -15,6 +16,8 @@ function engineWorker() {
   const reading = () => ({
     step: engine.step(), cascades: engine.cascades(), started: engine.started(), bounced: engine.bounced(),
   });
+
+  const bouncing = () => engine.cascades() > 0 && engine.step() - engine.bounced() <= QUIET;
 
   /* Pieces of a frame's steps, so that the clock is read now and then, and no cascade is passed over. */
   function train(asked, untilCascade) {
@@ -38,7 +41,7 @@ function engineWorker() {
     let record = train(asked, untilCascade), before = NaN;
     const found = engine.cascades() > seen;
     // While the loss bounces λ_max has two branches: both sides of one more step show them.
-    if (asked > 1 && record.finite && !found && seen > 0 && engine.step() - engine.bounced() <= 2) {
+    if (asked > 1 && record.finite && !found && bouncing()) {
       before = engine.curvature(PRODUCTS);
       record = joined(record, train(1, false));
     }
@@ -49,6 +52,7 @@ function engineWorker() {
     return {
       ...record, ...reading(), first, before, loss, side, silent, found,
       reach: REACH,
+      bouncing: bouncing(),
       accuracy: engine.accuracy(),
       diverged: !record.finite || !Number.isFinite(loss),
       gammas: numbers(engine.gammas(), 3).slice(),
