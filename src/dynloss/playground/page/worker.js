@@ -21,7 +21,8 @@ function engineWorker() {
 
   /* Pieces of a frame's steps, so that the clock is read now and then, and no cascade is passed over. */
   function train(asked, untilCascade) {
-    const piece = Math.min(64, Math.max(1, Math.floor(6400 / width))), until = performance.now() + BUDGET, seen = engine.cascades();
+    const piece = Math.min(64, Math.max(1, Math.floor(6400 / width)));
+    const until = performance.now() + BUDGET, seen = engine.cascades();
     const losses = [], accuracies = [], tilts = [], readings = [];
     let taken = 0, finite = true;
     while (taken < asked && finite && performance.now() < until && !(untilCascade && engine.cascades() > seen)) {
