@@ -8,7 +8,8 @@ PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Playground</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <link rel="stylesheet" href="playground.css"></head>
-<body><main><h1>Playground</h1><div data-dynloss-playground="{kind}" data-instead="#picture"></div></main>
+<body><main><h1>Playground</h1><div class="dl-room"><div class="dl-playground" data-dynloss-playground="{kind}"
+data-instead="#picture"></div></div><p id="after">What follows it.</p></main>
 <script type="module" src="playground.js"></script></body></html>
 """
 

@@ -24,6 +24,24 @@ def test_introduction_shows_a_cascade_after_a_click(tab, address):
     tab.wait_for_function(CASCADE, timeout=60_000)
 
 
+def test_introduction_does_not_move_when_it_comes(tab, address):
+    place = "document.querySelector('#what-this-book-holds').getBoundingClientRect().top + scrollY"
+    tab.goto(f"{address}/book/introduction.html")
+    before = tab.evaluate(place)
+    assert tab.locator("[data-button]").count() == 0
+    tab.locator("[data-dynloss-playground]").scroll_into_view_if_needed()
+    tab.wait_for_selector("[data-ready=yes]")
+    assert tab.evaluate(place) == before
+
+
+def test_on_a_phone_its_picture_is_in_the_first_screen(tab, address):
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.goto(f"{address}/book/playground.html")
+    tab.wait_for_selector("[data-ready=yes]")
+    plane, button = (tab.locator(part).bounding_box() for part in (".dl-plane", "[data-button=play]"))
+    assert plane["width"] > 300 and plane["y"] + plane["height"] <= button["y"] < 800
+
+
 def test_its_own_page_has_every_control_and_a_picture(tab, address):
     tab.goto(f"{address}/book/playground.html?A=30&T=400")
     tab.wait_for_selector("[data-ready=yes]")

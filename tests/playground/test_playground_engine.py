@@ -131,6 +131,15 @@ def test_cascades_are_those_of_the_librarys_reading(engine):
     assert engine.bounced() == expected[-1].end
 
 
+@pytest.mark.parametrize(("period", "amplitude"), [(1000.0, 1000.0), (20.0, 30.0)])
+def test_a_loss_that_falls_in_jumps_is_no_cascade(engine, period, amplitude):
+    """Where Γ is steep the loss jumps at each turn of the classes, but it does not come back."""
+    engine.reset(100, 0)
+    engine.set(period, amplitude, 1.0, 1)
+    engine.record(3000)
+    assert engine.cascades() == 0
+
+
 def test_stops_where_a_cascade_begins(engine):
     engine.reset(100, 0)
     engine.set(1000.0, 70.0, 1.0, 1)

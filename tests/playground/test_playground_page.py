@@ -31,6 +31,35 @@ CHECKSUM = """async (address) => {
   return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }"""
 
+# What the canvases are drawn with from now on: colours of lines, words, squares of the picture.
+WATCH_THE_PENS = """() => {
+  Object.assign(window, {pens: new Set(), labels: new Set(), regions: []});
+  const {stroke, fillText, putImageData} = CanvasRenderingContext2D.prototype;
+  Object.assign(CanvasRenderingContext2D.prototype, {
+    stroke() { pens.add(`${this.canvas.className} ${this.strokeStyle}`); stroke.call(this); },
+    fillText(text, ...place) { labels.add(text); fillText.call(this, text, ...place); },
+    putImageData(image, ...place) { regions = [...image.data]; putImageData.call(this, image, ...place); },
+  });
+}"""
+MARK = "dl-series #009e73"  # where a cascade starts
+
+# Another playground below the first, which the test leads by the hand.
+ANOTHER = """async (chosen) => {
+  const {mount, SETTINGS} = await import("./playground.js");
+  const settings = Object.fromEntries(Object.entries(SETTINGS).map(([name, {initial}]) => [name, initial]));
+  const bytes = fetch("engine.wasm").then((answer) => answer.arrayBuffer());
+  const element = document.body.appendChild(document.createElement("div"));
+  window.another = mount(element, {bytes, settings: {...settings, ...chosen}});
+  await another.ready;
+}"""
+REACH = "async (step) => { while (another.frame.step < step) await another.advance(step - another.frame.step); }"
+
+# A picture in which each class holds a third of the squares for certain.
+CERTAIN = """() => {
+  another.frame.picture.forEach((_, n, all) => { all[n] = Math.floor(n / 3) % 3 === n % 3 ? 255 : 0; });
+  another.draw();
+}"""
+
 STICKING_OUT = """() => [...document.querySelectorAll(".dl-playground *")]
   .filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".dl-hidden"))
   .map((e) => e.outerHTML)"""
@@ -165,6 +194,25 @@ def test_static_fails(page):
     assert "stuck in a poor valley" in page.sentence()
 
 
+def test_without_an_oscillation_there_is_no_cascade(page):
+    """The static loss bounces at the edge of stability, from step 225 on; nothing of it is counted or marked."""
+    page.tab.evaluate(WATCH_THE_PENS)
+    page.preset("static")
+    page.press("next")
+    page.wait("step >= 1000")
+    page.wait("state === 'paused'")
+    assert page.number("step") >= 30_000 and page.number("cascades") == 0
+    assert page.sentence().startswith("No cascade in that many steps.")
+    assert "bounces at the edge of stability, since step 225;" in page.sentence()
+    sides = re.search(r"λₘₐₓ = ([\d.]+) and ([\d.]+) in turn, 2/η = 2\.", page.sentence())
+    assert all(float(side) > 2 for side in sides.groups())
+    assert MARK not in page.tab.evaluate("[...pens]")
+    page.preset("figure4")
+    page.press("next")
+    page.wait("cascades === 1 && state === 'paused'")
+    assert MARK in page.tab.evaluate("[...pens]")
+
+
 def test_too_large_an_amplitude_forgets(page):
     page.preset("tooLarge")
     page.choose("speed", "full")
@@ -173,8 +221,28 @@ def test_too_large_an_amplitude_forgets(page):
     for step in (4000, 5000, 6000, 7000, 8000):
         page.wait(f"step >= {step}")
         seen.append(page.number("accuracy"))
+        assert "bounces" not in page.sentence()
     assert max(seen) < 0.7
-    assert page.number("cascades") >= 3
+
+
+def test_words_are_those_of_the_moment(page):
+    """A cascade that ended with step 1014 goes on no longer at step 1030, though its end lies in the same frame."""
+    page.tab.evaluate(ANOTHER, {"period": 1000})
+    said = []
+    for step in (1000, 1030):
+        page.tab.evaluate(REACH, step)
+        said.append(page.tab.evaluate("another.find('[data-sentence]').textContent"))
+    assert "bounces" in said[0] and "below 2/η" in said[1]
+
+
+def test_every_cascade_is_marked(page):
+    """Several begin and end between two pictures."""
+    page.tab.evaluate(ANOTHER, {"period": 100, "amplitude": 20})
+    page.tab.evaluate(REACH, 2500)
+    counted = int(page.tab.evaluate("another.find('[data-value=cascades]').textContent"))
+    marks = page.tab.evaluate("another.cascades")
+    assert len(marks) == counted > 20
+    assert all(mark["start"] < mark["end"] for mark in marks[:-1])
 
 
 def test_divergence_is_shown_and_reset_recovers(page):
@@ -268,6 +336,64 @@ def test_fits_every_window(page, width):
     sharpness = "(c) => [c.width / c.clientWidth, c.height / c.clientHeight]"
     for canvas in (".dl-plane", ".dl-series"):
         assert page.tab.locator(canvas).evaluate(sharpness) == pytest.approx([1, 1], abs=0.01)
+
+
+def test_on_a_phone_the_plane_comes_first(page):
+    page.tab.set_viewport_size({"width": 390, "height": 844})
+    page.tab.wait_for_timeout(200)
+    plane = page.tab.locator(".dl-plane").bounding_box()
+    assert plane["width"] > 300 and plane["y"] + plane["height"] < 844
+    controls = page.tab.locator(".dl-playground :is(button, input, select, summary)")
+    assert min(each.bounding_box()["y"] for each in controls.all()) >= plane["y"] + plane["height"]
+
+
+@pytest.mark.parametrize("width", [320, 500, 640, 1280])
+@pytest.mark.parametrize("name", ["full.html", "small.html"])
+def test_nothing_moves_when_it_comes(opened, address, name, width):
+    page = opened(name, viewport={"width": width, "height": 800})
+    after = page.tab.locator("#after").bounding_box()
+    page.tab.route("**/playground.js", lambda route: route.abort())
+    page.tab.goto(f"{address}/{name}")
+    assert page.tab.locator("[data-ready=yes]").count() == 0
+    assert page.tab.locator("#after").bounding_box() == after
+
+
+def test_curves_follow_the_window_both_ways(opened):
+    page = opened("small.html")
+    heights = []
+    for width in (1000, 620, 1000):
+        page.tab.set_viewport_size({"width": width, "height": 800})
+        page.tab.wait_for_timeout(200)
+        heights.append(page.tab.locator(".dl-series").bounding_box()["height"])
+    assert heights[0] == heights[2]
+
+
+def test_axes_are_named(page):
+    page.tab.evaluate(WATCH_THE_PENS)
+    page.press("step")
+    page.wait("step === 1")
+    assert {"↑ x₂ from −1.15 to 1.15", "x₁ from −1.15 to 1.15 →"} <= set(page.tab.evaluate("[...labels]"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_points_stand_out_from_every_region(page, scheme):
+    """The contrast of their rim, as WCAG measures it; the axes are named in the same ink, and text needs 4.5."""
+
+    def luminance(colour):
+        shares = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (each / 255 for each in colour)]
+        return 0.2126 * shares[0] + 0.7152 * shares[1] + 0.0722 * shares[2]
+
+    page.tab.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", scheme)
+    page.tab.evaluate(ANOTHER, {})
+    page.tab.evaluate(WATCH_THE_PENS)
+    page.tab.evaluate(CERTAIN)
+    rims = [pen.split()[1] for pen in page.tab.evaluate("[...pens]") if pen.startswith("dl-plane ")]
+    painted = page.tab.evaluate("regions")
+    regions = {tuple(painted[n : n + 3]) for n in range(0, len(painted), 4)}
+    assert len(rims) == 1 and len(regions) == 3
+    rim = luminance(bytes.fromhex(rims[0][1:]))
+    for region in map(luminance, regions):
+        assert (max(rim, region) + 0.05) / (min(rim, region) + 0.05) >= 4.5
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -165,10 +165,11 @@ EXPORT(cascades) int get_cascades(void) { return cascades; }
 EXPORT(started) int get_started(void) { return started; } /* the first step of the latest cascade */
 EXPORT(bounced) int get_bounced(void) { return bounced; } /* the latest step of it */
 
-/* Bouncing between two values a distance d apart, the second difference alternates between 2d and -2d: it jumps by 4d. */
+/* Bouncing between two values a distance d apart, the second difference alternates between 2d and -2d: it jumps by 4d. The
+   signs count: where Γ is steep, the loss of a class that begins to count jumps as far, but falls without coming back. */
 static void watch(double loss) {
   double new_change = loss - before, new_bend = new_change - change, jump = new_bend - bend;
-  row = step >= 3 && (jump >= 4 * BOUNCE || jump <= -4 * BOUNCE) ? row + 1 : 0;
+  row = step >= 3 && bend * new_bend < 0 && (jump >= 4 * BOUNCE || jump <= -4 * BOUNCE) ? row + 1 : 0;
   before = loss, change = new_change, bend = new_bend;
   if (row < LASTING) return;
   int quiet = period >= 10 ? (int)(period / 10) : 1;

@@ -48,15 +48,16 @@ class Plane {
     context.imageSmoothingEnabled = true;
     context.drawImage(this.regions, 0, 0, width, width);
     const scale = width / (2 * frame.reach);
-    context.lineWidth = 1;
-    context.strokeStyle = colourOf(this.canvas, "--dl-paper");
+    // A rim sets a point apart from whatever region it lies in; half of it is under the point.
+    context.lineWidth = 2;
+    context.strokeStyle = colourOf(this.canvas, "--dl-ink");
     for (let n = 0; n < 300; n++) {
       const kind = Math.floor(n / 100), weight = frame.gammas[kind];
       context.fillStyle = CLASS_COLOURS[kind];
       sign(context, kind, width / 2 + points[2 * n] * scale, width / 2 - points[2 * n + 1] * scale,
         width / 150 * (0.75 + 0.4 * Math.sqrt(weight)));
-      context.fill();
       context.stroke();
+      context.fill();
     }
     this.label(context, width, frame.reach);
   }
@@ -66,10 +67,10 @@ class Plane {
     context.fillStyle = colourOf(this.canvas, "--dl-ink");
     context.textBaseline = "bottom";
     context.textAlign = "right";
-    context.fillText(`x₁ from −${reach} to ${reach}`, width - 6, width - 4);
+    context.fillText(`x₁ from −${reach} to ${reach} →`, width - 6, width - 4);
     context.textBaseline = "top";
     context.textAlign = "left";
-    context.fillText("x₂ alike", 6, 6);
+    context.fillText(`↑ x₂ from −${reach} to ${reach}`, 6, 6);
   }
 
   paint({picture, side}, paper, strength) {
@@ -160,15 +161,16 @@ class Series {
       this.line(context, [[box.left, up(value)], [box.right, up(value)]]);
       context.fillText(short(value), box.left - 5, up(value));
     }
-    for (const {start, end} of cascades) {
-      for (const [step, colour] of [[start, START], [end, END]]) {
-        if (step === null || step < from || step > last) continue;
-        context.strokeStyle = colour;
-        context.setLineDash([3, 3]);
-        this.line(context, [[across(step), box.top], [across(step), box.bottom]]);
-        context.setLineDash([]);
-      }
+    const marks = cascades.flatMap(({start, end}) => [[start, START], [end, END]])
+      .filter(([step]) => step !== null && step >= from && step <= last);
+    context.globalAlpha = Math.min(1, 60 / marks.length); // many of them must not cover the grid
+    context.setLineDash([3, 3]);
+    for (const [step, colour] of marks) {
+      context.strokeStyle = colour;
+      this.line(context, [[across(step), box.top], [across(step), box.bottom]]);
     }
+    context.globalAlpha = 1;
+    context.setLineDash([]);
     if (panel.names[0] === "curvature") {
       context.strokeStyle = ink;
       context.setLineDash([6, 4]);

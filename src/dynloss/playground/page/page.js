@@ -43,7 +43,8 @@ function skeleton(id, small) {
   const shown = small ? "decision regions" : "decision regions of the network on the plane, with the 300 points of the spiral";
   const buttons = [button("play", "Play"), small ? "" : button("step", "Step"), button("next", "To the next cascade"),
     button("reset", "Reset"), small ? "" : select(id, "view", "curves", VIEW_NAMES)].join("");
-  const cases = small ? "" : `<div class="dl-presets" role="group" aria-label="Cases of the paper">${presets}</div>`;
+  const cases = small ? "" : `
+    <div class="dl-presets" role="group" aria-label="Cases of the paper">${presets}</div>`;
   const controls = small ? "" : `
     <div class="dl-fields" role="group" aria-label="Settings">
       ${slider(id, "amplitude", "A, amplitude")}
@@ -57,7 +58,7 @@ function skeleton(id, small) {
   const table = `<details class="dl-numbers" ${small ? "" : "open"}><summary>The numbers</summary>
       <table><caption class="dl-hidden">The numbers of this step</caption><tbody>${rows.join("")}</tbody></table></details>`;
   return `
-    ${cases}<div class="dl-buttons" role="group" aria-label="Training and curves">${buttons}</div>
+    <div class="dl-buttons" role="group" aria-label="Training and curves">${buttons}</div>${cases}
     <p class="dl-sentence" data-sentence></p>
     <p class="dl-hidden" role="status" aria-live="polite" data-live></p>
     <div class="dl-stage">
@@ -205,6 +206,8 @@ class Playground {
       run: new History({bins: 1024, size: 1, grows: true, names: NAMES}),
     };
     this.cascades = [];
+    this.cascade = null; // the latest stretch in which the loss bounced, if it is a cascade
+    this.counted = this.stretches = this.bounced = 0;
     this.lastLoss = this.change = NaN;
     this.trend = this.slow = undefined;
     this.pace = 0;
@@ -296,12 +299,15 @@ class Playground {
       if (Number.isFinite(frame.before)) history.add(frame.step - 1, {curvature: frame.before});
       history.add(frame.step, {curvature: frame.curvature});
     }
-    this.mark(frame);
+    const other = frame.taken === 1 ? this.frame.curvature : frame.before;
+    this.sides = [other, frame.curvature].filter(Number.isFinite);
+    frame.readings.forEach((reading) => this.mark(reading));
     if (this.slow !== undefined) this.trend = Math.sign(Math.round(20 * Math.log(frame.curvature / this.slow)));
     this.slow = this.slow === undefined ? frame.curvature : 0.9 * this.slow + 0.1 * frame.curvature;
     this.frame = frame;
-    const sought = this.seeking !== false && (frame.found || frame.step >= this.seeking);
-    if (sought) this.missed = !frame.found;
+    const found = frame.found && this.cascade !== null;
+    const sought = this.seeking !== false && (found || frame.step >= this.seeking);
+    if (sought) this.missed = !found;
     if (sought || ended(frame)) this.playing = this.seeking = false;
     if (!this.playing) this.rest();
   }
@@ -314,17 +320,22 @@ class Playground {
     this.onRecord(this);
   }
 
-  /* Where cascades start and end; the latest 300 of them. */
-  mark(frame) {
-    const latest = this.cascades.at(-1);
-    if (frame.cascades && (!latest || latest.start !== frame.started)) {
-      if (latest) latest.end ??= this.bounced;
-      this.cascades.push({start: frame.started, end: null});
+  /* Where cascades start and end; the latest 300 of them. The engine counts every stretch in which the loss bounces; one
+     that begins while no weight oscillates is no cascade, but the edge of stability. */
+  mark({step, cascades, started, bounced}) {
+    const begun = cascades - this.stretches;
+    if (begun) {
+      if (this.cascade) this.cascade.end ??= this.bounced;
+      this.cascade = still(this.settings) ? null : {start: started, end: null};
+    }
+    if (begun && this.cascade) {
+      this.counted += begun;
+      this.cascades.push(this.cascade);
       if (this.cascades.length > 300) this.cascades.shift();
     }
-    this.bounced = frame.bounced;
-    const over = frame.step - frame.bounced > Math.max(1, this.settings.period / 10);
-    if (frame.cascades) this.cascades.at(-1).end = over ? frame.bounced : null;
+    Object.assign(this, {stretches: cascades, bounced});
+    const over = step - bounced > Math.max(1, this.settings.period / 10);
+    if (this.cascade) this.cascade.end = over ? bounced : null;
   }
 
   /* ---- what is shown ---- */
@@ -355,7 +366,7 @@ class Playground {
       step: spaced(frame.step), gamma0: short(frame.gammas[0]), gamma1: short(frame.gammas[1]),
       gamma2: short(frame.gammas[2]), loss: short(frame.loss), change: Number.isNaN(this.change) ? "–" : short(this.change),
       accuracy: short(frame.accuracy), curvature: short(frame.curvature), edge: short(2 / settings.learningRate),
-      cascades: String(frame.cascades), pace: this.playing ? spaced(this.pace) : "–",
+      cascades: String(this.counted), pace: this.playing ? spaced(this.pace) : "–",
     };
     for (const name in values) this.find(`[data-value=${name}]`).textContent = values[name];
   }
@@ -366,8 +377,8 @@ class Playground {
     if (!now && !ended(frame) && time - (this.said || 0) < 500) return;
     this.said = time;
     const state = {
-      edge: 2 / settings.learningRate, trend: this.trend || 0,
-      bouncing: frame.cascades > 0 && frame.step - frame.bounced <= Math.max(8, frame.taken),
+      edge: 2 / settings.learningRate, trend: this.trend || 0, sides: this.sides,
+      cascade: this.cascade && !still(settings) ? this.counted : 0,
     };
     const missed = this.missed ? "No cascade in that many steps. " : "";
     const text = missed + narrate(frame, settings, state);

@@ -1,19 +1,23 @@
 /* What the pictures show, in words. */
 const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 
+/* Without an oscillation. */
+const still = ({shape, amplitude}) => shape === "static" || amplitude === 1;
+
 function emphasis(frame, settings) {
-  if (settings.shape === "static" || settings.amplitude === 1) return "All classes count the same, Γ = 1.";
+  if (still(settings)) return "All classes count the same, Γ = 1.";
   const turn = Math.floor(frame.step / settings.period), kind = turn % 3;
   const rising = frame.step - turn * settings.period <= settings.period / 2;
   const what = rising ? "gains weight" : "gives its weight back";
   return `Class ${kind + 1} (${CLASS_NAMES[kind]}) ${what}, Γ${"₁₂₃"[kind]} = ${short(frame.gammas[kind])}.`;
 }
 
-function valley(frame, {edge, bouncing, trend}) {
+function valley(frame, {edge, cascade, sides, trend}) {
   const curvature = short(frame.curvature), limit = short(edge);
-  if (bouncing) {
-    return `The loss bounces between the walls of its valley: cascade ${frame.cascades}, since step ` +
-      `${spaced(frame.started)}; λₘₐₓ = ${curvature}, 2/η = ${limit}.`;
+  if (frame.bouncing) {
+    const where = cascade ? `between the walls of its valley: cascade ${cascade},` : "at the edge of stability,";
+    const both = sides.map(short).join(" and ") + (sides.length > 1 ? " in turn" : "");
+    return `The loss bounces ${where} since step ${spaced(frame.started)}; λₘₐₓ = ${both}, 2/η = ${limit}.`;
   }
   if (frame.curvature > edge) return `λₘₐₓ = ${curvature} is beyond 2/η = ${limit}: the valley is too narrow for this η.`;
   const how = {"1": "The valley narrows", "-1": "The valley widens", "0": "The valley keeps its width"}[trend];
@@ -23,8 +27,7 @@ function valley(frame, {edge, bouncing, trend}) {
 function outcome(frame, settings) {
   const right = `${percent(frame.accuracy)} of the points are right`;
   if (frame.accuracy >= 0.95) return `${right}: the spiral is learned.`;
-  const still = settings.shape === "static" || settings.amplitude === 1;
-  if (still && frame.step >= 10000 && frame.accuracy < 0.7) return `${right}: the static loss is stuck in a poor valley.`;
+  if (still(settings) && frame.step >= 10000 && frame.accuracy < 0.7) return `${right}: the static loss is stuck in a poor valley.`;
   return `${right}.`;
 }
 

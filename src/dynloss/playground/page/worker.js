@@ -5,6 +5,7 @@ function engineWorker() {
   const REACH = 1.15; // the picture covers (-1.15, 1.15) squared; the spiral's radius is 1
   const PRODUCTS = 5; // with the Hessian, a frame
   const BUDGET = 20; // milliseconds of training a frame, at most
+  const QUIET = 8; // steps without a bounce after which nobody speaks of it
   let engine, width;
 
   const numbers = (pointer, size) => new Float64Array(engine.memory.buffer, pointer, size);
@@ -12,10 +13,17 @@ function engineWorker() {
   /* No unit answers to any point: nothing but the last biases can move, for ever. */
   const isSilent = () => numbers(engine.gradient(), 6 * width).every((value) => value === 0);
 
-  /* Pieces of a frame's steps, so that the clock is read now and then. */
+  const reading = () => ({
+    step: engine.step(), cascades: engine.cascades(), started: engine.started(), bounced: engine.bounced(),
+  });
+
+  const bouncing = () => engine.cascades() > 0 && engine.step() - engine.bounced() <= QUIET;
+
+  /* Pieces of a frame's steps, so that the clock is read now and then, and no cascade is passed over. */
   function train(asked, untilCascade) {
-    const piece = Math.max(1, Math.floor(6400 / width)), until = performance.now() + BUDGET, seen = engine.cascades();
-    const losses = [], accuracies = [], tilts = [];
+    const piece = Math.min(64, Math.max(1, Math.floor(6400 / width)));
+    const until = performance.now() + BUDGET, seen = engine.cascades();
+    const losses = [], accuracies = [], tilts = [], readings = [];
     let taken = 0, finite = true;
     while (taken < asked && finite && performance.now() < until && !(untilCascade && engine.cascades() > seen)) {
       const wanted = Math.min(piece, asked - taken), done = engine.run(wanted, untilCascade ? 1 : 0);
@@ -23,9 +31,10 @@ function engineWorker() {
       losses.push(...numbers(engine.losses(), done));
       accuracies.push(...numbers(engine.accuracies(), done));
       tilts.push(...numbers(engine.tilts(), 3 * done));
+      readings.push(reading());
       taken += done;
     }
-    return {taken, finite, losses, accuracies, tilts};
+    return {taken, finite, losses, accuracies, tilts, readings};
   }
 
   function frame(asked, untilCascade) {
@@ -33,7 +42,7 @@ function engineWorker() {
     let record = train(asked, untilCascade), before = NaN;
     const found = engine.cascades() > seen;
     // While the loss bounces λ_max has two branches: both sides of one more step show them.
-    if (asked > 1 && record.finite && !found && seen > 0 && engine.step() - engine.bounced() <= 2) {
+    if (asked > 1 && record.finite && !found && bouncing()) {
       before = engine.curvature(PRODUCTS);
       record = joined(record, train(1, false));
     }
@@ -42,17 +51,14 @@ function engineWorker() {
     const side = width > 300 ? SIDE.wide : SIDE.narrow;
     engine.draw(side, REACH);
     return {
-      ...record, first, before, loss, side, silent, found,
+      ...record, ...reading(), first, before, loss, side, silent, found,
       reach: REACH,
-      step: engine.step(),
+      bouncing: bouncing(),
       accuracy: engine.accuracy(),
       diverged: !record.finite || !Number.isFinite(loss),
       gammas: numbers(engine.gammas(), 3).slice(),
       curvature: record.finite ? engine.curvature(PRODUCTS) : NaN,
       picture: new Uint8Array(engine.memory.buffer, engine.picture(), 3 * side * side).slice(),
-      cascades: engine.cascades(),
-      started: engine.started(),
-      bounced: engine.bounced(),
     };
   }
 
@@ -63,6 +69,7 @@ function engineWorker() {
     losses: [...one.losses, ...two.losses],
     accuracies: [...one.accuracies, ...two.accuracies],
     tilts: [...one.tilts, ...two.tilts],
+    readings: [...one.readings, ...two.readings],
   });
 
   const commands = {
