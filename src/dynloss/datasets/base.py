@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from dynloss.checks import check_count
@@ -18,7 +19,8 @@ class Dataset:
         num_classes: the number of classes, C. A class may have no samples (``counts`` tells).
 
     Raises:
-        ValueError: where the shapes disagree, there is no sample, a label is out of range or an input is not finite.
+        ValueError: where the shapes disagree, there is no sample, a label is out of range or an input is no finite
+            number.
 
     >>> Dataset(np.zeros((3, 2)), np.array([0, 1, 1]), num_classes=2).counts.tolist()
     [1, 2]
@@ -31,6 +33,7 @@ class Dataset:
     def __post_init__(self):
         inputs, labels = np.asarray(self.inputs), np.asarray(self.labels)
         check_count("num_classes", self.num_classes, at_least=1)
+        _check_numbers(inputs)
         if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(f"labels must be whole numbers in one dimension, got {labels.dtype} {labels.shape}")
         if inputs.ndim < 1 or len(inputs) != len(labels):
@@ -54,3 +57,9 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+def _check_numbers(inputs: np.ndarray) -> None:
+    """Raise ``ValueError`` for texts, dates and Python's own objects, as a table of mixed columns has them."""
+    if not (inputs.dtype == bool or jnp.issubdtype(inputs.dtype, jnp.number)):
+        raise ValueError(f"inputs must be numbers of one type, got {inputs.dtype} {inputs.shape}")
