@@ -248,6 +248,39 @@ def test_a_full_disk_loses_nothing_that_was_computed(results, monkeypatch):
     xr.testing.assert_equal(dataset, fetch())
 
 
+def test_a_disk_without_room_for_the_file_is_named_and_left_tidy(results, small_disk):
+    said = rf"computed, not archived: .*File too large: '{results}/fig/\w+\.nc'"
+    with pytest.warns(ArchiveWarning, match=said), small_disk():
+        assert fetch().path == ""
+    assert list((results / "fig").iterdir()) == []
+
+
+@pytest.mark.parametrize("step", ["open", "unlink"])
+def test_the_lock_is_no_reason_to_lose_a_result(results, monkeypatch, step):
+    """A disk may have no room for it, or turn read-only in the hour in between."""
+    done = getattr(Path, step)
+
+    def full(path, *arguments, **options):
+        if path.suffix == ".lock":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return done(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, step, full)
+    assert fetch().origin == "computed" and fetch().origin == "archived"
+
+
+def test_a_folder_for_which_there_is_no_room_yet(results, monkeypatch):
+    made = Path.mkdir
+
+    def full(path, *arguments, **options):
+        if not called.steps:  # nothing is computed yet
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        made(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    assert fetch().origin == "computed" and only_file(results).is_file()
+
+
 def test_what_cannot_be_stored_is_returned_all_the_same():
     def odd():
         return xr.Dataset({"x": ("i", [1.0])}, attrs={"none": None})

@@ -11,7 +11,6 @@ A result whose code has changed since (see `dynloss.fingerprint`) is returned, m
 """
 
 import contextlib
-import errno
 import functools
 import hashlib
 import inspect
@@ -20,7 +19,6 @@ import json
 import math
 import os
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -29,9 +27,9 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss import deadline, fingerprint, ledger, review
+from dynloss import deadline, files, fingerprint, ledger, review
 from dynloss.checks import truth
-from dynloss.files import sole, whole
+from dynloss.files import sole
 from dynloss.fingerprint import Fingerprint
 from dynloss.provenance import Provenance, decoded, execution, provenance
 
@@ -54,7 +52,6 @@ __all__ = [
 RESULTS = "DYNLOSS_RESULTS"
 READ_ONLY = "DYNLOSS_ARCHIVE_ONLY"  # set: what the archive lacks, or has from other code, is not computed
 RENEW = "DYNLOSS_RENEW"  # set: a stale result counts as none
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ArchiveWarning(UserWarning):
@@ -331,8 +328,7 @@ def _undistributed() -> Iterator[None]:
 
 def write(path: Path, content: bytes) -> None:
     """The one place that writes results, all or nothing."""
-    with whole(path) as file:
-        file.write(content)
+    files.write(path, content)
 
 
 def _checkpoint(compute: Callable, path: Path, code: Fingerprint) -> dict[str, Path]:
@@ -342,16 +338,14 @@ def _checkpoint(compute: Callable, path: Path, code: Fingerprint) -> dict[str, P
 
 
 def check_writable(folder: Path) -> None:
+    """Raise ``ArchiveError`` if results cannot be written to a folder."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        files.check_writable(folder)
     except OSError as error:
-        if error.errno not in _FULL:  # a full disk may have room again by then; if not, `write` says so
-            raise ArchiveError(
-                f"results cannot be written to {folder} ({error.strerror}); nothing was computed. "
-                f"Set {RESULTS} to a folder that can be written to."
-            ) from error
+        raise ArchiveError(
+            f"results cannot be written to {folder} ({error.strerror}); nothing was computed. "
+            f"Set {RESULTS} to a folder that can be written to."
+        ) from error
 
 
 def warn(message: str) -> None:

@@ -286,7 +286,6 @@ class Store:
         content = archive.encode(part)
         found = b"".join(sorted(grids.keys(part, self.names)))
         name = f"{hashlib.sha256(found).hexdigest()[:16]}.nc"
-        self.folder.mkdir(parents=True, exist_ok=True)
         archive.write(self.folder / name, content)
         return name
 
