@@ -63,7 +63,8 @@ def list_() -> None:
     from dynloss.runner import tables
 
     root = profiles.find_root()
-    click.echo(tables.plain([tables.PROFILES, *tables.profile_rows(root, profiles.load(root))]))
+    lines = [tables.plain([tables.PROFILES, *tables.profile_rows(root, profiles.load(root))])]
+    click.echo("\n".join([*lines, *tables.unreadable(root)]))
 
 
 @cli.command()
@@ -213,7 +214,7 @@ def status(profile: str | None) -> None:
     if profile and profile not in known:
         raise Misuse(f"unknown profile {profile!r}; there are {', '.join(known)}")
     rows = [row for name in ([profile] if profile else known) for row in tables.status_rows(root, figures, name)]
-    click.echo("\n".join([tables.plain([tables.STATUS, *rows]), "", *tables.kept(root)]))
+    click.echo("\n".join([tables.plain([tables.STATUS, *rows]), "", *tables.kept(root), *tables.unreadable(root)]))
 
 
 @cli.command()
@@ -284,7 +285,8 @@ def sweep_status(names: Sequence[str]) -> None:
     figures = profiles.load(root)
     chosen = {profiles.find(figures, name).stem for name in names}
     rows = list(tables.sweep_rows(root, chosen))
-    click.echo(tables.plain([tables.SWEEPS, *rows]) if rows else "no sweeps yet")
+    lines = [tables.plain([tables.SWEEPS, *rows]) if rows else "no sweeps yet"]
+    click.echo("\n".join([*lines, *tables.unreadable(root, chosen)]))
 
 
 @cli.command()

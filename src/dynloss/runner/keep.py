@@ -58,9 +58,8 @@ class _Reviewer:
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
 
-    def lacks(self, path: Path) -> None:
-        words = "cannot be read" if path.is_file() else "is not in the archive"
-        self.outcomes.append(Outcome(path, UNKNOWN, f"{words}; nothing was computed"))
+    def lacks(self, path: Path, why: str) -> None:
+        self.outcomes.append(Outcome(path, UNKNOWN, f"{why}; nothing was computed"))
 
     def say(self, path: Path, state: str, words: str) -> None:
         self.outcomes.append(Outcome(path, state, words))
