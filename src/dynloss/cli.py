@@ -425,7 +425,8 @@ def _report(outcomes: Iterable["Outcome"]) -> None:
         took = duration(outcome.seconds)
         if outcome.error:
             failed += 1
-            _say(f"{outcome.figure} failed after {took}: {outcome.error} (partial copy: {outcome.path})")
+            copy = f" (partial copy: {outcome.path})" * outcome.path.exists()
+            _say(f"{outcome.figure} failed after {took}: {outcome.error}{copy}")
         else:
             click.echo(f"{outcome.figure} [{outcome.profile}]: {took}, {outcome.path}", err=True)
     if failed:
