@@ -101,6 +101,20 @@ def test_a_damaged_and_a_missing_file_are_named_and_nothing_is_computed(site):
     assert site(BEFORE, "verify", "fig01_good")[1] == "nothing is stale\n"  # of profiles that were never computed
 
 
+@pytest.mark.parametrize("command", [VERIFY, ("affirm", *VERIFY[1:], "--because", "it is equal")])
+def test_an_archive_that_cannot_be_written_to_is_found_out_before_anything_is_computed(site, monkeypatch, command):
+    monkeypatch.setattr(keep, "commit", lambda: "aaaa")
+    monkeypatch.setattr(golden, "checkout", lambda *_: pytest.fail("ran"))
+
+    def denied(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", denied)
+    code, out, err = site(OTHERWISE, *command)
+    assert (code, out, err.count("\n")) == (74, "", 1)
+    assert f"results cannot be written to {site.single.parent} (Permission denied); nothing was computed" in err
+
+
 # Affirmed
 
 
