@@ -1,5 +1,6 @@
 """What holds for every test: strict JAX, checked shapes and types, and no file outside the test's own folders."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -67,6 +68,23 @@ def kernel_server():
 def forked_kernels(kernel_server, monkeypatch):
     """Notebooks of this test, and of the commands that it starts, run in kernels that have imported already."""
     monkeypatch.setenv("DYNLOSS_KERNELS", kernel_server)
+
+
+@pytest.fixture
+def small_disk():
+    """A context in which no file of this process grows beyond 1,000 bytes: a full disk that needs no rights."""
+    resource = pytest.importorskip("resource")
+
+    @contextlib.contextmanager
+    def limited():
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited
 
 
 @pytest.fixture

@@ -138,10 +138,94 @@ def test_fresh_computes_again_and_replaces():
 def test_records_list_what_is_there(results):
     assert archive.records("fig") == []
     fetch()
-    (results / "fig" / "broken.nc").write_bytes(b"no")
     (record,) = archive.records("fig")
     assert record["parameters"] == {"steps": 5, "amplitude": 70, "stop": None}
     assert record["path"] == str(results / "fig" / f"{key('fig', PARAMETERS)}.nc")
+
+
+def unreadable(path, how):
+    """Make a result's file one that cannot be read."""
+    content = path.read_bytes()
+    half = content[: len(content) // 2]
+    path.unlink()
+    if how == "a folder":
+        path.mkdir()
+    elif how == "foreign":
+        xr.Dataset({"x": 1.0}).to_netcdf(path, engine="h5netcdf")
+    else:
+        path.write_bytes({"empty": b"", "text": b"no", "half": half, "torn": half + bytes(len(half))}[how])
+
+
+@pytest.mark.parametrize("how", ["empty", "text", "half", "torn", "foreign", "a folder"])
+def test_what_cannot_be_read_is_named_with_the_reason(results, how):
+    fetch()
+    path = only_file(results)
+    fetch_or_compute("fig", compute, PARAMETERS | {"steps": 6})
+    unreadable(path, how)
+    found = archive.contents(results, ["fig"])
+    assert [record["parameters"]["steps"] for record in found.records] == [6]
+    (error,) = found.unreadable
+    assert str(error).startswith(f"{path} cannot be read (") and "\n" not in str(error)
+    assert {"a folder": "Is a directory", "foreign": "no result of dynloss"}.get(how, "") in str(error)
+    with pytest.warns(ArchiveWarning, match=f"{path} cannot be read"):
+        assert len(archive.records("fig")) == 1
+
+
+def test_numbers_are_looked_at_where_a_verdict_hangs_on_them(results):
+    fetch()
+    path, noise = only_file(results), np.random.default_rng(0).normal(size=5000)
+    content = archive.encode(xr.Dataset({"loss": ("step", noise)}, attrs=archive.read(path).attrs))
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + bytes(1000) + content[middle + 1000 :])
+    assert archive.contents(results).unreadable == []
+    (error,) = archive.contents(results, thoroughly=True).unreadable
+    assert str(error).startswith(f"{path} cannot be read (")
+
+
+def test_a_file_that_another_program_has_locked_is_read(results):
+    """Its lock says nothing of a result: HDF5 alone asks for it, and then the archive seemed to lack the file."""
+    fcntl = pytest.importorskip("fcntl")
+    fetch()
+    with only_file(results).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        found = archive.contents(results)
+        assert (len(found.records), found.unreadable) == (1, [])
+        assert fetch().origin == "archived"
+
+
+def test_what_may_not_be_read_is_named(results, monkeypatch):
+    fetch()
+    path, opened = only_file(results), Path.open
+
+    def denied(file, *arguments, **options):
+        if file == path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(file))
+        return opened(file, *arguments, **options)
+
+    archive._about.cache_clear()
+    monkeypatch.setattr(Path, "open", denied)
+    (error,) = archive.contents(results).unreadable
+    assert str(error) == f"{path} cannot be read (Permission denied)"
+    monkeypatch.setenv(archive.READ_ONLY, "1")
+    with pytest.raises(archive.NotArchived, match=r"cannot be read \(Permission denied\)"):  # and not: there is none
+        fetch()
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(results, monkeypatch):
+    fetch()
+    listed = os.listdir
+
+    def denied(folder):
+        if folder == results / "fig":
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return listed(folder)
+
+    monkeypatch.setattr(os, "listdir", denied)
+    (error,) = archive.contents(results).unreadable
+    assert str(error).startswith(f"{results / 'fig'} cannot be read (")
+    monkeypatch.setenv("DYNLOSS_RESULTS", __file__)
+    with pytest.raises(NotADirectoryError, match=__file__):
+        archive.contents()
 
 
 def test_a_long_result_is_small(results):
@@ -246,6 +330,39 @@ def test_a_full_disk_loses_nothing_that_was_computed(results, monkeypatch):
     assert dataset.path == ""
     assert "not archived" in str(provenance(dataset))
     xr.testing.assert_equal(dataset, fetch())
+
+
+def test_a_disk_without_room_for_the_file_is_named_and_left_tidy(results, small_disk):
+    said = rf"computed, not archived: .*File too large: '{results}/fig/\w+\.nc'"
+    with pytest.warns(ArchiveWarning, match=said), small_disk():
+        assert fetch().path == ""
+    assert list((results / "fig").iterdir()) == []
+
+
+@pytest.mark.parametrize("step", ["open", "unlink"])
+def test_the_lock_is_no_reason_to_lose_a_result(results, monkeypatch, step):
+    """A disk may have no room for it, or turn read-only in the hour in between."""
+    done = getattr(Path, step)
+
+    def full(path, *arguments, **options):
+        if path.suffix == ".lock":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return done(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, step, full)
+    assert fetch().origin == "computed" and fetch().origin == "archived"
+
+
+def test_a_folder_for_which_there_is_no_room_yet(results, monkeypatch):
+    made = Path.mkdir
+
+    def full(path, *arguments, **options):
+        if not called.steps:  # nothing is computed yet
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        made(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    assert fetch().origin == "computed" and only_file(results).is_file()
 
 
 def test_what_cannot_be_stored_is_returned_all_the_same():

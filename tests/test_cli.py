@@ -1,5 +1,6 @@
 """The command `dynloss`: exit codes, and one clear line on stderr."""
 
+import errno
 import hashlib
 import json
 import os
@@ -64,6 +65,51 @@ def test_outside_a_checkout(tmp_path, monkeypatch, dynloss, command):
     code, out, err = dynloss(*command)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "run dynloss inside a checkout" in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "fig02"],
+        ["run", "--all", "--jobs", "2"],
+        ["run", "--all", "--profile", "best"],
+        ["run", "fig02", "--profile", "best"],
+    ],
+)
+def test_a_folder_for_copies_that_there_cannot_be_is_one_line_before_anything_starts(
+    checkout, dynloss, tmp_path, command
+):
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "x"
+    said = f"dynloss: [Errno {errno.ENOTDIR}] Not a directory: '{folder}'\n"
+    assert dynloss(*command, "--out", folder) == (74, "", said)
+
+
+@pytest.mark.parametrize("command", [["run", "fig02"], ["book"], ["campaign"], ["campaign", "--plan"]])
+def test_a_checkout_that_cannot_be_written_to_is_one_line_before_anything_starts(checkout, dynloss, command):
+    (checkout / "_build").touch()
+    item = "{notebook: fig02_good, profile: quick, devices: [CPU], why: it}"
+    (checkout / "notebooks" / "campaign.yml").write_text(f"campaign: [{item}]")
+    code, out, said = dynloss(*command)
+    assert (code, out, said.count("\n")) == (74, "", 1)
+    assert f"Not a directory: '{checkout}/_build/" in said
+
+
+@pytest.mark.parametrize("command", [["campaign"], ["claims", "--update"]])
+def test_an_archive_that_cannot_be_written_to_is_one_line_before_anything_starts(
+    checkout, dynloss, monkeypatch, command
+):
+    from dynloss.runner import answers
+
+    monkeypatch.setattr(cli, "_check_ready", lambda _: None)
+    monkeypatch.setattr(answers, "judged", lambda *_: pytest.fail("something started"))
+    item = "{notebook: fig02_good, profile: quick, devices: [CPU], why: it}"
+    (checkout / "notebooks" / "campaign.yml").write_text(f"campaign: [{item}]")
+    monkeypatch.setenv("DYNLOSS_RESULTS", str(checkout / "_toc.yml" / "results"))
+    code, out, said = dynloss(*command)
+    assert (code, out, said.count("\n")) == (74, "", 1)
+    assert "Not a directory" in said and str(checkout / "_toc.yml" / "results") in said
+    assert not (checkout / "_build").exists()
 
 
 def test_negative_values_are_values(checkout, dynloss, monkeypatch):

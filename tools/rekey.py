@@ -79,7 +79,6 @@ def rekey(results: Path, table: Table) -> dict[Path, Path]:
     """Move what the table renames; returns from where to where."""
     moves = plan(results, table)
     for place, content in moves.values():
-        place.parent.mkdir(parents=True, exist_ok=True)
         archive.write(place, content)
     for path in moves.keys() - {place for place, _ in moves.values()}:
         path.unlink()

@@ -11,7 +11,6 @@ A result whose code has changed since (see `dynloss.fingerprint`) is returned, m
 """
 
 import contextlib
-import errno
 import functools
 import hashlib
 import inspect
@@ -20,18 +19,17 @@ import json
 import math
 import os
 import sys
-import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import xarray as xr
 
-from dynloss import deadline, fingerprint, ledger, review
+from dynloss import deadline, files, fingerprint, ledger, review
 from dynloss.checks import truth
-from dynloss.files import sole, whole
+from dynloss.files import sole
 from dynloss.fingerprint import Fingerprint
 from dynloss.provenance import Provenance, decoded, execution, provenance
 
@@ -43,6 +41,7 @@ __all__ = [
     "NotArchived",
     "NotArchivedAtAll",
     "Provenance",
+    "Unreadable",
     "canonical",
     "fetch_or_compute",
     "key",
@@ -54,7 +53,6 @@ __all__ = [
 RESULTS = "DYNLOSS_RESULTS"
 READ_ONLY = "DYNLOSS_ARCHIVE_ONLY"  # set: what the archive lacks, or has from other code, is not computed
 RENEW = "DYNLOSS_RENEW"  # set: a stale result counts as none
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ArchiveWarning(UserWarning):
@@ -79,6 +77,23 @@ class InProgress(RuntimeError):
 
 class ArchiveError(OSError):
     """The folder for results cannot be written to."""
+
+
+class Unreadable(OSError):
+    """A file of the archive cannot be read; the message says which, and why."""
+
+
+class Contents(NamedTuple):
+    """What the archive has.
+
+    Attributes:
+        records: the attributes of the files that can be read, newest first, and `path`. A sweep's files, in a folder of
+            their own, each hold some of its points.
+        unreadable: the other files, and why.
+    """
+
+    records: list[dict[str, Any]]
+    unreadable: list[Unreadable]
 
 
 def fetch_or_compute(
@@ -114,7 +129,14 @@ def fetch_or_compute(
     fresh = truth("fresh", fresh)
     path = results_folder(results) / figure / f"{key(figure, parameters)}.nc"
     code = fingerprint.take(compute)
-    if not fresh and (dataset := _read(path, parameters)) is not None:
+    dataset, lacks = None, f"the archive has no {figure} with these parameters"
+    try:
+        dataset = None if fresh else _read(path, parameters)
+    except Unreadable as error:
+        lacks = str(error)
+        if not read_only():
+            warn(f"{error}; it is computed again.")
+    if dataset is not None:
         stale = code.changed_since(dataset.attrs)
         if stale and review.reviewer is not None:
             again = functools.partial(_result, figure, compute, parameters, {}, code)
@@ -133,8 +155,8 @@ def fetch_or_compute(
         _note(path)
     if read_only():
         if review.reviewer is not None:
-            review.reviewer.lacks(path)
-        raise NotArchived(f"the archive has no {figure} with these parameters")
+            review.reviewer.lacks(path, lacks)
+        raise NotArchived(lacks)
 
     deadline.check()
     check_writable(path.parent)
@@ -258,47 +280,126 @@ def renew() -> bool:
 
 
 def records(figure: str, results: str | os.PathLike | None = None) -> list[dict[str, Any]]:
-    """What the archive has of a figure, newest first: the attributes of its readable files, and `path`.
+    """What the archive has of a figure, newest first: the attributes of its files, and `path`; see `Contents`.
 
-    A sweep's files, in a folder of their own, each hold some of its points.
+    Files that cannot be read are warned of.
     """
+    found = contents(results, [figure])
+    for error in found.unreadable:
+        warn(str(error))
+    return found.records
+
+
+def contents(
+    results: str | os.PathLike | None = None, figures: Collection[str] = (), *, thoroughly: bool = False
+) -> Contents:
+    """What the archive has, of some figures or of all, and what of it cannot be read.
+
+    Args:
+        thoroughly: look at all the numbers too.
+
+    Raises:
+        OSError: the archive itself cannot be looked into.
+    """
+    root, found = results_folder(results), Contents([], [])
+    names = [name for name in (os.listdir(root) if root.exists() else []) if not figures or name in figures]
+    folders = [root / name for name in names if (root / name).is_dir()]
+    stores = [each for folder in folders for each in folder.glob("*/") if each.suffix != ".old"]
+    for path in paths(*sorted(folders + stores)):
+        with contextlib.suppress(FileNotFoundError):  # another process has just merged it into another
+            try:
+                if thoroughly:
+                    read(path)
+                found.records.append(about(path) | {"path": str(path)})
+            except Unreadable as error:
+                found.unreadable.append(error)
+    found.records.sort(key=lambda record: record["date"], reverse=True)
+    return found
+
+
+def paths(*folders: Path) -> Iterator[Path]:
+    """The results' files in folders; for a folder that cannot be looked into itself, and reading it will say why."""
+    for folder in folders:
+        try:
+            names = sorted(os.listdir(folder))
+        except FileNotFoundError:
+            continue
+        except OSError:
+            yield folder
+        else:
+            yield from (folder / name for name in names if name.endswith(".nc") and name[0] != ".")
+
+
+def about(path: Path) -> dict[str, Any]:
+    """What a result's file says of itself, without its numbers.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        Unreadable: it cannot be read, or is no result of dynloss.
+    """
+    with _readable(path):
+        return dict(_about(path, path.stat().st_mtime_ns))
+
+
+@functools.cache  # a page of twelve results looks through its figure's archive twelve times
+def _about(path: Path, changed: int) -> dict[str, Any]:
     import h5netcdf
 
-    found = []
-    folder = results_folder(results) / figure
-    of_sweeps = [path for path in folder.glob("*/*.nc") if path.parent.suffix != ".old"]
-    for path in sorted([*folder.glob("*.nc"), *of_sweeps]):
-        try:
-            with h5netcdf.File(path, "r") as file:
-                attributes = {name: file.attrs[name] for name in file.attrs}
-            found.append(decoded(attributes) | {"path": str(path)})
-        except (OSError, ValueError, KeyError):
-            continue  # damaged: computed again when it is asked for
-    return sorted(found, key=lambda record: record["date"], reverse=True)
+    with path.open("rb") as content, h5netcdf.File(content, "r") as file:
+        return _told({name: file.attrs[name] for name in file.attrs})
 
 
-def damaged(figure: str, results: str | os.PathLike | None = None) -> list[Path]:
-    """The files of a figure in the archive that cannot be read."""
-    folder, found = results_folder(results) / figure, []
-    for path in sorted([*folder.glob("*.nc"), *folder.glob("*/*.nc")]):
-        try:
-            decoded(decode(path.read_bytes()).attrs)
-        except Exception:  # the readers have half a dozen exceptions for a damaged file
-            found.append(path)
-    return [path for path in found if path.parent.suffix != ".old"]
+def read(path: Path) -> xr.Dataset:
+    """All that is in a result's file.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        Unreadable: it cannot be read.
+    """
+    with opened(path) as dataset:
+        return dataset.load()
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[xr.Dataset]:
+    """A result's file, whose numbers are read when they are asked for; it raises what ``read`` does."""
+    with _readable(path), path.open("rb") as content, _decoded(content) as dataset:
+        yield dataset
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """One kind of error for a file that cannot be read: the readers have half a dozen.
+
+    They are handed an open file, for HDF5 itself refuses one that another program has locked; which says nothing of a
+    result, since its file is never changed.
+    """
+    try:
+        yield
+    except (FileNotFoundError, ImportError, Unreadable):
+        raise
+    except Exception as error:
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise Unreadable(f"{path} cannot be read ({' '.join(said.split())})") from error
+
+
+def _told(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a result, decoded."""
+    names = ("figure", "parameters", "sources", "versions", "device", "seconds", "commit", "date")
+    if missing := [name for name in names if name not in attributes]:
+        raise ValueError(f"no result of dynloss: it has no {', '.join(missing)}")
+    return decoded(attributes)
 
 
 def _read(path: Path, parameters: Mapping[str, Any]) -> xr.Dataset | None:
-    if not path.exists():
-        return None
-    try:
-        dataset = decode(path.read_bytes())
-        if decoded(dataset.attrs)["parameters"] != json.loads(canonical(parameters)):
+    """An archived result; None if it is not there."""
+    with _readable(path):
+        if not path.exists():
+            return None
+        dataset = read(path)
+        if _told(dataset.attrs)["parameters"] != json.loads(canonical(parameters)):
             raise ValueError("it holds other parameters than its name says")
         return dataset
-    except Exception as error:  # the readers have half a dozen exceptions for a damaged file
-        warn(f"{path} cannot be read ({error}); it is computed again.")
-        return None
 
 
 def encode(dataset: xr.Dataset) -> bytes:
@@ -313,8 +414,14 @@ def encode(dataset: xr.Dataset) -> bytes:
 
 
 def decode(content: bytes) -> xr.Dataset:
-    with _undistributed(), xr.open_dataset(io.BytesIO(content), engine="h5netcdf") as dataset:
+    with _decoded(io.BytesIO(content)) as dataset:
         return dataset.load()
+
+
+@contextlib.contextmanager
+def _decoded(content: Any) -> Iterator[xr.Dataset]:
+    with _undistributed(), xr.open_dataset(content, engine="h5netcdf") as dataset:
+        yield dataset
 
 
 @contextlib.contextmanager
@@ -331,8 +438,7 @@ def _undistributed() -> Iterator[None]:
 
 def write(path: Path, content: bytes) -> None:
     """The one place that writes results, all or nothing."""
-    with whole(path) as file:
-        file.write(content)
+    files.write(path, content)
 
 
 def _checkpoint(compute: Callable, path: Path, code: Fingerprint) -> dict[str, Path]:
@@ -342,16 +448,14 @@ def _checkpoint(compute: Callable, path: Path, code: Fingerprint) -> dict[str, P
 
 
 def check_writable(folder: Path) -> None:
+    """Raise ``ArchiveError`` if results cannot be written to a folder."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        files.check_writable(folder)
     except OSError as error:
-        if error.errno not in _FULL:  # a full disk may have room again by then; if not, `write` says so
-            raise ArchiveError(
-                f"results cannot be written to {folder} ({error.strerror}); nothing was computed. "
-                f"Set {RESULTS} to a folder that can be written to."
-            ) from error
+        raise ArchiveError(
+            f"results cannot be written to {folder} ({error.strerror}); nothing was computed. "
+            f"Set {RESULTS} to a folder that can be written to."
+        ) from error
 
 
 def warn(message: str) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dynloss import files
 from dynloss.runner import profiles
 from dynloss.runner.profiles import BEST, DEFAULT_PROFILE, Figure, Misuse
 
@@ -63,7 +64,8 @@ def list_() -> None:
     from dynloss.runner import tables
 
     root = profiles.find_root()
-    click.echo(tables.plain([tables.PROFILES, *tables.profile_rows(root, profiles.load(root))]))
+    lines = [tables.plain([tables.PROFILES, *tables.profile_rows(root, profiles.load(root))])]
+    click.echo("\n".join([*lines, *tables.unreadable(root)]))
 
 
 @cli.command()
@@ -95,8 +97,8 @@ def run(
     if jobs is None or min(jobs, len(chosen)) == 1:
         _execute(work, profile, folder, [f"{name}={value}" for name, value in overrides])
     else:
-        options = ["--profile", profile, "--out", str(folder)] + ["--fresh"] * fresh
-        _execute_together(chosen, root, [*options, *(word for pair in overrides for word in ("-p", *pair))], jobs)
+        options = ["--profile", profile, *["--fresh"] * fresh, *(word for pair in overrides for word in ("-p", *pair))]
+        _execute_together(chosen, root, folder, options, jobs)
 
 
 @cli.command()
@@ -213,7 +215,7 @@ def status(profile: str | None) -> None:
     if profile and profile not in known:
         raise Misuse(f"unknown profile {profile!r}; there are {', '.join(known)}")
     rows = [row for name in ([profile] if profile else known) for row in tables.status_rows(root, figures, name)]
-    click.echo("\n".join([tables.plain([tables.STATUS, *rows]), "", *tables.kept(root)]))
+    click.echo("\n".join([tables.plain([tables.STATUS, *rows]), "", *tables.kept(root), *tables.unreadable(root)]))
 
 
 @cli.command()
@@ -232,6 +234,8 @@ def claims(names: Sequence[str], as_json: bool, update: bool) -> None:
     root = profiles.find_root()
     figures = profiles.load(root)
     chosen = [profiles.find(figures, name) for name in names] or list(figures.values())
+    if update:
+        files.check_writable(tables.results(root))
     record = {} if update and not names else recorded.read(tables.results(root))
     now = [answers.judged(figure, root) for figure in chosen]
     if update:
@@ -284,7 +288,8 @@ def sweep_status(names: Sequence[str]) -> None:
     figures = profiles.load(root)
     chosen = {profiles.find(figures, name).stem for name in names}
     rows = list(tables.sweep_rows(root, chosen))
-    click.echo(tables.plain([tables.SWEEPS, *rows]) if rows else "no sweeps yet")
+    lines = [tables.plain([tables.SWEEPS, *rows]) if rows else "no sweeps yet"]
+    click.echo("\n".join([*lines, *tables.unreadable(root, chosen)]))
 
 
 @cli.command()
@@ -294,12 +299,15 @@ def sweep_status(names: Sequence[str]) -> None:
 @click.option("--nice", default=19, show_default=True, type=click.IntRange(0, 19), help="Give way to other programs.")
 def campaign(minutes: float | None, plan: bool, renew: bool, nice: int) -> None:
     """Compute what the archive lacks, down the list in notebooks/campaign.yml; may be killed, and goes on next time."""
-    _check_papermill()
+    from dynloss import archive
     from dynloss.runner import campaign as work
     from dynloss.runner import kernels, tables
 
     root = profiles.find_root()
     items = work.load(root, profiles.load(root))
+    _check_ready(root / "_build" / "campaign")
+    if not plan:
+        archive.check_writable(tables.results(root))
     if hasattr(os, "nice"):
         os.nice(nice)  # the notebooks' kernels inherit it
     here = work.device()
@@ -364,7 +372,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _execute(jobs: Sequence[tuple[Figure, dict]], profile: str, folder: Path, more: Sequence[str] = ()) -> None:
     """Run notebooks with these parameters; they are labelled by the profile and what ``more`` there is to say."""
-    _check_papermill()
+    _check_ready(folder)
     from dynloss.runner import kernels
     from dynloss.runner.execute import execute
 
@@ -378,24 +386,24 @@ def _execute(jobs: Sequence[tuple[Figure, dict]], profile: str, folder: Path, mo
 
 def _execute_best(figures: Sequence[Figure], root: Path, folder: Path, jobs: int | None = None) -> None:
     """Run notebooks, each with the largest profile that the archive has."""
-    _check_papermill()
+    _check_ready(folder)
     from dynloss.runner.best import execute_best
     from dynloss.runner.processes import at_once
 
     if len(figures) == 1:
         _report(execute_best(figure, root, folder / f"{figure.stem}.ipynb") for figure in figures)
     else:
-        _execute_together(figures, root, ["--profile", BEST, "--out", str(folder)], jobs or at_once())
+        _execute_together(figures, root, folder, ["--profile", BEST], jobs or at_once())
 
 
-def _execute_together(figures: Sequence[Figure], root: Path, options: Sequence[str], jobs: int) -> None:
+def _execute_together(figures: Sequence[Figure], root: Path, folder: Path, options: Sequence[str], jobs: int) -> None:
     """Run notebooks with these options, so many at the same time."""
-    _check_papermill()
+    _check_ready(folder)
     from tqdm import tqdm
 
     from dynloss.runner.together import execute_all
 
-    failed, running = 0, execute_all(figures, root, options, jobs)
+    failed, running = 0, execute_all(figures, root, ["--out", str(folder), *options], jobs)
     ended = tqdm(running, total=len(figures), unit=" notebooks", disable=None, leave=False)
     for _, code, said in ended:
         failed += code != 0
@@ -406,11 +414,13 @@ def _execute_together(figures: Sequence[Figure], root: Path, options: Sequence[s
         sys.exit(1)
 
 
-def _check_papermill() -> None:
+def _check_ready(folder: Path) -> None:
+    """Raise what is in the way of running notebooks whose copies go into this folder."""
     try:
         import papermill  # noqa: F401
     except ImportError as error:
         raise Misuse(f"running notebooks needs {error.name}: pip install 'dynloss[notebooks]'") from error
+    files.check_writable(folder)
 
 
 def _report(outcomes: Iterable["Outcome"]) -> None:
@@ -423,7 +433,8 @@ def _report(outcomes: Iterable["Outcome"]) -> None:
         took = duration(outcome.seconds)
         if outcome.error:
             failed += 1
-            _say(f"{outcome.figure} failed after {took}: {outcome.error} (partial copy: {outcome.path})")
+            copy = f" (partial copy: {outcome.path})" * outcome.path.exists()
+            _say(f"{outcome.figure} failed after {took}: {outcome.error}{copy}")
         else:
             click.echo(f"{outcome.figure} [{outcome.profile}]: {took}, {outcome.path}", err=True)
     if failed:

@@ -1,5 +1,9 @@
-"""Files that are there whole or not at all, and work that only one process is at."""
+"""Files that are there whole or not at all, and work that only one process is at.
 
+What cannot be written is said with the file's name: Python leaves it out where the disk is full.
+"""
+
+import contextlib
 import errno
 import os
 import tempfile
@@ -11,12 +15,28 @@ from typing import IO
 
 CHANGES_NO_NUMBER = True  # see `dynloss.fingerprint`
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Let errors of the system name this file, and not a part of it, or none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # not the system's
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
 
 @contextmanager
 def whole(path: Path) -> Iterator[IO[bytes]]:
     """A file to write to, which takes the name ``path`` once all is on the disk; until then an older one keeps it.
 
-    What a kill leaves behind is called ``.<name>.….part``.
+    Its folder is made where there is none. What a kill leaves behind is called ``.<name>.….part``.
+
+    Raises:
+        OSError: it cannot be written; with its name.
 
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with whole(Path(folder, "result")) as file:
@@ -24,15 +44,40 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
     ...     os.listdir(folder)
     ['result']
     """
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as file:
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
+    with named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{path.name}."
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, suffix=".part", delete=False) as file:
+            try:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                os.chmod(file.name, 0o644)
+                os.replace(file.name, path)
+            except BaseException:
+                with contextlib.suppress(OSError):  # of a disk that can no longer be written to at all
+                    os.unlink(file.name)
+                raise
+
+
+def write(path: Path, content: bytes | str) -> None:
+    """Write a file, whole or not at all; see ``whole``."""
+    with whole(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise ``OSError`` if no file can be made in a folder, which is made where there is none.
+
+    A full disk passes: it may have room again by the time that there is something to write; if not, that will say so.
+    """
+    try:
+        with named(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+    except OSError as error:
+        if error.errno not in _FULL:
             raise
 
 
@@ -40,8 +85,8 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
 def sole(lock: Path, patience: float = 0.0) -> Iterator[bool]:
     """Whether no other living process is in such a block with the same file, which is there as long as one is.
 
-    Waits for the other so many seconds, ``patience``. Where a file system or platform has no locks, every process
-    believes itself alone.
+    Waits for the other so many seconds, ``patience``. Where a file system or platform has no locks, or no room for one,
+    every process believes itself alone.
 
     >>> with tempfile.TemporaryDirectory() as folder, sole(Path(folder, "lock")) as first:
     ...     with sole(Path(folder, "lock")) as second:
@@ -49,13 +94,18 @@ def sole(lock: Path, patience: float = 0.0) -> Iterator[bool]:
     (True, False)
     """
     end = time.monotonic() + patience
-    while (file := _locked(lock)) is None and time.monotonic() < end:
-        time.sleep(0.1)
+    try:
+        while (file := _locked(lock)) is None and time.monotonic() < end:
+            time.sleep(0.1)
+    except OSError:  # there can be no such file
+        yield True
+        return
     try:
         yield file is not None
     finally:
         if file is not None:
-            lock.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # what was done in the block must not be lost with the lock
+                lock.unlink()
             file.close()
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dynloss import files
+
 CHANGES_NO_NUMBER = True  # see `dynloss.fingerprint`
 
 LEDGER = "DYNLOSS_LEDGER"
@@ -38,7 +40,7 @@ class Request(NamedTuple):
 def note(request: Request, call: str = "") -> None:
     """Write a request down, if this process keeps a ledger; ``call`` tells several in one place apart."""
     if path := os.environ.get(LEDGER):
-        with Path(path).open("a") as file:
+        with files.named(Path(path)), open(path, "a") as file:
             file.write(json.dumps({"call": f"{request.place} {call}", **request._asdict()}) + "\n")
 
 

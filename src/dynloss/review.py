@@ -28,8 +28,8 @@ class Reviewer(Protocol):
     def sweep(self, store: Any, how: Callable[[], Any]) -> None:
         """A stale store of `dynloss.sweeps`, and what makes a way to compute points of it again."""
 
-    def lacks(self, path: Path) -> None:
-        """A result that is not there, or cannot be read."""
+    def lacks(self, path: Path, why: str) -> None:
+        """A result that is not there, or cannot be read, in words."""
 
 
 reviewer: Reviewer | None = None

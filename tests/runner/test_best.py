@@ -47,7 +47,7 @@ def change_code(root):
     path.write_text(path.read_text().replace("amplitude * np.arange", "2 * amplitude * np.arange"))
 
 
-def test_what_is_stale_or_damaged_is_passed_over_and_nothing_large_is_computed(checkout):
+def test_what_is_stale_or_damaged_is_passed_over_and_nothing_large_is_computed(checkout, capsys):
     archived(checkout, "paper")
     (paper,) = (checkout / "results").rglob("*.nc")
     before = paper.read_bytes()
@@ -57,6 +57,7 @@ def test_what_is_stale_or_damaged_is_passed_over_and_nothing_large_is_computed(c
     assert len(list((checkout / "_build" / "results").rglob("*.nc"))) == 1  # quick's own
     paper.write_bytes(before[:100])
     assert run_best(checkout) == "quick"
+    assert f"fig01_good: {paper} cannot be read (" in capsys.readouterr().err
 
 
 def test_the_largest_that_is_archived_is_shown_and_named(checkout):

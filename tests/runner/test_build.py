@@ -1,5 +1,7 @@
 """The book is built from what passed the gate, whole or not at all. Sphinx itself runs in one test only."""
 
+import errno
+import io
 import json
 import re
 import shutil
@@ -7,11 +9,15 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
+from dynloss import archive
 from dynloss.claims import Findings
 from dynloss.claims.findings import MIME as FINDINGS
+from dynloss.figures import idea
 from dynloss.provenance import MIME
-from dynloss.runner import book
+from dynloss.runner import book, gallery
 from dynloss.runner.book import BookError
 from dynloss.runner.profiles import Misuse, load
 from dynloss.runner.tables import executed_copy
@@ -138,6 +144,88 @@ def test_nothing_is_published_after_a_warning(site, published, monkeypatch):
     log = "reading\n\x1b[31msite/book/a.md:1: WARNING: no such thing\x1b[0m\ndone"
     builder(monkeypatch, returncode=1, log=log)
     with pytest.raises(BookError, match=r"^site/book/a.md:1: WARNING: no such thing\nthe book was not built"):
+        book.build(site, load(site), "smoke")
+    assert pages(published) == {"index.html": "old"}
+
+
+def sources(site, monkeypatch):
+    (site / "book" / "long.md").write_text("long\n" * 300)
+    return lambda: book.stage(site, load(site), "smoke"), "_build/site/book/long.md"
+
+
+def filled(site, monkeypatch):
+    return lambda: book._fill(site / "book", "# Status", "x" * 2000), "book/status.md"
+
+
+def arranged(site, monkeypatch):
+    copy = executed_copy(site, "smoke", "fig01_good")
+    copy.write_text(re.sub(r'"path": ".*?"', '"path": ""', copy.read_text()))  # of its data see below
+    return lambda: book._arrange(copy, site / "notebooks", site / "data"), "fig01_good.ipynb"
+
+
+def drawn(site, monkeypatch):
+    (site / "book" / "introduction.md").write_text("![](images/idea.png)")
+    monkeypatch.setattr(idea, "plot", lambda: Figure((9, 9)))  # its own needs JAX, which keeps things on the disk too
+    return lambda: book._draw(site / "book"), "book/images/idea.png"
+
+
+def thumbnail(site, monkeypatch):
+    picture = io.BytesIO()
+    Image.effect_noise((99, 99), 50).save(picture, "PNG")
+    return lambda: gallery._thumbnail(picture.getvalue(), site / "images" / "fig.png"), "images/fig.png"
+
+
+def played(site, monkeypatch):
+    (site / "book" / "introduction.md").write_text("_static/playground/playground.js")
+    return lambda: book._play(site / "book"), "book/_static/playground/playground.js"
+
+
+@pytest.mark.parametrize("prepared", [sources, filled, arranged, drawn, thumbnail, played])
+def test_a_file_for_which_there_is_no_room_is_named_and_left_as_it_was(site, small_disk, monkeypatch, prepared):
+    call, name = prepared(site, monkeypatch)
+    path = site / name
+    before = path.read_bytes() if path.exists() else None
+    with pytest.raises(OSError, match="File too large") as said, small_disk():
+        call()
+    assert said.value.filename == str(path)
+    assert (path.read_bytes() if path.exists() else None) == before
+    assert not [each for each in site.rglob("*") if each.name.endswith(".part")]
+
+
+def test_data_for_which_there_is_no_room_are_named(site, small_disk):
+    (result,) = (site / "results").rglob("*.nc")
+    with pytest.raises(OSError, match="File too large") as said, small_disk():
+        book._arrange(executed_copy(site, "smoke", "fig01_good"), site / "notebooks", site / "data")
+    assert said.value.filename == str(site / "data" / f"fig01_good-{result.name}")
+
+
+def test_a_result_that_can_no_longer_be_read_is_named(site, executed_site):
+    copy, (result,) = executed_copy(site, "smoke", "fig01_good"), (site / "results").rglob("*.nc")
+    copy.write_text(copy.read_text().replace(str(executed_site), str(site)))
+    result.write_bytes(result.read_bytes()[:5000])
+    with pytest.raises(archive.Unreadable, match=f"{result} cannot be read"):
+        book._arrange(copy, site / "notebooks", site / "data")
+
+
+def test_a_disk_that_gets_full_in_the_middle_is_one_line(site, published, monkeypatch):
+    """Sphinx makes pages of warnings of it, or thirty lines of a traceback."""
+    builder(monkeypatch, 1, "WARNING: error writing file a: [Errno 28] No space left on device\nWARNING: and so on")
+    with pytest.raises(OSError, match=f"No space left on device: '{site}/_build/site'"):
+        book.build(site, load(site), "smoke")
+    assert pages(published) == {"index.html": "old"}
+
+
+def test_the_old_book_stays_where_the_new_one_cannot_take_its_place(site, published, monkeypatch):
+    builder(monkeypatch)
+    rename = book.Path.rename
+
+    def full(path, target):
+        if path.name == "html" and target == published:
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        return rename(path, target)
+
+    monkeypatch.setattr(book.Path, "rename", full)
+    with pytest.raises(OSError, match="No space left"):
         book.build(site, load(site), "smoke")
     assert pages(published) == {"index.html": "old"}
 

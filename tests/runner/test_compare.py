@@ -1,5 +1,6 @@
 """A re-run finds what belongs to it in the archive: files, folders and notebooks, whole, half, or of another figure."""
 
+import contextlib
 import json
 import shutil
 
@@ -75,7 +76,7 @@ def test_a_single_file_and_a_store(checkout, tmp_path, dynloss):
     ("arrange", "said"),
     [
         (lambda mine, published: published, "it is the published result itself; set DYNLOSS_RESULTS"),
-        (lambda mine, published: half(mine), "cannot be read (OSError): half a file"),
+        (lambda mine, published: half(mine), "cannot be read (Unable to synchronously open file (truncated file"),
         (lambda mine, published: mine.parent / "nothing", "there is no "),
         (lambda mine, published: text(mine), "cannot be read"),
     ],
@@ -105,6 +106,34 @@ def test_half_a_store_is_not_taken_for_a_whole(checkout, tmp_path, dynloss):
     half(folder / "zz.nc")
     code, out, _ = dynloss("compare", folder)
     assert code == 2 and "zz.nc cannot be read" in out
+
+
+def test_what_cannot_be_read_of_the_published_is_named(checkout, tmp_path, dynloss):
+    """It may be the very result that seems to be missing."""
+    (mine,) = (fill(tmp_path / "mine") / "fig01_good").glob("*.nc")
+    (published,) = (checkout / "results" / "fig01_good").glob("*.nc")
+    torn(published)
+    code, out, _ = dynloss("compare", mine)
+    assert code == 2 and "holds no such result; " in out and f"{published} cannot be read (" in out
+    fill(checkout / "results", steps=5)
+    code, out, _ = dynloss("compare", mine)
+    assert code == 2 and "the nearest differs in steps" in out and f"{published} cannot be read (" in out
+
+
+def torn(path):
+    """As long as it should be, but half of it never came."""
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[: size // 2] + bytes(size - size // 2))
+
+
+def test_what_another_program_has_locked_is_compared(checkout, tmp_path, dynloss):
+    fcntl = pytest.importorskip("fcntl")
+    mine = fill(tmp_path / "mine")
+    with contextlib.ExitStack() as locked:
+        for path in [*mine.rglob("*.nc"), *(checkout / "results").rglob("*.nc")]:
+            fcntl.flock(locked.enter_context(path.open("rb")), fcntl.LOCK_EX)
+        code, out, _ = dynloss("compare", mine)
+    assert code == 0 and out.count("agrees with the published one") == 2
 
 
 def test_another_figure_and_other_parameters_are_2(checkout, tmp_path, dynloss):

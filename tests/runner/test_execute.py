@@ -1,5 +1,6 @@
 """Notebooks run as copies, with this Python, and what failed has failed."""
 
+import errno
 import hashlib
 import io
 import json
@@ -14,6 +15,7 @@ import pytest
 import small_site
 from small_site import notebook
 
+from dynloss import files
 from dynloss.runner import gate
 from dynloss.runner.execute import Interrupted, Progress, execute
 from dynloss.runner.profiles import load, values
@@ -122,6 +124,54 @@ def test_an_old_copy_does_not_pass_for_a_new_one(run, tmp_path, monkeypatch):
     monkeypatch.setattr(papermill, "execute_notebook", fails)
     outcome, _ = run("1")
     assert outcome.error == "before the first cell: OSError: No space left on device"
+
+
+def test_a_disk_without_room_for_the_copy_is_one_line_with_its_name(small_disk, tmp_path):
+    root = small_site.make(tmp_path / "checkout", "fig: {quick: {}}", fig=notebook("print('done')"))
+    output = root / "out" / "fig.ipynb"
+    with small_disk():
+        outcome = execute(load(root)["fig"], "quick", {}, output, io.StringIO())
+    assert outcome.error == f"[Errno {errno.EFBIG}] File too large: '{output}'"
+    assert list(output.parent.iterdir()) == []  # nothing is left of what was half written
+
+
+def test_a_disk_that_is_full_for_a_while_stops_no_notebook(run, tmp_path, monkeypatch):
+    """What the notebook has computed would be lost; the next cell tries again."""
+    full, write = tmp_path / "full", files.write
+
+    def limited(path, content):
+        if full.exists():
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, content)
+
+    monkeypatch.setattr(files, "write", limited)
+    room = f"import pathlib; full = pathlib.Path({str(full)!r})"
+    outcome, copy = run(f"{room}; full.touch(); print('first')", "print('second')", "full.unlink(); print('third')")
+    assert outcome.error == "" and printed(copy) == "first\nsecond\nthird\n"
+    assert copy["metadata"]["dynloss"]["complete"] is True
+
+
+def test_a_copy_whose_last_cells_found_no_room_is_whole_and_unfit(run, tmp_path, monkeypatch):
+    write = files.write
+
+    def limited(path, content):
+        if "second" in content:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, content)
+
+    monkeypatch.setattr(files, "write", limited)
+    outcome, copy = run("print('first')", "print('sec' 'ond')")
+    assert outcome.error == f"[Errno 28] No space left on device: '{outcome.path}'"
+    assert printed(copy) == "first\n"
+    source = tmp_path / "a {braced} folder" / "notebooks" / "fig.ipynb"
+    assert gate.problems(outcome.path, source, {})
+
+
+def test_a_folder_that_cannot_be_written_to_is_found_out_before_anything_starts(run, tmp_path):
+    (tmp_path / "a {braced} folder").mkdir()
+    (tmp_path / "a {braced} folder" / "out").touch()
+    with pytest.raises(OSError, match=r"out/sub'$"):
+        run("1", folder="out/sub")
 
 
 def test_ctrl_c_keeps_the_partial_copy(run, tmp_path):

@@ -93,11 +93,26 @@ def test_a_processor_cannot_confirm_what_a_graphics_card_made(site):
 def test_a_damaged_and_a_missing_file_are_named_and_nothing_is_computed(site):
     site.single.write_bytes(site.single.read_bytes()[:300])
     code, out, _ = site(BEFORE, *VERIFY)
-    assert code == 2 and f"{site.single.name}: cannot be told: cannot be read; nothing was computed" in out
+    assert code == 2 and f"{site.single.name} cannot be read (" in out
+    assert "; nothing was computed\n1 cannot be told" in out
     site.single.unlink()
     code, out, _ = site(BEFORE, *VERIFY)
-    assert code == 2 and "is not in the archive" in out and not site.single.exists()
+    assert code == 2 and "the archive has no fig01_good with these parameters" in out and not site.single.exists()
     assert site(BEFORE, "verify", "fig01_good")[1] == "nothing is stale\n"  # of profiles that were never computed
+
+
+@pytest.mark.parametrize("command", [VERIFY, ("affirm", *VERIFY[1:], "--because", "it is equal")])
+def test_an_archive_that_cannot_be_written_to_is_found_out_before_anything_is_computed(site, monkeypatch, command):
+    monkeypatch.setattr(keep, "commit", lambda: "aaaa")
+    monkeypatch.setattr(golden, "checkout", lambda *_: pytest.fail("ran"))
+
+    def denied(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", denied)
+    code, out, err = site(OTHERWISE, *command)
+    assert (code, out, err.count("\n")) == (74, "", 1)
+    assert f"results cannot be written to {site.single.parent} (Permission denied); nothing was computed" in err
 
 
 # Affirmed

@@ -1,11 +1,14 @@
 """What `dynloss list`, `dynloss status` and the book's tables say."""
 
 import json
+import shutil
 
 import pytest
 
-from dynloss.runner import tables
+from dynloss.runner import recorded, tables
 from dynloss.runner.profiles import load
+
+CLAIM = {"statement": "x grows", "where": "Section I", "paper": "yes", "here": "it does", "verdict": "reproduced"}
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +33,31 @@ def test_profiles_say_cost_and_what_the_archive_has(site):
     (result,) = (site / "results" / "fig01_good").glob("*.nc")
     assert "commit" in smoke[3]
     result.write_bytes(result.read_bytes()[:100])
-    assert [row[3] for row in tables.profile_rows(site, load(site))] == ["–", "–"]
+    assert [row[3] for row in tables.profile_rows(site, load(site))] == ["– (1 file cannot be read)"] * 2
+    (line,) = tables.unreadable(site, {"fig01_good"})
+    assert line.startswith(f"{result} cannot be read (") and tables.unreadable(site, {"fig02_other"}) == []
+
+
+def test_what_another_program_has_locked_is_there(site):
+    fcntl = pytest.importorskip("fcntl")
+    with next((site / "results" / "fig01_good").glob("*.nc")).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "commit" in next(tables.profile_rows(site, load(site)))[3]
+        assert tables.kept(site)[0].startswith("0 of 1 results") and tables.unreadable(site) == []
+
+
+@pytest.mark.parametrize("command", [["list"], ["status"], ["sweep", "status"], ["claims"]])
+def test_every_command_names_what_it_cannot_read(site, command, dynloss, monkeypatch):
+    monkeypatch.chdir(site)
+    folder = site / "results" / "fig01_good"
+    (result,) = folder.glob("*.nc")
+    (folder / "store").mkdir()
+    shutil.copy(result, folder / "store")
+    for path in (result, folder / "store" / result.name):
+        path.write_bytes(path.read_bytes()[:5000])
+    recorded.write(site / "results", {"fig01_good": {"profile": "smoke", "claims": [CLAIM]}})
+    _, out, _ = dynloss(*command)
+    assert f"{result} cannot be read (" in out and f"store/{result.name} cannot be read (" in out
 
 
 def test_archive_of_another_figure_counts_where_the_notebook_asks_for_it(site):
@@ -89,6 +116,9 @@ def test_sweep_rows_say_how_far_a_sweep_is(tmp_path, monkeypatch):
     (row,) = tables.sweep_rows(tmp_path)
     assert row[:4] == ("fig_a", "steps=5", "4 of 4", "2 seeds")
     (folder,) = (tmp_path / "fig_a").iterdir()
+    (folder / "half.nc").write_bytes(b"")
+    assert next(tables.sweep_rows(tmp_path))[2] == "4 of 4 (1 file cannot be read)"
+    (folder / "half.nc").unlink()
     (folder / "request.json").write_text(
         (folder / "request.json").read_text().replace('"seed": [0, 1]', '"seed": [0, 1, 2]')
     )

@@ -1,3 +1,4 @@
+import errno
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from dynloss import archive
 from dynloss.fingerprint import Fingerprint
 from dynloss.provenance import execution
 from dynloss.sweeps import grid as grids
+from dynloss.sweeps.overview import gathered, overview
 from dynloss.sweeps.store import MANY, Store, SweepError
 
 NAMES = ["x", "seed"]
@@ -16,7 +18,8 @@ FACTS = execution({}, {}, 1.0)
 
 @pytest.fixture
 def folder(tmp_path):
-    return tmp_path / "store"
+    (tmp_path / "fig").mkdir()
+    return tmp_path / "fig" / "store"
 
 
 def opened(folder, code="one", parameters="{}"):
@@ -135,6 +138,62 @@ def test_a_full_disk_while_merging_leaves_the_files(folder, full_disk):
     store.merge()
     assert len(files(folder)) == 2
     check(folder, 1, 2)
+
+
+def test_a_full_disk_while_beginning_anew_loses_neither_the_old_nor_the_others(folder, full_disk, monkeypatch):
+    full_disk.full = False
+    store = opened(folder)
+    add(store, 1, 2)
+    full_disk.full = True
+
+    def full(path, *arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with monkeypatch.context() as disk, pytest.warns(archive.ArchiveWarning, match="kept in memory"):
+        disk.setattr(Path, "mkdir", full)
+        store.set_aside(points(2))
+    check(folder.with_name("store.old"), 1, 2)
+    assert store.holds(points(1, 2)).tolist() == [True, False]
+    full_disk.full = False
+    store.save()
+    check(folder, 1)
+
+
+def test_a_file_that_another_program_has_locked_is_read(folder):
+    fcntl = pytest.importorskip("fcntl")
+    add(opened(folder), 1)
+    with next(folder.glob("*.nc")).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        check(folder, 1)
+        (found,) = overview(folder.parent.parent)
+        assert (found.done, found.unreadable) == (1, 0)
+
+
+def test_the_overview_counts_what_it_cannot_read(folder):
+    store = opened(folder)
+    add(store, 1)
+    add(store, 2, 3)
+    for broken in folder.glob("*.nc"):
+        whole = broken.read_bytes()
+        broken.write_bytes(whole[:-100])
+        (found,) = overview(folder.parent.parent)
+        assert found.unreadable == 1 and found.held in (1, 2)
+        broken.write_bytes(whole)
+    for broken in folder.glob("*.nc"):
+        broken.write_bytes(b"no")
+    (found,) = overview(folder.parent.parent)  # nobody has noted what was asked for
+    assert (found.figure, found.held, found.unreadable) == (folder.parent.name, 0, 2)
+    with pytest.raises(archive.Unreadable, match=r"holds no results .* cannot be read"):
+        gathered(folder)
+
+
+def test_a_file_of_something_else_in_a_store_is_named(folder):
+    add(opened(folder), 1)
+    (folder / "other.nc").write_bytes(archive.encode(grids.rows(points(1), {}, {})))
+    (found,) = overview(folder.parent.parent)
+    assert (found.done, found.unreadable) == (1, 1)
+    with pytest.warns(archive.ArchiveWarning, match=r"other.nc cannot be read \(no result of a sweep\): it is left"):
+        assert gathered(folder).x == 1
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path):

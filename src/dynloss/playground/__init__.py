@@ -7,6 +7,8 @@ sees. One ES module serves the book, which publishes it with the engine beside i
 
 from pathlib import Path
 
+from dynloss import files
+
 _HERE = Path(__file__).parent
 # In this order: each part uses the ones before it.
 _PARTS = ("worker", "history", "charts", "settings", "words", "page", "entries")
@@ -29,7 +31,6 @@ def engine() -> bytes:
 
 def publish(folder: Path) -> None:
     """Write the three files of a page into a folder: `playground.js`, `playground.css`, `engine.wasm`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "playground.js").write_text(script(), "utf-8")
-    (folder / "playground.css").write_text(style(), "utf-8")
-    (folder / "engine.wasm").write_bytes(engine())
+    files.write(folder / "playground.js", script())
+    files.write(folder / "playground.css", style())
+    files.write(folder / "engine.wasm", engine())

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dynloss.archive import READ_ONLY, ArchiveWarning, NotArchived, damaged
+from dynloss import files
+from dynloss.archive import READ_ONLY, ArchiveWarning, NotArchived
 from dynloss.runner import tables
 from dynloss.runner.best import above_default, candidates
 from dynloss.runner.profiles import Figure, values
@@ -41,7 +42,7 @@ class Judged:
         found: the record of its findings; None without a profile.
         devices: that the results were computed on.
         troubles: of the profiles larger than that, why they could not be judged.
-        damaged: files that cannot be read, so that whatever was found may be of a part only; in words, or empty.
+        damaged: files that cannot be read, and why, so that whatever was found may be of a part only; or empty.
     """
 
     figure: str
@@ -55,7 +56,8 @@ class Judged:
 def judged(figure: Figure, root: Path) -> Judged:
     """The findings of the largest profile of a notebook that the archive can serve."""
     troubles: dict[str, Trouble] = {}
-    unreadable, there = _damaged(figure, root), set(candidates(figure, root))
+    unreadable = "; ".join(map(str, tables.archived(figure, root, thoroughly=True).unreadable))
+    there = set(candidates(figure, root))
     for profile in reversed(above_default(figure)):
         if profile not in there:
             troubles[profile] = Trouble("missing", "the archive has no result of it")
@@ -100,7 +102,7 @@ def executed(figure: Figure, parameters: Mapping[str, Any]) -> tuple[dict[str, A
             lines += [f"{name} = {value!r}" for name, value in parameters.items()]
     with tempfile.TemporaryDirectory() as folder, _alone(figure.path.parent):
         script = Path(folder, f"{figure.stem}.py")  # a file, for `dynloss.fingerprint` reads the functions' source
-        script.write_text("\n\n".join(lines), "utf-8")
+        files.write(script, "\n\n".join(lines))
         return runpy.run_path(str(script), run_name="__main__"), sources[last:]
 
 
@@ -123,10 +125,3 @@ def _alone(folder: Path) -> Iterator[None]:
             os.environ |= {name: value} if value is not None else {}
         for name, value in before.items():
             jax.config.update(name, value)
-
-
-def _damaged(figure: Figure, root: Path) -> str:
-    """The files that cannot be read, of the figures that a notebook asks for."""
-    folder = tables.results(root)
-    found = [path for name in tables.asked_for(figure, root) for path in damaged(name, folder)]
-    return ", ".join(str(path.relative_to(folder)) for path in found)

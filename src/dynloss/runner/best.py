@@ -1,11 +1,12 @@
 """`best`: of every notebook the largest result that the archive has and that is fresh; where there is none, `quick`.
 
 The profiles of a notebook stand in their order, the smallest first. The archive is only read: a notebook runs with it
-alone; where that lacks a result, or has it from other code, the next smaller profile is tried, and at last `quick` is
-computed, into `_build/results`.
+alone; where that lacks a result, has it from other code, or in a file that cannot be read, which is said, the next
+smaller profile is tried, and at last `quick` is computed, into `_build/results`.
 So a book of the best results takes no longer to build than one of `quick`.
 """
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from dynloss.runner.profiles import DEFAULT_PROFILE, Figure, values
 
 def execute_best(figure: Figure, root: Path, output: Path, stream=None) -> Outcome:
     """Run a notebook with the largest profile that the archive can serve, else compute `quick`."""
+    for why in tables.archived(figure, root).unreadable:
+        print(f"{figure.stem}: {why}", file=stream or sys.stderr)
     for profile in candidates(figure, root):
         outcome = execute(figure, profile, values(figure, profile), output, stream, {READ_ONLY: "1"})
         if not outcome.error or "NotArchived" not in outcome.error:
@@ -28,7 +31,7 @@ def execute_best(figure: Figure, root: Path, output: Path, stream=None) -> Outco
 
 def candidates(figure: Figure, root: Path) -> Iterator[str]:
     """The profiles from `quick` on of which the archive has anything, the largest first."""
-    records = tables.archived(figure, root)
+    records = tables.archived(figure, root).records
     for name in reversed(above_default(figure)):
         if any(tables.fits(record["parameters"], figure, figure.profiles[name]) for record in records):
             yield name

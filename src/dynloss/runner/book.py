@@ -4,7 +4,9 @@ The pages are staged in `_build/site` under the paths that they have in the repo
 leads to the committed notebook. What was built replaces `_build/html` only at the end.
 """
 
+import errno
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,9 +16,11 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
-from dynloss import playground
+from dynloss import files, playground
 from dynloss.runner import gallery, gate, page, processes, scorecard, tables
 from dynloss.runner.profiles import Figure, Misuse, values
+
+_NO_ROOM = re.compile("|".join(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)))
 
 
 class BookError(RuntimeError):
@@ -37,6 +41,7 @@ def build(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
 
     Raises:
         BookError: a copy did not pass the gate, or the build had a warning or error.
+        OSError: a file cannot be written.
     """
     wrong = []
     for figure in figures.values():
@@ -51,10 +56,12 @@ def build(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     command = [sys.executable, "-c", start, "build", str(site), "-W", "-n", "--keep-going"]
     done = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     built = site / "_build" / "html"
+    if done.returncode and (full := _NO_ROOM.search(done.stdout)):  # of which Sphinx makes much else
+        raise OSError(errno.ENOSPC, full[0], str(site))
     if done.returncode or not (built / "index.html").is_file():
         raise BookError(f"{_what_failed(done.stdout)}\nthe book was not built; its pages are staged in {site}")
     for path in built.rglob("*.html"):
-        path.write_text(accessible(path.read_text("utf-8")), "utf-8")
+        files.write(path, accessible(path.read_text("utf-8")))
     return _publish(built, root / "_build" / "html") / "index.html"
 
 
@@ -63,9 +70,10 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     site = root / "_build" / "site"
     shutil.rmtree(site, ignore_errors=True)
     (site / "notebooks" / "data").mkdir(parents=True)
-    for name in ("_config.yml", "_toc.yml"):
-        shutil.copy(root / name, site)
-    shutil.copytree(root / "book", site / "book", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    for path in (root / "_config.yml", root / "_toc.yml", *(root / "book").rglob("*")):
+        own = path.relative_to(root)
+        if path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in own.parts):
+            files.write(site / own, path.read_bytes())
     data, images = site / "notebooks" / "data", site / "book" / "images" / "gallery"
     figures = _in_order(root, figures)
     copies = [(figure, tables.executed_copy(root, profile, figure.stem)) for figure in figures.values()]
@@ -89,7 +97,7 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
 def _arrange(executed: Path, folder: Path, data: Path) -> None:
     """Write the page of an executed notebook, and its data."""
     made = page.arranged(json.loads(executed.read_text("utf-8")), folder, data)
-    (data.parent / executed.name).write_text(json.dumps(made, indent=1, ensure_ascii=False), "utf-8")
+    files.write(data.parent / executed.name, json.dumps(made, indent=1, ensure_ascii=False))
 
 
 def _in_order(root: Path, figures: Mapping[str, Figure]) -> dict[str, Figure]:
@@ -109,7 +117,7 @@ def _fill(folder: Path, placeholder: str, text: str) -> None:
     for path in folder.rglob("*.md"):
         content = path.read_text("utf-8")
         if placeholder in content:
-            path.write_text(content.replace(placeholder, text), "utf-8")
+            files.write(path, content.replace(placeholder, text))
 
 
 def _draw(book: Path) -> None:
@@ -121,8 +129,8 @@ def _draw(book: Path) -> None:
     matplotlib.use("Agg")
     from dynloss.figures import idea
 
-    (book / "images").mkdir(exist_ok=True)
-    idea.plot().savefig(book / "images" / "idea.png", dpi=160)
+    with files.whole(book / "images" / "idea.png") as file:
+        idea.plot().savefig(file, dpi=160)
 
 
 def _play(book: Path) -> None:
@@ -157,6 +165,11 @@ def _publish(built: Path, published: Path) -> Path:
     shutil.rmtree(old, ignore_errors=True)
     if published.exists():
         published.rename(old)
-    built.rename(published)
+    try:
+        built.rename(published)
+    except OSError:
+        if old.exists():
+            old.rename(published)
+        raise
     shutil.rmtree(old, ignore_errors=True)
     return published

@@ -24,10 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dynloss import ledger
+from dynloss import files, ledger
 from dynloss.archive import RENEW
 from dynloss.deadline import DEADLINE
-from dynloss.files import sole, whole
+from dynloss.files import sole
 from dynloss.provenance import duration
 from dynloss.runner.execute import execute
 from dynloss.runner.profiles import Figure, Misuse, find, values
@@ -233,8 +233,7 @@ def _remembered(root: Path, item: Item) -> State | None:
 def _remember(root: Path, item: Item, state: State) -> None:
     requests = [each._asdict() for each in state.requests]
     content = {"stamp": _stamp(item, state.requests), "requests": requests, "error": state.error}
-    with whole(_memory(root, item)) as file:
-        file.write(json.dumps(content).encode())
+    files.write(_memory(root, item), json.dumps(content))
 
 
 def _memory(root: Path, item: Item) -> Path:

@@ -4,7 +4,6 @@ A re-run is a NetCDF file, a folder of results, or an executed notebook. A noteb
 files of its results; where these are not at hand, its verdicts are compared.
 """
 
-import functools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from dynloss import archive
 from dynloss.claims.agreement import FREE, Agreement, Incomparable, Quantity, compare, different, is_sweep
 from dynloss.claims.findings import MIME as FINDINGS
 from dynloss.provenance import MIME as PROVENANCE
-from dynloss.provenance import decoded
 from dynloss.runner import recorded, tables
 from dynloss.sweeps import grid as grids
 from dynloss.sweeps.store import REQUEST, rows
@@ -137,9 +135,10 @@ def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
     folder = reference / figure
     there = [(each, _about(each)) for each in _paths(folder if folder.is_dir() else reference)]
     same = [(each, about) for each, about in there if about["figure"] == figure and ("axes" in about) == sweep]
+    unreadable = "".join(f"; {about['unreadable']}" for _, about in there if "unreadable" in about)
     if not same:
         others = ", ".join(sorted({about["figure"] for _, about in there} - {"", figure}))
-        raise Incomparable(f"it is of {figure}, and {reference} holds {others or 'no such result'}")
+        raise Incomparable(f"it is of {figure}, and {reference} holds {others or 'no such result'}{unreadable}")
     wanted = parameters(mine)
     differing = [different(wanted, about["parameters"]) for _, about in same]
     free = [sum(wanted.get(name) != about["parameters"].get(name) for name in FREE) for _, about in same]
@@ -149,7 +148,7 @@ def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
         hint = f"set {archive.RESULTS} to a folder of your own before you compute anew"
         raise Incomparable(f"it is the published result itself; {hint}")
     if words:
-        raise Incomparable(f"no published result has its parameters; the nearest differs in {words}")
+        raise Incomparable(f"no published result has its parameters; the nearest differs in {words}{unreadable}")
     return nearest
 
 
@@ -174,7 +173,7 @@ def _paths(path: Path) -> Iterator[Path]:
         yield path
         return
     files = _files(path)
-    if (path / REQUEST).exists() or any("axes" in _attributes(each) for each in files):
+    if (path / REQUEST).exists() or "axes" in _about(path):
         yield path
         return
     yield from files
@@ -182,52 +181,38 @@ def _paths(path: Path) -> Iterator[Path]:
         yield from _paths(folder)
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(each for each in folder.glob("*.nc") if not each.name.startswith("."))
-
-
-def _attributes(path: Path) -> dict[str, Any]:
-    """Of a file, without reading its numbers; none if it is damaged or gone."""
-    try:
-        return _attributes_since(path, path.stat().st_mtime_ns)
-    except OSError:
-        return {}
-
-
-@functools.cache  # a page of twelve results looks through its figure's archive twelve times
-def _attributes_since(path: Path, changed: int) -> dict[str, Any]:
-    import h5netcdf
-
-    try:
-        with h5netcdf.File(path, "r") as file:
-            return {name: file.attrs[name] for name in file.attrs}
-    except (OSError, ValueError, KeyError):
-        return {}
+def _files(path: Path) -> list[Path]:
+    return list(archive.paths(path)) if path.is_dir() else [path]
 
 
 def _about(path: Path) -> dict[str, Any]:
-    """Figure and parameters of a result, and ``axes`` if it is a sweep's; of no figure if it cannot be read."""
-    found = next((each for each in map(_attributes, _files(path) if path.is_dir() else [path]) if each), {})
-    given = json.loads(found.get("parameters", "{}"))
-    axes = json.loads(found["axes"]) if "axes" in found else []
-    plain = {name: value for name, value in given.items() if name not in axes}
-    return {"figure": found.get("figure", ""), "parameters": plain} | ({"axes": axes} if axes else {})
+    """Figure and parameters of a result, and ``axes`` of a sweep's; of no figure if it is ``unreadable``, and why."""
+    why = {}
+    for file in _files(path):
+        try:
+            found = archive.about(file)
+        except OSError as error:
+            why = {"unreadable": str(error)}
+            continue
+        axes = json.loads(found["axes"]) if "axes" in found else []
+        plain = {name: value for name, value in found["parameters"].items() if name not in axes}
+        return {"figure": found["figure"], "parameters": plain} | ({"axes": axes} if axes else {})
+    return {"figure": "", "parameters": {}} | why
 
 
 def _read(path: Path) -> xr.Dataset:
     """A result from its file, or from its folder of files, every one of which has to be readable.
 
     Raises:
-        Incomparable: a file is damaged.
+        Incomparable: a file cannot be read.
     """
     parts = []
-    for file in _files(path) if path.is_dir() else [path]:
+    for file in _files(path):
         try:
-            parts.append(archive.decode(file.read_bytes()))
-            decoded(parts[-1].attrs)
-        except Exception as error:  # the readers have half a dozen exceptions for a damaged file
-            words = f"{file} cannot be read ({type(error).__name__}): half a file, or no result of dynloss"
-            raise Incomparable(words) from error
+            archive.about(file)  # it may be no result of dynloss
+            parts.append(archive.read(file))
+        except OSError as error:
+            raise Incomparable(str(error)) from error
     if not parts:
         raise Incomparable(f"{path} holds no results yet")
     if "axes" not in parts[0].attrs:

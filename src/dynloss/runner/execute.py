@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from dynloss import files
 from dynloss.archive import RESULTS
 from dynloss.provenance import commit, duration
 from dynloss.runner import kernels
@@ -35,6 +36,42 @@ class Outcome:
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C in the middle of a notebook; says where, and where the partial copy is."""
+
+
+class Copy:
+    """The executed copy of a notebook, as papermill writes it after each cell: on the disk it is whole at any moment.
+
+    Where it cannot be written, the notebook goes on, and the next cell tries again.
+
+    Attributes:
+        trouble: why the file is not as the notebook is; empty if it is.
+    """
+
+    def __init__(self, path: Path):
+        self.path, self.trouble, self._content = path, "", '{"cells": []}'
+
+    @property
+    def notebook(self) -> dict[str, Any]:
+        """As it was written last, or should have been."""
+        return json.loads(self._content)
+
+    def write(self, content: str, path: object = None) -> None:
+        """papermill's hook."""
+        self._content, self.trouble = content, ""
+        try:
+            files.write(self.path, content)
+        except OSError as error:
+            self.trouble = str(error)
+
+    def pretty_path(self, path: str) -> str:
+        """papermill's hook."""
+        return path
+
+    def annotate(self, record: Mapping[str, Any]) -> None:
+        """Write the `dynloss` entry of the metadata, if there is a notebook."""
+        if (notebook := self.notebook)["cells"]:
+            notebook["metadata"]["dynloss"] = dict(record)
+            self.write(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
 
 
 class Progress:
@@ -96,14 +133,17 @@ def execute(
 
     Raises:
         Interrupted: Ctrl-C.
+        OSError: there can be no copy; before anything starts.
     """
     import papermill
+    from papermill.iorw import papermill_io
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # it does not see `x: float | None`, and warns
     cells = len(json.loads(figure.path.read_text("utf-8"))["cells"]) + bool(parameters)
     record = {"figure": figure.stem, "profile": profile, "source": source_hash(figure.path), "commit": commit()}
-    output.parent.mkdir(parents=True, exist_ok=True)
+    files.check_writable(output.parent)
     output.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
+    papermill_io.register(str(output.absolute()), copy := Copy(output))
     variables = {"DYNLOSS_PROFILE": profile, **(environment or {})}
     started, error = time.monotonic(), ""
     with kernels.folder_of_sockets() as sockets, Progress(f"{figure.stem} [{profile}]", cells, stream) as progress:
@@ -125,16 +165,17 @@ def execute(
             )
         except KeyboardInterrupt:
             logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the kernel's client was cut off, which is no news
-            _annotate(output, record | {"complete": False})
-            raise Interrupted(f"{figure.stem}: interrupted; what was done is kept in {output}") from None
+            copy.annotate(record | {"complete": False})
+            kept = copy.trouble or f"what was done is kept in {output}"
+            raise Interrupted(f"{figure.stem}: interrupted; {kept}") from None
         except Exception as reason:  # a cell's error, a kernel that died or did not start, a full disk
             hint = " (out of memory, or killed from outside?)" if "DeadKernel" in type(reason).__name__ else ""
             error = f"{type(reason).__name__}: {' '.join(str(reason).split())}{hint}"
     seconds = round(time.monotonic() - started, 1)
-    notebook = _read(output)
+    notebook = copy.notebook
     error = _failure(notebook) or (f"{_last_cell(notebook)}{error}" if error else "")
-    _annotate(output, record | {"complete": not error, "seconds": seconds})
-    return Outcome(figure.stem, profile, output, seconds, error)
+    copy.annotate(record | {"complete": not error, "seconds": seconds})
+    return Outcome(figure.stem, profile, output, seconds, error or copy.trouble)
 
 
 def source_hash(path: Path) -> str:
@@ -166,23 +207,6 @@ def _last_cell(notebook: Mapping[str, Any]) -> str:
     cells = enumerate(source_cells(notebook), 1)
     begun = [number for number, cell in cells if cell["metadata"].get("papermill", {}).get("start_time")]
     return f"cell {begun[-1]}: " if begun else "before the first cell: "
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):  # nothing was written, or the disk is full
-        return {"cells": []}
-
-
-def _annotate(path: Path, record: Mapping[str, Any]) -> None:
-    """Write the `dynloss` entry of a copy's metadata; all or nothing."""
-    notebook = _read(path)
-    if notebook["cells"]:
-        notebook["metadata"]["dynloss"] = dict(record)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        os.replace(part, path)
 
 
 def _literal(path: Path) -> str:

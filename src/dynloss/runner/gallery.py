@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dynloss import files
 from dynloss.claims.findings import SIGNS, Verdict, kind
 from dynloss.provenance import MIME as PROVENANCE
 from dynloss.provenance import duration
@@ -140,8 +141,8 @@ def _badges(claims: list[dict[str, Any]]) -> str:
 def _thumbnail(png: bytes, path: Path) -> None:
     from PIL import Image
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.open(io.BytesIO(png)).convert("RGB")
     image = image.crop((0, 0, image.width, min(image.height, image.width * 9 // 16)))  # its upper part
     image.thumbnail((WIDTH, WIDTH))
-    image.save(path, optimize=True)
+    with files.whole(path) as file:
+        image.save(file, "PNG", optimize=True)

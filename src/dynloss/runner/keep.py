@@ -58,9 +58,8 @@ class _Reviewer:
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
 
-    def lacks(self, path: Path) -> None:
-        words = "cannot be read" if path.is_file() else "is not in the archive"
-        self.outcomes.append(Outcome(path, UNKNOWN, f"{words}; nothing was computed"))
+    def lacks(self, path: Path, why: str) -> None:
+        self.outcomes.append(Outcome(path, UNKNOWN, f"{why}; nothing was computed"))
 
     def say(self, path: Path, state: str, words: str) -> None:
         self.outcomes.append(Outcome(path, state, words))
@@ -83,6 +82,7 @@ class Verifier(_Reviewer):
         if kind(made) != kind(device()):
             self.say(path, UNKNOWN, f"was computed on {made}, and this is {device()}; `dynloss affirm` is another way")
             return dataset
+        archive.check_writable(path.parent)
         now = archive.decode(archive.encode(again()))
         if now.drop_attrs().identical(dataset.drop_attrs()):
             how = "equal to the last bit"
@@ -102,6 +102,7 @@ class Verifier(_Reviewer):
             made = ", ".join(sorted({str(part.attrs["device"]) for part in store.parts}))
             self.say(store.folder, UNKNOWN, f"was computed on {made}, and this is {device()}")
             return
+        store.check_writable()
         count = min(self.points, len(rows.point))
         if apart := _first_apart(rows, store.names, how(), count):
             self.say(store.folder, APART, f"{apart}; `dynloss run --fresh` computes it anew and keeps it beside")
@@ -144,6 +145,7 @@ class Affirmer(_Reviewer):
 
     def _evidence(self, path: Path, attributes: Mapping[str, Any], code: Fingerprint) -> dict[str, str]:
         """The attributes of a result that is kept; none if it is not."""
+        archive.check_writable(path.parent)
         base = fresh_at(attributes)
         then, now = json.loads(attributes["sources"]), code.parts
         runs, missing = self._runs(base, _changed(then, now))

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from dynloss import files
 from dynloss.claims.findings import MIME as FINDINGS
 from dynloss.figures.interactive import MIME as EXPLORE
-from dynloss.files import whole
 from dynloss.provenance import MIME as PROVENANCE
 from dynloss.runner import print_size, tables
 
@@ -130,7 +130,7 @@ def _downloads(cell: Cell, folder: Path, data: Path) -> Iterator[Cell]:
     for number, pdf in enumerate(tables.records_of(cell, "application/pdf")):
         name = cell["metadata"].get("mystnb", {}).get("figure", {}).get("name", f"picture-{identifier}-{number}")
         path = data / f"{name}.pdf"
-        path.write_bytes(print_size.at_width(base64.b64decode(pdf)))
+        files.write(path, print_size.at_width(base64.b64decode(pdf)))
         links.append((path.name, f"this picture as vector graphics, PDF of the paper's width ({print_size.WIDTH} in)"))
     kept = {_name(record): record for record in tables.records_of(cell, PROVENANCE) if record["path"]}
     kept = {name: record for name, record in kept.items() if (folder / record["path"]).exists()}
@@ -171,14 +171,14 @@ def _write_data(source: Path, data: Path, name: str) -> None:
     if target.exists():
         return
     if source.is_file():
-        content = source.read_bytes()
+        content, dataset = source.read_bytes(), archive.read(source)
     else:
         from dynloss.sweeps.overview import gathered
 
         content = archive.encode(gathered(source))
-    for path, written in ((data / f"{name}.csv.zip", as_csv(archive.decode(content))), (target, content)):
-        with whole(path) as file:  # another page may be at the same
-            file.write(written)
+        dataset = archive.decode(content)
+    for path, written in ((data / f"{name}.csv.zip", as_csv(dataset)), (target, content)):
+        files.write(path, written)  # another page may be at the same
 
 
 def as_csv(dataset: Any) -> bytes:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dynloss import files
 from dynloss.claims.findings import SIGNS, Verdict, tally
-from dynloss.files import whole
 from dynloss.runner.answers import Judged
 from dynloss.runner.profiles import Misuse
 
@@ -83,8 +83,7 @@ def of(now: Sequence[Judged]) -> Record:
 
 def write(results: Path, record: Record) -> None:
     """Replace the record, whole or not at all."""
-    with whole(results / RECORD) as file:
-        file.write((json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())
+    files.write(results / RECORD, json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 
 def rows(record: Record, now: Sequence[Judged]) -> list[Row]:

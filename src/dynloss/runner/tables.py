@@ -5,11 +5,14 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dynloss.provenance import KEPT, MIME, duration
 from dynloss.runner import gate
 from dynloss.runner.profiles import BEST, DEFAULT_PROFILE, LARGEST, Figure, Profile, named, values
+
+if TYPE_CHECKING:
+    from dynloss.archive import Contents
 
 PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest")
@@ -47,14 +50,15 @@ def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[st
 
     networks = {str(found.folder): found.held for found in overview(results(root))}
     for figure in figures.values():
-        held = archived(figure, root)
+        held, lost = archived(figure, root)
+        nothing = f"– ({_files(len(lost))} cannot be read)" if lost else "–"
         for profile in figure.profiles.values():
             found = [record for record in held if fits(record["parameters"], figure, profile)]
             newest = "; ".join(f"{each['date'][:10]}, {each['device']}, commit {each['commit']}" for each in found[:1])
             folders = {str(Path(each["path"]).parent) for each in found}
             count = sum(networks.get(folder, 0) for folder in folders)
             networks_there = f", {count:,} networks in its sweeps" * bool(count)
-            yield figure.stem, profile.name, cost(profile), newest + networks_there or "–"
+            yield figure.stem, profile.name, cost(profile), newest + networks_there or nothing
 
 
 def cost(profile: Profile) -> str:
@@ -87,9 +91,9 @@ def status_rows(root: Path, figures: Mapping[str, Figure], profile: str) -> Iter
 
 def kept(root: Path) -> list[str]:
     """How many of the archive's results are held to be fresh although their code has changed, and by what."""
-    from dynloss.archive import records
+    from dynloss.archive import contents
 
-    found = [each for folder in sorted(results(root).glob("*/")) for each in records(folder.name, results(root))]
+    found = contents(results(root)).records
     counts = {name: sum(bool(each.get(name)) for each in found) for name in KEPT}
     return [f"{n} of {len(found)} results have been {name} since they were computed" for name, n in counts.items()]
 
@@ -102,6 +106,7 @@ def sweep_rows(root: Path, figures: Collection[str] = ()) -> Iterator[tuple[str,
         if not figures or found.figure in figures:
             constants = ", ".join(f"{name}={value}" for name, value in found.parameters.items())
             points = f"{found.done} of {found.wanted}" if found.wanted is not None else f"{found.done}"
+            points += f" ({_files(found.unreadable)} cannot be read)" * bool(found.unreadable)
             yield found.figure, constants, points, found.scale, duration(found.seconds), found.date
 
 
@@ -136,6 +141,10 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def _files(count: int) -> str:
+    return f"{count} file{'s' * (count != 1)}"
+
+
 def _result_rows(stem: str, profile: str, notebook: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     run = notebook["metadata"]["dynloss"]
     records = [record for cell in notebook["cells"] for record in provenance_of(cell)]
@@ -151,18 +160,19 @@ def _result_rows(stem: str, profile: str, notebook: Mapping[str, Any]) -> Iterat
         yield stem, profile, result + scale, record["device"], record["commit"], record["date"], computing, took
 
 
-def archived(figure: Figure, root: Path) -> list[dict[str, Any]]:
-    """The archive's records of the figures that a notebook asks for; a notebook may ask for another's."""
-    from dynloss.archive import records
+def archived(figure: Figure, root: Path, thoroughly: bool = False) -> "Contents":
+    """What the archive has of the figures whose results a notebook may ask for: its own, and those that it names."""
+    from dynloss.archive import contents
 
-    folder = results(root)
-    return [record for name in asked_for(figure, root) for record in records(name, folder)]
-
-
-def asked_for(figure: Figure, root: Path) -> list[str]:
-    """The figures in the archive whose results a notebook may ask for: its own, and those that it names."""
     words = set(re.findall(r"\w+", figure.path.read_text("utf-8")))
-    return sorted(path.name for path in results(root).glob("*") if path.name in words | {figure.stem})
+    return contents(results(root), words | {figure.stem}, thoroughly=thoroughly)
+
+
+def unreadable(root: Path, figures: Collection[str] = ()) -> list[str]:
+    """The files of the archive that cannot be read, each with the reason; of some figures only, or of all."""
+    from dynloss.archive import contents
+
+    return [str(error) for error in contents(results(root), figures).unreadable]
 
 
 def results(root: Path) -> Path:

@@ -104,8 +104,10 @@ def run(
             if kept.stale():
                 how = functools.partial(_how, kept, function, fixed, names, vectorize, chunk, wanted, client)
                 review.reviewer.sweep(kept, how)
-            for path in [kept.folder] * (not kept.parts) + kept.damaged():
-                review.reviewer.lacks(path)
+            for name, why in kept.left_out.items():
+                review.reviewer.lacks(kept.folder / name, why)
+            if not kept.parts and not kept.left_out:
+                review.reviewer.lacks(kept.folder, f"the archive has no point of this sweep of {figure}")
         elif stale := kept.stale():
             raise archive.NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
     fresh = fresh or (archive.renew() and bool(kept.stale()))
@@ -294,7 +296,8 @@ def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
     rows = store.rows()
     result = grids.assemble(wanted, rows)
     if not result.done.any() and archive.read_only():
-        raise archive.NotArchivedAtAll(f"the archive has no point of this sweep of {store.identity['figure']}")
+        lacks = f"the archive has no point of this sweep of {store.identity['figure']}"
+        raise archive.NotArchivedAtAll("; ".join([lacks, *store.left_out.values()]))
     if not result.done.any():
         kind = deadline.OutOfTime if deadline.over() else NothingYet
         raise kind(

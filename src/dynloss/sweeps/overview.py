@@ -25,6 +25,7 @@ class Progress(NamedTuple):
         seconds: spent on all that is there.
         date: of the newest result.
         folder: the store.
+        unreadable: how many of its files cannot be read, so that there may be more than is said here.
     """
 
     figure: str
@@ -36,10 +37,11 @@ class Progress(NamedTuple):
     seconds: float
     date: str
     folder: Path
+    unreadable: int = 0
 
 
 def overview(results: Path) -> Iterator[Progress]:
-    """Every store in an archive's folder; one that cannot be read is left out."""
+    """Every store in an archive's folder; `archive.contents` says what of it cannot be read, and why."""
     for folder in sorted(path for path in results.glob("*/*") if path.is_dir() and path.suffix != ".old"):
         if (found := _progress(folder)) is not None:
             yield found
@@ -49,16 +51,13 @@ def gathered(folder: Path) -> xr.Dataset:
     """All that a store holds, over the smallest grid that has it: one dataset to hand on.
 
     Raises:
-        ValueError: the folder holds no readable results of a sweep.
+        archive.Unreadable: the folder holds no results of a sweep, or none that can be read.
     """
-    parts = []
-    for path in sorted(folder.glob("*.nc")):
-        try:
-            parts.append(archive.decode(path.read_bytes()))
-        except Exception:  # damaged: computed again when it is asked for
-            continue
+    parts, unreadable = _parts(folder)
     if not parts:
-        raise ValueError(f"{folder} holds no results of a sweep")
+        raise archive.Unreadable("; ".join([f"{folder} holds no results of a sweep", *map(str, unreadable)]))
+    for error in unreadable:
+        archive.warn(f"{error}: it is left out.")
     names = json.loads(parts[0].attrs["axes"])
     everything = rows(parts, names)
     *axes, seed = (np.unique(everything[name].values) for name in names)
@@ -72,12 +71,13 @@ def _progress(folder: Path) -> Progress | None:
         wanted = grids.grid({n: v for n, v in request["axes"].items() if n != grids.SEED}, request["axes"][grids.SEED])
     except (OSError, ValueError, KeyError):
         request, wanted = None, None
-    parts = [part for path in sorted(folder.glob("*.nc")) if (part := _coordinates(path)) is not None]
+    parts, unreadable = _parts(folder, numbers=False)
     if not parts:
-        if request is None:
+        if request is None and not unreadable:
             return None
-        parameters = json.loads(request["parameters"])
-        return Progress(request["figure"], parameters, request["points"], 0, 0, "–", 0.0, "–", folder)
+        known = request or {"figure": folder.parent.name, "parameters": "{}", "points": None}
+        nothing = (0, 0, "–", 0.0, "–", folder, len(unreadable))
+        return Progress(known["figure"], json.loads(known["parameters"]), known["points"], *nothing)
     names = json.loads(parts[0].attrs["axes"])
     columns = {name: np.concatenate([part[name].values for part in parts]) for name in names}
     first = grids.first_of_each(grids.keys(columns, names))
@@ -94,12 +94,21 @@ def _progress(folder: Path) -> Progress | None:
         sum(float(part.attrs["seconds"]) for part in parts),
         max(part.attrs["date"] for part in parts),
         folder,
+        len(unreadable),
     )
 
 
-def _coordinates(path: Path) -> xr.Dataset | None:
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as part:
-            return part.drop_vars(list(part.data_vars)).load()
-    except Exception:  # damaged: computed again when it is asked for
-        return None
+def _parts(folder: Path, numbers: bool = True) -> tuple[list[xr.Dataset], list[archive.Unreadable]]:
+    """The files of a store, without their numbers if these are not asked for; and why some cannot be read."""
+    parts, unreadable = [], []
+    for path in archive.paths(folder):
+        try:
+            with archive.opened(path) as part:
+                if "axes" not in part.attrs:
+                    raise ValueError("no result of a sweep")
+                parts.append((part if numbers else part.drop_vars(list(part.data_vars))).load())
+        except FileNotFoundError:  # another process has just merged it into another
+            continue
+        except archive.Unreadable as error:
+            unreadable.append(error)
+    return parts, unreadable

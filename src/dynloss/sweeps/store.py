@@ -55,7 +55,7 @@ class Store:
         self._unsaved: list[xr.Dataset] = []
         self._held: set[bytes] = set()  # the points of all these
         self._superfluous: set[str] = set()  # files all of whose points other files hold
-        self._left_out: dict[str, tuple[int, int]] = {}  # damaged files, and when they were written
+        self._left_out: dict[str, tuple[tuple[int, int], str]] = {}  # files, when they were written, and why
         self._own: list[str] = []  # files that this process has written
         self.locks = Locks(folder, names)
         self._open = False
@@ -93,11 +93,13 @@ class Store:
         return True
 
     def _admit(self, name: str, stamp: tuple[int, int]) -> None:
-        if self._left_out.get(name) == stamp:
+        if self._left_out.get(name, (None, ""))[0] == stamp:
             return
         part = self._read(self.folder / name)
-        if part is None:
-            self._left_out[name] = stamp
+        self._left_out.pop(name, None)
+        if isinstance(part, str):
+            self._left_out[name] = stamp, part
+            archive.warn(f"{part}: it is left out, and its points are computed again.")
         elif self._held.issuperset(new := grids.keys(part, self.names)):
             self._superfluous.add(name)
         else:
@@ -112,6 +114,11 @@ class Store:
     def layout(self) -> Layout:
         """Of a point's results; empty if there is no row."""
         return grids.layout(self.parts[0].data_vars) if self.parts else {}
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The files that are there but do not count, and why: as a rule, since they cannot be read."""
+        return {name: why for name, (_, why) in self._left_out.items()}
 
     @property
     def saved(self) -> bool:
@@ -213,10 +220,6 @@ class Store:
                 if name not in self._parts:
                     (self.folder / name).unlink(missing_ok=True)
 
-    def damaged(self) -> list[Path]:
-        """The files that could not be read."""
-        return [self.folder / name for name in self._left_out]
-
     def set_aside(self, points: Points) -> None:
         """Begin anew with these points: all that there is stays in a folder beside.
 
@@ -228,7 +231,8 @@ class Store:
         others = [] if stale else [part for each in self.parts if len((part := self._without(each, points)).point)]
         if self.folder.is_dir():
             os.replace(self.folder, self._free_name())
-        self.folder.mkdir(parents=True)
+        with contextlib.suppress(OSError):  # a full disk: the results will say so
+            self.folder.mkdir(parents=True)
         for known in (self._parts, self._unsaved, self._held, self._superfluous, self._left_out, self._own):
             known.clear()  # type: ignore[attr-defined]
         self._unsaved += others
@@ -261,15 +265,12 @@ class Store:
 
     # Files
 
-    def _read(self, path: Path) -> xr.Dataset | None:
-        """A file's rows; None if it is damaged."""
+    def _read(self, path: Path) -> xr.Dataset | str:
+        """A file's rows, or why it is left out."""
         try:
-            part = archive.decode(path.read_bytes())
-        except FileNotFoundError:
-            raise
-        except Exception as error:  # the readers have half a dozen exceptions for a damaged file
-            archive.warn(f"{path} cannot be read ({error}): it is left out, and its points are computed again.")
-            return None
+            part = archive.read(path)
+        except archive.Unreadable as error:
+            return str(error)
         wanted = {**self.identity, "axes": json.dumps(self.names)}
         for name, value in wanted.items():
             if (found := part.attrs.get(name, "unknown")) != value:
@@ -278,15 +279,13 @@ class Store:
                     "Name another store, or none."
                 )
         if self._open and self.code.changed_since(part.attrs):
-            archive.warn(f"another process computes {self.folder} with other code: {path.name} is left out.")
-            return None
+            return f"{path} comes from another process with other code"
         return part
 
     def _write(self, part: xr.Dataset) -> str:
         content = archive.encode(part)
         found = b"".join(sorted(grids.keys(part, self.names)))
         name = f"{hashlib.sha256(found).hexdigest()[:16]}.nc"
-        self.folder.mkdir(parents=True, exist_ok=True)
         archive.write(self.folder / name, content)
         return name
 
