@@ -53,7 +53,7 @@ def check_arrays(**named: Any) -> None:
                 kind = f"{type(leaf).__name__} in a {type(tree).__name__}" if leaf is not tree else type(leaf).__name__
                 raise ValueError(f"{name} must be an array of numbers, got {kind}: jnp.asarray({name}) makes one")
             if not jnp.issubdtype(leaf.dtype, jnp.number) and leaf.dtype != bool:
-                raise ValueError(f"{name} must be an array of numbers, got one of {leaf.dtype}: number its words first")
+                raise ValueError(f"{name} must be an array of numbers, got one of {leaf.dtype}: convert them first")
 
 
 def check_samples(**named: Any) -> None:

@@ -79,9 +79,9 @@ def test_misuse(make, arguments, said):
         (np.zeros((4, 2)), np.array([0, 1, 1]), 3, r"inputs \(4, 2\) and labels \(3,\)"),
         (np.zeros((0, 2)), np.array([], int), 3, "at least one sample"),
         (np.array([[0.0], [np.nan]]), np.array([0, 1]), 2, "inputs must be finite"),
-        (np.array([[0.0], [1.0]], object), np.array([0, 1]), 2, "inputs must be an array of numbers, got one of object"),
+        (np.array([[0.0], [1.0]], object), np.array([0, 1]), 2, "array of numbers, got one of object"),
         (np.array([["0"], ["1"]]), np.array([0, 1]), 2, "inputs must be an array of numbers, got one of <U1"),
-        (np.array(["2021-07-18"] * 2, "M8[D]"), np.array([0, 1]), 2, "inputs must be numbers of one type"),
+        (np.array(["2021-07-18"] * 2, "M8[D]"), np.array([0, 1]), 2, "array of numbers, got one of datetime64"),
         (np.zeros((3, 2)), np.array([0, 0, 0]), 0, "num_classes must be a whole number, at least 1, got 0"),
     ],
 )
