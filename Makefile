@@ -61,7 +61,7 @@ sync: env  ## carry the repository's address and the notebooks' .py to where the
 	$(BIN)/python tools/sync.py
 
 picture: env  ## redraw the README's picture (the book draws its own)
-	$(BIN)/python -c "from dynloss.figures import idea; idea.plot().savefig('book/images/idea.png', dpi=110)"
+	$(BIN)/python -c "from dynloss_book.plots import idea; idea.plot().savefig('book/images/idea.png', dpi=110)"
 
 # Keeps the versions that still fit; `make lock UPGRADE=--upgrade` takes the newest of everything.
 lock:  ## resolve pyproject.toml anew into requirements.lock

@@ -17,10 +17,11 @@ import numpy as np
 import setting
 
 from dynloss import schedules
-from dynloss.experiments import curvature_threshold, spiral
 from dynloss.models import mlp
 from dynloss.spectral.hessian import hessian_eigenvalues
 from dynloss.training import full_batch, recorders
+from dynloss_book.fig05_curvature_threshold import experiment as curvature_threshold
+from dynloss_book.tasks import spiral
 
 ORDER, CADENCE, PERIOD, AMPLITUDE = 8, 5, 1500, 70
 

@@ -28,10 +28,11 @@ import jax
 import jax.numpy as jnp
 import setting
 
-from dynloss import datasets, schedules, sweeps
+from dynloss import datasets, schedules
 from dynloss.models import mlp
-from dynloss.sweeps import engine, evaluate
 from dynloss.training import full_batch
+from dynloss_book.engine import sweeps
+from dynloss_book.engine.sweeps import engine, evaluate
 
 DATA = datasets.spiral().astype("float32")
 CHUNK = 64

@@ -67,9 +67,11 @@ import functools
 import jax
 import pandas as pd
 
-from dynloss import archive, claims, shapes, sweeps
-from dynloss.experiments import beyond, spiral
-from dynloss.figures import beyond as figure
+from dynloss import shapes
+from dynloss_book.beyond_the_paper import claims, figure
+from dynloss_book.beyond_the_paper import experiment as beyond
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.tasks import spiral
 
 spiral.use_precision(precision)
 
@@ -104,7 +106,7 @@ by_shape = {
     for shape in beyond.SHAPES
 }
 validation = {
-    shape: claims.beyond.counted(result).squeeze("amplitude", drop=True)
+    shape: claims.counted(result).squeeze("amplitude", drop=True)
     for shape, result in by_shape.items()
 }
 # The static loss has no period: the same networks stand for every one.
@@ -126,11 +128,11 @@ for way, label in beyond.WAYS.items():
         axes={"learning_rate": beyond.RATES[way], "amplitude": [1, amplitude]},
         constants=fixed_way | {"period": period, "steps": way_steps},
     )
-    chosen[label], rates[label] = claims.beyond.choose(ways[label], searched)
+    chosen[label], rates[label] = claims.choose(ways[label], searched)
 
 # %% tags=["lead"]
 scale = f"{seeds} and {tested} seeds, {steps:,} and {way_steps:,} steps, {width} units"
-findings = claims.beyond.judge(validation, chosen, scale)
+findings = claims.judge(validation, chosen, scale)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Validation accuracy on the spiral, means with 95 % confidence intervals. (a) Shapes of the weights at one learning rate, a marker a period; (b) losses and optimisers, the static and the dynamical loss each at the best of four learning rates.", "name": "fig-beyond"}, "image": {"alt": "Two panels of markers along validation accuracy. In the first the static loss and one class at a time lie low; most other shapes lie far to their right, and so do random weights that are held; random weights that are new at each step lie between. In the second each loss and optimiser has a marker for the static and one for the dynamical loss."}}
@@ -159,8 +161,8 @@ def strength(shape, period):
 
 
 strengths = {shape: float(strength(shape, lengths[-1])) for shape in beyond.SHAPES}
-lost = {shape: claims.beyond.diverged(result) for shape, result in by_shape.items()}
-rows = claims.beyond.shapes_table(validation, beyond.SHAPES, strengths, lost)
+lost = {shape: claims.diverged(result) for shape, result in by_shape.items()}
+rows = claims.shapes_table(validation, beyond.SHAPES, strengths, lost)
 pd.DataFrame(rows).set_index("weights")
 
 # %% [markdown] tags=["lead"]
@@ -178,11 +180,11 @@ pd.DataFrame(rows).set_index("weights")
 # compares the two at that rate, and no more.
 
 # %%
-lost = {way: claims.beyond.diverged(result) for way, result in ways.items()}
-pd.DataFrame(claims.beyond.ways_table(chosen, rates, lost)).set_index("way")
+lost = {way: claims.diverged(result) for way, result in ways.items()}
+pd.DataFrame(claims.ways_table(chosen, rates, lost)).set_index("way")
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(*by_shape.values(), *ways.values())

@@ -70,9 +70,12 @@ fresh: bool = False  # compute anew although archived
 # %%
 import pandas as pd
 
-from dynloss import archive, claims, schedules
-from dynloss.experiments import onsets, paths, spiral
-from dynloss.figures import why_cascades as figure
+from dynloss import schedules
+from dynloss_book.analysis import onsets, paths
+from dynloss_book.cascades_kernel import claims
+from dynloss_book.engine import archive
+from dynloss_book.plots import why_cascades as figure
+from dynloss_book.tasks import spiral
 
 spiral.use_precision(precision)
 pd.DataFrame(onsets.linear_network(), index=["Hessian", "weighted kernel"])
@@ -107,7 +110,7 @@ settings = archive.parameters_of(simulate, globals())
 result = archive.fetch_or_compute("cascades_kernel", simulate, settings, fresh=fresh)
 
 # %% tags=["lead"]
-findings = claims.cascades_kernel.judge(result, settings)
+findings = claims.judge(result, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Learning rate times largest eigenvalue (a) of the Hessian, circles, and of the kernel weighted by classes and softmax, dots, and (b) of the plain neural tangent kernel, along one run. Green lines mark where cascades start, the dotted line is the edge, 2. (c) At the starts of all cascades of all seeds. Black: mean over seeds with its 95 % interval.", "name": "fig-cascades-kernel"}, "image": {"alt": "Left above, Hessian and weighted kernel lie on each other and rise in every period to the dotted line at two, where green lines mark cascades; below, the plain kernel is many times larger and grows from cascade to cascade. Right, at the starts of cascades Hessian and weighted kernel gather just below two, while the plain kernel lies far above and scatters."}}
@@ -134,14 +137,14 @@ findings
 # moves means and scatter, but not the median.
 
 # %%
-pd.DataFrame(claims.cascades_kernel.table(result)).set_index("quantity")
+pd.DataFrame(claims.table(result)).set_index("quantity")
 
 # %%
 name = "|uᵀRu| / λ_max"
-pd.Series(claims.cascades_kernel.shares(result, period), name=name).to_frame()
+pd.Series(claims.shares(result, period), name=name).to_frame()
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(result)

@@ -82,9 +82,13 @@ import numpy as np
 import optax
 import pandas as pd
 
-from dynloss import archive, claims, schedules
-from dynloss.experiments import paths, period_doubling, spiral, valleys
-from dynloss.figures import why_cascades as figure
+from dynloss import schedules
+from dynloss_book.analysis import paths, period_doubling
+from dynloss_book.cascades_two_step import claims
+from dynloss_book.cascades_two_step import experiment as valleys
+from dynloss_book.engine import archive
+from dynloss_book.plots import why_cascades as figure
+from dynloss_book.tasks import spiral
 
 spiral.use_precision(precision)
 ranges = {
@@ -137,10 +141,10 @@ def simulate(
 # %%
 settings = archive.parameters_of(simulate, globals())
 result = archive.fetch_or_compute("cascades_two_step", simulate, settings, fresh=fresh)
-rows = claims.cascades_two_step.cascades(result, learning_rate)
+rows = claims.cascades(result, learning_rate)
 
 # %% tags=["lead"]
-findings = claims.cascades_two_step.judge(result, settings)
+findings = claims.judge(result, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "What breaks the bounce. (a) The change of the loss around one cascade, (b) its spectral power at a quarter of the step frequency over that at a half, (c) multipliers of the two-step map: the lowest, and the highest in a direction that turns round at each step. The paper's account asks for the second at plus one where the two branches become four, that of Zhu et al. for the first at minus one. (d) The lowest multiplier along all cascades of all seeds, against the steps after the break; what goes below -3 is cut off.", "name": "fig-two-step"}, "image": {"alt": "Left, three panels against the minimisation step: the change of the loss splits into two branches and then into four; the quarter frequency rises by orders of magnitude at the same step; the lowest multiplier falls from one to minus one there. Right, the lowest multiplier of each cascade against the steps after the break, with a dotted line at minus one."}}
@@ -180,7 +184,7 @@ findings
 
 # %%
 # How often the test sees a direction that is known to turn.
-seen = claims.cascades_two_step.recognised(result, learning_rate)
+seen = claims.recognised(result, learning_rate)
 pd.Series({"the first bounce's own direction": seen}, name="recognised at").to_frame()
 
 # %%
@@ -189,6 +193,6 @@ table.set_index(["seed", "cascade"]) if rows else "no cascade in these runs"
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(result)

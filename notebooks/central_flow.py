@@ -82,10 +82,11 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from dynloss import archive, claims, sweeps
-from dynloss.experiments import central_flow, spiral
-from dynloss.figures import central_flow as figure
 from dynloss.spectral import central_flow as theory
+from dynloss_book.central_flow import claims, figure
+from dynloss_book.central_flow import experiment as central_flow
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.tasks import spiral
 
 spiral.use_precision(precision)
 
@@ -155,11 +156,11 @@ windows = {
 
 # %% tags=["lead"]
 scale = f"{seeds} seeds, windows of {window} steps, T = {period}, A = {amplitude:g}"
-findings = claims.central_flow.judge(windows, learning_rate, scale)
+findings = claims.judge(windows, learning_rate, scale)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "The end of an early period. (a) The variance of the bounces along the unstable direction: gradient descent, the formula at the mean of its bounces, and the central flow, which is not shown any bounce; (b) the two largest eigenvalues and (c) the loss of both; one network. (d) Measured against predicted variance in all networks; filled where one direction is at the edge, open where a second one is.", "name": "fig-central-flow"}, "image": {"alt": "Four panels. Bounces set in when the largest eigenvalue reaches the dashed edge and grow, with the formula's line among them; the central flow's dashed line sets in earlier. Below, the loss of the flow and the mean loss of gradient descent, and measured against predicted variance about the diagonal."}}
-at_edge = claims.central_flow.AT_EDGE
+at_edge = claims.AT_EDGE
 figure.plot(windows[early], firsts[early], learning_rate, at_edge);
 
 # %% tags=["lead"]
@@ -183,7 +184,7 @@ archive.provenance(windows[late])
 rows = [
     {"end of period": number, **row}
     for number in windows
-    for row in claims.central_flow.table(windows[number], learning_rate)
+    for row in claims.table(windows[number], learning_rate)
 ]
 pd.DataFrame(rows).set_index(["end of period", "moments"])
 
@@ -199,6 +200,6 @@ figure.plot(windows[late], firsts[late], learning_rate, at_edge);
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(windows[early], windows[late])

@@ -61,10 +61,12 @@ import functools
 
 import pandas as pd
 
-from dynloss import archive, claims, schedules, sweeps
-from dynloss.experiments import opponent, photographs
-from dynloss.figures import opponent as figure
+from dynloss import schedules
 from dynloss.training import minibatch
+from dynloss_book.cifar_opponent import claims, figure
+from dynloss_book.cifar_opponent import experiment as opponent
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.tasks import cifar10 as photographs
 
 photographs.check(images, image_size)
 stop_epoch, evaluate_every = epochs * 6 // 7, max(1, epochs // 49)
@@ -98,7 +100,7 @@ def sweep(held_out, axes, seeds, minutes=None):
     )  # fmt: skip
 
 
-names = claims.cifar_opponent
+names = claims
 losses = {names.STATIC: 1.0, names.OSCILLATING: amplitude}
 search = {
     "peak_rate": [float(rate) for rate in peak_rates.split()],
@@ -179,6 +181,6 @@ ends.to_series().unstack("amplitude")
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(searched, *done.values())

@@ -56,10 +56,12 @@ import functools
 
 import pandas as pd
 
-from dynloss import archive, claims, schedules, sweeps
-from dynloss.experiments import photographs, scaling
-from dynloss.figures import scaling as figure
+from dynloss import schedules
 from dynloss.training import minibatch
+from dynloss_book.cifar_scaling import claims, figure
+from dynloss_book.cifar_scaling import experiment as scaling
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.tasks import cifar10 as photographs
 
 photographs.check(images, image_size)
 if period < 1 or amplitude <= 1:
@@ -127,7 +129,7 @@ extrapolated = scaling.extrapolated(
 )
 
 # %% tags=["lead"]
-findings = claims.cifar_scaling.judge(ladders, gains, extrapolated, images)
+findings = claims.judge(ladders, gains, extrapolated, images)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "What oscillations gain in validation accuracy at the point of the paper's largest gain, along three ladders: (a) more steps, (b) more images, (c) more channels, the other two quantities at their middle values. Means over seeds with 95 % confidence intervals. Dotted: the paper's value; the square is what a plane through the logarithms of all three gives where all three are the paper's.", "name": "fig-cifar-scaling"}, "image": {"alt": "Three panels of the gain in validation accuracy against the number of steps, training images and channels, each with up to three points and error bars, a dashed line at zero, and a square with a long error bar at the paper's value."}}
@@ -154,10 +156,10 @@ findings
 
 # %%
 runs = {name: [ends[rung[:3]] for rung in ladder] for name, ladder in ladders.items()}
-pd.DataFrame(claims.cifar_scaling.table(ladders, runs)).set_index("ladder")
+pd.DataFrame(claims.table(ladders, runs)).set_index("ladder")
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(*done.values())

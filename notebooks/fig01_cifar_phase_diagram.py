@@ -66,11 +66,13 @@ fresh: bool = False  # compute the first stage anew although archived
 # %%
 import functools
 
-from dynloss import archive, claims, schedules, sweeps
-from dynloss.experiments import photographs
-from dynloss.experiments.plane import axis, elsewhere, grown_from, staged
-from dynloss.figures import phase_diagram as figure
+from dynloss import schedules
 from dynloss.training import minibatch
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.fig01_cifar_phase_diagram import claims
+from dynloss_book.plots import phase_diagram as figure
+from dynloss_book.tasks import cifar10 as photographs
+from dynloss_book.tasks.plane import axis, elsewhere, grown_from, staged
 
 photographs.check(images, image_size)
 if not 0 <= stop_epoch <= epochs:
@@ -135,7 +137,7 @@ accuracies = {
     name: sweeps.summary(final[name]) for name in ("accuracy", "validation_accuracy")
 }
 label = f"{channels} channels, {training_images} images"
-figure_1 = claims.cifar_phase_diagram
+figure_1 = claims
 papers = elsewhere(sweep, figure_1.ARCHIVED, figure_1.POINT, figure_1.SEEDS)
 
 # %% tags=["lead"]
@@ -197,6 +199,6 @@ figure.plot_certainty({label: validation.error}, {label: validation.number});
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(plane)

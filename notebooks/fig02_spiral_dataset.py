@@ -49,8 +49,9 @@ fresh: bool = False  # compute anew although archived
 import numpy as np
 import xarray as xr
 
-from dynloss import archive, claims, datasets
-from dynloss.figures import spiral as figure
+from dynloss import datasets
+from dynloss_book.engine import archive
+from dynloss_book.fig02_spiral_dataset import claims, figure
 
 
 # %% tags=["physics"]
@@ -75,7 +76,7 @@ parameters = archive.parameters_of(draw, globals())
 data = archive.fetch_or_compute("fig02_spiral_dataset", draw, parameters, fresh=fresh)
 
 # %% tags=["lead"]
-findings = claims.spiral_dataset.judge(data)
+findings = claims.judge(data)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "The spiral data set: the training points (left) and the validation points (right), one colour and marker a class. Compare Figure 2 of the paper, which shows the training points.", "name": "fig-spiral"}, "image": {"alt": "Two scatter plots of three interleaved spiral arms, one colour a class; the validation points on the right follow the same arms as the training points on the left."}}
@@ -93,6 +94,6 @@ findings
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(data)

@@ -53,9 +53,11 @@ import functools
 import numpy as np
 import pandas as pd
 
-from dynloss import archive, claims, schedules, sweeps
-from dynloss.experiments import spiral
-from dynloss.figures import phase_diagram as figure
+from dynloss import schedules
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.fig03_spiral_phase_diagram import claims
+from dynloss_book.plots import phase_diagram as figure
+from dynloss_book.tasks import spiral
 
 spiral.use_precision(precision)
 if refinement not in (0, 1, 2) or longest_period < 10 or largest_amplitude < 1:
@@ -99,7 +101,7 @@ networks = sweeps.in_turn(both, minutes=minutes, needed=both)
 
 # %%
 labels = {name: f"{width} units" for name, width in widths.items()}
-claimed = {labels[name]: claims.spiral_phase_diagram.REGIONS[name] for name in networks}
+claimed = {labels[name]: claims.REGIONS[name] for name in networks}
 summaries = {
     labels[name]: {which: sweeps.summary(network[which]) for which in figure.ACCURACIES}
     for name, network in networks.items()
@@ -110,7 +112,7 @@ means = {
 }
 
 # %% tags=["lead"]
-findings = claims.spiral_phase_diagram.judge(networks, widths, settings)
+findings = claims.judge(networks, widths, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare Figure 3 of the paper: the mean over seeds for (a), (b) the narrow and (c), (d) the wide network, on the training points (left) and on the validation points (right). One colour scale a row. The orange line is the static loss, $A = 1$; the dashed frame is the region in which the paper finds the improvement.", "name": "fig-phase-diagram"}, "image": {"alt": "Four contour maps of accuracy over period and amplitude, both logarithmic. An orange line marks the static loss at an amplitude of one, a dashed frame the amplitudes and periods that the paper names."}}
@@ -190,14 +192,14 @@ figure.plot_curves(
 rows = {
     (labels[name], which): row
     for name, network in networks.items()
-    for which, row in claims.spiral_phase_diagram.inside_out(
-        network, claims.spiral_phase_diagram.REGIONS[name]
+    for which, row in claims.inside_out(
+        network, claims.REGIONS[name]
     ).items()
 }
 pd.DataFrame.from_dict(rows, orient="index")
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(*networks.values())

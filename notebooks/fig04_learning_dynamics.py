@@ -50,11 +50,13 @@ fresh: bool = False  # compute anew although archived
 # The authors' notebook took the Hessian every 25 steps and the kernel on 50 points.
 
 # %%
-from dynloss import archive, claims, dynamics, schedules
-from dynloss.experiments import cascades as reading
-from dynloss.experiments import spiral
-from dynloss.figures import learning_dynamics as figure
+from dynloss import dynamics, schedules
 from dynloss.training import recorders
+from dynloss_book.analysis import cascades as reading
+from dynloss_book.engine import archive
+from dynloss_book.fig04_learning_dynamics import claims
+from dynloss_book.plots import learning_dynamics as figure
+from dynloss_book.tasks import spiral
 
 spiral.use_precision(precision)
 
@@ -93,7 +95,7 @@ cascades = reading.by_curvature(trajectory, period)
 threshold = dynamics.threshold(cascades)
 
 # %% tags=["lead"]
-findings = claims.learning_dynamics.judge(trajectory, cascades, settings)
+findings = claims.judge(trajectory, cascades, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Learning dynamics with a dynamical loss, compare Figure 4 of the paper. (a) Class weights, coloured by class. (b) The dynamical loss. (c) Its change from step to step. (d) Training accuracy. (e) The largest eigenvalue of the Hessian. (f) The largest eigenvalue of the neural tangent kernel. (g)-(l) The same around one cascade. Green and red dashed lines mark where instabilities start and end; the black dashed line is the mean of the largest Hessian eigenvalue at the marks. The vertical axes leave out the rarest 0.2 % of the values.", "name": "fig-learning-dynamics"}, "image": {"alt": "Twelve panels against the minimisation step. The class weights rise and fall in turn; in the second half of each period the loss, the accuracy and the largest Hessian eigenvalue split into branches that reach above the dashed threshold, and these cascades cease after some periods."}}
@@ -154,6 +156,6 @@ pd.Series(
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(trajectory)

@@ -55,11 +55,11 @@ fresh: bool = False  # compute anew although archived
 import numpy as np
 import pandas as pd
 
-from dynloss import archive, claims, schedules, sweeps
-from dynloss.experiments import curvature_threshold as experiment
-from dynloss.experiments import spiral
-from dynloss.figures import curvature_threshold as figure
+from dynloss import schedules
 from dynloss.training import recorders
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.fig05_curvature_threshold import claims, experiment, figure
+from dynloss_book.tasks import spiral
 
 spiral.use_precision(precision)
 
@@ -143,7 +143,7 @@ for label, width in labels.items():
 
 # %% tags=["lead"]
 settings = {"period": period, "steps": steps, "static_steps": static_steps}
-findings = claims.curvature_threshold.judge(networks, laws, static, settings)
+findings = claims.judge(networks, laws, static, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "The curvature threshold, compare Figure 5 of the paper. (a) The threshold against the learning rate; each point is one run with oscillations; filled: instabilities marked where the eigenvalue jumps by 0.1, open: by 0.1 over the learning rate. The lines are power laws with the 95 % confidence interval of their exponents. Dashed: the edge of stability. Dotted: the exponent of the paper, drawn through the middle of the fits. (b), (c) The largest eigenvalue of the Hessian along a run without oscillations for the narrow and the wide network, with the threshold that the fit in (a) gives at this learning rate (solid) and the edge of stability (dashed). The vertical axes of (b) and (c) leave out the rarest 1 % of the values.", "name": "fig-curvature-threshold"}, "image": {"alt": "Left, on logarithmic axes, the curvature threshold falls with the learning rate along a line close to two over the learning rate, for both widths. Right, the largest Hessian eigenvalue against the minimisation step without oscillations, above for the narrow and below for the wide network, with horizontal lines at the threshold."}}
@@ -174,7 +174,7 @@ findings
 # all runs of a width; its interval (95 %) takes Student's distribution.
 
 # %%
-table = pd.DataFrame(claims.curvature_threshold.exponents(laws))
+table = pd.DataFrame(claims.exponents(laws))
 table.set_index(["mark", "network"]) if len(table) else "too few runs for a power law"
 
 # %% [markdown]
@@ -190,11 +190,11 @@ table.set_index(["mark", "network"]) if len(table) else "too few runs for a powe
 # of the last pair measured.
 
 # %%
-by_rate = claims.curvature_threshold.by_rate
+by_rate = claims.by_rate
 pd.concat({label: pd.DataFrame(by_rate(each)) for label, each in networks.items()})
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(*networks.values(), *static.values())

@@ -46,11 +46,13 @@ fresh: bool = False  # compute anew although archived
 # step's loss at every step.
 
 # %%
-from dynloss import archive, claims, dynamics, schedules
-from dynloss.experiments import cascades as reading
-from dynloss.experiments import spiral
-from dynloss.figures import learning_dynamics as figure
+from dynloss import dynamics, schedules
 from dynloss.training import recorders
+from dynloss_book.analysis import cascades as reading
+from dynloss_book.engine import archive
+from dynloss_book.figS1_hessian_eigenvalues import claims
+from dynloss_book.plots import learning_dynamics as figure
+from dynloss_book.tasks import spiral
 
 spiral.use_precision(precision)
 
@@ -94,7 +96,7 @@ threshold = dynamics.threshold(cascades).value
 crossings = reading.crossings(trajectory, cascades, threshold, period)
 
 # %% tags=["lead"]
-findings = claims.hessian_eigenvalues.judge(trajectory, crossings, settings)
+findings = claims.judge(trajectory, crossings, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "The three largest eigenvalues of the Hessian, compare Figure S1 of the paper. (a) The change of the loss from step to step, (c) the eigenvalues, for the whole run; (b), (d) the same around one cascade. Green and red dashed lines mark where instabilities start and end, the horizontal line is the threshold, and the dash-dotted lines in (b) and (d) show where each eigenvalue first exceeds it and where the loss leaves its two branches. The vertical axes leave out the rarest 0.2 % of the values.", "name": "fig-hessian-eigenvalues"}, "image": {"alt": "Four panels against the minimisation step: the change of the loss above, the three largest Hessian eigenvalues below with a dashed threshold line; on the right the same around one cascade, with dash-dotted lines where eigenvalues pass the threshold and where the loss leaves its two branches."}}
@@ -134,6 +136,6 @@ crossings
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(trajectory)

@@ -58,14 +58,15 @@ fresh: bool = False  # compute anew although archived
 # %%
 import jax
 
-from dynloss import archive, claims, schedules
+from dynloss import schedules
 from dynloss.checks import check_count
-from dynloss.experiments import cascades as reading
-from dynloss.experiments import photographs
-from dynloss.figures import bifurcations as figure
 from dynloss.models.myrtle import Myrtle
 from dynloss.spectral import batched
 from dynloss.training import batched_recorders, full_batch
+from dynloss_book.analysis import cascades as reading
+from dynloss_book.engine import archive
+from dynloss_book.figS2_myrtle_bifurcations import claims, figure
+from dynloss_book.tasks import cifar10 as photographs
 
 photographs.check(images)
 check_count("eigenvalues", eigenvalues, at_least=1)
@@ -117,7 +118,7 @@ run = archive.fetch_or_compute(
 cascades = reading.by_loss(run, period)
 
 # %% tags=["lead"]
-findings = claims.myrtle_bifurcations.judge(run, cascades, settings)
+findings = claims.judge(run, cascades, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Bifurcations of Myrtle5 on three classes of CIFAR-10, compare Figure S2 of the paper. (a) Class weights. (b) Training accuracy. (c) The change of the loss from step to step. (d) The largest eigenvalues of the Hessian, with the edge of stability (dotted) and the mean of the largest at the marks (dashed). (e)-(h) The same around one cascade. Green and red dashed lines mark where the loss begins and ceases to bounce. The axes of (c) and (d) leave out the rarest 1 % of the values.", "name": "fig-myrtle-bifurcations"}, "image": {"alt": "Eight panels against the minimisation step: class weights, training accuracy, the change of the loss and the largest Hessian eigenvalues with a dotted and a dashed line, for the whole run and around one cascade, where accuracy and loss split into branches between two dashed lines."}}
@@ -152,10 +153,10 @@ findings
 reading.beside_the_edge(run, cascades, learning_rate)
 
 # %%
-claims.myrtle_bifurcations.numbers(run, cascades, settings).to_frame("value")
+claims.numbers(run, cascades, settings).to_frame("value")
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(run)

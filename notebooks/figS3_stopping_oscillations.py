@@ -64,11 +64,14 @@ import functools
 
 from IPython.display import Markdown, display
 
-from dynloss import archive, claims, schedules, sweeps
-from dynloss.experiments import photographs
-from dynloss.experiments.plane import elsewhere
-from dynloss.figures import stopping_oscillations as figure
+from dynloss import schedules
 from dynloss.training import minibatch
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.fig01_cifar_phase_diagram import claims as cifar_phase_diagram
+from dynloss_book.figS3_stopping_oscillations import claims as stopping_oscillations_claims
+from dynloss_book.figS3_stopping_oscillations import figure
+from dynloss_book.tasks import cifar10 as photographs
+from dynloss_book.tasks.plane import elsewhere
 
 photographs.check(images, image_size)
 if not 0 <= stop_epoch <= epochs:
@@ -114,7 +117,7 @@ both = both.isel(period=0).assign_attrs(origin=origin)
 both["epoch"] = photographs.evaluated_epochs(epochs, evaluate_every)
 
 # %% tags=["lead"]
-stopping = claims.stopping_oscillations
+stopping = stopping_oscillations_claims
 findings = stopping.judge(both, amplitude, stop_epoch, settings)
 findings.answer
 
@@ -160,7 +163,7 @@ findings
 # break down, that is a part of what it gains at the end.
 
 # %% tags=["from-archive"] mystnb={"figure": {"caption": "The same at the paper's scale, for the networks that are computed so far.", "name": "fig-stopping-oscillations-paper"}, "image": {"alt": "Two panels of accuracy against the epoch at the paper's scale. Lines without oscillations rise fast and may collapse near epoch 300; lines with oscillations rise more slowly and end higher."}}
-figure_1 = claims.cifar_phase_diagram
+figure_1 = cifar_phase_diagram
 papers = elsewhere(sweep, figure_1.ARCHIVED, figure_1.POINT, figure_1.SEEDS)
 if papers is not None:
     evaluated = (figure_1.ARCHIVED[name] for name in ("epochs", "evaluate_every"))
@@ -174,6 +177,6 @@ if papers is not None:
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(both)

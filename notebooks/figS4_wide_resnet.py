@@ -69,13 +69,14 @@ import functools
 import jax.numpy as jnp
 import optax
 
-from dynloss import archive, claims, schedules, sweeps
+from dynloss import schedules
 from dynloss.checks import check_choice
-from dynloss.experiments import photographs
-from dynloss.experiments.plane import axis, staged
-from dynloss.figures import wide_resnet as figure
 from dynloss.models.wide_resnet import WideResNet
 from dynloss.training import minibatch
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.figS4_wide_resnet import claims, figure
+from dynloss_book.tasks import cifar10 as photographs
+from dynloss_book.tasks.plane import axis, staged
 
 photographs.check(images, image_size)
 check_choice("precision", precision, ("float32", "bfloat16"))
@@ -132,7 +133,7 @@ plane, progress = staged(sweep, plan, stages, minutes=minutes, fresh=fresh)
 progress
 
 # %% tags=["lead"]
-findings = claims.wide_resnet.judge(plane, period, settings)
+findings = claims.judge(plane, period, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Test accuracy of a wide residual network, compare Figure S4 of the paper: (a) along the amplitude at one period, the mean over seeds in a band of one standard deviation; dashed: the static loss. (b) The mean over period and amplitude, with the period of (a) outlined; the bottom row is the static loss at every period. Blank is what is not computed yet.", "name": "fig-wide-resnet"}, "image": {"alt": "Left, a curve of test accuracy against amplitude with a shaded band and a dashed line at the accuracy of the static loss. Right, a map in coloured cells over period and amplitude, with the static loss in its bottom row and one column outlined."}}
@@ -175,6 +176,6 @@ figure.plot_gain(gains.mean, gains.margin, period);
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(plane)

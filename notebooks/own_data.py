@@ -60,9 +60,11 @@ import numpy as np
 import optax
 import pandas as pd
 
-from dynloss import archive, claims, losses, schedules, sweeps
-from dynloss.experiments import digits
-from dynloss.figures import own_data as figure
+from dynloss import losses, schedules
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.own_data import claims
+from dynloss_book.plots import own_data as figure
+from dynloss_book.tasks import digits
 
 training, validation, test = digits.split(samples)
 optimizer = optax.sgd(0.2)
@@ -148,7 +150,7 @@ for label, three in chosen.items():
     finals[label] = {name: final.sel(each) for name, each in three.items()}
 
 # %% tags=["lead"]
-findings = claims.own_data.judge(finals, samples)
+findings = claims.judge(finals, samples)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "(a) The weight of each digit at each step: emphasised in turn, then all 1 for the last tenth. (b) The static training loss of one small network trained with the static and with the dynamical loss, from the same initial weights.", "name": "fig-own-data-run"}, "image": {"alt": "Two panels over the training steps. Above, a map of the class weights: bright triangles that go from digit to digit, three times over, and nothing in the last tenth. Below, two curves of the training loss on a logarithmic axis: the static one falls smoothly; the dynamical one falls in waves, one for each digit, and settles when the oscillations stop."}}
@@ -197,10 +199,10 @@ figure.plot_search({name: s.validation.mean("digit") for name, s in searches.ite
 # batches, momentum, evaluations, checkpoints. Figure 1 uses it.
 
 # %%
-pd.DataFrame(claims.own_data.gains(finals)).set_index(["network", "images"])
+pd.DataFrame(claims.gains(finals)).set_index(["network", "images"])
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(*searches.values())

@@ -75,10 +75,12 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from dynloss import archive, claims, dynamics, sweeps
-from dynloss.experiments import spiral, squared_error
-from dynloss.figures import squared_error as figure
+from dynloss import dynamics
 from dynloss.spectral import ntk
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.squared_error import claims, figure
+from dynloss_book.squared_error import experiment as squared_error
+from dynloss_book.tasks import spiral
 
 spiral.use_precision(precision)
 
@@ -152,10 +154,10 @@ laws = {
 every_width = np.repeat(limit.width.values, limit.sizes["seed"])
 width_law = dynamics.power_law(every_width, limit.deviation.values.ravel())
 run = oscillating.squeeze("learning_rate")
-starts = claims.squared_error.cascade_starts(run.loss, period)
+starts = claims.cascade_starts(run.loss, period)
 
 # %% tags=["lead"]
-findings = claims.squared_error.judge(
+findings = claims.judge(
     regimes, probes, rates, ratios, run, starts, every, width_law
 )
 findings.answer
@@ -194,10 +196,10 @@ findings
 figure.plot_oscillating(run, starts, every);
 
 # %%
-pd.DataFrame(claims.squared_error.table(run, starts, every)).set_index("kernel")
+pd.DataFrame(claims.table(run, starts, every)).set_index("kernel")
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(probes, limit)

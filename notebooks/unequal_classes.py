@@ -52,9 +52,11 @@ fresh: bool = False  # compute anew although archived
 import jax.numpy as jnp
 import pandas as pd
 
-from dynloss import archive, claims, schedules, sweeps
-from dynloss.experiments import digits
-from dynloss.figures import own_data as figure
+from dynloss import schedules
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.plots import own_data as figure
+from dynloss_book.tasks import digits
+from dynloss_book.unequal_classes import claims
 
 rare = [2, 5, 8]
 
@@ -97,7 +99,7 @@ by_way = {
 }
 
 # %% tags=["lead"]
-findings = claims.unequal_classes.judge(by_way, rare)
+findings = claims.judge(by_way, rare)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Test accuracy on each digit after training with few samples of three digits (grey), for (a) the small and (b) the larger network: the static and the dynamical loss, each with and without weights that balance the classes. Mean over new networks with 95 % confidence intervals.", "name": "fig-unequal-classes"}, "image": {"alt": "Two panels with the ten digits on the horizontal axis and four markers for each digit. Three digits, which are rare in the training set, are shaded grey."}}
@@ -116,10 +118,10 @@ archive.provenance(results[f"{wide} hidden units"])
 # gains most clearly, so its gain is flattered; other sizes are one parameter away.
 
 # %% tags=["lead"]
-pd.DataFrame(claims.unequal_classes.table(by_way, rare)).set_index(["network", "loss"])
+pd.DataFrame(claims.table(by_way, rare)).set_index(["network", "loss"])
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(*results.values())

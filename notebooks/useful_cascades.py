@@ -65,9 +65,10 @@ import functools
 
 import pandas as pd
 
-from dynloss import archive, claims, sweeps
-from dynloss.experiments import spiral, useful_cascades
-from dynloss.figures import useful_cascades as figure
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.tasks import spiral
+from dynloss_book.useful_cascades import claims, figure
+from dynloss_book.useful_cascades import experiment as useful_cascades
 
 spiral.use_precision(precision)
 
@@ -142,7 +143,7 @@ runs = sweep(
 ).squeeze("learning_rate").assign_coords(run=list(useful_cascades.RUNS))
 
 # %% tags=["lead"]
-findings = claims.useful_cascades.judge(branches, runs)
+findings = claims.judge(branches, runs)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "What bounces do. (a)-(c) From the same weights through one period, in large steps and in small ones: the difference in validation accuracy, in the largest Hessian eigenvalue of the static loss and in kernel-target alignment, after each period. (d) Validation accuracy at the end of whole runs. Grey, single networks; blue, means with 95 % confidence intervals. (e) How far each class's gradient lies along the unstable direction u and (f) the classes' shares of the curvature along it, through one cascade; grey where the largest eigenvalue is above the edge in most networks.", "name": "fig-useful-cascades"}, "image": {"alt": "Six panels. Differences between branches by large and by small steps against the period, in accuracy, largest eigenvalue and alignment; the accuracy of four whole runs, oscillating and static, by large and by small steps; and two panels in which, towards the turn of the classes, the curvature along the unstable direction is made by one or two of the three classes."}}
@@ -172,14 +173,14 @@ findings
 # small steps: these lead into narrower valleys, as their higher edge allows.
 
 # %%
-pd.DataFrame(claims.useful_cascades.table(branches)).set_index("score")
+pd.DataFrame(claims.table(branches)).set_index("score")
 
 # %% [markdown]
 # Where the whole runs end: each near an edge of its own, so that their
 # $\lambda_{\max}$ tells the size of the step, and not what the cascades have done.
 
 # %%
-ends = claims.useful_cascades.edges(runs, learning_rate, parts)
+ends = claims.edges(runs, learning_rate, parts)
 pd.DataFrame(ends).set_index("run")
 
 # %% [markdown]
@@ -189,11 +190,11 @@ pd.DataFrame(ends).set_index("run")
 # an interval, and where it holds zero nothing is said.
 
 # %%
-rows = claims.useful_cascades.correlations(branches, learning_rate)
+rows = claims.correlations(branches, learning_rate)
 pd.DataFrame(rows).set_index("what a cascade is like")
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
-from dynloss.runner.compare import with_published
+from dynloss_book.engine.runner.compare import with_published
 
 with_published(branches, runs)

@@ -21,12 +21,11 @@ from jaxtyping import install_import_hook
 from small_site import dynloss  # noqa: F401
 
 # The physics is checked; what works on files and streams takes whatever behaves like one.
-SOURCES = Path(__file__).resolve().parents[1] / "src" / "dynloss"
-UNCHECKED = {"__init__", "__main__", "archive", "cli", "fingerprint", "provenance", "review", "runner"}
-UNCHECKED |= {"sweeps", "syntax"}
-CHECKED = sorted({f"dynloss.{path.stem}" for path in SOURCES.iterdir() if path.suffix in {".py", ""}} - {
-    f"dynloss.{name}" for name in UNCHECKED
-})
+SOURCES = Path(__file__).resolve().parents[1] / "src"
+PARTS = {f"{path.parent.name}.{path.stem}" for path in SOURCES.glob("dynloss*/*") if path.suffix in {".py", ""}}
+VERDICTS = {f"dynloss_book.engine.{name}" for name in ("agreement", "agreement_of_sweeps", "findings", "verdicts")}
+UNCHECKED = {"dynloss.__init__", "dynloss_book.__init__", "dynloss_book.engine"}
+CHECKED = sorted((PARTS | VERDICTS) - UNCHECKED)
 # Only modules imported from here on are checked.
 assert "dynloss" not in sys.modules, "dynloss was imported before its import hook was in place"
 install_import_hook(CHECKED, "type_checker.checked")
@@ -58,7 +57,7 @@ def results(tmp_path_factory, monkeypatch):
 @pytest.fixture(scope="session")
 def kernel_server():
     """The address of one server of kernels for all tests of this process; see ``forked_kernels``."""
-    from dynloss.runner import kernels  # late: the import hook comes first
+    from dynloss_book.engine.runner import kernels  # late: the import hook comes first
 
     with kernels.server(os.environ | kernels.VARIABLES) as address:
         yield address

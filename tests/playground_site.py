@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dynloss import playground
+from dynloss_book import playground
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Playground</title>

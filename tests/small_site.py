@@ -8,7 +8,7 @@ import pytest
 PARAMETERS = "steps: int = 10  # how many\namplitude: float = 70.0\nstop: int | None = None\nfresh: bool = False"
 GOOD = """
 import numpy as np, xarray as xr
-from dynloss.archive import fetch_or_compute, provenance
+from dynloss_book.engine.archive import fetch_or_compute, provenance
 
 def compute(steps, amplitude):
     return xr.Dataset({"x": ("step", amplitude * np.arange(steps))})
@@ -67,7 +67,7 @@ def enter(monkeypatch, root: Path, *profiles: str, **notebooks: dict) -> Path:
 @pytest.fixture
 def dynloss(capsys):
     """Run the command here; returns its exit code and what it wrote to stdout and stderr."""
-    from dynloss import cli  # late: the tests' import hook comes first
+    from dynloss_book.engine import cli  # late: the tests' import hook comes first
 
     def dynloss(*arguments):
         code = 0

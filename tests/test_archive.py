@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynloss import archive
-from dynloss.archive import ArchiveError, ArchiveWarning, fetch_or_compute, key, provenance
-from dynloss.provenance import MIME, duration
+from dynloss_book.engine import archive
+from dynloss_book.engine.archive import ArchiveError, ArchiveWarning, fetch_or_compute, key, provenance
+from dynloss_book.engine.provenance import MIME, duration
 
 PARAMETERS = {"steps": 5, "amplitude": 70.0, "stop": None}
 

@@ -13,11 +13,11 @@ import pytest
 import small_site
 from small_site import notebook
 
-from dynloss import cli
+from dynloss_book.engine import cli
 
 pytestmark = pytest.mark.usefixtures("forked_kernels")
 
-COMMAND = [sys.executable, "-c", "from dynloss.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from dynloss_book.engine.cli import main; main()"]
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_checkout_that_cannot_be_written_to_is_one_line_before_anything_starts
 def test_an_archive_that_cannot_be_written_to_is_one_line_before_anything_starts(
     checkout, dynloss, monkeypatch, command
 ):
-    from dynloss.runner import answers
+    from dynloss_book.engine.runner import answers
 
     monkeypatch.setattr(cli, "_check_ready", lambda _: None)
     monkeypatch.setattr(answers, "judged", lambda *_: pytest.fail("something started"))
@@ -135,7 +135,7 @@ def test_list_and_status(checkout, dynloss):
 
 def test_help_is_quick():
     slow = {"jax", "xarray", "papermill", "nbformat", "yaml", "numpy", "matplotlib"}
-    code = f"import sys, dynloss.cli; print(sorted({slow} & set(sys.modules)))"
+    code = f"import sys, dynloss_book.engine.cli; print(sorted({slow} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
@@ -183,7 +183,7 @@ def test_no_book_from_a_failed_notebook(checkout, dynloss):
 
 
 def test_the_last_line_is_the_first_page(checkout, dynloss, monkeypatch):
-    from dynloss.runner import book
+    from dynloss_book.engine.runner import book
 
     monkeypatch.setattr(book, "build", lambda root, figures, profile: root / "_build" / "html" / "index.html")
     code, out, _ = dynloss("book", "--no-run")
@@ -226,7 +226,7 @@ def _alive(process: int) -> bool:
 
 
 def test_doctor_and_the_gpu(dynloss, monkeypatch):
-    from dynloss.runner import doctor
+    from dynloss_book.engine.runner import doctor
 
     code, out, err = dynloss("doctor")
     assert (code, err) == (0, "")

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 import dynloss
-from dynloss import fingerprint as fp
-from dynloss.syntax import Code
+from dynloss_book.engine import fingerprint as fp
+from dynloss_book.engine.syntax import Code
 
-PACKAGE = Path(dynloss.__file__).parent
+SOURCES = Path(dynloss.__file__).parents[1]
+OURS = ("dynloss", "dynloss_book")
 # A package in which everything that matters happens once.
 FILES = {
     "__init__.py": "",
@@ -195,22 +196,31 @@ def test_same_on_every_python(mini):
 
 
 def rewritten(target: Path, change: ast.NodeTransformer, names=lambda path: path) -> Path:
-    """The library with its syntax changed, in a folder of its own."""
-    for path in PACKAGE.rglob("*.py"):
-        there = target / names(path.relative_to(PACKAGE))
+    """Our packages with their syntax changed, in a folder of their own."""
+    for path in SOURCES.rglob("*.py"):
+        there = target / names(path.relative_to(SOURCES))
         there.parent.mkdir(parents=True, exist_ok=True)
         there.write_text(ast.unparse(change.visit(ast.parse(path.read_text("utf-8")))), "utf-8")
     return target
 
 
+def code_in(folder: Path) -> Code:
+    return Code({name: folder / name for name in OURS})
+
+
+def dotted(path: Path) -> str:
+    """The name of the module in this file, relative to the sources."""
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
 def computations() -> list[str]:
-    """Everything in the library that a notebook might have computed."""
+    """Everything in our packages that a notebook might have computed."""
+    folders = ("dynloss/training", "dynloss/spectral", "dynloss/models", "dynloss_book/tasks", "dynloss_book/analysis")
+    paths = [path for folder in folders for path in sorted((SOURCES / folder).rglob("*.py"))]
     found = []
-    for folder in ("training", "spectral", "experiments", "models"):
-        for path in sorted((PACKAGE / folder).rglob("*.py")):
-            module = ".".join(["dynloss", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
-            tree = ast.parse(path.read_text("utf-8"))
-            found += [f"{module}.{each.name}" for each in tree.body if isinstance(each, ast.FunctionDef)]
+    for path in [*paths, *sorted(SOURCES.glob("dynloss_book/*/experiment.py"))]:
+        tree, module = ast.parse(path.read_text("utf-8")), dotted(path.relative_to(SOURCES))
+        found += [f"{module}.{each.name}" for each in tree.body if isinstance(each, ast.FunctionDef)]
     return found
 
 
@@ -223,9 +233,9 @@ class Reworded(ast.NodeTransformer):
 
 
 def test_rewording_every_error_changes_nothing(tmp_path):
-    folder = rewritten(tmp_path / "dynloss", Reworded())
-    assert "in other words" in (folder / "checks.py").read_text()
-    other = Code({"dynloss": folder})
+    folder = rewritten(tmp_path, Reworded())
+    assert "in other words" in (folder / "dynloss" / "checks.py").read_text()
+    other = code_in(folder)
     names = computations()
     assert len(names) > 200
     assert [fp.of(name).whole for name in names] == [fp.of(name, other).whole for name in names]
@@ -258,13 +268,11 @@ class Moved(ast.NodeTransformer):
 
 
 def test_moving_every_module_and_reordering_it_changes_nothing(tmp_path):
-    paths = [
-        path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem != "__init__"
-    ]
-    dotted = [".".join(["dynloss", *path.with_suffix("").parts]).removesuffix(".__init__") for path in paths]
-    names = {name: f"room{number}" for number, name in enumerate(dotted)}
-    files = {path: Path(f"{names[name]}.py") for path, name in zip(paths, dotted, strict=True)}
-    other = Code({"dynloss": rewritten(tmp_path / "dynloss", Moved(names), lambda path: files.get(path, path))})
+    paths = [path.relative_to(SOURCES) for path in SOURCES.rglob("*.py")]
+    paths = [path for path in paths if dotted(path) not in OURS]
+    names = {dotted(path): f"room{number}" for number, path in enumerate(paths)}
+    files = {path: Path("dynloss", f"{names[dotted(path)]}.py") for path in paths}
+    other = code_in(rewritten(tmp_path, Moved(names), lambda path: files.get(path, path)))
     for name in computations():
         module, _, function = name.rpartition(".")
         moved = fp.of(f"dynloss.{names[module]}.{function}", other)
@@ -285,11 +293,12 @@ def test_moving_every_module_and_reordering_it_changes_nothing(tmp_path):
     ],
 )  # fmt: skip
 def test_a_change_makes_stale_what_reaches_it_and_nothing_else(tmp_path, file, old, new, part):
-    folder = shutil.copytree(PACKAGE, tmp_path / "dynloss")
-    text = (folder / file).read_text("utf-8")
+    folder = shutil.copytree(SOURCES, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    changed = folder / "dynloss" / file
+    text = changed.read_text("utf-8")
     assert old in text
-    (folder / file).write_text(text.replace(old, new, 1), "utf-8")
-    other, reaching, stale = Code({"dynloss": folder}), set(), set()
+    changed.write_text(text.replace(old, new, 1), "utf-8")
+    other, reaching, stale = code_in(folder), set(), set()
     for name in computations():
         before = fp.of(name)
         reaching |= {name} if any(each.startswith(f"dynloss.{part}") for each in before.parts) else set()

@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from dynloss import provenance
+from dynloss_book.engine import provenance
 
 
 def test_results_do_not_make_the_tree_dirty(tmp_path, monkeypatch):

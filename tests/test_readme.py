@@ -31,7 +31,7 @@ def test_make_targets():
 
 
 def test_commands():
-    from dynloss.cli import cli
+    from dynloss_book.engine.cli import cli
 
     named = set(re.findall(r"^dynloss (\w+)", BASH, re.M))
     assert named and named <= set(cli.list_commands(Context(cli)))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynloss import archive, sweeps
+from dynloss_book.engine import archive, sweeps
 
 SCRIPT = Path(__file__).parents[1] / "tools" / "rekey.py"
 

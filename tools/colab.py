@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="for the environments, which are used again if they are there")
     options = parser.parse_args()
 
-    from dynloss.runner.profiles import load, values
+    from dynloss_book.engine.runner.profiles import load, values
 
     os.environ.pop("PYTHONPATH", None)  # the checkout is to be found by its installation only
     folder = options.folder or Path(tempfile.mkdtemp())

@@ -22,9 +22,9 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss import archive
-from dynloss.provenance import decoded
-from dynloss.sweeps.store import REQUEST
+from dynloss_book.engine import archive
+from dynloss_book.engine.provenance import decoded
+from dynloss_book.engine.sweeps.store import REQUEST
 
 Table = Mapping[str, Any]
 

@@ -1,5 +1,5 @@
 /* Explore a picture: read values off it, and zoom. The data stand beside the static picture, as JSON in
- * <details class="dynloss-explore">, made by dynloss.figures.interactive; uPlot is loaded when a reader opens it. */
+ * <details class="dynloss-explore">, made by dynloss_book.plots.interactive; uPlot is loaded when a reader opens it. */
 (() => {
   "use strict";
   const HERE = new URL(".", document.currentScript.src);

@@ -6,23 +6,7 @@ Submodules load on first use, so that ``import dynloss`` costs next to nothing b
 import importlib
 
 __version__ = "0.1.0"
-__all__ = [
-    "archive",
-    "claims",
-    "datasets",
-    "dynamics",
-    "experiments",
-    "figures",
-    "losses",
-    "models",
-    "playground",
-    "provenance",
-    "schedules",
-    "shapes",
-    "spectral",
-    "sweeps",
-    "training",
-]
+__all__ = ["datasets", "dynamics", "losses", "models", "schedules", "shapes", "spectral", "training"]
 
 
 def __getattr__(name: str):

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Iterator
 
-CHANGES_NO_NUMBER = True  # see `dynloss.fingerprint`
+CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
 
 DEADLINE = "DYNLOSS_DEADLINE"
 _moment = math.inf

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-CHANGES_NO_NUMBER = True  # see `dynloss.fingerprint`
+CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 

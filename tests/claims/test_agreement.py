@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynloss.claims.agreement import Incomparable, compare, onset
+from dynloss_book.engine.agreement import Incomparable, compare, onset
 
 ATTRIBUTES = {
     "figure": "fig04",

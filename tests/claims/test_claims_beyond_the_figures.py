@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynloss import claims
-from dynloss.claims import Verdict
 from dynloss.dynamics import PowerLaw
-from dynloss.experiments.squared_error import RATIOS
+from dynloss_book.beyond_the_paper import claims as beyond_claims
+from dynloss_book.central_flow import claims as central_flow
+from dynloss_book.engine.findings import Verdict
+from dynloss_book.squared_error import claims as squared_error_claims
+from dynloss_book.squared_error.experiment import RATIOS
+from dynloss_book.useful_cascades import claims as useful_cascades
 
 YES, NO = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED
 RATES = [0.003, 0.01, 0.03, 0.1]
@@ -51,15 +54,15 @@ def squared_error(power=2.0, edge=1.0, ratio_of_growth=-1.3, last=1.7, end=0.1):
          "weighted": (("seed", "measurement"), seeds(np.linspace(1, 2.2, 8))),
          "loss": (("seed", "step"), loss)}
     )  # fmt: skip
-    starts = claims.squared_error.cascade_starts(run.loss, 30)
-    return claims.squared_error.judge(regimes, probes, RATES, RATIOS, run, starts, 5, LAW), starts
+    starts = squared_error_claims.cascade_starts(run.loss, 30)
+    return squared_error_claims.judge(regimes, probes, RATES, RATIOS, run, starts, 5, LAW), starts
 
 
 def test_the_squared_error():
     found, starts = squared_error()
     assert verdicts(found) == [YES] * 4 + [NO, YES]  # it grows, but does not diverge
     assert all(len(each) == 1 and abs(each[0] - 20) <= 3 for each in starts)
-    assert claims.squared_error.cascade_starts(xr.DataArray(np.ones((2, 40)), dims=("seed", "step")), 30) == [[], []]
+    assert squared_error_claims.cascade_starts(xr.DataArray(np.ones((2, 40)), dims=("seed", "step")), 30) == [[], []]
     assert "eta^{2.00}" in found.summary and "grows from 2.000 ± 0.000 (4 seeds) on" in found.summary
     contrary, _ = squared_error(power=1.0, edge=0.8, ratio_of_growth=0.5, last=2.6)
     assert verdicts(contrary) == [NO] * 6
@@ -71,7 +74,7 @@ def test_the_squared_error():
 @pytest.mark.parametrize(("edge", "expected"), [(1.0, 2.0), (0.98, 2 / 0.98), (0.2, np.nan)])
 def test_where_a_factor_crosses(edge, expected):
     factor = xr.DataArray(1 - edge * np.asarray(RATIOS)[None], dims=("seed", "ratio"))
-    found = claims.squared_error.crossings(factor, RATIOS, -1.0)
+    found = squared_error_claims.crossings(factor, RATIOS, -1.0)
     np.testing.assert_allclose(found, [expected], rtol=1e-6)
 
 
@@ -79,9 +82,9 @@ def test_no_cascade_is_no_threshold():
     run = xr.Dataset({"loss": (("seed", "step"), np.full((2, 40), 0.3)),
                       "plain": (("seed", "measurement"), np.ones((2, 8))),
                       "weighted": (("seed", "measurement"), np.ones((2, 8)))})  # fmt: skip
-    starts = claims.squared_error.cascade_starts(run.loss, 100)
+    starts = squared_error_claims.cascade_starts(run.loss, 100)
     assert starts == [[], []]
-    assert claims.squared_error.table(run, starts, 5)[0]["ηλ_max/N where a cascade starts"] == "–"
+    assert squared_error_claims.table(run, starts, 5)[0]["ηλ_max/N where a cascade starts"] == "–"
 
 
 def window(factor, second=1.0):
@@ -110,7 +113,7 @@ def window(factor, second=1.0):
 
 def test_the_central_flow():
     def judge(early, late):
-        return claims.central_flow.judge({2: early, 4: late}, 1.0, "3 seeds")
+        return central_flow.judge({2: early, 4: late}, 1.0, "3 seeds")
 
     found = judge(window(1.0), window(0.5, second=2.1))
     for words in ("is 1.000 ± 0.025 (3 seeds) times", "off by 10 %", "makes up 20 %", "it is 0.500 ±"):
@@ -120,9 +123,9 @@ def test_the_central_flow():
     assert "6 moments of 3 networks only, too few" in judge(window(1.0), few).summary
     still = window(1.0)
     still["measured"][:, :2] = 0.0  # before it bounces: chosen by what is predicted, such moments count
-    assert claims.central_flow.table(still, 1.0)[3]["moments counted"] == 15  # at 5 of 6 the flow has one direction
+    assert central_flow.table(still, 1.0)[3]["moments counted"] == 15  # at 5 of 6 the flow has one direction
     assert "no second direction" in judge(window(1.0), window(1.0)).summary
-    one, broken, two, flow = claims.central_flow.table(window(1.0), 1.0)
+    one, broken, two, flow = central_flow.table(window(1.0), 1.0)
     assert (one["networks"], broken["networks"], two["networks"]) == (3, 0, 0)
     assert flow["measured over predicted"].startswith("0.500")
     assert one["displacement in other directions"].startswith("0.0909")
@@ -136,7 +139,7 @@ def test_a_bounce_whose_period_doubles_is_taken_apart():
         measured_at=(("seed", "moment"), np.tile(1001 + 36 * np.arange(6), (3, 1))),
         loss=(("seed", "step"), np.stack([loss, loss, clean])),
     )
-    found = claims.central_flow.breaks(long, 1.0).values
+    found = central_flow.breaks(long, 1.0).values
     assert np.all(abs(found[:2] - 1120) <= 16) and found[2] == np.inf
 
 
@@ -169,7 +172,7 @@ def cascades(ends, wider=0.0):
 
 
 def test_useful_cascades():
-    judge = claims.useful_cascades.judge
+    judge = useful_cascades.judge
     assert verdicts(judge(*cascades([0.7, 0.5, 0.4, 0.5], wider=3.0))) == [YES, YES]
     assert verdicts(judge(*cascades([0.5, 0.7, 0.4, 0.5], wider=-2.0))) == [NO, NO]
     kept = judge(*cascades([0.7, 0.5, 0.4, 0.5]))  # narrower than before only in small steps: no wider valley
@@ -178,13 +181,13 @@ def test_useful_cascades():
         assert "keeps" not in judge(*cascades([0.7, 0.5, 0.4, 0.5], wider=narrowing)).summary
     assert verdicts(judge(*cascades([0.7, 0.5, 0.9, 0.5])))[0] == NO  # the static loss gains more by large steps
     branches, runs = cascades([0.7, 0.5, 0.4, 0.5])
-    large, small, *_ = claims.useful_cascades.edges(runs, 1.0, 8)
+    large, small, *_ = useful_cascades.edges(runs, 1.0, 8)
     assert (large["its edge, 2 over the step"], small["its edge, 2 over the step"]) == ("2", "16")
     assert large["over the edge"].startswith("1.00") and small["over the edge"].startswith("0.56")
-    rows = claims.useful_cascades.correlations(branches, 1.0)
+    rows = useful_cascades.correlations(branches, 1.0)
     assert rows[0]["rank correlation with what it adds"].startswith("+1")
     assert rows[1]["rank correlation with what it adds"] == "–"  # what does not vary tells nothing
-    assert claims.useful_cascades.table(branches)[0]["what the large steps add"].startswith("+0.100")
+    assert useful_cascades.table(branches)[0]["what the large steps add"].startswith("+0.100")
 
 
 def by_shape(held):
@@ -199,13 +202,13 @@ def by_shape(held):
 def test_beyond_the_paper():
     accuracies = {"static": [0.8, 0.82], "dynamical": [0.9, 0.91]}
     ways = {"Adam": {name: xr.DataArray(values, dims="seed") for name, values in accuracies.items()}}
-    found = claims.beyond.judge(by_shape(0.9), ways, "4 seeds").summary
+    found = beyond_claims.judge(by_shape(0.9), ways, "4 seeds").summary
     assert found.count("not told from zero") == 2  # held, at both periods
     assert "+0.400" in found and "-0.200" in found and "Adam +0.095 ± " in found and " gains" not in found
     ends = (("static", [0.8, 0.82]), ("dynamical", [0.8, 0.92]))
     alike = {"Adam": {name: xr.DataArray(values, dims="seed") for name, values in ends}}
-    assert claims.beyond.judge(by_shape(0.9), alike, "4 seeds").summary.endswith("not told from zero.")
-    higher = claims.beyond.judge(by_shape(0.99), ways, "4 seeds").summary
+    assert beyond_claims.judge(by_shape(0.9), alike, "4 seeds").summary.endswith("not told from zero.")
+    higher = beyond_claims.judge(by_shape(0.99), ways, "4 seeds").summary
     assert "not told from zero" not in higher and "+0.090" in higher
 
 
@@ -215,11 +218,11 @@ def test_a_rate_is_chosen_by_other_networks_than_those_that_are_compared():
     accuracy[1, 1, 2:] = 0.7
     accuracy[0, 0, 3] = np.nan  # diverged
     sweep = rates_and_amplitudes(accuracy)
-    chosen, rates = claims.beyond.choose(sweep, searched=2)
+    chosen, rates = beyond_claims.choose(sweep, searched=2)
     assert rates == {"static": 1.0, "dynamical": 1.0}
     np.testing.assert_allclose(chosen["static"], [0.5, 0.5, 0.5])
     np.testing.assert_allclose(chosen["dynamical"], [0.7, 0.7, 0.7])
-    (row,) = claims.beyond.ways_table({"Adam": chosen}, {"Adam": rates}, {"Adam": claims.beyond.diverged(sweep)})
+    (row,) = beyond_claims.ways_table({"Adam": chosen}, {"Adam": rates}, {"Adam": beyond_claims.diverged(sweep)})
     assert row["gain"].startswith("+0.2") and row["diverged, at all rates"] == "1 of 20"
 
 
@@ -237,16 +240,16 @@ def test_a_network_that_diverged_guesses_and_one_that_is_not_computed_does_not_c
     accuracy[1] = np.nan  # diverged: better than the others, which are worse than chance
     accuracy[1, 0, 2:], done[1, 0, 2:] = np.nan, False
     sweep = rates_and_amplitudes(accuracy, done)
-    chosen, rates = claims.beyond.choose(sweep, searched=2)
+    chosen, rates = beyond_claims.choose(sweep, searched=2)
     assert rates == {"static": 1.0, "dynamical": 1.0}
     np.testing.assert_allclose(chosen["dynamical"], 1 / 3)
     assert chosen["static"].isnull().all()
-    assert claims.beyond.diverged(sweep) == "6 of 14"
+    assert beyond_claims.diverged(sweep) == "6 of 14"
 
 
 def test_a_rate_without_a_network_is_not_chosen():
     accuracy, done = np.full((2, 2, 4), 0.2), np.full((2, 2, 4), True)
     accuracy[1, 1], done[1, 1] = np.nan, False
     accuracy[:, 0], done[:, 0] = np.nan, False
-    _, rates = claims.beyond.choose(rates_and_amplitudes(accuracy, done), searched=2)
+    _, rates = beyond_claims.choose(rates_and_amplitudes(accuracy, done), searched=2)
     assert rates == {"static": 0.1, "dynamical": 0.1}

@@ -5,11 +5,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynloss import claims
-from dynloss.claims import Verdict, cascades_edge, cascades_kernel, cascades_two_step
-from dynloss.experiments.period_doubling import ABOUT
-from dynloss.experiments.valleys import Orbit
-from dynloss.figures import why_cascades as figure
+from dynloss_book.analysis.period_doubling import ABOUT
+from dynloss_book.cascades_edge import claims as cascades_edge
+from dynloss_book.cascades_edge import claims as cascades_edge_claims
+from dynloss_book.cascades_kernel import claims as cascades_kernel
+from dynloss_book.cascades_kernel import claims as cascades_kernel_claims
+from dynloss_book.cascades_two_step import claims as cascades_two_step
+from dynloss_book.cascades_two_step.experiment import Orbit
+from dynloss_book.engine.findings import Verdict
+from dynloss_book.plots import why_cascades as figure
 
 YES, NO, SCALE = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.NOT_TESTABLE
 SETTINGS = {"width": 100, "seeds": 3, "steps": 8000, "period": 2000, "amplitude": 70.0, "learning_rate": 1.0}
@@ -171,4 +175,4 @@ def test_they_are_drawn_without_any_cascade():
 
 
 def test_the_modules_load_by_their_names():
-    assert claims.cascades_edge is cascades_edge and claims.cascades_kernel is cascades_kernel
+    assert cascades_edge_claims is cascades_edge and cascades_kernel_claims is cascades_kernel

@@ -7,12 +7,23 @@ import pytest
 import xarray as xr
 import yaml
 
-from dynloss import claims
-from dynloss.claims import Verdict
 from dynloss.datasets import spiral, spiral_validation
 from dynloss.dynamics import Instability, PowerLaw
-from dynloss.experiments import scaling
-from dynloss.figures.phase_diagram import Region
+from dynloss_book.cifar_opponent import claims as cifar_opponent
+from dynloss_book.cifar_scaling import claims as cifar_scaling
+from dynloss_book.cifar_scaling import experiment as scaling
+from dynloss_book.engine.findings import Verdict
+from dynloss_book.fig01_cifar_phase_diagram import claims as cifar_phase_diagram
+from dynloss_book.fig02_spiral_dataset import claims as spiral_dataset
+from dynloss_book.fig03_spiral_phase_diagram import claims as spiral_phase_diagram
+from dynloss_book.fig04_learning_dynamics import claims as learning_dynamics
+from dynloss_book.fig05_curvature_threshold import claims as curvature_threshold
+from dynloss_book.figS3_stopping_oscillations import claims as stopping_oscillations
+from dynloss_book.figS4_wide_resnet import claims as wide_resnet
+from dynloss_book.own_data import claims as own_data
+from dynloss_book.plots.phase_diagram import Region
+from dynloss_book.spiral_readings import claims as spiral_readings
+from dynloss_book.statements import claims as statements_claims
 
 YES, NO, OPEN, SCALE = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.UNDECIDED, Verdict.NOT_TESTABLE
 
@@ -37,8 +48,8 @@ def plane(static, oscillating, training=1.0):
     return xr.Dataset(data, coords=coords, attrs={"scale": "6 seeds"})
 
 
-PAPER = claims.cifar_phase_diagram.PAPER
-POINT = claims.cifar_phase_diagram.POINT
+PAPER = cifar_phase_diagram.PAPER
+POINT = cifar_phase_diagram.POINT
 REGION = Region(250, 25, 70)
 
 
@@ -47,7 +58,7 @@ REGION = Region(250, 25, 70)
     [(0.73, 0.79, [YES] * 6), (0.79, 0.73, [NO, NO, YES, NO, NO, NO])],
 )
 def test_figure_1(static, oscillating, expected):
-    judge = claims.cifar_phase_diagram.judge
+    judge = cifar_phase_diagram.judge
     assert verdicts(judge(plane(static, oscillating), POINT, REGION, PAPER)) == expected
     reduced = judge(plane(static, oscillating), POINT, REGION, PAPER | {"channels": 16})
     assert verdicts(reduced) == [*expected[:2], SCALE, SCALE, SCALE, SCALE]
@@ -55,7 +66,7 @@ def test_figure_1(static, oscillating, expected):
 
 
 def test_figure_1_tests_the_numbers_at_the_papers_scale_where_there_is_some_of_it():
-    judge, few = claims.cifar_phase_diagram.judge, plane(0.73, 0.79).sel(period=100).sel(amplitude=[1, 50])
+    judge, few = cifar_phase_diagram.judge, plane(0.73, 0.79).sel(period=100).sel(amplitude=[1, 50])
     found = judge(plane(0.4, 0.39), {"period": 100, "amplitude": 50}, REGION, PAPER | {"channels": 16}, few)
     assert verdicts(found) == [NO, NO, YES, YES, YES, YES]
     assert "at the paper's scale" in found.claims[-1].here
@@ -68,7 +79,7 @@ def test_figure_1_tests_the_numbers_at_the_papers_scale_where_there_is_some_of_i
 
 
 def test_figure_1_says_how_many_networks_of_the_papers_scale_diverged():
-    judge, few = claims.cifar_phase_diagram.judge, plane(0.73, 0.79).sel(period=100).sel(amplitude=[1, 50])
+    judge, few = cifar_phase_diagram.judge, plane(0.73, 0.79).sel(period=100).sel(amplitude=[1, 50])
     three = few.isel(seed=[0, 1, 2]).assign_coords(seed=[0, 1, 2])
     three = three.where((three.seed < 2) | (three.amplitude > 1))
     found = judge(plane(0.4, 0.39), POINT, REGION, PAPER | {"channels": 16}, three)
@@ -80,14 +91,14 @@ def test_figure_1_says_how_many_networks_of_the_papers_scale_diverged():
 def test_the_papers_scale_of_figure_1_is_that_of_its_profile():
     profiles = yaml.safe_load((Path(__file__).parents[2] / "notebooks" / "profiles.yml").read_text("utf-8"))
     given = profiles["fig01_cifar_phase_diagram"]["paper"]["parameters"] | {"images": "cifar10"}
-    module = claims.cifar_phase_diagram
+    module = cifar_phase_diagram
     assert {name: given[name] for name in module.ARCHIVED} == module.ARCHIVED
     assert {name: given[name] for name in POINT} == POINT and given["seeds"] == module.SEEDS
 
 
 def test_figure_1_with_nothing_computed():
     empty = plane(np.nan, np.nan, np.nan)
-    assert set(verdicts(claims.cifar_phase_diagram.judge(empty, POINT, REGION, PAPER))) == {Verdict.NOT_COMPUTED}
+    assert set(verdicts(cifar_phase_diagram.judge(empty, POINT, REGION, PAPER))) == {Verdict.NOT_COMPUTED}
 
 
 def test_figure_2():
@@ -99,11 +110,11 @@ def test_figure_2():
         },
         coords={"set": ["training", "validation"]},
     )
-    assert verdicts(claims.spiral_dataset.judge(data)) == [YES] * 3
+    assert verdicts(spiral_dataset.judge(data)) == [YES] * 3
     blobs = data.copy()
     centres = np.array([[0, 5], [5, 0], [-5, -5]])[data.labels.values]
     blobs["inputs"] = data.inputs + xr.DataArray(centres, dims=data.inputs.dims)
-    assert verdicts(claims.spiral_dataset.judge(blobs))[0] == NO
+    assert verdicts(spiral_dataset.judge(blobs))[0] == NO
 
 
 def spiral_plane(static, inside, corner, validation_static, validation_inside, longer=0.4, optimum=0.02):
@@ -124,7 +135,7 @@ WIDTHS = {"narrow": 100, "wide": 1000}
 
 
 def test_figure_3():
-    judge = claims.spiral_phase_diagram.judge
+    judge = spiral_phase_diagram.judge
     agreeing = {
         "narrow": spiral_plane(0.65, 0.97, 0.4, 0.6, 0.91),
         "wide": spiral_plane(1.0, 1.0, 0.9, 0.93, 0.95),
@@ -148,8 +159,8 @@ def test_periods_that_stop_amid_a_turn_are_left_out():
     """Of 35,000 steps, T = 100 stops at a turn and T = 16 in the middle of one."""
     network = spiral_plane(0.65, 0.97, 0.4, 0.6, 0.9).assign_coords(period=[16.0, 100.0, 1000.0])
     network["validation_accuracy"] = network.validation_accuracy.where(network.period != 16, 0.1)
-    region = claims.spiral_phase_diagram.REGIONS["narrow"]
-    found = claims.spiral_phase_diagram.at_a_turn(network, region, 35_000).validation_accuracy
+    region = spiral_phase_diagram.REGIONS["narrow"]
+    found = spiral_phase_diagram.at_a_turn(network, region, 35_000).validation_accuracy
     assert float(found.mean()) == pytest.approx(0.9)
 
 
@@ -191,23 +202,23 @@ SCALED = (0, 6, 15, 16)  # of the claims of Figure 4, those that take the paper'
 
 
 def test_figure_4():
-    settings = claims.learning_dynamics.PAPER | {"period": 100, "steps": 1400}
+    settings = learning_dynamics.PAPER | {"period": 100, "steps": 1400}
     run, cascades = learning_run()
-    agreeing = verdicts(claims.learning_dynamics.judge(run, cascades, settings))
+    agreeing = verdicts(learning_dynamics.judge(run, cascades, settings))
     assert agreeing == [SCALE if place in SCALED else YES for place in range(17)]
     run, cascades = learning_run(reverse=True)
-    contrary = verdicts(claims.learning_dynamics.judge(run, cascades, settings))
+    contrary = verdicts(learning_dynamics.judge(run, cascades, settings))
     assert contrary == [SCALE if place in SCALED else NO for place in range(17)]
-    none = claims.learning_dynamics.judge(run, [], settings)
+    none = learning_dynamics.judge(run, [], settings)
     assert "No cascade" in none.summary and YES not in verdicts(none)
 
 
 def test_figure_4_at_the_papers_scale():
     run, cascades = learning_run(period=5000)
-    settings = claims.learning_dynamics.PAPER
-    assert verdicts(claims.learning_dynamics.judge(run, cascades, settings)) == [YES] * 17
+    settings = learning_dynamics.PAPER
+    assert verdicts(learning_dynamics.judge(run, cascades, settings)) == [YES] * 17
     run, cascades = learning_run(period=5000, quiet_from=13, reverse=True)
-    assert verdicts(claims.learning_dynamics.judge(run, cascades, settings)) == [NO] * 17
+    assert verdicts(learning_dynamics.judge(run, cascades, settings)) == [NO] * 17
 
 
 def threshold_networks(ratio=1.0, power=-0.92, scaled=-1.04):
@@ -230,7 +241,7 @@ def static_run(level, accuracy):
 
 def test_figure_5():
     settings = {"period": 5000, "steps": 70_000, "static_steps": 70_000}
-    judge = claims.curvature_threshold.judge
+    judge = curvature_threshold.judge
     law = PowerLaw(-0.92, -0.93, -0.91, 2.0, 18)  # -0.9 to the paper's one digit
     laws = {mark: {"100 units": law, "1000 units": law} for mark in ("0.1", "0.1/η")}
     runs = {"100 units": static_run(3.0, 0.5), "1000 units": static_run(1.0, 1.0)}
@@ -254,7 +265,7 @@ def test_figure_s3():
         data = {"validation_accuracy": values}
         return xr.Dataset(data, coords={"amplitude": [1.0, 50.0], "epoch": epochs}, attrs={"scale": "6 seeds"})
 
-    judge = claims.stopping_oscillations.judge
+    judge = stopping_oscillations.judge
     assert verdicts(judge(both(static, tilted), 50.0, 100, PAPER)) == [YES] * 7
     assert verdicts(judge(both(static, calm), 50.0, 100, PAPER))[6] == NO
     contrary = both(tilted, [0.1, 0.5, 0.6, 0.55, 0.5, 0.45])
@@ -268,7 +279,7 @@ def test_training_that_loses_half_of_its_accuracy_breaks_down():
         {"accuracy": (("amplitude", "seed", "epoch"), [[falls, dips, ends], [dips, dips, dips]])},
         coords={"amplitude": [1.0, 50.0], "epoch": [0, 5, 10, 15]},
     )
-    assert claims.stopping_oscillations.breakdowns(both).startswith(
+    assert stopping_oscillations.breakdowns(both).startswith(
         "Training breaks down with the static loss in 2 of 3 networks, after epoch 5, 5 (1 diverged); "
         "with $A = 50$ in 0 of 3 networks. "
     )
@@ -282,7 +293,7 @@ def test_figure_s4():
         coords = {"period": [200.0], "amplitude": [1.0, 2.0, 50.0]}
         return xr.Dataset({"test_accuracy": noise + wobble}, coords=coords, attrs={"scale": "8 seeds"})
 
-    judge, paper = claims.wide_resnet.judge, claims.wide_resnet.PAPER
+    judge, paper = wide_resnet.judge, wide_resnet.PAPER
     assert verdicts(judge(of(0.0), 200.0, paper)) == [YES, YES, YES, SCALE, SCALE]
     assert verdicts(judge(of(0.02), 200.0, paper)) == [NO, NO, YES, SCALE, SCALE]
     assert verdicts(judge(of(0.02), 200.0, paper | {"images": "generated"})) == [SCALE] * 5
@@ -296,8 +307,8 @@ def test_other_data_say_what_they_gain():
         return xr.Dataset({"test": values, "training": values}, coords={"digit": range(10)})
 
     results = {"4 units": {"static": of(0.8), "dynamical": of(0.9), "static at the same rate": of(0.85)}}
-    assert "4 units: yes (+0.100" in claims.own_data.judge(results, 300).summary
-    rows = claims.own_data.gains(results)
+    assert "4 units: yes (+0.100" in own_data.judge(results, 300).summary
+    rows = own_data.gains(results)
     assert rows[1]["gain"].startswith("+0.100") and rows[1]["gain at the same rate"].startswith("+0.050")
 
 
@@ -325,10 +336,10 @@ def readings_of(static, inside, gain_elsewhere):
 def test_other_readings_of_figure_3(static, inside, elsewhere, expected):
     ways = {"the book's": readings_of(static, inside, elsewhere), "no stop": readings_of(static, inside, 0)}
     settings = {"narrow": 100, "wide": 1000, "steps": 35_000}
-    judge = claims.spiral_readings.judge
+    judge = spiral_readings.judge
     assert verdicts(judge({"narrow": ways, "wide": ways}, settings)) == expected
     assert set(verdicts(judge({"narrow": ways, "wide": ways}, settings | {"steps": 10_000}))) == {SCALE}
-    rows = claims.spiral_readings.table({"wide": ways})
+    rows = spiral_readings.table({"wide": ways})
     assert [(row["training"], row["validation set"]) for row in rows] == [
         ("the book's", "midway"), ("the book's", "uniform"), ("no stop", "midway")
     ]  # fmt: skip
@@ -339,13 +350,13 @@ def test_seeds_that_differ_too_much_leave_a_reading_open():
     one = readings_of(0.5, 0.5, 0) + 0.3 * xr.DataArray(np.eye(6)[0], dims="seed")
     networks = {"narrow": {"the book's": one}, "wide": {"the book's": readings_of(0.5, 0.5, 0)}}
     settings = {"narrow": 100, "wide": 1000, "steps": 35_000}
-    assert verdicts(claims.spiral_readings.judge(networks, settings)) == [OPEN, OPEN, NO]
+    assert verdicts(spiral_readings.judge(networks, settings)) == [OPEN, OPEN, NO]
 
 
 def test_the_more_readings_the_wider_each_interval():
     one = {"the book's": readings_of(0.5, 0.5, 0).sel(validation=["midway"])}
     two = {"the book's": readings_of(0.5, 0.5, 0)}
-    alone, among = (claims.spiral_readings.gains(ways, "wide")[0] for ways in (one, two))
+    alone, among = (spiral_readings.gains(ways, "wide")[0] for ways in (one, two))
     assert alone.mean == among.mean and alone.margin < among.margin
 
 
@@ -355,19 +366,19 @@ def test_the_scaling_of_figure_1():
     slope = scattered([0.01, 0.0, 0.02], ("quantity",)).assign_coords(quantity=list(ladders))
     for gain, expected in ((0.06, YES), (0.0, NO)):
         end = xr.Dataset({"gain": scattered(gain, ()), "slope": slope})
-        findings = claims.cifar_scaling.judge(ladders, {}, end, "cifar10")
+        findings = cifar_scaling.judge(ladders, {}, end, "cifar10")
         assert verdicts(findings) == [expected] and "+0.0100 ±" in findings.summary
-    assert verdicts(claims.cifar_scaling.judge(ladders, {}, end, "generated")) == [SCALE]
+    assert verdicts(cifar_scaling.judge(ladders, {}, end, "generated")) == [SCALE]
     assert "2 times in channels above the highest rungs" in findings.summary
     assert findings.summary.endswith("32 × 32 pixels instead of 16 × 16.")
     begun = ladders | {"images": [], "steps": ladders["steps"][:1], "channels": []}
-    assert "times in channels" in claims.cifar_scaling.judge(begun, {}, end, "cifar10").summary  # stopped by `minutes`
+    assert "times in channels" in cifar_scaling.judge(begun, {}, end, "cifar10").summary  # stopped by `minutes`
     small = scaling.ladders({"batch_size": 64, "image_size": 8}, [150, 300, 600], [250, 500, 1000], [4, 8, 16])
-    assert claims.cifar_scaling.judge(small, {}, end, "cifar10").summary.endswith("nothing is said about it.")
+    assert cifar_scaling.judge(small, {}, end, "cifar10").summary.endswith("nothing is said about it.")
 
 
 def test_the_opponents_of_figure_1():
-    names = claims.cifar_opponent
+    names = cifar_opponent
     curves = {
         names.STATIC: scattered([0.5, 0.6, 0.55], ("epoch",)),
         names.TUNED: scattered([0.5, 0.62, 0.61], ("epoch",)),
@@ -397,7 +408,7 @@ def test_the_opponents_of_figure_1():
 
 def statements(*, agreeing=True):
     """What the text says, made up to hold or to fail in everything."""
-    from dynloss.experiments import statements as measured
+    from dynloss_book.statements import experiment as measured
 
     weights = measured.weights(10, [1.0, 2.0, 70.0])
     margins = np.array([[0.5, 0.4, 0.6], [0.0, 0.0, 0.0]])
@@ -446,7 +457,7 @@ def statements(*, agreeing=True):
 
 
 def test_the_statements_of_the_text():
-    judge, paper = claims.statements.judge, claims.statements.PAPER
+    judge, paper = statements_claims.judge, statements_claims.PAPER
     assert verdicts(judge(statements(), paper)) == [YES] * 21
     assert verdicts(judge(statements(agreeing=False), paper)) == [NO] * 21
     reduced = verdicts(judge(statements(agreeing=False), paper | {"steps": 100}))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynloss.claims import Claim, Findings, Verdict, at_least, exists, none_positive, number, positive
-from dynloss.claims.findings import MIME, tally
+from dynloss_book.engine.findings import MIME, Claim, Findings, Verdict, tally
+from dynloss_book.engine.verdicts import at_least, exists, none_positive, number, positive
 
 
 def seeds(*values):

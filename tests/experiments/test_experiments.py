@@ -11,10 +11,14 @@ import optax
 import pytest
 import xarray as xr
 
-from dynloss import archive, deadline, losses, schedules, sweeps
-from dynloss.experiments import cascades, curvature_threshold, digits, photographs, plane, spiral
-from dynloss.sweeps.store import Store
+from dynloss import deadline, losses, schedules
 from dynloss.training import full_batch
+from dynloss_book.analysis import cascades
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine.sweeps.store import Store
+from dynloss_book.fig05_curvature_threshold import experiment as curvature_threshold
+from dynloss_book.tasks import cifar10 as photographs
+from dynloss_book.tasks import digits, plane, spiral
 
 
 def test_the_spiral_task_descends_as_automatic_differentiation_does():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dynloss import datasets
-from dynloss.experiments import readings, spiral
+from dynloss_book.spiral_readings import experiment as readings
+from dynloss_book.tasks import spiral
 
 
 @pytest.mark.parametrize("name", readings.VALIDATIONS)

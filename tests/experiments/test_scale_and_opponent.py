@@ -5,7 +5,9 @@ import pytest
 import xarray as xr
 
 from dynloss import schedules
-from dynloss.experiments import opponent, photographs, scaling
+from dynloss_book.cifar_opponent import experiment as opponent
+from dynloss_book.cifar_scaling import experiment as scaling
+from dynloss_book.tasks import cifar10 as photographs
 
 BASE = {"batch_size": 256}
 

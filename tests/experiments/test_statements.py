@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from dynloss import losses, schedules
-from dynloss.experiments import spiral, statements
+from dynloss_book.statements import experiment as statements
+from dynloss_book.tasks import spiral
 
 PERIOD, AMPLITUDE = 20, 5.0
 

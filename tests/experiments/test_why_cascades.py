@@ -7,9 +7,11 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from dynloss import schedules
-from dynloss.experiments import onsets, paths, period_doubling, spiral, valleys
-from dynloss.experiments.paths import Path
 from dynloss.training import full_batch
+from dynloss_book.analysis import onsets, paths, period_doubling
+from dynloss_book.analysis.paths import Path
+from dynloss_book.cascades_two_step import experiment as valleys
+from dynloss_book.tasks import spiral
 
 TILT = schedules.oscillating(20, 30.0, 3)
 

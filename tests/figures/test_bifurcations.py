@@ -6,8 +6,8 @@ import pytest
 import xarray as xr
 
 from dynloss.dynamics import Instability
-from dynloss.figures import bifurcations as figure
-from dynloss.figures.style import END, START
+from dynloss_book.figS2_myrtle_bifurcations import figure
+from dynloss_book.plots.style import END, START
 
 STEPS, EVERY = 200, 9
 CASCADES = [Instability(60, 80, 45.0, 39.0), Instability(150, 170, 44.0, 38.0)]

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from dynloss.dynamics import PowerLaw, power_law
-from dynloss.figures import curvature_threshold as figure
+from dynloss_book.fig05_curvature_threshold import figure
 
 RATES = np.array([0.25, 0.5, 1.0, 2.0])
 READINGS = {"0.1": "threshold", "0.1/η": "scaled_threshold"}

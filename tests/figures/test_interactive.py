@@ -8,10 +8,11 @@ import pytest
 import xarray as xr
 from matplotlib.text import Text
 
-from dynloss import sweeps
 from dynloss.dynamics import Instability, PowerLaw
-from dynloss.figures import curvature_threshold, interactive, learning_dynamics, phase_diagram
-from dynloss.runner import print_size
+from dynloss_book.engine import sweeps
+from dynloss_book.engine.runner import print_size
+from dynloss_book.fig05_curvature_threshold import figure as curvature_threshold
+from dynloss_book.plots import interactive, learning_dynamics, phase_diagram
 
 
 def test_thinning_keeps_single_spikes_and_both_branches():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynloss.figures import own_data as figure
+from dynloss_book.plots import own_data as figure
 
 RATES, PERIODS, AMPLITUDES = [0.1, 0.2], [30.0, 100.0], [1.0, 10.0, 100.0]
 

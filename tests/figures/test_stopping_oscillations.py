@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynloss.figures import stopping_oscillations
+from dynloss_book.figS3_stopping_oscillations import figure as stopping_oscillations
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynloss.figures import wide_resnet as figure
+from dynloss_book.figS4_wide_resnet import figure
 
 PERIODS, AMPLITUDES = [2.0, 10.0, 50.0], [1.0, 2.0, 5.0]
 

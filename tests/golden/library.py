@@ -24,22 +24,8 @@ import optax
 import xarray as xr
 from flax import linen as nn
 
-from dynloss import datasets, deadline, dynamics, losses, schedules, shapes, sweeps
+from dynloss import datasets, deadline, dynamics, losses, schedules, shapes
 from dynloss.datasets import cifar10
-from dynloss.experiments import (
-    cascades,
-    curvature_threshold,
-    digits,
-    onsets,
-    opponent,
-    paths,
-    period_doubling,
-    plane,
-    readings,
-    scaling,
-    spiral,
-    valleys,
-)
 from dynloss.models import convolution, mlp, myrtle, wide_resnet
 from dynloss.spectral import (
     alignment,
@@ -68,6 +54,14 @@ from dynloss.training import (
     minibatch,
     recorders,
 )
+from dynloss_book.analysis import cascades, onsets, paths, period_doubling
+from dynloss_book.cascades_two_step import experiment as valleys
+from dynloss_book.cifar_opponent import experiment as opponent
+from dynloss_book.cifar_scaling import experiment as scaling
+from dynloss_book.engine import sweeps
+from dynloss_book.fig05_curvature_threshold import experiment as curvature_threshold
+from dynloss_book.spiral_readings import experiment as readings
+from dynloss_book.tasks import digits, plane, spiral
 
 Arrays = dict[str, Any]
 

@@ -49,7 +49,7 @@ def condensed(array: np.ndarray) -> dict:
 
 def reach() -> dict[str, dict[str, str]]:
     """The parts of the code that each run reaches."""
-    from dynloss import fingerprint
+    from dynloss_book.engine import fingerprint
 
     library_runs = {name: fingerprint.take(run).parts for name, run in library.RUNS.items()}
     return library_runs | {name: found.parts for name, found in fingerprints().items()}
@@ -57,7 +57,7 @@ def reach() -> dict[str, dict[str, str]]:
 
 def fingerprints() -> dict:
     """Of what the notebooks compute."""
-    from dynloss import fingerprint
+    from dynloss_book.engine import fingerprint
 
     found = {}
     for call in notebooks.CALLS:

@@ -16,10 +16,10 @@ import jupytext
 import lowered
 import pytest
 
-from dynloss.runner import compare, gate, kernels
-from dynloss.runner.execute import execute
-from dynloss.runner.profiles import load, values
-from dynloss.runner.tables import provenance_of
+from dynloss_book.engine.runner import compare, gate, kernels
+from dynloss_book.engine.runner.execute import execute
+from dynloss_book.engine.runner.profiles import load, values
+from dynloss_book.engine.runner.tables import provenance_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = load(ROOT)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import wasmtime
 
-WASM = Path(__file__).resolve().parents[2] / "src" / "dynloss" / "playground" / "engine.wasm"
+WASM = Path(__file__).resolve().parents[2] / "src" / "dynloss_book" / "playground" / "engine.wasm"
 UNIT, CLASSES = 6, 3  # numbers a hidden unit has; classes
 # The checksum of a run's losses, accuracies and last weights, and of three eigenvalues: 2000 steps with width 100, seed
 # 0, T = 1000, A = 70, η = 1, in which two cascades happen. Every machine and every browser has to give it.

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from dynloss import playground
-from dynloss.playground import build
+from dynloss_book import playground
+from dynloss_book.playground import build
 
 HERE = Path(playground.__file__).parent
 PROJECT = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ needs_compiler = pytest.mark.skipif(
 @needs_compiler
 def test_rebuild_gives_the_same_bytes():
     assert version("ziglang") == next(iter(Requirement(re.search(r'"(ziglang==.*?)"', PROJECT)[1]).specifier)).version
-    assert build.build() == playground.engine(), "python -m dynloss.playground.build, and commit engine.wasm"
+    assert build.build() == playground.engine(), "python -m dynloss_book.playground.build, and commit engine.wasm"
 
 
 @needs_compiler

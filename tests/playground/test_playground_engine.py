@@ -10,8 +10,8 @@ import wasmtime
 from host import CLASSES, TRAJECTORY, UNIT, WASM, Engine, flat
 
 from dynloss import dynamics, losses, schedules
-from dynloss.experiments import spiral
 from dynloss.training import full_batch, recorders
+from dynloss_book.tasks import spiral
 
 
 @pytest.fixture

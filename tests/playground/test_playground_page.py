@@ -12,7 +12,7 @@ import xarray as xr
 from browsing import serious
 from host import TRAJECTORY
 
-from dynloss.playground import widget
+from dynloss_book.playground import widget
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.book, pytest.mark.browser]

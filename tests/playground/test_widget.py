@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from dynloss.playground.widget import CHOICES, RANGES, Playground
+from dynloss_book.playground.widget import CHOICES, RANGES, Playground
 
 QUANTITIES = 7
 
 
 def test_is_the_page_of_the_book():
-    from dynloss import playground
+    from dynloss_book import playground
 
     widget = Playground()
     assert "export default {render}" in widget._esm and widget._esm == playground.script()

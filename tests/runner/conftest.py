@@ -10,10 +10,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for small_site, when only 
 
 import small_site
 
-from dynloss.runner import kernels
-from dynloss.runner.execute import execute
-from dynloss.runner.profiles import load, values
-from dynloss.runner.tables import executed_copy
+from dynloss_book.engine.runner import kernels
+from dynloss_book.engine.runner.execute import execute
+from dynloss_book.engine.runner.profiles import load, values
+from dynloss_book.engine.runner.tables import executed_copy
 
 
 @pytest.fixture(scope="package")

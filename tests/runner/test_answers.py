@@ -9,11 +9,11 @@ import pytest
 import small_site
 from small_site import notebook
 
-from dynloss.claims import Claim, Findings, Verdict
-from dynloss.runner import answers, recorded, scorecard
-from dynloss.runner.answers import Judged, Trouble
-from dynloss.runner.gallery import Entry
-from dynloss.runner.profiles import Misuse, load
+from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.runner import answers, recorded, scorecard
+from dynloss_book.engine.runner.answers import Judged, Trouble
+from dynloss_book.engine.runner.gallery import Entry
+from dynloss_book.engine.runner.profiles import Misuse, load
 
 YES, NO = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED
 

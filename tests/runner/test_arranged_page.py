@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynloss import archive
-from dynloss.figures.interactive import MIME, curves
-from dynloss.runner import gallery, page, print_size
+from dynloss_book.engine import archive
+from dynloss_book.engine.runner import gallery, page, print_size
+from dynloss_book.plots.interactive import MIME, curves
 
 
 @pytest.fixture

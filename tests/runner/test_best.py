@@ -7,10 +7,10 @@ import pytest
 import small_site
 import xarray as xr
 
-from dynloss.runner import best, book
-from dynloss.runner.execute import execute
-from dynloss.runner.profiles import BEST, Misuse, load, values
-from dynloss.runner.tables import executed_copy, profile_of, status_rows
+from dynloss_book.engine.runner import best, book
+from dynloss_book.engine.runner.execute import execute
+from dynloss_book.engine.runner.profiles import BEST, Misuse, load, values
+from dynloss_book.engine.runner.tables import executed_copy, profile_of, status_rows
 
 pytestmark = pytest.mark.usefixtures("forked_kernels")
 

@@ -12,15 +12,15 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dynloss import archive
-from dynloss.claims import Findings
-from dynloss.claims.findings import MIME as FINDINGS
-from dynloss.figures import idea
-from dynloss.provenance import MIME
-from dynloss.runner import book, gallery
-from dynloss.runner.book import BookError
-from dynloss.runner.profiles import Misuse, load
-from dynloss.runner.tables import executed_copy
+from dynloss_book.engine import archive
+from dynloss_book.engine.findings import MIME as FINDINGS
+from dynloss_book.engine.findings import Findings
+from dynloss_book.engine.provenance import MIME
+from dynloss_book.engine.runner import book, gallery
+from dynloss_book.engine.runner.book import BookError
+from dynloss_book.engine.runner.profiles import Misuse, load
+from dynloss_book.engine.runner.tables import executed_copy
+from dynloss_book.plots import idea
 
 
 @pytest.fixture(autouse=True)

@@ -13,13 +13,13 @@ import pytest
 import small_site
 import xarray as xr
 
-from dynloss import ledger
-from dynloss.archive import ArchiveWarning
-from dynloss.runner import campaign
-from dynloss.runner.campaign import State
-from dynloss.runner.execute import Outcome
-from dynloss.runner.profiles import Misuse, load
-from dynloss.sweeps import overview
+from dynloss_book.engine import ledger
+from dynloss_book.engine.archive import ArchiveWarning
+from dynloss_book.engine.runner import campaign
+from dynloss_book.engine.runner.campaign import State
+from dynloss_book.engine.runner.execute import Outcome
+from dynloss_book.engine.runner.profiles import Misuse, load
+from dynloss_book.engine.sweeps import overview
 
 pytestmark = pytest.mark.usefixtures("forked_kernels")
 
@@ -77,7 +77,7 @@ campaign:
 - {notebook: fig02_single, profile: paper, devices: [CPU], why: first}
 - {notebook: fig01_sweep, profile: paper, devices: [CPU, GPU], why: last}
 """
-COMMAND = [sys.executable, "-c", "from dynloss.cli import main; main()", "campaign", "--nice", "0"]
+COMMAND = [sys.executable, "-c", "from dynloss_book.engine.cli import main; main()", "campaign", "--nice", "0"]
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 import small_site
 import xarray as xr
 
-from dynloss import archive, sweeps
-from dynloss.claims import Claim, Findings, Verdict
-from dynloss.claims.findings import MIME as FINDINGS
-from dynloss.provenance import MIME as PROVENANCE
-from dynloss.runner import compare, recorded
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine.findings import MIME as FINDINGS
+from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.provenance import MIME as PROVENANCE
+from dynloss_book.engine.runner import compare, recorded
 
 
 def simulate(steps, amplitude):

@@ -8,7 +8,7 @@ import sys
 import jax
 import pytest
 
-from dynloss.runner import doctor
+from dynloss_book.engine.runner import doctor
 
 
 def test_canary():
@@ -50,7 +50,7 @@ def test_has_gpu(monkeypatch, backend, found):
 @pytest.mark.parametrize("platform", ["cuda", "rocm"])
 def test_a_platform_that_is_not_here_is_named(platform):
     """It was a traceback, and to name the problem is the doctor's task."""
-    command = [sys.executable, "-c", "from dynloss.cli import main; main(['doctor'])"]
+    command = [sys.executable, "-c", "from dynloss_book.engine.cli import main; main(['doctor'])"]
     ended = subprocess.run(command, env=os.environ | {"JAX_PLATFORMS": platform}, capture_output=True, text=True)
     assert ended.returncode == 1 and "Traceback" not in ended.stderr
     assert "device    NONE: " in ended.stdout and f"JAX_PLATFORMS={platform} asks for it" in ended.stdout

@@ -16,9 +16,9 @@ import small_site
 from small_site import notebook
 
 from dynloss import files
-from dynloss.runner import gate
-from dynloss.runner.execute import Interrupted, Progress, execute
-from dynloss.runner.profiles import load, values
+from dynloss_book.engine.runner import gate
+from dynloss_book.engine.runner.execute import Interrupted, Progress, execute
+from dynloss_book.engine.runner.profiles import load, values
 
 
 @pytest.fixture

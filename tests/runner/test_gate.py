@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dynloss.runner import gate
+from dynloss_book.engine.runner import gate
 
 PARAMETERS = {"steps": 3}
 

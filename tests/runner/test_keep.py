@@ -10,12 +10,12 @@ import small_site
 import xarray as xr
 from small_site import notebook
 
-from dynloss.runner import golden, keep
-from dynloss.runner.profiles import Misuse
+from dynloss_book.engine.runner import golden, keep
+from dynloss_book.engine.runner.profiles import Misuse
 
 CELL = """
 import numpy as np, xarray as xr
-from dynloss.archive import fetch_or_compute, provenance
+from dynloss_book.engine.archive import fetch_or_compute, provenance
 
 def compute(steps, amplitude):
     return xr.Dataset({{"x": ("step", {value})}})

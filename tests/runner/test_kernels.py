@@ -15,9 +15,9 @@ import pytest
 import small_site
 from small_site import notebook
 
-from dynloss.runner import kernels
-from dynloss.runner.execute import execute
-from dynloss.runner.profiles import load, values
+from dynloss_book.engine.runner import kernels
+from dynloss_book.engine.runner.execute import execute
+from dynloss_book.engine.runner.profiles import load, values
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere kernels are not forked")
 
@@ -125,7 +125,7 @@ def test_what_is_imported_beforehand_starts_no_thread_and_asks_for_no_device():
     """Else a fork of it is no good."""
     code = """
 import importlib, threading
-from dynloss.runner import kernels
+from dynloss_book.engine.runner import kernels
 for name in kernels._PRELOADED:
     importlib.import_module(name)
 from jax._src import xla_bridge
@@ -162,7 +162,7 @@ def test_a_server_that_does_not_come_up_leaves_nobody_waiting(sleeper):
 
 
 def test_a_server_that_nobody_needs_ends_without_importing():
-    code = "import socket, sys; from dynloss.runner import kernels\n"
+    code = "import socket, sys; from dynloss_book.engine.runner import kernels\n"
     code += "kernels.serve(socket.socket(socket.AF_UNIX).detach()); print('jax' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert ended.stdout == "False\n", ended.stderr

@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 import small_site
 
-from dynloss.runner.profiles import Misuse, Parameter, checked, find, find_root, load, named, read_parameters, values
+from dynloss_book.engine.runner.profiles import (
+    Misuse,
+    Parameter,
+    checked,
+    find,
+    find_root,
+    load,
+    named,
+    read_parameters,
+    values,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = {
@@ -150,7 +160,7 @@ def test_find_by_name_number_or_beginning():
 
 
 def stem_figure(stem):
-    from dynloss.runner.profiles import Figure
+    from dynloss_book.engine.runner.profiles import Figure
 
     return Figure(stem, None, {}, {})
 

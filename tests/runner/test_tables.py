@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from dynloss.runner import recorded, tables
-from dynloss.runner.profiles import load
+from dynloss_book.engine.runner import recorded, tables
+from dynloss_book.engine.runner.profiles import load
 
 CLAIM = {"statement": "x grows", "where": "Section I", "paper": "yes", "here": "it does", "verdict": "reproduced"}
 
@@ -107,7 +107,7 @@ def one_point(period, seed, *, steps):
 
 
 def test_sweep_rows_say_how_far_a_sweep_is(tmp_path, monkeypatch):
-    from dynloss import sweeps
+    from dynloss_book.engine import sweeps
 
     monkeypatch.setenv("DYNLOSS_RESULTS", str(tmp_path))
     assert list(tables.sweep_rows(tmp_path)) == []

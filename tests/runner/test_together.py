@@ -6,10 +6,10 @@ import time
 import pytest
 import small_site
 
-from dynloss import cli
-from dynloss.runner import together
-from dynloss.runner.profiles import load
-from dynloss.runner.tables import executed_copy
+from dynloss_book.engine import cli
+from dynloss_book.engine.runner import together
+from dynloss_book.engine.runner.profiles import load
+from dynloss_book.engine.runner.tables import executed_copy
 
 pytestmark = pytest.mark.usefixtures("forked_kernels")
 

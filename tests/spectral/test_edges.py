@@ -6,8 +6,8 @@ import numpy as np
 import optax
 import pytest
 
-from dynloss.experiments import onsets
 from dynloss.spectral import edges
+from dynloss_book.analysis import onsets
 
 BETA = 0.9
 

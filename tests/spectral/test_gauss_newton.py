@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import reference
 
-from dynloss.experiments import onsets
 from dynloss.models import MLP
 from dynloss.models.mlp import cross_entropy_gradient
 from dynloss.spectral import gauss_newton
+from dynloss_book.analysis import onsets
 
 WEIGHTS = np.array([2.0, 0.7, 0.3])
 

@@ -7,9 +7,9 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from dynloss import schedules
-from dynloss.experiments import spiral
 from dynloss.models import mlp
 from dynloss.spectral import hessian, mlp_hessian, tracking
+from dynloss_book.tasks import spiral
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dynloss import archive
+from dynloss_book.engine import archive
 
 # Where another process finds `sweep_points`.
 FINDING = {"PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))}

@@ -11,11 +11,12 @@ import numpy as np
 import tqdm  # noqa: F401
 import xarray as xr
 
-from dynloss import archive, datasets, losses, schedules, sweeps
+from dynloss import datasets, losses, schedules
 from dynloss.models import mlp
-from dynloss.sweeps import engine, evaluate
-from dynloss.sweeps.store import Store
 from dynloss.training import full_batch, recorders
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine.sweeps import engine, evaluate
+from dynloss_book.engine.sweeps.store import Store
 
 # Reading and writing import a good second's worth: once, before the processes of the tests are forked.
 archive.decode(archive.encode(xr.Dataset({"x": ("x", [1.0])})))

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import sweep_points
 
-from dynloss import archive, schedules, sweeps
-from dynloss.fingerprint import Fingerprint
-from dynloss.sweeps import engine, evaluate
-from dynloss.sweeps.grid import keys
+from dynloss import schedules
+from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine.fingerprint import Fingerprint
+from dynloss_book.engine.sweeps import engine, evaluate
+from dynloss_book.engine.sweeps.grid import keys
 
 FIFTY = {"steps": 50}
 
@@ -204,7 +205,7 @@ import sys, time
 sys.path.insert(0, {folder!r})
 import jax, sweep_points
 from dynloss import sweeps
-from dynloss.sweeps import evaluate
+from dynloss_book.engine.sweeps import evaluate
 
 def plain(x, seed):
     time.sleep(60 if x > 5 else 0)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import sweep_points
 
-from dynloss import sweeps
-from dynloss.sweeps import contract, engine, evaluate
-from dynloss.sweeps import grid as grids
+from dynloss_book.engine import sweeps
+from dynloss_book.engine.sweeps import contract, engine, evaluate
+from dynloss_book.engine.sweeps import grid as grids
 
 POINTS = grids.grid({"x": [1, 2, 3, 4, 5]}, [0, 1]).points()
 NAMES = ["x", "seed"]

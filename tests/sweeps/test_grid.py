@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynloss.sweeps import grid as grids
+from dynloss_book.engine.sweeps import grid as grids
 
 
 def points(**columns):

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from dynloss import archive, sweeps
+from dynloss_book.engine import archive, sweeps
 
 PLAN = [
     sweeps.Stage("one", {"x": [1.0]}, range(1)),

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from dynloss.sweeps import best_point, interval, paired, simultaneous, summary
+from dynloss_book.engine.sweeps import best_point, interval, paired, simultaneous, summary
 
 
 def values(array):

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynloss import archive
-from dynloss.fingerprint import Fingerprint
-from dynloss.provenance import execution
-from dynloss.sweeps import grid as grids
-from dynloss.sweeps.overview import gathered, overview
-from dynloss.sweeps.store import MANY, Store, SweepError
+from dynloss_book.engine import archive
+from dynloss_book.engine.fingerprint import Fingerprint
+from dynloss_book.engine.provenance import execution
+from dynloss_book.engine.sweeps import grid as grids
+from dynloss_book.engine.sweeps.overview import gathered, overview
+from dynloss_book.engine.sweeps.store import MANY, Store, SweepError
 
 NAMES = ["x", "seed"]
 FACTS = execution({}, {}, 1.0)

@@ -11,10 +11,10 @@ import xarray as xr
 
 from dynloss import dynamics, losses
 from dynloss.checks import check_count
-from dynloss.experiments import paths
-from dynloss.experiments.paths import Landscape, Path
 from dynloss.schedules import Schedule
 from dynloss.spectral import edges, gauss_newton, hessian, ntk
+from dynloss_book.analysis import paths
+from dynloss_book.analysis.paths import Landscape, Path
 
 # Jumps of λ across a step, as parts of the edge. The first is the paper's mark: 0.1 at η = 1, where the edge is 2.
 MARKS = (0.05, 0.1, 0.2)

@@ -14,9 +14,9 @@ from jax.flatten_util import ravel_pytree
 
 from dynloss import losses
 from dynloss.checks import check_count
-from dynloss.experiments import spiral
 from dynloss.models import mlp
 from dynloss.schedules import Schedule
+from dynloss_book.tasks import spiral
 
 _BATCH = 16  # steps looked at are filled up to a multiple of this, so that few lengths are compiled
 

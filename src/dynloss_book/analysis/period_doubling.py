@@ -7,10 +7,10 @@ import jax
 import numpy as np
 import xarray as xr
 
-from dynloss.experiments import paths
-from dynloss.experiments.paths import Landscape, Path
 from dynloss.schedules import Schedule
 from dynloss.spectral import two_step
+from dynloss_book.analysis import paths
+from dynloss_book.analysis.paths import Landscape, Path
 
 BOUNCING = 0.25  # of `paths.return_ratio`: below, the network comes back every second step
 DOUBLED = 0.05  # of `paths.quarter_share`: above, every second return misses

@@ -5,9 +5,9 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss.claims.findings import Findings
-from dynloss.experiments.spiral import CLASSES
-from dynloss.sweeps.statistics import interval, summary
+from dynloss_book.engine.findings import Findings
+from dynloss_book.engine.sweeps.statistics import interval, summary
+from dynloss_book.tasks.spiral import CLASSES
 
 GUESS = 1 / CLASSES  # the accuracy of a network that knows nothing
 

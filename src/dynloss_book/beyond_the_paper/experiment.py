@@ -8,10 +8,10 @@ import optax
 
 from dynloss import losses, schedules, shapes
 from dynloss.checks import check_choice
-from dynloss.experiments import spiral
 from dynloss.models import mlp
 from dynloss.schedules import Schedule
 from dynloss.training import full_batch
+from dynloss_book.tasks import spiral
 
 SHAPES = {
     "static": "static (Γ = 1)",

@@ -6,8 +6,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label
-from dynloss.sweeps.statistics import summary
+from dynloss_book.engine.sweeps.statistics import summary
+from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, panel_label
 
 _MARKERS = "osD^vP"
 

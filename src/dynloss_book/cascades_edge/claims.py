@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss.claims.findings import Findings
-from dynloss.sweeps.statistics import interval, summary
+from dynloss_book.engine.findings import Findings
+from dynloss_book.engine.sweeps.statistics import interval, summary
 
 NEAR = 0.15  # how far the interval may reach from the edge to count as at it: the marks alone move it by as much
 
@@ -16,7 +16,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     """Do cascades start at the edge of the optimiser that makes them?
 
     Args:
-        result: of `experiments.onsets.by_optimiser`.
+        result: of `analysis.onsets.by_optimiser`.
         settings: of the experiment.
     """
     means = {str(name): onset_over_edge(result.sel(optimiser=name)) for name in result.optimiser.values}

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss.claims.findings import Claim, Findings, Verdict
-from dynloss.claims.verdicts import positive
-from dynloss.sweeps.statistics import interval
+from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.sweeps.statistics import interval
+from dynloss_book.engine.verdicts import positive
 
 SAME = 0.15  # relative scatter of a number that counts as the same at every onset
 MATRIX = (
@@ -27,7 +27,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     """The claims of Section III.D, and the answer to what it leaves open.
 
     Args:
-        result: of `experiments.onsets.by_kernel`.
+        result: of `analysis.onsets.by_kernel`.
         settings: of the experiment.
     """
     scatter = {name: spread(result[f"onset_{name}"].isel(mark=0)) for name in NAMES}

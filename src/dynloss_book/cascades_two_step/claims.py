@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss.claims.findings import Claim, Findings
-from dynloss.claims.verdicts import exists
-from dynloss.experiments.period_doubling import DOUBLED, crossing
+from dynloss_book.analysis.period_doubling import DOUBLED, crossing
+from dynloss_book.engine.findings import Claim, Findings
+from dynloss_book.engine.verdicts import exists
 
 BOTH_SIDES = "(1 − ηλ₂)(1 − ηλ₂′)"  # the multiplier of the second eigenvalue's direction, if it keeps to itself
 NEAR = 0.1  # how near ±1 a multiplier must be where the bounce breaks
@@ -22,7 +22,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     """The claims of the supplement, and the answer of the test.
 
     Args:
-        result: of `experiments.period_doubling.examine`.
+        result: of `analysis.period_doubling.examine`.
         settings: of the experiment.
     """
     rows = cascades(result, settings["learning_rate"])

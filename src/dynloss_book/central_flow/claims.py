@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss.claims.findings import Findings
-from dynloss.experiments.paths import quarter_share
-from dynloss.experiments.period_doubling import DOUBLED
-from dynloss.sweeps.statistics import interval
+from dynloss_book.analysis.paths import quarter_share
+from dynloss_book.analysis.period_doubling import DOUBLED
+from dynloss_book.engine.findings import Findings
+from dynloss_book.engine.sweeps.statistics import interval
 
 FEW = 3  # moments in a network, below which its median says little
 AT_EDGE = 1.9  # ηλ from which on a direction is counted as being at the edge
@@ -19,7 +19,7 @@ def judge(windows: Mapping[int, xr.Dataset], learning_rate: float, scale: str) -
     """How well the formula, and the flow without looking at the bounces, predict their size.
 
     Args:
-        windows: {period: runs at its end, over ``seed``, with the variables of ``experiments.central_flow``}, the
+        windows: {period: runs at its end, over ``seed``, with the variables of ``central_flow.experiment``}, the
             early one first.
         learning_rate: η.
         scale: in words.

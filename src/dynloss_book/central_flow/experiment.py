@@ -7,10 +7,10 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from dynloss import losses, schedules
-from dynloss.experiments import spiral
 from dynloss.schedules import Schedule
 from dynloss.spectral import central_flow
 from dynloss.training import full_batch
+from dynloss_book.tasks import spiral
 
 _STEPS = {"units": "steps"}
 # The variables of a sweep over `follow`.

@@ -5,7 +5,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label, plain_numbers, step_axis
+from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, panel_label, plain_numbers, step_axis
 
 _DOTS = {"linestyle": "", "marker": ".", "markersize": 3, "markeredgewidth": 0}
 
@@ -14,7 +14,7 @@ def plot(runs: Any, first: int, learning_rate: float, at_edge: float, seed: int 
     """(a) σ² in one network; (b) its eigenvalues; (c) its loss; (d) measured against predicted, all networks.
 
     Args:
-        runs: over ``seed``, with the variables of ``experiments.central_flow``.
+        runs: over ``seed``, with the variables of ``central_flow.experiment``.
         first: the step at which the window begins.
         learning_rate: η.
         at_edge: ηλ from which on a direction counts as being at the edge.

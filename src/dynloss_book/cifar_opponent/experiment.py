@@ -9,9 +9,9 @@ import xarray as xr
 
 from dynloss.datasets import cifar10
 from dynloss.datasets.base import Dataset
-from dynloss.experiments import photographs
 from dynloss.models import myrtle
 from dynloss.training import minibatch
+from dynloss_book.tasks import cifar10 as photographs
 
 
 @functools.cache

@@ -5,8 +5,8 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from dynloss.figures.style import INK, RANKS, figure_style, panel_label
-from dynloss.sweeps.statistics import summary
+from dynloss_book.engine.sweeps.statistics import summary
+from dynloss_book.plots.style import INK, RANKS, figure_style, panel_label
 
 
 def plot(arms: Mapping[str, Any], gains: Mapping[str, Any]):

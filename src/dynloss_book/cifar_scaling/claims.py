@@ -5,10 +5,10 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss.claims.findings import Claim, Findings, Verdict
-from dynloss.claims.verdicts import number
-from dynloss.experiments.scaling import PAPER, Rung
-from dynloss.sweeps.statistics import interval
+from dynloss_book.cifar_scaling.experiment import PAPER, Rung
+from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.sweeps.statistics import interval
+from dynloss_book.engine.verdicts import number
 
 FAR = 2.0  # times that the paper's scale may be above the highest rung
 GAIN, NEAR = 0.06, 0.01  # the paper's gain, which it gives to one hundredth
@@ -22,7 +22,7 @@ def judge(
     Args:
         ladders: {quantity: rungs}.
         gains: {quantity: the gain in validation accuracy of each, over seed}.
-        end: what ``experiments.scaling.extrapolated`` found for the paper's scale.
+        end: what ``cifar_scaling.experiment.extrapolated`` found for the paper's scale.
         images: the data, "cifar10" or "generated".
     """
     slopes = ", ".join(f"{interval(end.slope.sel(quantity=name), signed=True)} for {name}" for name in ladders)

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss import dynamics, fingerprint
-from dynloss.claims import agreement_of_sweeps as sweeps
-from dynloss.claims.agreement_of_sweeps import Quantity
-from dynloss.experiments import cascades as reading
-from dynloss.provenance import decoded
+from dynloss import dynamics
+from dynloss_book.analysis import cascades as reading
+from dynloss_book.engine import agreement_of_sweeps as sweeps
+from dynloss_book.engine import fingerprint
+from dynloss_book.engine.agreement_of_sweeps import Quantity
+from dynloss_book.engine.provenance import decoded
 
 FREE = ("seed", "seeds", "precision")  # parameters in which a re-run may differ; all others make another experiment
 ROUNDING = 1e4  # units in the last place, which rounding may grow to on the smooth way to the first cascade
@@ -100,7 +101,7 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
 
 
 def is_sweep(dataset: xr.Dataset) -> bool:
-    """Whether it is of `dynloss.sweeps`, and no single result, which may hold several seeds too."""
+    """Whether it is of `dynloss_book.engine.sweeps`, and no single result, which may hold several seeds too."""
     return "done" in dataset
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from dynloss.sweeps.grid import FLAGS, SEED
+from dynloss_book.engine.sweeps.grid import FLAGS, SEED
 
 FEWEST = 3  # values for an interval
 SMALL = 1e-3  # of a mean: a difference that does not matter

@@ -7,7 +7,7 @@ A notebook asks for a result; the archive reads it or has it computed:
 
 `results/<figure>/<key>.nc` is a NetCDF file, compressed without loss; its key is the hash of the figure and the
 parameters. A single-precision copy is half as long: where that is enough, return `dataset.astype("float32")`.
-A result whose code has changed since (see `dynloss.fingerprint`) is returned, marked as stale, with a warning.
+A result whose code has changed since (see `fingerprint`) is returned, marked as stale, with a warning.
 """
 
 import contextlib
@@ -27,13 +27,14 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
-from dynloss import deadline, files, fingerprint, ledger, review
+from dynloss import deadline, files
 from dynloss.checks import truth
 from dynloss.files import sole
-from dynloss.fingerprint import Fingerprint
-from dynloss.provenance import Provenance, decoded, execution, provenance
+from dynloss_book.engine import fingerprint, ledger, review
+from dynloss_book.engine.fingerprint import Fingerprint
+from dynloss_book.engine.provenance import Provenance, decoded, execution, provenance
 
-CHANGES_NO_NUMBER = True  # see `dynloss.fingerprint`
+CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
 
 __all__ = [
     "ArchiveError",

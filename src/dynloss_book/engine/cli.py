@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import click
 
 from dynloss import files
-from dynloss.runner import profiles
-from dynloss.runner.profiles import BEST, DEFAULT_PROFILE, Figure, Misuse
+from dynloss_book.engine.runner import profiles
+from dynloss_book.engine.runner.profiles import BEST, DEFAULT_PROFILE, Figure, Misuse
 
 if TYPE_CHECKING:
-    from dynloss.runner.execute import Outcome
+    from dynloss_book.engine.runner.execute import Outcome
 
 _SIZES = (
     "smoke, quick, …; paper: the paper's own, or a notebook's largest; best: the largest that the archive has of each "
@@ -61,7 +61,7 @@ def cli() -> None:
 @cli.command("list")
 def list_() -> None:
     """Figures, their profiles and cost, and what the archive has of them."""
-    from dynloss.runner import tables
+    from dynloss_book.engine.runner import tables
 
     root = profiles.find_root()
     lines = [tables.plain([tables.PROFILES, *tables.profile_rows(root, profiles.load(root))])]
@@ -111,7 +111,7 @@ def verify(names: Sequence[str], profile: str | None, points: int, renew: bool) 
 
     Exit code 1 where one differs, 2 where it cannot be told here.
     """
-    from dynloss.runner.keep import Verifier
+    from dynloss_book.engine.runner.keep import Verifier
 
     _review(names, profile, Verifier(points, renew))
 
@@ -125,14 +125,14 @@ def affirm(names: Sequence[str], profile: str | None, because: str) -> None:
 
     Exit code 1 where they differ, 2 where no golden run reaches the change.
     """
-    from dynloss.runner.keep import Affirmer
+    from dynloss_book.engine.runner.keep import Affirmer
 
     _review(names, profile, Affirmer(profiles.find_root(), because))
 
 
 def _review(names: Sequence[str], profile: str | None, reviewer) -> None:
     """Let a reviewer look at what notebooks ask for, in one profile or all of them; a line for each result."""
-    from dynloss.runner import keep
+    from dynloss_book.engine.runner import keep
 
     root = profiles.find_root()
     figures = profiles.load(root)
@@ -155,7 +155,7 @@ def golden(base: str) -> None:
 
     Exit code 0 where all are equal, 1 where any differs.
     """
-    from dynloss.runner import golden as runs
+    from dynloss_book.engine.runner import golden as runs
 
     root = profiles.find_root()
     with runs.checkout(root, base) as before:
@@ -177,7 +177,7 @@ def golden(base: str) -> None:
 @_FRESH
 def book(profile: str, no_run: bool, fresh: bool) -> None:
     """Execute every notebook and build the book; the last line is the path of its first page."""
-    from dynloss.runner import book as builder
+    from dynloss_book.engine.runner import book as builder
 
     if no_run and fresh:
         raise Misuse("--fresh needs a run: leave out --no-run")
@@ -207,7 +207,7 @@ def book(profile: str, no_run: bool, fresh: bool) -> None:
 @click.option("--profile", help="This profile only.")
 def status(profile: str | None) -> None:
     """What was run, when, where, and whether it is fit for the book."""
-    from dynloss.runner import tables
+    from dynloss_book.engine.runner import tables
 
     root = profiles.find_root()
     figures = profiles.load(root)
@@ -229,7 +229,7 @@ def claims(names: Sequence[str], as_json: bool, update: bool) -> None:
     """
     import json
 
-    from dynloss.runner import answers, recorded, tables
+    from dynloss_book.engine.runner import answers, recorded, tables
 
     root = profiles.find_root()
     figures = profiles.load(root)
@@ -259,8 +259,8 @@ def compare(mine: Path, reference: Path | None) -> None:
 
     Exit code 0 where they agree, 1 where they differ, 2 where they cannot be compared.
     """
-    from dynloss.claims.agreement import Incomparable
-    from dynloss.runner import compare as comparison
+    from dynloss_book.engine.agreement import Incomparable
+    from dynloss_book.engine.runner import compare as comparison
 
     for path in (mine, reference):
         if path is not None and not path.exists():
@@ -282,7 +282,7 @@ def sweep() -> None:
 @click.argument("names", metavar="[FIG]...", nargs=-1)
 def sweep_status(names: Sequence[str]) -> None:
     """How far the sweeps in the archive are."""
-    from dynloss.runner import tables
+    from dynloss_book.engine.runner import tables
 
     root = profiles.find_root()
     figures = profiles.load(root)
@@ -299,9 +299,9 @@ def sweep_status(names: Sequence[str]) -> None:
 @click.option("--nice", default=19, show_default=True, type=click.IntRange(0, 19), help="Give way to other programs.")
 def campaign(minutes: float | None, plan: bool, renew: bool, nice: int) -> None:
     """Compute what the archive lacks, down the list in notebooks/campaign.yml; may be killed, and goes on next time."""
-    from dynloss import archive
-    from dynloss.runner import campaign as work
-    from dynloss.runner import kernels, tables
+    from dynloss_book.engine import archive
+    from dynloss_book.engine.runner import campaign as work
+    from dynloss_book.engine.runner import kernels, tables
 
     root = profiles.find_root()
     items = work.load(root, profiles.load(root))
@@ -329,7 +329,7 @@ def campaign(minutes: float | None, plan: bool, renew: bool, nice: int) -> None:
 @click.option("--require-gpu", is_flag=True, help="Fail unless JAX computes on a GPU.")
 def doctor(require_gpu: bool) -> None:
     """Versions, devices, whether JAX computes rightly, and what is missing."""
-    from dynloss.runner import doctor as check
+    from dynloss_book.engine.runner import doctor as check
 
     lines, well = check.report()
     click.echo("\n".join(lines))
@@ -373,8 +373,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _execute(jobs: Sequence[tuple[Figure, dict]], profile: str, folder: Path, more: Sequence[str] = ()) -> None:
     """Run notebooks with these parameters; they are labelled by the profile and what ``more`` there is to say."""
     _check_ready(folder)
-    from dynloss.runner import kernels
-    from dynloss.runner.execute import execute
+    from dynloss_book.engine.runner import kernels
+    from dynloss_book.engine.runner.execute import execute
 
     def outcome(figure: Figure, parameters: dict) -> "Outcome":
         label = ", ".join([profiles.named(figure, profile), *more])
@@ -387,8 +387,8 @@ def _execute(jobs: Sequence[tuple[Figure, dict]], profile: str, folder: Path, mo
 def _execute_best(figures: Sequence[Figure], root: Path, folder: Path, jobs: int | None = None) -> None:
     """Run notebooks, each with the largest profile that the archive has."""
     _check_ready(folder)
-    from dynloss.runner.best import execute_best
-    from dynloss.runner.processes import at_once
+    from dynloss_book.engine.runner.best import execute_best
+    from dynloss_book.engine.runner.processes import at_once
 
     if len(figures) == 1:
         _report(execute_best(figure, root, folder / f"{figure.stem}.ipynb") for figure in figures)
@@ -401,7 +401,7 @@ def _execute_together(figures: Sequence[Figure], root: Path, folder: Path, optio
     _check_ready(folder)
     from tqdm import tqdm
 
-    from dynloss.runner.together import execute_all
+    from dynloss_book.engine.runner.together import execute_all
 
     failed, running = 0, execute_all(figures, root, ["--out", str(folder), *options], jobs)
     ended = tqdm(running, total=len(figures), unit=" notebooks", disable=None, leave=False)
@@ -425,7 +425,7 @@ def _check_ready(folder: Path) -> None:
 
 def _report(outcomes: Iterable["Outcome"]) -> None:
     """Say what becomes of each notebook; a failure does not stop the others, but the command ends with 1."""
-    from dynloss.provenance import duration
+    from dynloss_book.engine.provenance import duration
 
     ran, failed = 0, 0
     for outcome in outcomes:

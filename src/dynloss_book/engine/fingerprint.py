@@ -28,11 +28,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynloss.syntax import Code, Found, Module, Part, Writer, absolute, is_check
+from dynloss_book.engine.syntax import Code, Found, Module, Part, Writer, absolute, is_check
 
 CHANGES_NO_NUMBER = True
 
-_PACKAGE = __name__.partition(".")[0]
+_OURS = ("dynloss", "dynloss_book")
 # Settings of JAX that change numbers, with their defaults since JAX 0.7.2.
 _SETTINGS = {
     "jax_enable_x64": False,
@@ -134,7 +134,7 @@ _known: list[Code] = []
 def _code() -> Code:
     """Our code as it is on disk; read anew when a file has changed."""
     if not _known or not _known[0].is_current():
-        _known[:] = [Code({_PACKAGE: Path(__file__).parent})]
+        _known[:] = [Code({name: Path(__file__).parents[2] / name for name in _OURS})]
     return _known[0]
 
 
@@ -153,7 +153,7 @@ class _Running:
 
     def _static(self, module: str) -> Module | None:
         """The module of that name, if it counts as it stands in its file."""
-        if module == "__main__" or (module == self.home and not module.startswith(f"{_PACKAGE}.")):
+        if module == "__main__" or (module == self.home and module.partition(".")[0] not in _OURS):
             return None
         return self.code.module(module)
 

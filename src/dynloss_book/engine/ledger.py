@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from dynloss import files
 
-CHANGES_NO_NUMBER = True  # see `dynloss.fingerprint`
+CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
 
 LEDGER = "DYNLOSS_LEDGER"
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import xarray as xr
 
-CHANGES_NO_NUMBER = True  # see `dynloss.fingerprint`
+CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
 
 MIME = "application/vnd.dynloss.provenance+json"
 KEPT = ("verified", "affirmed")  # attributes that say why a result holds although its code has changed

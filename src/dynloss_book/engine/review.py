@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import xarray as xr
 
-    from dynloss.fingerprint import Fingerprint
+    from dynloss_book.engine.fingerprint import Fingerprint
 
 CHANGES_NO_NUMBER = True
 
@@ -26,7 +26,7 @@ class Reviewer(Protocol):
         """A stale result, the code of now, and what computes it again; returns it as it is afterwards."""
 
     def sweep(self, store: Any, how: Callable[[], Any]) -> None:
-        """A stale store of `dynloss.sweeps`, and what makes a way to compute points of it again."""
+        """A stale store of `dynloss_book.engine.sweeps`, and what makes a way to compute points of it again."""
 
     def lacks(self, path: Path, why: str) -> None:
         """A result that is not there, or cannot be read, in words."""

@@ -1,4 +1,4 @@
-"""Code as it stands in files, in parts that say what a computation reaches; see `dynloss.fingerprint`.
+"""Code as it stands in files, in parts that say what a computation reaches; see `dynloss_book.engine.fingerprint`.
 
 A part is a top-level definition as text: what cannot change a number is left out, locals are numbers, and other parts
 that it mentions are numbers too. A name is followed from file to file, by import lines; nothing is imported.

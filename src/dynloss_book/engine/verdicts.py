@@ -3,8 +3,8 @@
 import numpy as np
 import xarray as xr
 
-from dynloss.claims.findings import Verdict
-from dynloss.sweeps.statistics import simultaneous, summary
+from dynloss_book.engine.findings import Verdict
+from dynloss_book.engine.sweeps.statistics import simultaneous, summary
 
 # Tolerances in words, for the claims that are judged by these functions.
 SIGN = "the 95 % interval of the mean over seeds has the sign"

@@ -5,10 +5,10 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss.claims.findings import Claim, Findings, Verdict
-from dynloss.claims.verdicts import SIGN, number, positive, within
-from dynloss.figures.phase_diagram import Region
-from dynloss.sweeps.statistics import interval, simultaneous
+from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.sweeps.statistics import interval, simultaneous
+from dynloss_book.engine.verdicts import SIGN, number, positive, within
+from dynloss_book.plots.phase_diagram import Region
 
 PAPER = {
     "images": "cifar10",

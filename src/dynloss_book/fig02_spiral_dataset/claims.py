@@ -3,8 +3,8 @@
 import numpy as np
 import xarray as xr
 
-from dynloss.claims.findings import Claim, Findings
-from dynloss.claims.verdicts import exists
+from dynloss_book.engine.findings import Claim, Findings
+from dynloss_book.engine.verdicts import exists
 
 
 def judge(data: xr.Dataset) -> Findings:

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from dynloss.figures.style import CLASSES, figure_style
+from dynloss_book.plots.style import CLASSES, figure_style
 
 _MARKERS = "osD^vP"
 

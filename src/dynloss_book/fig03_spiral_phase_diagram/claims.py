@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss.claims.findings import Claim, Findings, Verdict
-from dynloss.claims.verdicts import SIGN, at_least, number, positive, within
-from dynloss.figures.phase_diagram import Region
-from dynloss.sweeps.statistics import best_point, halves, interval, summary
+from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.sweeps.statistics import best_point, halves, interval, summary
+from dynloss_book.engine.verdicts import SIGN, at_least, number, positive, within
+from dynloss_book.plots.phase_diagram import Region
 
 REGIONS = {
     "narrow": Region(longest=300, weakest=5, strongest=20),

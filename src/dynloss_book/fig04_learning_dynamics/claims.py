@@ -7,9 +7,9 @@ import numpy as np
 import xarray as xr
 
 from dynloss import dynamics
-from dynloss.claims.findings import Claim, Findings, Verdict
-from dynloss.claims.verdicts import AS_A_RULE, RULE, exists
 from dynloss.dynamics import Instability
+from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.verdicts import AS_A_RULE, RULE, exists
 
 PAPER = {"width": 100, "period": 5000, "amplitude": 70.0, "learning_rate": 1.0, "steps": 70_000}
 ABOUT_TEN = (7, 13)

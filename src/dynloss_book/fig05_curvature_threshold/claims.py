@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 
 from dynloss import dynamics
-from dynloss.claims.findings import Claim, Findings, Verdict
-from dynloss.claims.verdicts import exists, number, within
 from dynloss.dynamics import PowerLaw
-from dynloss.figures.curvature_threshold import PAPER_EXPONENT
-from dynloss.sweeps.statistics import interval
+from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.sweeps.statistics import interval
+from dynloss_book.engine.verdicts import exists, number, within
+from dynloss_book.fig05_curvature_threshold.figure import PAPER_EXPONENT
 
 SAME = 0.1  # relative: how near the thresholds of two widths must be to count as the same
 MOST = 0.9  # "always above", and below

@@ -12,9 +12,9 @@ import xarray as xr
 from jax.flatten_util import ravel_pytree
 
 from dynloss import deadline, dynamics, schedules
-from dynloss.experiments import spiral
 from dynloss.spectral import mlp_hessian, tracking
 from dynloss.training import checkpoints, compiled, full_batch
+from dynloss_book.tasks import spiral
 
 # The marks, and the variable of each: jumps of λ_max of 0.1, the paper's, or in proportion to the threshold.
 READINGS = {

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from dynloss.dynamics import PowerLaw
-from dynloss.figures import interactive
-from dynloss.figures.style import INK, RANKS, THRESHOLD, figure_style, panel_label, plain_numbers, step_axis
+from dynloss_book.plots import interactive
+from dynloss_book.plots.style import INK, RANKS, THRESHOLD, figure_style, panel_label, plain_numbers, step_axis
 
 PAPER_EXPONENT = -0.9  # Sec. III.C
 _MARKERS = ("o", "s", "^")

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dynloss.claims.findings import Claim, Findings
-from dynloss.claims.verdicts import exists
+from dynloss_book.engine.findings import Claim, Findings
+from dynloss_book.engine.verdicts import exists
 
 MOST = 0.5  # the share of cascades from which on something happens as a rule
 RULE = "in more than half of them"
@@ -20,7 +20,7 @@ def judge(run: xr.Dataset, crossings: pd.DataFrame, settings: Mapping[str, Any])
 
     Args:
         run: for its scale.
-        crossings: of `experiments.cascades.crossings`: one row a cascade.
+        crossings: of `analysis.cascades.crossings`: one row a cascade.
         settings: of the experiment.
     """
     number, where = len(crossings), "Supplement I, Figure S1"

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dynloss.claims.findings import Claim, Findings
-from dynloss.claims.learning_dynamics import SPREAD, spread_of_marks
-from dynloss.claims.verdicts import AS_A_RULE, RULE, exists
 from dynloss.dynamics import Instability
-from dynloss.experiments import cascades as reading
-from dynloss.sweeps.statistics import interval
+from dynloss_book.analysis import cascades as reading
+from dynloss_book.engine.findings import Claim, Findings
+from dynloss_book.engine.sweeps.statistics import interval
+from dynloss_book.engine.verdicts import AS_A_RULE, RULE, exists
+from dynloss_book.fig04_learning_dynamics.claims import SPREAD, spread_of_marks
 
 TIMES = 5  # more change of the accuracy a step inside the cascades than outside
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from dynloss.dynamics import Instability
-from dynloss.figures.style import CLASSES, END, INK, RANKS, START, THRESHOLD, figure_style, panel_label, step_axis
+from dynloss_book.plots.style import CLASSES, END, INK, RANKS, START, THRESHOLD, figure_style, panel_label, step_axis
 
 _DOTS: dict[str, Any] = {"linestyle": "", "marker": ".", "markeredgewidth": 0, "rasterized": True}
 _RARE = 0.005  # the share of values at each end that the axes of the lower panels may leave out

@@ -5,10 +5,10 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss.claims.cifar_phase_diagram import WHY, decides, scale
-from dynloss.claims.findings import Claim, Findings, Verdict
-from dynloss.claims.verdicts import SIGN, positive
-from dynloss.sweeps.statistics import interval
+from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.sweeps.statistics import interval
+from dynloss_book.engine.verdicts import SIGN, positive
+from dynloss_book.fig01_cifar_phase_diagram.claims import WHY, decides, scale
 
 APPRECIABLY = 0.5  # of their earlier size
 

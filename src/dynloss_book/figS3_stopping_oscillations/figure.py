@@ -4,8 +4,8 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from dynloss.figures.phase_diagram import TRAINING, VALIDATION
-from dynloss.figures.style import INK, RANKS, figure_style, panel_label
+from dynloss_book.plots.phase_diagram import TRAINING, VALIDATION
+from dynloss_book.plots.style import INK, RANKS, figure_style, panel_label
 
 _PANELS = {VALIDATION: "validation accuracy", TRAINING: "training accuracy"}
 

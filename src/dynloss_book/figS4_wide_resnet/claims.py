@@ -5,9 +5,9 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss.claims.findings import Claim, Findings, Verdict
-from dynloss.claims.verdicts import none_positive, number, within
-from dynloss.sweeps.statistics import best_point, interval, simultaneous
+from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.sweeps.statistics import best_point, interval, simultaneous
+from dynloss_book.engine.verdicts import none_positive, number, within
 
 PAPER = {
     "images": "cifar10",

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from dynloss.figures.style import INK, RANKS, figure_style, panel_label, ticks_at
+from dynloss_book.plots.style import INK, RANKS, figure_style, panel_label, ticks_at
 
 
 def plot(curve: Mapping[str, Any], plane: Any, period: float):

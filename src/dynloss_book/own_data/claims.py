@@ -5,9 +5,9 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss.claims.findings import Findings, Verdict
-from dynloss.claims.verdicts import positive
-from dynloss.sweeps.statistics import interval
+from dynloss_book.engine.findings import Findings, Verdict
+from dynloss_book.engine.sweeps.statistics import interval
+from dynloss_book.engine.verdicts import positive
 
 _SAID = {
     Verdict.REPRODUCED: "yes",

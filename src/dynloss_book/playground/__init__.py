@@ -1,8 +1,8 @@
 """The playground: the spiral network learns in the page, by the same arithmetic in a browser and in the tests.
 
-`engine/` is the arithmetic, in C; `engine.wasm` what `dynloss.playground.build` makes of it. `page/` is what a reader
+`engine/` is the arithmetic, in C; `engine.wasm` what `playground.build` makes of it. `page/` is what a reader
 sees. One ES module serves the book, which publishes it with the engine beside it, and notebooks
-(`dynloss.playground.widget`).
+(`dynloss_book.playground.widget`).
 """
 
 from pathlib import Path

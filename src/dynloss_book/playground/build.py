@@ -1,4 +1,4 @@
-"""Builds the playground's engine: `python -m dynloss.playground.build` writes `engine.wasm` from what is in `engine/`.
+"""Builds the playground's engine: `python -m dynloss_book.playground.build` makes `engine.wasm` of `engine/`.
 
 The compiler is that of the package `ziglang`, whose version pyproject.toml pins, so that a rebuild gives the same
 bytes. They are committed: the book needs no compiler.
@@ -44,7 +44,7 @@ def points() -> str:
     inputs = np.asarray(spiral().inputs)
     rows = "".join(f"  {{{float(x)!r}, {float(y)!r}}},\n" for x, y in inputs)
     return (
-        "/* The training set of Fig. 2, dynloss.datasets.spiral(), made by dynloss.playground.build. */\n"
+        "/* The training set of Fig. 2, dynloss.datasets.spiral(), made by dynloss_book.playground.build. */\n"
         f"#pragma once\nenum {{ POINTS = {len(inputs)} }};\n"
         f"static const double spiral[POINTS][2] = {{\n{rows}}};\n"
     )

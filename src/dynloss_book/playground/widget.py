@@ -6,8 +6,8 @@ import anywidget
 import numpy as np
 import traitlets
 
-from dynloss import playground
 from dynloss.checks import check_choice, check_number
+from dynloss_book import playground
 
 # The quantities of a row of the record, in the order of the page's NAMES, each with a smallest and a largest value.
 _CLASSES = 3

@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from dynloss.dynamics import Instability
-from dynloss.figures import interactive
-from dynloss.figures.style import CLASSES, END, INK, RANKS, START, THRESHOLD, figure_style, panel_label, step_axis
+from dynloss_book.plots import interactive
+from dynloss_book.plots.style import CLASSES, END, INK, RANKS, START, THRESHOLD, figure_style, panel_label, step_axis
 
 # Title, symbol and unit of each row, for a reader who reads values off.
 _READ = [

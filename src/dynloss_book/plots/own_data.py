@@ -7,8 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label, ticks_at
-from dynloss.sweeps.statistics import summary
+from dynloss_book.engine.sweeps.statistics import summary
+from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, panel_label, ticks_at
 
 _MARKERS = "osD^vP"
 

@@ -11,10 +11,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from dynloss.figures import interactive
-from dynloss.figures.style import INK, RANKS, figure_style, panel_label, plain_numbers, ticks_at
-from dynloss.sweeps.grid import SEED
-from dynloss.sweeps.statistics import halves, summary
+from dynloss_book.engine.sweeps.grid import SEED
+from dynloss_book.engine.sweeps.statistics import halves, summary
+from dynloss_book.plots import interactive
+from dynloss_book.plots.style import INK, RANKS, figure_style, panel_label, plain_numbers, ticks_at
 
 TRAINING, VALIDATION = "accuracy", "validation_accuracy"
 ACCURACIES = {TRAINING: "training accuracy", VALIDATION: "validation accuracy"}

@@ -7,8 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from dynloss.figures.style import CLASSES, END, INK, RANKS, START, figure_style, panel_label, step_axis, ticks_at
-from dynloss.sweeps.statistics import summary
+from dynloss_book.engine.sweeps.statistics import summary
+from dynloss_book.plots.style import CLASSES, END, INK, RANKS, START, figure_style, panel_label, step_axis, ticks_at
 
 _DOTS: dict[str, Any] = {"linestyle": "", "marker": ".", "markersize": 2.5, "markeredgewidth": 0, "rasterized": True}
 _LOW, _HIGH = "#D55E00", "#0072B2"  # the lowest multiplier, and the highest alternating one
@@ -18,7 +18,7 @@ def plot_edges(result: Any):
     """(a)-(d) λ over the edge along one run of each optimiser; (e) at all onsets, in units of the edge and of 2/η.
 
     Args:
-        result: of ``experiments.onsets.by_optimiser``.
+        result: of ``analysis.onsets.by_optimiser``.
     """
     names = [str(name) for name in result.optimiser.values]
     with figure_style():
@@ -65,7 +65,7 @@ def plot_kernels(result: Any):
     """(a) ηλ of Hessian and weighted kernel along one run, (b) of the plain kernel; (c) at all onsets.
 
     Args:
-        result: of ``experiments.onsets.by_kernel``.
+        result: of ``analysis.onsets.by_kernel``.
     """
     one = result.isel(seed=0)
     names = ("hessian", "weighted_kernel", "ntk")
@@ -110,7 +110,7 @@ def plot_two_step(result: Any, rows: Sequence[Mapping[str, Any]]):
     """(a)-(c) One cascade: the loss, its quarter frequency and the multipliers; (d) the lowest multiplier of all.
 
     Args:
-        result: of ``experiments.period_doubling.examine``.
+        result: of ``analysis.period_doubling.examine``.
         rows: of ``claims.cascades_two_step.cascades``; marks of the cascade that is shown.
     """
     seed, number = result.attrs["zoom_seed"], result.attrs["zoom_cascade"]
@@ -154,7 +154,7 @@ def plot_valleys(found: Mapping[str, Mapping[float, Any]]):
     """The multipliers against the steepness in valleys with a known answer.
 
     Args:
-        found: {name: {steepness: ``experiments.valleys.Orbit``}}.
+        found: {name: {steepness: ``cascades_two_step.experiment.Orbit``}}.
     """
     with figure_style():
         figure, axes = plt.subplots(1, len(found), figsize=(10, 3.9), squeeze=False, sharey=True)

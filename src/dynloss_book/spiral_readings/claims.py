@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
-from dynloss.claims.findings import Claim, Findings, Verdict
-from dynloss.claims.spiral_phase_diagram import NEARLY_PERFECT, REGIONS, VAGUE
-from dynloss.sweeps.statistics import interval, summary
+from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.sweeps.statistics import interval, summary
+from dynloss_book.fig03_spiral_phase_diagram.claims import NEARLY_PERFECT, REGIONS, VAGUE
 
 WHERE = "Section III.A, Figure 3"
 BOOK, OURS = "the book's", "midway"  # the way to train and the validation set of Figure 3's page

@@ -10,8 +10,8 @@ import numpy as np
 
 from dynloss import datasets, losses
 from dynloss.datasets.base import Dataset
-from dynloss.experiments.spiral import CLASSES
 from dynloss.models import mlp
+from dynloss_book.tasks.spiral import CLASSES
 
 POINTS = 400  # of each class in a validation set: enough that its own chance matters little
 TURNS, NOISE = 2.0, 0.2  # revolutions of an arm, and the deviation of an angle in radians: the training set's

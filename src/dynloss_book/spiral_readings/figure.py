@@ -6,8 +6,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
-from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label, plain_numbers
-from dynloss.sweeps.statistics import summary
+from dynloss_book.engine.sweeps.statistics import summary
+from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, panel_label, plain_numbers
 
 
 def plot(gains: Mapping[str, Sequence[Any]], book: str):

@@ -7,10 +7,10 @@ import numpy as np
 import xarray as xr
 
 from dynloss import dynamics
-from dynloss.claims.findings import Claim, Findings
-from dynloss.claims.verdicts import SIGN, exists, number, positive
 from dynloss.dynamics import PowerLaw
-from dynloss.sweeps.statistics import interval
+from dynloss_book.engine.findings import Claim, Findings
+from dynloss_book.engine.sweeps.statistics import interval
+from dynloss_book.engine.verdicts import SIGN, exists, number, positive
 
 WITHIN = 0.05  # of a boundary
 BOUNCE = 0.0001  # the distance between two values of the squared error from which on it bounces
@@ -97,7 +97,7 @@ def crossings(factor: xr.DataArray, ratios: Sequence[float], level: float) -> xr
 
 
 def cascade_starts(loss: xr.DataArray, period: int) -> list[list[int]]:
-    """The steps at which the bouncing begins, for each seed: see ``experiments.cascades.by_loss``.
+    """The steps at which the bouncing begins, for each seed: see ``analysis.cascades.by_loss``.
 
     The first half of the first period is left out, as in Figure 5: there the initial weights settle, and what flips
     its sign shrinks.

@@ -9,11 +9,11 @@ import numpy as np
 import xarray as xr
 
 from dynloss import losses, schedules
-from dynloss.experiments import spiral
-from dynloss.experiments.spiral import SpiralTask
 from dynloss.spectral import eigenpairs, infinite_width, kernel_map, ntk
 from dynloss.spectral.lanczos import extreme_eigenvalues
 from dynloss.training import full_batch
+from dynloss_book.tasks import spiral
+from dynloss_book.tasks.spiral import SpiralTask
 
 DISTURBANCE = 0.01  # of the residuals, along a mode of unit norm
 RATIOS = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 1.9, 2.0, 2.1, 2.25, 2.5)

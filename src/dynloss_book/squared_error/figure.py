@@ -7,8 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from dynloss.dynamics import PowerLaw
-from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label, plain_numbers, step_axis
-from dynloss.sweeps.statistics import summary
+from dynloss_book.engine.sweeps.statistics import summary
+from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, panel_label, plain_numbers, step_axis
 
 _MARKERS = "os^Dv"
 _UNITS = {"relu": "ReLU units", "tanh": "tanh units"}

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss.claims.findings import Claim, Findings, Verdict
-from dynloss.claims.verdicts import AS_A_RULE, EXACT, RULE, SIGN, at_least, exists, number, positive, within
-from dynloss.sweeps.statistics import interval
+from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.sweeps.statistics import interval
+from dynloss_book.engine.verdicts import AS_A_RULE, EXACT, RULE, SIGN, at_least, exists, number, positive, within
 
 PAPER = {"width": 100, "wide": 1000, "steps": 35_000, "period": 5000, "turns": 14}
 ROUNDING = 1e-6
@@ -24,7 +24,7 @@ def judge(found: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     """The statements of the text.
 
     Args:
-        found: what `dynloss.experiments.statements` measured, as one dataset.
+        found: what `dynloss_book.statements.experiment` measured, as one dataset.
         settings: of the experiment.
     """
     testable = all(settings[name] == value for name, value in PAPER.items())

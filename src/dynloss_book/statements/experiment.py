@@ -15,11 +15,11 @@ from jax.flatten_util import ravel_pytree
 
 from dynloss import losses, schedules
 from dynloss.checks import check_count
-from dynloss.experiments.spiral import CLASSES, SpiralTask
 from dynloss.models import mlp
 from dynloss.spectral.hessian import hessian_eigenvalues, hessian_matrix
 from dynloss.spectral.ntk import ntk_matrix
 from dynloss.training import compiled, full_batch, recorders
+from dynloss_book.tasks.spiral import CLASSES, SpiralTask
 
 REGIMES = (0.5, 1.5, 2.5)  # ηλ/N: one in each regime of eq. (14)
 

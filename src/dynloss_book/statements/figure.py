@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label
+from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, panel_label
 
 SAME = 0.02  # of the largest eigenvalue: two that differ by less are drawn as one
 
@@ -15,7 +15,7 @@ def plot(found: Any):
     """Weights, the descent on one class, the spectrum, the classes' turns, and the modes of the kernel.
 
     Args:
-        found: of `dynloss.experiments.statements`: ``weights``, ``one_class_loss``, ``spectrum``, ``class_accuracy``,
+        found: of `statements.experiment`: ``weights``, ``one_class_loss``, ``spectrum``, ``class_accuracy``,
             ``mode_residual`` and ``residual``.
 
     Returns:

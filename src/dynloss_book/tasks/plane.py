@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 import xarray as xr
 
-from dynloss import archive, deadline
-from dynloss.sweeps import Stage, progress_of, run_plan
-from dynloss.sweeps.grid import scale
-from dynloss.sweeps.store import NothingYet
+from dynloss import deadline
+from dynloss_book.engine import archive
+from dynloss_book.engine.sweeps import Stage, progress_of, run_plan
+from dynloss_book.engine.sweeps.grid import scale
+from dynloss_book.engine.sweeps.store import NothingYet
 
 
 class Plane(NamedTuple):

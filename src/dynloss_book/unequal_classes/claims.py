@@ -5,8 +5,8 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss.claims.findings import Findings
-from dynloss.sweeps.statistics import interval
+from dynloss_book.engine.findings import Findings
+from dynloss_book.engine.sweeps.statistics import interval
 
 
 def judge(results: Mapping[str, Mapping[str, xr.DataArray]], rare: Sequence[int]) -> Findings:

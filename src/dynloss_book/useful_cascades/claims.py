@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss.claims.findings import Claim, Findings, Verdict
-from dynloss.claims.verdicts import SIGN, positive
-from dynloss.sweeps.statistics import interval
+from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.sweeps.statistics import interval
+from dynloss_book.engine.verdicts import SIGN, positive
 
 NAMES = {
     "validation_accuracy": "validation accuracy",

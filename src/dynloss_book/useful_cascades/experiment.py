@@ -7,13 +7,13 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from dynloss import losses, schedules
-from dynloss.experiments import spiral
-from dynloss.experiments.spiral import SpiralTask
 from dynloss.models import mlp
 from dynloss.schedules import Schedule
 from dynloss.spectral import alignment, eigenpairs
 from dynloss.spectral.hessian import hessian_eigenvalues
 from dynloss.training import compiled, full_batch
+from dynloss_book.tasks import spiral
+from dynloss_book.tasks.spiral import SpiralTask
 
 # The variables of sweeps over `branches` and `whole_runs`.
 SCORES = {

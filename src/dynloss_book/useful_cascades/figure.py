@@ -5,8 +5,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from dynloss.figures.style import CLASSES, INK, RANKS, figure_style, panel_label
-from dynloss.sweeps.statistics import summary
+from dynloss_book.engine.sweeps.statistics import summary
+from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, panel_label
 
 _WORDS = {
     "oscillating": "oscillating,\nlarge steps",
@@ -20,7 +20,7 @@ def plot(branches: Any, runs: Any, learning_rate: float, turn: int):
     """(a)-(c) what is different after a period of large steps; (d) whole runs; (e), (f) one cascade, seen along u.
 
     Args:
-        branches: over ``seed``, with the variables of ``experiments.useful_cascades``.
+        branches: over ``seed``, with the variables of ``useful_cascades.experiment``.
         runs: ``validation_accuracy`` (seed, run).
         learning_rate: η.
         turn: the period whose cascade is shown in (e) and (f), from 0.

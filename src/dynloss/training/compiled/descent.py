@@ -42,8 +42,8 @@ def descend(
 
     Traceable, and vmappable in ``params``, ``learning_rate``, ``first`` and whatever the schedule closes over; not
     differentiable with the compiled method. From the same numbers a network's result is the same to the last bit alone
-    and in a batch. One that diverges ends in NaN. Over several devices use ``jax.shard_map``, as ``dynloss.sweeps``
-    does: with a plain sharded ``jit`` each device would train the whole batch.
+    and in a batch. One that diverges ends in NaN. Over several devices use ``jax.shard_map``, as the book's
+    sweeps do: with a plain sharded ``jit`` each device would train the whole batch.
 
     Args:
         params: of an ``MLP`` at step ``first``, float32 or float64.

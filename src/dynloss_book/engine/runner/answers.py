@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dynloss import files
-from dynloss.archive import READ_ONLY, ArchiveWarning, NotArchived
-from dynloss.runner import tables
-from dynloss.runner.best import above_default, candidates
-from dynloss.runner.profiles import Figure, values
+from dynloss_book.engine.archive import READ_ONLY, ArchiveWarning, NotArchived
+from dynloss_book.engine.runner import tables
+from dynloss_book.engine.runner.best import above_default, candidates
+from dynloss_book.engine.runner.profiles import Figure, values
 
 _ANSWER, _ORIGIN = "findings.answer", "archive.provenance("
 
@@ -101,7 +101,7 @@ def executed(figure: Figure, parameters: Mapping[str, Any]) -> tuple[dict[str, A
         if "parameters" in cell["metadata"].get("tags", []):
             lines += [f"{name} = {value!r}" for name, value in parameters.items()]
     with tempfile.TemporaryDirectory() as folder, _alone(figure.path.parent):
-        script = Path(folder, f"{figure.stem}.py")  # a file, for `dynloss.fingerprint` reads the functions' source
+        script = Path(folder, f"{figure.stem}.py")  # a file, for `fingerprint` reads the functions' source
         files.write(script, "\n\n".join(lines))
         return runpy.run_path(str(script), run_name="__main__"), sources[last:]
 

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from dynloss.archive import READ_ONLY, RENEW, RESULTS
-from dynloss.runner import tables
-from dynloss.runner.execute import Outcome, execute
-from dynloss.runner.profiles import DEFAULT_PROFILE, Figure, values
+from dynloss_book.engine.archive import READ_ONLY, RENEW, RESULTS
+from dynloss_book.engine.runner import tables
+from dynloss_book.engine.runner.execute import Outcome, execute
+from dynloss_book.engine.runner.profiles import DEFAULT_PROFILE, Figure, values
 
 
 def execute_best(figure: Figure, root: Path, output: Path, stream=None) -> Outcome:

@@ -16,9 +16,10 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
-from dynloss import files, playground
-from dynloss.runner import gallery, gate, page, processes, scorecard, tables
-from dynloss.runner.profiles import Figure, Misuse, values
+from dynloss import files
+from dynloss_book import playground
+from dynloss_book.engine.runner import gallery, gate, page, processes, scorecard, tables
+from dynloss_book.engine.runner.profiles import Figure, Misuse, values
 
 _NO_ROOM = re.compile("|".join(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)))
 
@@ -127,7 +128,7 @@ def _draw(book: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    from dynloss.figures import idea
+    from dynloss_book.plots import idea
 
     with files.whole(book / "images" / "idea.png") as file:
         idea.plot().savefig(file, dpi=160)

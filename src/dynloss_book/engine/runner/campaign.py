@@ -3,7 +3,7 @@
 `notebooks/campaign.yml` names notebooks and profiles, those of most value for their cost first. Each is run with a
 deadline for its kernel (`dynloss.deadline`) and writes into the archive as it always does, so that a campaign can be
 killed at any moment and goes on from there. While it runs, the notebook writes down what it asks the archive for
-(`dynloss.ledger`): that, and nothing else, says what is left. The same is found without computing by a run whose
+(`engine.ledger`): that, and nothing else, says what is left. The same is found without computing by a run whose
 deadline is over from the start; it is remembered until notebook, code or archive change.
 
 Several campaigns may share an archive: they divide sweeps among them by the stores' locks, and of two that want the
@@ -24,13 +24,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dynloss import files, ledger
-from dynloss.archive import RENEW
+from dynloss import files
 from dynloss.deadline import DEADLINE
 from dynloss.files import sole
-from dynloss.provenance import duration
-from dynloss.runner.execute import execute
-from dynloss.runner.profiles import Figure, Misuse, find, values
+from dynloss_book.engine import ledger
+from dynloss_book.engine.archive import RENEW
+from dynloss_book.engine.provenance import duration
+from dynloss_book.engine.runner.execute import execute
+from dynloss_book.engine.runner.profiles import Figure, Misuse, find, values
 
 DEVICES = ("CPU", "GPU")
 PLAN = ("item", "devices", "left", "takes here", "why")
@@ -246,8 +247,8 @@ def _slug(item: Item) -> str:
 
 def _stamp(item: Item, requests: Sequence[ledger.Request]) -> str:
     """What the state of an item depends on: its notebook and values, the library, and the files of its results."""
-    package = Path(ledger.__file__).parent
-    code = [(str(path.relative_to(package)), path.read_bytes()) for path in sorted(package.rglob("*.py"))]
+    ours = Path(ledger.__file__).parents[2]
+    code = [(str(path.relative_to(ours)), path.read_bytes()) for path in sorted(ours.glob("dynloss*/**/*.py"))]
     places = [Path(each.place) for each in requests]
     files = sorted({path for place in places for path in (place, *place.glob("*.nc")) if path.suffix == ".nc"})
     written = [(str(path), path.stat().st_mtime_ns) for path in files if path.is_file()]

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from dynloss import archive
-from dynloss.claims.agreement import FREE, Agreement, Incomparable, Quantity, compare, different, is_sweep
-from dynloss.claims.findings import MIME as FINDINGS
-from dynloss.provenance import MIME as PROVENANCE
-from dynloss.runner import recorded, tables
-from dynloss.sweeps import grid as grids
-from dynloss.sweeps.store import REQUEST, rows
+from dynloss_book.engine import archive
+from dynloss_book.engine.agreement import FREE, Agreement, Incomparable, Quantity, compare, different, is_sweep
+from dynloss_book.engine.findings import MIME as FINDINGS
+from dynloss_book.engine.provenance import MIME as PROVENANCE
+from dynloss_book.engine.runner import recorded, tables
+from dynloss_book.engine.sweeps import grid as grids
+from dynloss_book.engine.sweeps.store import REQUEST, rows
 
 NOWHERE = "There are no published results here to compare with; in a checkout of the repository there are."
 

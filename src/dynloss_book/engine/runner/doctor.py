@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dynloss.provenance import device, versions
+from dynloss_book.engine.provenance import device, versions
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 NEEDS = {  # what for -> (modules, the command that gets them)

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from dynloss import files
-from dynloss.archive import RESULTS
-from dynloss.provenance import commit, duration
-from dynloss.runner import kernels
-from dynloss.runner.profiles import Figure
+from dynloss_book.engine.archive import RESULTS
+from dynloss_book.engine.provenance import commit, duration
+from dynloss_book.engine.runner import kernels
+from dynloss_book.engine.runner.profiles import Figure
 
 # What to do about an error, for whoever sees its one line at a command line.
 _ADVICE = {"NothingYet": "to compute, give it time: -p minutes 10, or -p minutes none for as long as it takes"}
@@ -127,7 +127,7 @@ def execute(
 ) -> Outcome:
     """Run one notebook with these parameters into `output`, a copy that is kept whether or not the run succeeds.
 
-    `environment` holds further variables of the notebook's process; see `dynloss.archive` for those that it reads.
+    `environment` holds further variables of the notebook's process; see `engine.archive` for those that it reads.
 
     The copy's metadata say under `dynloss` which profile, source and commit it is of, and whether it is complete.
 

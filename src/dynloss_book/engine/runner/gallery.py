@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from dynloss import files
-from dynloss.claims.findings import SIGNS, Verdict, kind
-from dynloss.provenance import MIME as PROVENANCE
-from dynloss.provenance import duration
-from dynloss.runner import page, tables
-from dynloss.runner.profiles import Figure
+from dynloss_book.engine.findings import SIGNS, Verdict, kind
+from dynloss_book.engine.provenance import MIME as PROVENANCE
+from dynloss_book.engine.provenance import duration
+from dynloss_book.engine.runner import page, tables
+from dynloss_book.engine.runner.profiles import Figure
 
 WIDTH = 640  # pixels of a thumbnail
 

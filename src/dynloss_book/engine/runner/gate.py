@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dynloss.runner.execute import source_cells, source_hash
-from dynloss.runner.profiles import Misuse, read_parameters
+from dynloss_book.engine.runner.execute import source_cells, source_hash
+from dynloss_book.engine.runner.profiles import Misuse, read_parameters
 
 
 def problems(executed: Path, source: Path, parameters: Mapping[str, Any]) -> list[str]:

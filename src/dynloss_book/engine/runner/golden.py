@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dynloss.runner.profiles import Misuse
+from dynloss_book.engine.runner.profiles import Misuse
 
 CHANGES_NO_NUMBER = True
 

@@ -16,15 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from dynloss import archive, review
-from dynloss.claims import agreement
-from dynloss.fingerprint import Fingerprint
-from dynloss.provenance import commit, device
-from dynloss.runner import answers, golden
-from dynloss.runner.profiles import Figure, Misuse, values
-from dynloss.sweeps import contract
-from dynloss.sweeps import grid as grids
-from dynloss.sweeps.store import Store
+from dynloss_book.engine import agreement, archive, review
+from dynloss_book.engine.fingerprint import Fingerprint
+from dynloss_book.engine.provenance import commit, device
+from dynloss_book.engine.runner import answers, golden
+from dynloss_book.engine.runner.profiles import Figure, Misuse, values
+from dynloss_book.engine.sweeps import contract
+from dynloss_book.engine.sweeps import grid as grids
+from dynloss_book.engine.sweeps.store import Store
 
 KEPT, RENEWED, APART, UNKNOWN = "kept", "renewed", "differs", "cannot be told"
 _ROUNDING = 16  # units in the last place: of a sum whose order is XLA's choice

@@ -23,9 +23,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from dynloss.runner import processes
+from dynloss_book.engine.runner import processes
 
-# The variable that holds the address of a server, and the name in `pyproject.toml` of `dynloss.runner.provisioner`.
+# The variable that holds the address of a server, and the name in `pyproject.toml` of `runner.provisioner`.
 ADDRESS = "DYNLOSS_KERNELS"
 PROVISIONER = "dynloss-forked"
 # Of each kernel, beside the variables of the process that runs it.
@@ -36,8 +36,8 @@ VARIABLES = {
 # What nearly every notebook imports. Nothing of it starts a thread or asks for a device as it is imported.
 _PRELOADED = [
     "ipykernel.kernelapp", "IPython.core.completer", "jax.numpy", "optax", "flax.linen", "xarray", "h5netcdf", "pandas",
-    "matplotlib.pyplot", "seaborn", "numba", "dynloss.runner.compare",
-    "dynloss.sweeps", "dynloss.experiments.spiral", "dynloss.experiments.photographs", "dynloss.figures.style",
+    "matplotlib.pyplot", "seaborn", "numba", "dynloss_book.engine.runner.compare",
+    "dynloss_book.engine.sweeps", "dynloss_book.tasks.spiral", "dynloss_book.tasks.cifar10", "dynloss_book.plots.style",
 ]  # fmt: skip
 # Variables that are read as Python begins or as something is imported: a kernel whose own differ begins anew.
 _EARLY = re.compile(r"PYTHON|JAX_|MPL|NUMBA_|LD_|\w+_NUM_THREADS")
@@ -74,7 +74,7 @@ def server(environment: Mapping[str, str]) -> Iterator[str]:
         address = str(Path(folder, "kernels"))
         door.bind(address)
         door.listen()
-        code = f"from dynloss.runner import kernels; kernels.serve({door.fileno()})"
+        code = f"from dynloss_book.engine.runner import kernels; kernels.serve({door.fileno()})"
         # It ends when its stdin does, so with us, however we end.
         process = subprocess.Popen(
             [sys.executable, "-c", code],

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from dynloss import files
-from dynloss.claims.findings import MIME as FINDINGS
-from dynloss.figures.interactive import MIME as EXPLORE
-from dynloss.provenance import MIME as PROVENANCE
-from dynloss.runner import print_size, tables
+from dynloss_book.engine.findings import MIME as FINDINGS
+from dynloss_book.engine.provenance import MIME as PROVENANCE
+from dynloss_book.engine.runner import print_size, tables
+from dynloss_book.plots.interactive import MIME as EXPLORE
 
 LEAD, PHYSICS = "lead", "physics"
 CAPTION = "caption"  # for Colab and Jupyter; on a page the figure itself has it
@@ -165,7 +165,7 @@ def _name(record: Mapping[str, Any]) -> str:
 
 def _write_data(source: Path, data: Path, name: str) -> None:
     """NetCDF, and the same as CSV; a sweep is a folder of files, of which readers get one."""
-    from dynloss import archive
+    from dynloss_book.engine import archive
 
     target = data / f"{name}.nc"
     if target.exists():
@@ -173,7 +173,7 @@ def _write_data(source: Path, data: Path, name: str) -> None:
     if source.is_file():
         content, dataset = source.read_bytes(), archive.read(source)
     else:
-        from dynloss.sweeps.overview import gathered
+        from dynloss_book.engine.sweeps.overview import gathered
 
         content = archive.encode(gathered(source))
         dataset = archive.decode(content)

@@ -14,7 +14,10 @@ from typing import Any
 # The most notebooks or pages at once: each needs up to a gigabyte.
 MOST = 8
 # Imported once; nothing that looks at the environment as it is imported, for each process has its own.
-_PRELOADED = ["papermill", "jupyter_client.manager", "dynloss.runner.best", "dynloss.runner.page", "h5netcdf", "xarray"]
+_PRELOADED = [
+    "papermill", "jupyter_client.manager", "h5netcdf", "xarray",
+    "dynloss_book.engine.runner.best", "dynloss_book.engine.runner.page",
+]  # fmt: skip
 
 
 def at_once() -> int:

@@ -121,7 +121,7 @@ def checked(where: str, parameters: Mapping[str, Parameter], given: Mapping[str,
     {'steps': 1000}
     >>> checked("fig04", {"steps": steps}, {"steps": "1.5", "stepz": 1})
     Traceback (most recent call last):
-    dynloss.runner.profiles.Misuse: fig04: steps='1.5' is no whole number
+    dynloss_book.engine.runner.profiles.Misuse: fig04: steps='1.5' is no whole number
     fig04: unknown parameter 'stepz'; there are steps
     """
     result, problems = {}, []

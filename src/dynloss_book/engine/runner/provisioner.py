@@ -1,11 +1,11 @@
-"""How Jupyter comes by a kernel of `dynloss.runner.kernels`: its entry point in `pyproject.toml`."""
+"""How Jupyter comes by a kernel of `dynloss_book.engine.runner.kernels`: its entry point in `pyproject.toml`."""
 
 import os
 from typing import Any
 
 from jupyter_client.provisioning import LocalProvisioner
 
-from dynloss.runner import kernels
+from dynloss_book.engine.runner import kernels
 
 
 class Provisioner(LocalProvisioner):

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dynloss import files
-from dynloss.claims.findings import SIGNS, Verdict, tally
-from dynloss.runner.answers import Judged
-from dynloss.runner.profiles import Misuse
+from dynloss_book.engine.findings import SIGNS, Verdict, tally
+from dynloss_book.engine.runner.answers import Judged
+from dynloss_book.engine.runner.profiles import Misuse
 
 RECORD = "claims.json"
 FOLLOWS, CHANGED, NEW, GONE = "follows", "no longer follows", "not on record", "no longer claimed"

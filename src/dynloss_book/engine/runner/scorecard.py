@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from dynloss.claims.findings import SIGNS, Verdict, kind
-from dynloss.runner.gallery import Entry
+from dynloss_book.engine.findings import SIGNS, Verdict, kind
+from dynloss_book.engine.runner.gallery import Entry
 
 SECTIONS = {
     "Section I": "Introduction",

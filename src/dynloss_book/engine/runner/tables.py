@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dynloss.provenance import KEPT, MIME, duration
-from dynloss.runner import gate
-from dynloss.runner.profiles import BEST, DEFAULT_PROFILE, LARGEST, Figure, Profile, named, values
+from dynloss_book.engine.provenance import KEPT, MIME, duration
+from dynloss_book.engine.runner import gate
+from dynloss_book.engine.runner.profiles import BEST, DEFAULT_PROFILE, LARGEST, Figure, Profile, named, values
 
 if TYPE_CHECKING:
-    from dynloss.archive import Contents
+    from dynloss_book.engine.archive import Contents
 
 PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest")
@@ -46,7 +46,7 @@ def cost_rows(figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
 
 def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
     """Figures and profiles, what they cost, and what the archive has of them: the newest, and of sweeps how much."""
-    from dynloss.sweeps.overview import overview
+    from dynloss_book.engine.sweeps.overview import overview
 
     networks = {str(found.folder): found.held for found in overview(results(root))}
     for figure in figures.values():
@@ -91,7 +91,7 @@ def status_rows(root: Path, figures: Mapping[str, Figure], profile: str) -> Iter
 
 def kept(root: Path) -> list[str]:
     """How many of the archive's results are held to be fresh although their code has changed, and by what."""
-    from dynloss.archive import contents
+    from dynloss_book.engine.archive import contents
 
     found = contents(results(root)).records
     counts = {name: sum(bool(each.get(name)) for each in found) for name in KEPT}
@@ -100,7 +100,7 @@ def kept(root: Path) -> list[str]:
 
 def sweep_rows(root: Path, figures: Collection[str] = ()) -> Iterator[tuple[str, ...]]:
     """How far each sweep in the archive is; of some figures only, or of all."""
-    from dynloss.sweeps.overview import overview
+    from dynloss_book.engine.sweeps.overview import overview
 
     for found in overview(results(root)):
         if not figures or found.figure in figures:
@@ -162,7 +162,7 @@ def _result_rows(stem: str, profile: str, notebook: Mapping[str, Any]) -> Iterat
 
 def archived(figure: Figure, root: Path, thoroughly: bool = False) -> "Contents":
     """What the archive has of the figures whose results a notebook may ask for: its own, and those that it names."""
-    from dynloss.archive import contents
+    from dynloss_book.engine.archive import contents
 
     words = set(re.findall(r"\w+", figure.path.read_text("utf-8")))
     return contents(results(root), words | {figure.stem}, thoroughly=thoroughly)
@@ -170,14 +170,14 @@ def archived(figure: Figure, root: Path, thoroughly: bool = False) -> "Contents"
 
 def unreadable(root: Path, figures: Collection[str] = ()) -> list[str]:
     """The files of the archive that cannot be read, each with the reason; of some figures only, or of all."""
-    from dynloss.archive import contents
+    from dynloss_book.engine.archive import contents
 
     return [str(error) for error in contents(results(root), figures).unreadable]
 
 
 def results(root: Path) -> Path:
     """The folder of the archive: the one that the environment names, else the checkout's."""
-    from dynloss.archive import RESULTS, results_folder
+    from dynloss_book.engine.archive import RESULTS, results_folder
 
     return results_folder() if os.environ.get(RESULTS) else root / "results"
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from dynloss.runner import kernels, processes
-from dynloss.runner.profiles import Figure
+from dynloss_book.engine.runner import kernels, processes
+from dynloss_book.engine.runner.profiles import Figure
 
 
 def execute_all(
@@ -54,6 +54,6 @@ def execute_all(
 
 
 def _run(arguments: Sequence[str]) -> None:
-    from dynloss.cli import main
+    from dynloss_book.engine.cli import main
 
     main(["run", *arguments])

@@ -9,10 +9,10 @@ The result has the axes and ``seed`` as dimensions. What is computed is kept in 
 goes on where it was interrupted, and a call with more values or more seeds computes only what is new.
 """
 
-from dynloss.sweeps.engine import run
-from dynloss.sweeps.plan import Stage, in_turn, progress_of, run_plan
-from dynloss.sweeps.statistics import Summary, best_point, halves, interval, paired, simultaneous, summary
-from dynloss.sweeps.store import SweepError
+from dynloss_book.engine.sweeps.engine import run
+from dynloss_book.engine.sweeps.plan import Stage, in_turn, progress_of, run_plan
+from dynloss_book.engine.sweeps.statistics import Summary, best_point, halves, interval, paired, simultaneous, summary
+from dynloss_book.engine.sweeps.store import SweepError
 
 __all__ = [
     "Stage",

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dynloss import archive
-from dynloss.sweeps import grid as grids
-from dynloss.sweeps.grid import FLAGS, SEED, Layout, Points, Variables
-from dynloss.sweeps.store import SweepError
+from dynloss_book.engine import archive
+from dynloss_book.engine.sweeps import grid as grids
+from dynloss_book.engine.sweeps.grid import FLAGS, SEED, Layout, Points, Variables
+from dynloss_book.engine.sweeps.store import SweepError
 
 
 def check_function(function: Callable, names: list[str], constants: Mapping[str, Any]) -> None:

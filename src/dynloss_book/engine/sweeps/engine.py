@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from dynloss import archive, deadline, fingerprint, ledger, review
+from dynloss import deadline
 from dynloss.checks import check_number, truth
-from dynloss.provenance import KEPT, decoded, execution
-from dynloss.sweeps import contract, evaluate
-from dynloss.sweeps import grid as grids
-from dynloss.sweeps.grid import SEED, Grid, Points, Variables
-from dynloss.sweeps.store import MANY, NothingYet, Store, SweepError, together
+from dynloss_book.engine import archive, fingerprint, ledger, review
+from dynloss_book.engine.provenance import KEPT, decoded, execution
+from dynloss_book.engine.sweeps import contract, evaluate
+from dynloss_book.engine.sweeps import grid as grids
+from dynloss_book.engine.sweeps.grid import SEED, Grid, Points, Variables
+from dynloss_book.engine.sweeps.store import MANY, NothingYet, Store, SweepError, together
 
 SCHEDULER = "DYNLOSS_SCHEDULER"  # the address of a dask scheduler, tcp://host:port
 WRITE_EVERY = 10.0  # seconds: what a killed sweep may lose, beside the batches in flight

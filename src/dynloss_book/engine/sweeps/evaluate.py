@@ -21,7 +21,7 @@ import numpy as np
 
 from dynloss.checks import check_count
 from dynloss.deadline import OutOfTime
-from dynloss.sweeps.contract import (
+from dynloss_book.engine.sweeps.contract import (
     argument_type,
     called,
     check_outputs,
@@ -31,8 +31,8 @@ from dynloss.sweeps.contract import (
     traced,
     tracing,
 )
-from dynloss.sweeps.grid import SEED, Layout, Points, select
-from dynloss.sweeps.store import SweepError
+from dynloss_book.engine.sweeps.grid import SEED, Layout, Points, select
+from dynloss_book.engine.sweeps.store import SweepError
 
 Outputs = dict[str, np.ndarray]
 Batch = tuple[Points, Outputs]

@@ -5,8 +5,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from dynloss.sweeps import grid as grids
-from dynloss.sweeps.grid import Points
+from dynloss_book.engine.sweeps import grid as grids
+from dynloss_book.engine.sweeps.grid import Points
 
 _FILE = ".locks"
 

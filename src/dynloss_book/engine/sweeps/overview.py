@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from dynloss import archive
-from dynloss.sweeps import grid as grids
-from dynloss.sweeps.store import REQUEST, rows
+from dynloss_book.engine import archive
+from dynloss_book.engine.sweeps import grid as grids
+from dynloss_book.engine.sweeps.store import REQUEST, rows
 
 
 class Progress(NamedTuple):

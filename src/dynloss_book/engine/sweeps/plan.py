@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 import xarray as xr
 
-from dynloss import archive, deadline
+from dynloss import deadline
 from dynloss.checks import truth
-from dynloss.sweeps.store import NothingYet
+from dynloss_book.engine import archive
+from dynloss_book.engine.sweeps.store import NothingYet
 
 _ONE_BATCH = 1e-6  # minutes: over before the first batch ends
 

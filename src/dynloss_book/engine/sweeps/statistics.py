@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from dynloss.sweeps.grid import SEED
+from dynloss_book.engine.sweeps.grid import SEED
 
 
 class Summary(NamedTuple):

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss import archive
-from dynloss.fingerprint import Fingerprint
-from dynloss.provenance import KEPT, decoded
-from dynloss.sweeps import grid as grids
-from dynloss.sweeps.grid import Layout, Points
-from dynloss.sweeps.locks import Locks
+from dynloss_book.engine import archive
+from dynloss_book.engine.fingerprint import Fingerprint
+from dynloss_book.engine.provenance import KEPT, decoded
+from dynloss_book.engine.sweeps import grid as grids
+from dynloss_book.engine.sweeps.grid import Layout, Points
+from dynloss_book.engine.sweeps.locks import Locks
 
 REQUEST = "request.json"
 MANY = 32  # files: more are merged, since reading takes about 10 ms for each

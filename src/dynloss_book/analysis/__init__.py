@@ -1,0 +1,1 @@
+"""What several figures read off a trajectory: cascades, onsets, whole paths, doubled periods."""

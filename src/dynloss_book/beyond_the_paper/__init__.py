@@ -1,0 +1,1 @@
+"""Other waveforms, orders and optimisers."""

@@ -1,0 +1,1 @@
+"""Why the cascades happen, 1: the edge of stability of each optimiser."""

@@ -1,0 +1,1 @@
+"""Why the cascades happen, 3: the neural tangent kernel."""

@@ -1,0 +1,1 @@
+"""Why the cascades happen, 2: the two-step map."""

@@ -1,0 +1,1 @@
+"""The central flow between cascades."""

@@ -1,0 +1,1 @@
+"""Whether the gain is more than missing regularisation."""

@@ -1,0 +1,1 @@
+"""Whether the gain grows with the scale."""

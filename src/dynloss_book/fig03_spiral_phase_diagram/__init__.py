@@ -1,0 +1,1 @@
+"""Figure 3: accuracy on the spiral over period and amplitude."""

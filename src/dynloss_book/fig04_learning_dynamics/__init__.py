@@ -1,0 +1,1 @@
+"""Figure 4: one run, with Hessian and kernel."""

@@ -1,0 +1,1 @@
+"""Figure S1: three eigenvalues of the Hessian."""

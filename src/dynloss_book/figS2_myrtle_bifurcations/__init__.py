@@ -1,0 +1,1 @@
+"""Figure S2: cascades of a convolutional network."""

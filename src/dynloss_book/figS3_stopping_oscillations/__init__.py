@@ -1,0 +1,1 @@
+"""Figure S3: what stopping the oscillations adds."""

@@ -1,0 +1,1 @@
+"""Figure S4: a wide residual network."""

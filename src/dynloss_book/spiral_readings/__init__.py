@@ -1,0 +1,1 @@
+"""Figure 3 under other interpretations of the text."""

@@ -1,0 +1,1 @@
+"""The squared error, and the kernel's map of the outputs."""

@@ -1,0 +1,1 @@
+"""Statements of the text that no figure shows."""

@@ -1,0 +1,1 @@
+"""Whether cascades are useful."""
