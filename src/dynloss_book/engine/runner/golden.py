@@ -95,7 +95,7 @@ def _started(root: Path, *arguments: str) -> subprocess.Popen:
 def _finished(process: subprocess.Popen) -> str:
     out, error = process.communicate()
     if process.returncode:
-        raise RuntimeError(f"the golden runs failed: {' '.join(error.strip().splitlines()[-1:])}")
+        raise Misuse(f"the golden runs failed: {' '.join(error.strip().splitlines()[-1:])}")
     return out
 
 
