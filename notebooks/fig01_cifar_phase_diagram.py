@@ -68,6 +68,7 @@ import functools
 
 from dynloss import schedules
 from dynloss.training import minibatch
+from dynloss_book import paper
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.fig01_cifar_phase_diagram import claims
 from dynloss_book.plots import phase_diagram as figure
@@ -123,7 +124,7 @@ axes = {
     "amplitude": axis("amplitudes", amplitudes, amplitude, 1),
 }
 point = {"period": float(period), "amplitude": amplitude}
-claimed = figure.Region(  # in the proportions that the paper's has to its best point
+claimed = paper.Region(  # in the proportions that the paper's has to its best point
     longest=2.5 * period, weakest=0.5 * amplitude, strongest=1.4 * amplitude
 )
 corners, region = claimed.corners_of(axes), claimed.part_of(axes)
@@ -137,11 +138,12 @@ accuracies = {
     name: sweeps.summary(final[name]) for name in ("accuracy", "validation_accuracy")
 }
 label = f"{channels} channels, {training_images} images"
-figure_1 = claims
-papers = elsewhere(sweep, figure_1.ARCHIVED, figure_1.POINT, figure_1.SEEDS)
+papers = elsewhere(
+    sweep, photographs.ARCHIVED, paper.FIGURE_1_POINT, paper.FIGURE_1_SEEDS
+)
 
 # %% tags=["lead"]
-findings = figure_1.judge(plane, point, claimed, settings, papers)
+findings = claims.judge(plane, point, claimed, settings, papers)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Seed by seed: the validation accuracy after training with the static loss and at the point of the paper's largest gain, from the same initial weights. Dots and lines are networks, hollow where the other of a seed diverged or is not computed; squares, from three seeds on, their mean with its 95 % confidence interval. On the right, as far as there are any, networks at the paper's own scale.", "name": "fig-cifar-phase-diagram-pairs"}, "image": {"alt": "For each scale a panel with two columns of dots, the validation accuracies without and with oscillations, a line from dot to dot for each seed; means with error bars beside them."}}

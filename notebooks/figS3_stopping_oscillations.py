@@ -66,10 +66,9 @@ from IPython.display import Markdown, display
 
 from dynloss import schedules
 from dynloss.training import minibatch
+from dynloss_book import paper
 from dynloss_book.engine import archive, sweeps
-from dynloss_book.fig01_cifar_phase_diagram import claims as cifar_phase_diagram
-from dynloss_book.figS3_stopping_oscillations import claims as stopping_oscillations_claims
-from dynloss_book.figS3_stopping_oscillations import figure
+from dynloss_book.figS3_stopping_oscillations import claims, figure
 from dynloss_book.tasks import cifar10 as photographs
 from dynloss_book.tasks.plane import elsewhere
 
@@ -117,8 +116,7 @@ both = both.isel(period=0).assign_attrs(origin=origin)
 both["epoch"] = photographs.evaluated_epochs(epochs, evaluate_every)
 
 # %% tags=["lead"]
-stopping = stopping_oscillations_claims
-findings = stopping.judge(both, amplitude, stop_epoch, settings)
+findings = claims.judge(both, amplitude, stop_epoch, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy during training, compare Figure S3 of the paper: (a) on the validation and (b) on the training images, without oscillations and at the point where Figure 1 of the paper gains most. Thin lines are single networks, thick ones their mean. The oscillations stop at the vertical line. The dotted line is the best validation accuracy that any network had with the static loss, at any epoch.", "name": "fig-stopping-oscillations"}, "image": {"alt": "Two panels of accuracy against the epoch. Without oscillations the lines rise fast and flatten; with oscillations they rise slowly and unsteadily, and more smoothly after the vertical line at which the oscillations stop, where their validation accuracy comes near the dotted line."}}
@@ -126,7 +124,7 @@ runs = {
     "$A = 1$": both.sel(amplitude=1),
     f"$A = {amplitude:g}$, $T = {period:g}$": both.sel(amplitude=amplitude),
 }
-figure.plot(runs, stop_epoch, stopping.dotted_line(both));
+figure.plot(runs, stop_epoch, claims.dotted_line(both));
 
 # %% tags=["lead"]
 archive.provenance(both)
@@ -163,17 +161,18 @@ findings
 # break down, that is a part of what it gains at the end.
 
 # %% tags=["from-archive"] mystnb={"figure": {"caption": "The same at the paper's scale, for the networks that are computed so far.", "name": "fig-stopping-oscillations-paper"}, "image": {"alt": "Two panels of accuracy against the epoch at the paper's scale. Lines without oscillations rise fast and may collapse near epoch 300; lines with oscillations rise more slowly and end higher."}}
-figure_1 = cifar_phase_diagram
-papers = elsewhere(sweep, figure_1.ARCHIVED, figure_1.POINT, figure_1.SEEDS)
+papers = elsewhere(
+    sweep, photographs.ARCHIVED, paper.FIGURE_1_POINT, paper.FIGURE_1_SEEDS
+)
 if papers is not None:
-    evaluated = (figure_1.ARCHIVED[name] for name in ("epochs", "evaluate_every"))
+    evaluated = (photographs.ARCHIVED[name] for name in ("epochs", "evaluate_every"))
     papers["epoch"] = photographs.evaluated_epochs(*evaluated)
     runs = {f"$A = {a:g}$": papers.sel(amplitude=a) for a in papers.amplitude.values}
-    figure.plot(runs, figure_1.PAPER["stop_epoch"], stopping.dotted_line(papers));
+    figure.plot(runs, paper.FIGURE_1["stop_epoch"], claims.dotted_line(papers));
 
 # %%
 if papers is not None:
-    display(Markdown(stopping.breakdowns(papers)))
+    display(Markdown(claims.breakdowns(papers)))
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?

@@ -56,11 +56,10 @@ import pandas as pd
 
 from dynloss import datasets, schedules
 from dynloss.training import compiled
+from dynloss_book import paper
 from dynloss_book.engine import archive, sweeps
-from dynloss_book.fig03_spiral_phase_diagram import claims as spiral_phase_diagram
-from dynloss_book.spiral_readings import claims as spiral_readings
+from dynloss_book.spiral_readings import claims, figure
 from dynloss_book.spiral_readings import experiment as readings
-from dynloss_book.spiral_readings import figure
 from dynloss_book.tasks import spiral
 from dynloss_book.tasks.plane import axis
 
@@ -117,15 +116,15 @@ for (name, way), result in done.items():
 
 # %% tags=["lead"]
 settings = common | {"narrow": narrow, "wide": wide}
-findings = spiral_readings.judge(networks, settings)
+findings = claims.judge(networks, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "What the oscillations gain in validation accuracy inside the region that the paper names, for (a) the narrow and (b) the wide network: above the rule with each validation set, below it with each other way to train. The mean over seeds, with intervals of 95 % for all rows of a panel together.", "name": "fig-spiral-readings"}, "image": {"alt": "Two panels with one row for each reading and a marker with a horizontal error bar for its gain. The narrow network's gains lie far to the right of zero on nearly all validation sets; the wide network's lie close to the dashed line at zero."}}
 drawn = {
-    f"{units} units": spiral_readings.gains(networks[name], name)
+    f"{units} units": claims.gains(networks[name], name)
     for name, (units, _) in widths.items()
 }
-figure.plot(drawn, spiral_readings.BOOK);
+figure.plot(drawn, claims.BOOK);
 
 # %% tags=["lead"]
 archive.provenance(*networks["narrow"].values())
@@ -150,10 +149,10 @@ findings
 # train, the mean over amplitudes from 5 to 20.
 
 # %% mystnb={"figure": {"caption": "Training accuracy of the narrow network over the period, the mean over the amplitudes of the paper's region, for each way to train, with 95 % confidence intervals over seeds. Dashed: the same with the static loss. Dotted: the paper's number for it. Grey: the periods of the paper's region.", "name": "fig-spiral-readings-reach"}, "image": {"alt": "Training accuracy against the period on a logarithmic axis, one line for each way to train, low at the shortest periods and high at longer ones, mostly above dashed lines for the static loss."}}
-region = spiral_phase_diagram.REGIONS["narrow"]
+region = paper.FIGURE_3_REGIONS["narrow"]
 figure.plot_reach(
     networks["narrow"], region.weakest, region.strongest, region.longest,
-    spiral_readings.STATIC_NARROW,
+    claims.STATIC_NARROW,
 );
 
 # %% [markdown]
@@ -163,7 +162,7 @@ figure.plot_reach(
 # at which all rows of a network hold together with 95 %.
 
 # %%
-rows = spiral_readings.table(networks)
+rows = claims.table(networks)
 pd.DataFrame(rows).set_index(["network", "training", "validation set"])
 
 # %% tags=["remove-input"]

@@ -157,7 +157,8 @@ def test_a_failure_does_not_stop_the_others(checkout, dynloss, tmp_path):
 def test_no_time_and_an_empty_archive_is_one_line_that_says_what_to_do(tmp_path, monkeypatch, dynloss):
     point = "def point(x, seed):\n    return {'y': x + seed}"
     call = "sweeps.run('fig01', point, axes={'x': [1, 2]}, seeds=[0], vectorize=False, minutes=minutes)"
-    sweep = notebook(f"from dynloss import sweeps\n\n{point}\n\n{call}", parameters="minutes: float | None = None")
+    code = f"from dynloss_book.engine import sweeps\n\n{point}\n\n{call}"
+    sweep = notebook(code, parameters="minutes: float | None = None")
     root = small_site.enter(monkeypatch, tmp_path / "checkout", "fig01: {quick: {}}", fig01=sweep)
     code, out, err = dynloss("run", "fig01", "-p", "minutes", "0")
     assert (code, out) == (1, "")
@@ -249,8 +250,8 @@ def test_a_missing_library_is_named(checkout, dynloss, monkeypatch):
 @pytest.mark.parametrize("encoding", ["cp1252", "cp437", "gbk", "ascii", "utf-8"])
 def test_output_can_be_read_in_every_encoding(encoding):
     """It ended with exit code 1, which means that a verdict no longer follows."""
-    said = "import sys; from dynloss import cli; cli.main(['--help'])"
-    code = "import click; from dynloss import cli; cli.cli.commands['list'].callback = "
+    said = "import sys; from dynloss_book.engine import cli; cli.main(['--help'])"
+    code = "import click; from dynloss_book.engine import cli; cli.cli.commands['list'].callback = "
     code += "lambda: click.echo('✓ η ± 1 ✗ 漢'); cli.main(['list'])"
     environment = os.environ | {"PYTHONIOENCODING": encoding}
     for each in (said, code):

@@ -8,12 +8,15 @@ import errno
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
+
+# Called where training has just written a checkpoint; what one of them raises ends the run, which goes on from there.
+after_checkpoint: list[Callable[[], None]] = []
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynloss_book.engine.agreement import Incomparable, compare, onset
+from dynloss_book.analysis.hooks import predictable_until
+from dynloss_book.engine.agreement import Incomparable, compare
 
 ATTRIBUTES = {
     "figure": "fig04",
@@ -113,11 +114,12 @@ def test_what_cannot_be_compared(mine, said):
         compare(mine, trajectory())
 
 
-def test_the_onset_is_the_edge_or_the_first_jump():
+def test_predictable_until_the_edge_or_the_first_jump():
     run = trajectory(cascades=0)
-    assert onset(run, {"learning_rate": 1}) is None
-    assert onset(run, {"learning_rate": 1.5}) == int(np.argmax(run.hessian_eigenvalues.values[:, 0] > 2 / 1.5))
-    assert onset(trajectory(), {"learning_rate": 0.1}) == 81
+    assert predictable_until(run, {"learning_rate": 1}) is None
+    passed = run.hessian_eigenvalues.values[:, 0] > 2 / 1.5
+    assert predictable_until(run, {"learning_rate": 1.5}) == int(np.argmax(passed))
+    assert predictable_until(trajectory(), {"learning_rate": 0.1}) == 81
 
 
 def sweep(shift=0.0, seeds=range(6), scatter=0, chaotic=0.02, done=True, points=3):

@@ -9,6 +9,7 @@ import yaml
 
 from dynloss.datasets import spiral, spiral_validation
 from dynloss.dynamics import Instability, PowerLaw
+from dynloss_book import paper
 from dynloss_book.cifar_opponent import claims as cifar_opponent
 from dynloss_book.cifar_scaling import claims as cifar_scaling
 from dynloss_book.cifar_scaling import experiment as scaling
@@ -21,9 +22,10 @@ from dynloss_book.fig05_curvature_threshold import claims as curvature_threshold
 from dynloss_book.figS3_stopping_oscillations import claims as stopping_oscillations
 from dynloss_book.figS4_wide_resnet import claims as wide_resnet
 from dynloss_book.own_data import claims as own_data
-from dynloss_book.plots.phase_diagram import Region
+from dynloss_book.paper import Region
 from dynloss_book.spiral_readings import claims as spiral_readings
 from dynloss_book.statements import claims as statements_claims
+from dynloss_book.tasks.cifar10 import ARCHIVED
 
 YES, NO, OPEN, SCALE = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.UNDECIDED, Verdict.NOT_TESTABLE
 
@@ -48,8 +50,7 @@ def plane(static, oscillating, training=1.0):
     return xr.Dataset(data, coords=coords, attrs={"scale": "6 seeds"})
 
 
-PAPER = cifar_phase_diagram.PAPER
-POINT = cifar_phase_diagram.POINT
+PAPER, POINT = paper.FIGURE_1, paper.FIGURE_1_POINT
 REGION = Region(250, 25, 70)
 
 
@@ -91,9 +92,8 @@ def test_figure_1_says_how_many_networks_of_the_papers_scale_diverged():
 def test_the_papers_scale_of_figure_1_is_that_of_its_profile():
     profiles = yaml.safe_load((Path(__file__).parents[2] / "notebooks" / "profiles.yml").read_text("utf-8"))
     given = profiles["fig01_cifar_phase_diagram"]["paper"]["parameters"] | {"images": "cifar10"}
-    module = cifar_phase_diagram
-    assert {name: given[name] for name in module.ARCHIVED} == module.ARCHIVED
-    assert {name: given[name] for name in POINT} == POINT and given["seeds"] == module.SEEDS
+    assert {name: given[name] for name in ARCHIVED} == ARCHIVED
+    assert {name: given[name] for name in POINT} == POINT and given["seeds"] == paper.FIGURE_1_SEEDS
 
 
 def test_figure_1_with_nothing_computed():
@@ -202,7 +202,7 @@ SCALED = (0, 6, 15, 16)  # of the claims of Figure 4, those that take the paper'
 
 
 def test_figure_4():
-    settings = learning_dynamics.PAPER | {"period": 100, "steps": 1400}
+    settings = paper.FIGURE_4 | {"period": 100, "steps": 1400}
     run, cascades = learning_run()
     agreeing = verdicts(learning_dynamics.judge(run, cascades, settings))
     assert agreeing == [SCALE if place in SCALED else YES for place in range(17)]
@@ -215,7 +215,7 @@ def test_figure_4():
 
 def test_figure_4_at_the_papers_scale():
     run, cascades = learning_run(period=5000)
-    settings = learning_dynamics.PAPER
+    settings = paper.FIGURE_4
     assert verdicts(learning_dynamics.judge(run, cascades, settings)) == [YES] * 17
     run, cascades = learning_run(period=5000, quiet_from=13, reverse=True)
     assert verdicts(learning_dynamics.judge(run, cascades, settings)) == [NO] * 17
@@ -293,11 +293,11 @@ def test_figure_s4():
         coords = {"period": [200.0], "amplitude": [1.0, 2.0, 50.0]}
         return xr.Dataset({"test_accuracy": noise + wobble}, coords=coords, attrs={"scale": "8 seeds"})
 
-    judge, paper = wide_resnet.judge, wide_resnet.PAPER
-    assert verdicts(judge(of(0.0), 200.0, paper)) == [YES, YES, YES, SCALE, SCALE]
-    assert verdicts(judge(of(0.02), 200.0, paper)) == [NO, NO, YES, SCALE, SCALE]
-    assert verdicts(judge(of(0.02), 200.0, paper | {"images": "generated"})) == [SCALE] * 5
-    few = judge(of(0.0).isel(seed=[0, 1]), 200.0, paper)
+    judge, theirs = wide_resnet.judge, paper.FIGURE_S4
+    assert verdicts(judge(of(0.0), 200.0, theirs)) == [YES, YES, YES, SCALE, SCALE]
+    assert verdicts(judge(of(0.02), 200.0, theirs)) == [NO, NO, YES, SCALE, SCALE]
+    assert verdicts(judge(of(0.02), 200.0, theirs | {"images": "generated"})) == [SCALE] * 5
+    few = judge(of(0.0).isel(seed=[0, 1]), 200.0, theirs)
     assert verdicts(few)[:2] == [OPEN, OPEN] and "could hide" in few.summary
 
 
@@ -457,14 +457,14 @@ def statements(*, agreeing=True):
 
 
 def test_the_statements_of_the_text():
-    judge, paper = statements_claims.judge, statements_claims.PAPER
-    assert verdicts(judge(statements(), paper)) == [YES] * 21
-    assert verdicts(judge(statements(agreeing=False), paper)) == [NO] * 21
-    reduced = verdicts(judge(statements(agreeing=False), paper | {"steps": 100}))
-    assert "on a way downhill, on a convex landscape" in judge(statements(), paper).summary
-    assert "not without steps uphill" in judge(statements(agreeing=False), paper).summary
+    judge, theirs = statements_claims.judge, paper.TEXT
+    assert verdicts(judge(statements(), theirs)) == [YES] * 21
+    assert verdicts(judge(statements(agreeing=False), theirs)) == [NO] * 21
+    reduced = verdicts(judge(statements(agreeing=False), theirs | {"steps": 100}))
+    assert "on a way downhill, on a convex landscape" in judge(statements(), theirs).summary
+    assert "not without steps uphill" in judge(statements(agreeing=False), theirs).summary
     assert reduced == [NO] * 11 + [SCALE] * 8 + [NO] * 2
     rising = statements()
     rising["valley_curvature"] = 1 / rising.valley_curvature  # higher, but not narrower
-    (valleys,) = [claim for claim in judge(rising, paper).claims if claim.statement.startswith("Valleys")]
+    (valleys,) = [claim for claim in judge(rising, theirs).claims if claim.statement.startswith("Valleys")]
     assert valleys.verdict is NO and "in 0.00" in valleys.here

@@ -11,10 +11,10 @@ import optax
 import pytest
 import xarray as xr
 
-from dynloss import deadline, losses, schedules
+from dynloss import losses, schedules
 from dynloss.training import full_batch
 from dynloss_book.analysis import cascades
-from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine import archive, deadline, sweeps
 from dynloss_book.engine.sweeps.store import Store
 from dynloss_book.fig05_curvature_threshold import experiment as curvature_threshold
 from dynloss_book.tasks import cifar10 as photographs

@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from dynloss import schedules
+from dynloss_book import paper
 from dynloss_book.cifar_opponent import experiment as opponent
 from dynloss_book.cifar_scaling import experiment as scaling
 from dynloss_book.tasks import cifar10 as photographs
@@ -15,7 +16,7 @@ BASE = {"batch_size": 256}
 def test_a_ladder_changes_one_quantity():
     ladders = scaling.ladders(BASE, [9400, 31_360, 62_720], [2000, 8000, 32_000], [8, 16, 32])
     for name, rungs in ladders.items():
-        for other in set(scaling.PAPER) - {name}:
+        for other in set(paper.FIGURE_1_SCALE) - {name}:
             values = np.array([getattr(rung, other) for rung in rungs])
             assert np.ptp(values) <= 0.03 * values.mean()  # steps come in whole epochs
         assert len({getattr(rung, name) for rung in rungs}) == 3
@@ -44,13 +45,13 @@ def test_the_extrapolation_finds_a_plane_for_every_seed():
     slopes = np.array([[0.01, 0.02], [0.0, -0.01], [0.03, 0.0]])  # quantity, seed
 
     def gain(at):
-        logs = np.log10([at[name] for name in scaling.PAPER])
+        logs = np.log10([at[name] for name in paper.FIGURE_1_SCALE])
         return xr.DataArray(0.001 + logs @ slopes, dims="seed", coords={"seed": [0, 1]})
 
-    found = scaling.extrapolated(rungs, [gain(rung._asdict()) for rung in rungs], scaling.PAPER)
+    found = scaling.extrapolated(rungs, [gain(rung._asdict()) for rung in rungs], paper.FIGURE_1_SCALE)
     np.testing.assert_allclose(found.slope, slopes, atol=1e-9)
-    np.testing.assert_allclose(found.gain, gain(scaling.PAPER), atol=1e-9)
-    few = scaling.extrapolated(rungs[:3], [gain(rung._asdict()) for rung in rungs[:3]], scaling.PAPER)
+    np.testing.assert_allclose(found.gain, gain(paper.FIGURE_1_SCALE), atol=1e-9)
+    few = scaling.extrapolated(rungs[:3], [gain(rung._asdict()) for rung in rungs[:3]], paper.FIGURE_1_SCALE)
     assert np.isnan(few.gain).all()
 
 

@@ -70,9 +70,9 @@ def test_the_laws_compared_with_have_their_slopes():
     named = lines(drawn.axes[0])
     (edge,) = [line for label, line in named.items() if "stability" in label]
     np.testing.assert_allclose(edge.get_ydata(), 2 / edge.get_xdata())
-    (paper,) = [line for label, line in named.items() if "paper" in label]
-    slope = np.diff(np.log(paper.get_ydata())) / np.diff(np.log(paper.get_xdata()))
-    np.testing.assert_allclose(slope, figure.PAPER_EXPONENT)
+    (theirs,) = [line for label, line in named.items() if "paper" in label]
+    slope = np.diff(np.log(theirs.get_ydata())) / np.diff(np.log(theirs.get_xdata()))
+    np.testing.assert_allclose(slope, paper.EXPONENT)
 
 
 def test_the_static_runs_with_the_threshold_of_the_first_mark():

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from dynloss_book.paper import Region
 from dynloss_book.plots import phase_diagram
-from dynloss_book.plots.phase_diagram import Region
 
 PERIODS, AMPLITUDES = [10.0, 100.0, 1000.0], [1.0, 10.0, 100.0]
 REGION = Region(longest=300, weakest=5, strongest=20)

@@ -24,7 +24,7 @@ import optax
 import xarray as xr
 from flax import linen as nn
 
-from dynloss import datasets, deadline, dynamics, losses, schedules, shapes
+from dynloss import datasets, dynamics, losses, schedules, shapes
 from dynloss.datasets import cifar10
 from dynloss.models import convolution, mlp, myrtle, wide_resnet
 from dynloss.spectral import (
@@ -54,11 +54,12 @@ from dynloss.training import (
     minibatch,
     recorders,
 )
+from dynloss_book import paper
 from dynloss_book.analysis import cascades, onsets, paths, period_doubling
 from dynloss_book.cascades_two_step import experiment as valleys
 from dynloss_book.cifar_opponent import experiment as opponent
 from dynloss_book.cifar_scaling import experiment as scaling
-from dynloss_book.engine import sweeps
+from dynloss_book.engine import deadline, sweeps
 from dynloss_book.fig05_curvature_threshold import experiment as curvature_threshold
 from dynloss_book.spiral_readings import experiment as readings
 from dynloss_book.tasks import digits, plane, spiral
@@ -1196,7 +1197,7 @@ def extrapolated_gains() -> Arrays:
     rungs = [rung for each in ladders.values() for rung in each]
     random = np.random.RandomState(4)
     gains = [xr.DataArray(random.randn(3) / 50 + np.log10(rung.steps) / 20, {"seed": range(3)}) for rung in rungs]
-    found = scaling.extrapolated(rungs, gains, scaling.PAPER)
+    found = scaling.extrapolated(rungs, gains, paper.FIGURE_1_SCALE)
     settings = [[*rung[:3], *(rung.settings[name] for name in ("epochs", "evaluate_every"))] for rung in rungs]
     return _variables(found) | {"rungs": np.array(settings)}
 

@@ -10,7 +10,7 @@ import pytest
 CALLBACK = "jax.jit(lambda x: jax.pure_callback(lambda y: y, x, x))(jnp.ones(3))"
 KERNEL = """
 from dynloss import schedules
-from dynloss.experiments import spiral
+from dynloss_book.tasks import spiral
 from dynloss.training import compiled
 
 def descend(params):

@@ -103,8 +103,9 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
 
 JUDGING = """
 import numpy as np, xarray as xr
-from dynloss import archive
-from dynloss.claims import Claim, Findings, exists
+from dynloss_book.engine import archive
+from dynloss_book.engine.findings import Claim, Findings
+from dynloss_book.engine.verdicts import exists
 
 def compute(steps, amplitude):
     return xr.Dataset({"x": ("step", amplitude * np.arange(steps))})

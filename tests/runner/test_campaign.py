@@ -29,7 +29,7 @@ SWEEP = """
 import os, time
 from pathlib import Path
 import numpy as np
-from dynloss import sweeps
+from dynloss_book.engine import sweeps
 
 def point(x, seed, *, pause):
     with Path(os.environ["LOG"]).open("a") as file:
@@ -43,7 +43,7 @@ found = sweeps.run("fig01_sweep", point, axes={"x": range(points)}, seeds=range(
 SINGLE = """
 import time
 import numpy as np, xarray as xr
-from dynloss import archive, deadline
+from dynloss_book.engine import archive, deadline
 from dynloss.files import whole
 
 def compute(pieces, pause, checkpoint=None):

@@ -26,7 +26,7 @@ def point(x, seed):
 dataset = fetch_or_compute("fig01_good", compute, {{"steps": steps, "amplitude": amplitude}}, fresh=fresh)
 """
 SWEEP = """
-from dynloss import sweeps
+from dynloss_book.engine import sweeps
 sweep = sweeps.run("fig01_good", point, axes={"x": [1, 2, 3]}, seeds=range(2), vectorize=False, progress=False)
 """
 BEFORE = {"value": "amplitude * np.arange(steps)", "point": "x + seed"}

@@ -204,7 +204,7 @@ INTERRUPTED = """
 import sys, time
 sys.path.insert(0, {folder!r})
 import jax, sweep_points
-from dynloss import sweeps
+from dynloss_book.engine import sweeps
 from dynloss_book.engine.sweeps import evaluate
 
 def plain(x, seed):

@@ -295,7 +295,7 @@ def test_half_precision_is_resumed(monkeypatch, tmp_path):
     alone = train()
     save = checkpoints.save
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(checkpoints, "save", lambda *args: save(*args) and (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(checkpoints, "save", lambda *args: save(*args) or (_ for _ in ()).throw(KeyboardInterrupt))
         train(checkpoint=path, segments=4)
     monkeypatch.setattr(full_batch, "_kept", lambda *args: firsts.append(args[2]) or kept(*args))
     resumed = train(checkpoint=path, segments=4)

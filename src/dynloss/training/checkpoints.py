@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dynloss.files import whole
+from dynloss import files
 
 
 def identity(*trees: Any) -> str:
@@ -26,7 +26,7 @@ def identity(*trees: Any) -> str:
     return found.hexdigest()
 
 
-def save(path: Path, run: str, done: int, state: Any, records: Mapping[str, Any]) -> bool:
+def save(path: Path, run: str, done: int, state: Any, records: Mapping[str, Any]) -> None:
     """Write the run so far, in place of an older state; a disk without room is warned of, and the run goes on.
 
     Args:
@@ -34,21 +34,19 @@ def save(path: Path, run: str, done: int, state: Any, records: Mapping[str, Any]
         done: how many epochs, steps or pairs are complete.
         state: a tree of arrays.
         records: {name: the values so far}.
-
-    Returns:
-        Whether it is written.
     """
     arrays = {f"state/{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
     arrays |= {f"records/{name}": np.asarray(values) for name, values in records.items()}
     types = json.dumps({name: str(array.dtype) for name, array in arrays.items()})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as file:
+        with files.whole(path) as file:
             np.savez(file, run=np.asarray(run), done=np.asarray(done), types=np.asarray(types), **arrays)  # type: ignore[arg-type]
     except OSError as error:
         warnings.warn(f"no checkpoint could be written to {path} ({error.strerror or error})", stacklevel=3)
-        return False
-    return True
+        return
+    for each in files.after_checkpoint:
+        each()
 
 
 def load(path: Path, run: str, state: Any, names: Any) -> tuple[int, Any, dict[str, np.ndarray]] | None:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dynloss import deadline, losses
+from dynloss import losses
 from dynloss.checks import check_arrays, check_count, check_function, check_number, check_parameters, check_shaped_as
 from dynloss.datasets.base import Dataset, check_data
 from dynloss.schedules import Schedule, weights_at
@@ -156,7 +156,7 @@ def train(
         recorders: see ``dynloss.training.recorders``.
         progress: the label of a progress bar with the time left; ``None`` shows none.
         checkpoint: a file that holds the run so far; removed when the run is complete. It must belong to these
-            arguments: whoever names it says so. With one, the run ends early at a ``dynloss.deadline``.
+            arguments: whoever names it says so. See ``files.after_checkpoint``.
         segments: into how many to cut the run; by default 1, or up to 100 with progress or checkpoint.
 
     Returns:
@@ -191,8 +191,7 @@ def train(
             first += count
             if checkpoint is not None and first < steps:
                 so_far = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
-                if checkpoints.save(Path(checkpoint), _ANY, first, params, so_far):
-                    deadline.check()
+                checkpoints.save(Path(checkpoint), _ANY, first, params, so_far)
             bar.update(count)
 
     trajectory = _as_dataset(pieces, recorders, steps, params)

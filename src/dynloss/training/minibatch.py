@@ -30,7 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from dynloss import deadline, losses
+from dynloss import losses
 from dynloss.checks import check_count, check_number
 from dynloss.datasets.base import Dataset, check_data
 from dynloss.schedules import Schedule
@@ -198,8 +198,7 @@ def train(
                 bar.set_postfix({name: f"{values[-1]:.3f}" for name, values in records.items() if "accuracy" in name})
             due = done % checkpoint_every == 0 and time.monotonic() - saved >= CHECKPOINT_SECONDS
             if path is not None and due and done < epochs:
-                if checkpoints.save(path, run, done, state, records):
-                    deadline.check()
+                checkpoints.save(path, run, done, state, records)
                 saved = time.monotonic()
 
     trajectory = _as_dataset(records, epochs, evaluate_every, steps, state.variables)

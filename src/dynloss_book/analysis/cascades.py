@@ -118,3 +118,12 @@ def beside_the_edge(run: Any, cascades: Sequence[Instability], learning_rate: fl
     names = ["λ₁ exceeds 2/η", "bouncing starts", "bouncing ends", "ηλ₁ before the start", "ηλ₁ after the end"]
     table = pd.DataFrame(list(rows()), index=pd.RangeIndex(1, len(cascades) + 1, name="cascade"), columns=names)
     return table.astype(dict.fromkeys(names[:3], "Int64")).round(2)
+
+
+SPREAD = 0.25  # of the marks, relative, up to which they are of one threshold
+
+
+def spread_of_marks(cascades: Sequence[Instability]) -> float:
+    """Of λ_max at the starts and ends of all cascades: its standard deviation over its mean; NaN without any."""
+    marks = dynamics.curvature_at_marks(list(cascades))
+    return float(np.std(marks) / np.mean(marks)) if len(marks) else float("nan")

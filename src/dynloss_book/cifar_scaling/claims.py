@@ -5,10 +5,11 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss_book.cifar_scaling.experiment import PAPER, Rung
+from dynloss_book.cifar_scaling.experiment import Rung
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
 from dynloss_book.engine.verdicts import number
+from dynloss_book.paper import FIGURE_1_SCALE
 
 FAR = 2.0  # times that the paper's scale may be above the highest rung
 GAIN, NEAR = 0.06, 0.01  # the paper's gain, which it gives to one hundredth
@@ -28,7 +29,7 @@ def judge(
     slopes = ", ".join(f"{interval(end.slope.sel(quantity=name), signed=True)} for {name}" for name in ladders)
     # From far below, nothing can be said of the paper's scale.
     rungs = [each for ladder in ladders.values() for each in ladder]  # a ladder alone may have none yet
-    far = {name: value / max(getattr(each, name) for each in rungs) for name, value in PAPER.items()}
+    far = {name: value / max(getattr(each, name) for each in rungs) for name, value in FIGURE_1_SCALE.items()}
     near, size = max(far.values()) <= FAR, rungs[0].settings["image_size"]
     testable = images == "cifar10" and end.sizes["seed"] > 1 and near
     claim = Claim("Extrapolated to the paper's scale, the gain is its 6 %", "Section II, Figure 1", "≈ +0.06",
@@ -46,7 +47,7 @@ def judge(
     away = ", ".join(f"{factor:.2g} times in {name}" for name, factor in far.items())
     summary += f" The paper's scale is {away} above the highest rungs, and of 32 × 32 pixels instead of {size} × {size}"
     summary += "." if near else ": so far away nothing is said about it."
-    paper = ", ".join(f"{value:,} {name}" for name, value in PAPER.items())
+    paper = ", ".join(f"{value:,} {name}" for name, value in FIGURE_1_SCALE.items())
     return Findings(
         "cifar_scaling",
         "Does the gain grow with steps, images and channels?",
@@ -70,7 +71,7 @@ def table(ladders: Mapping[str, Sequence[Rung]], runs: Mapping[str, Sequence[xr.
             rows.append(
                 {
                     "ladder": name,
-                    **{quantity: getattr(each, quantity) for quantity in PAPER},
+                    **{quantity: getattr(each, quantity) for quantity in FIGURE_1_SCALE},
                     "static": interval(static),
                     "oscillating": interval(oscillating),
                     "gain": interval(oscillating - static, signed=True),

@@ -7,10 +7,9 @@ import numpy as np
 import xarray as xr
 
 from dynloss.training.batches import steps_per_epoch
+from dynloss_book.paper import FIGURE_1_SCALE
 
 EVALUATIONS = 49  # along a run: the stop, at six sevenths, is one of them
-# The paper's scale, in the quantities of a rung.
-PAPER = {"steps": 68_600, "images": 50_000, "channels": 64}
 
 
 class Rung(NamedTuple):
@@ -81,7 +80,7 @@ def extrapolated(rungs: Sequence[Rung], gains: Sequence[xr.DataArray], target: M
     """
 
     def place(at: Mapping[str, float]) -> list[float]:
-        return [1.0, *(np.log10(at[name]) for name in PAPER)]
+        return [1.0, *(np.log10(at[name]) for name in FIGURE_1_SCALE)]
 
     values = xr.concat(list(gains), "rung", join="inner").dropna("seed")
     rows = np.array([place(each._asdict()) for each in rungs])
@@ -91,5 +90,5 @@ def extrapolated(rungs: Sequence[Rung], gains: Sequence[xr.DataArray], target: M
     seeds = {"seed": values.seed}
     return xr.Dataset(
         {"gain": ("seed", np.array(place(target)) @ solution), "slope": (("quantity", "seed"), solution[1:])},
-        coords=seeds | {"quantity": list(PAPER)},
+        coords=seeds | {"quantity": list(FIGURE_1_SCALE)},
     )

@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss import dynamics
-from dynloss_book.analysis import cascades as reading
 from dynloss_book.engine import agreement_of_sweeps as sweeps
-from dynloss_book.engine import fingerprint
+from dynloss_book.engine import fingerprint, hooks
 from dynloss_book.engine.agreement_of_sweeps import Quantity
 from dynloss_book.engine.provenance import decoded
 
@@ -24,9 +22,6 @@ FREE = ("seed", "seeds", "precision")  # parameters in which a re-run may differ
 ROUNDING = 1e4  # units in the last place, which rounding may grow to on the smooth way to the first cascade
 STORED = 16  # units in the last place of what is kept
 MOST = 0.99  # of the points: a sample that crosses a kink a step earlier makes λ jump there
-CASCADES = 0.2  # of their number, and at least one
-THRESHOLD = 0.1  # of λ_th, about the spread of its marks
-FINAL = 0.03  # of an accuracy at the end of a run that has come to rest
 DIGITS = ("accuracy", "test", "validation", "training")  # variables that count samples
 
 
@@ -105,17 +100,6 @@ def is_sweep(dataset: xr.Dataset) -> bool:
     return "done" in dataset
 
 
-def onset(run: xr.Dataset, parameters: Mapping[str, Any]) -> int | None:
-    """The step from which on a trajectory is chaotic: λ₁ has passed 2/η, or jumps by 0.1; None if it never does."""
-    if "hessian_eigenvalues" not in run or "learning_rate" not in parameters:
-        return None
-    curvature = run.hessian_eigenvalues[:, 0]
-    steps = curvature[curvature.dims[0]].values
-    jumps = np.r_[False, np.abs(np.diff(curvature.values)) >= 0.1] & (curvature.dims[0] == "step")
-    unstable = (curvature.values > 2 / parameters["learning_rate"]) | jumps
-    return int(steps[np.argmax(unstable)]) if unstable.any() else None
-
-
 def _of_one_size(dataset: xr.Dataset, other: xr.Dataset) -> xr.Dataset:
     """Empty places added where the other has more: of cascades, say, of which each run has its own number."""
     more = {
@@ -144,7 +128,8 @@ def _without_seeds(mine: xr.Dataset, published: xr.Dataset) -> tuple[list[Quanti
 def _trajectories(
     mine: xr.Dataset, published: xr.Dataset, parameters: Mapping[str, Any], same_seed: bool
 ) -> tuple[list[Quantity], str]:
-    first = onset(published, parameters)
+    moments = [until(published, parameters) for until in hooks.called("predictable_until")]
+    first = min((moment for moment in moments if moment is not None), default=None)
     found, how = [], "in its statistics; the seeds differ, so that no point can be compared"
     if same_seed:
         found = [_pointwise(mine, published, name, first) for name in _names(published)]
@@ -153,7 +138,7 @@ def _trajectories(
             how = f"point by point until step {first:,}, where instabilities begin, and in its statistics after that"
     found.append(_diverged(mine, published))
     if first is not None or not same_seed:
-        found += _statistics(mine, published, parameters)
+        found += [each for read in hooks.called("statistics") for each in read(mine, published, parameters)]
     return found, how
 
 
@@ -175,7 +160,7 @@ def _pointwise(
     if any(word in name for word in DIGITS):
         allowed = allowed + sweeps.grain(b)  # one sample more or less
     apart = ~((np.abs(a - b) <= allowed) | (np.isnan(a) & np.isnan(b)) | (a == b))
-    label = f"{_called(theirs, name)}{before}"
+    label = f"{called(theirs, name)}{before}"
     words = f"{tolerance:.0e} of its value, at {MOST:.0%} of the points"
     if not apart.any():
         return Quantity(label, "the same" if np.array_equal(a, b, equal_nan=True) else "the same but for rounding",
@@ -189,41 +174,6 @@ def _pointwise(
         label, f"{a[place]:.6g}{at}, and {apart.mean():.1%} of the values apart", f"{b[place]:.6g}", words,
         bool(apart.mean() <= 1 - MOST),
     )  # fmt: skip
-
-
-def _statistics(mine: xr.Dataset, published: xr.Dataset, parameters: Mapping[str, Any]) -> Iterator[Quantity]:
-    """What two chaotic runs of the same experiment have in common."""
-    ours, theirs = (_cascades(each, parameters) for each in (mine, published))
-    at_rest = False
-    if ours is not None and theirs is not None:
-        allowed = max(1, round(CASCADES * len(theirs)))
-        yield Quantity("number of cascades", f"{len(ours)}", f"{len(theirs)}", f"± {allowed}",
-                       abs(len(ours) - len(theirs)) <= allowed)  # fmt: skip
-        if ours and theirs:
-            a, b = (reading.threshold(each, found, parameters["period"]) for each, found in
-                    ((mine, ours), (published, theirs)))  # fmt: skip
-            yield Quantity("threshold λ_th", f"{a:.3f}", f"{b:.3f}", f"± {THRESHOLD:.0%}, the spread of its marks",
-                           abs(a - b) <= THRESHOLD * b)  # fmt: skip
-        last = published.attrs["steps"] - parameters["period"]
-        at_rest = not theirs or theirs[-1].end < last
-    elif "hessian_eigenvalues" in published:
-        a, b = (float(each.hessian_eigenvalues[each.hessian_eigenvalues.shape[0] // 2 :, 0].median())
-                for each in (mine, published))  # fmt: skip
-        yield Quantity("λ₁, median over the second half", f"{a:.3f}", f"{b:.3f}",
-                       f"± {THRESHOLD:.0%}", abs(a - b) <= THRESHOLD * abs(b))  # fmt: skip
-    for name in ("accuracy", "validation_accuracy"):
-        if at_rest and name in published:
-            a, b = (float(each[name][-1]) for each in (mine, published))
-            yield Quantity(f"{_called(published[name], name)} at the end", f"{a:.3f}", f"{b:.3f}", f"± {FINAL:g}",
-                           abs(a - b) <= FINAL)  # fmt: skip
-
-
-def _cascades(run: xr.Dataset, parameters: Mapping[str, Any]) -> list[dynamics.Instability] | None:
-    """Read as the figure does: by the curvature where it is known at every step, else by the loss; None without T."""
-    if "period" not in parameters or "hessian_eigenvalues" not in run:
-        return None
-    read = reading.by_curvature if run.hessian_eigenvalues.dims[0] == "step" else reading.by_loss
-    return read(run, parameters["period"])
 
 
 def _diverged(mine: xr.Dataset, published: xr.Dataset) -> Quantity:
@@ -249,7 +199,7 @@ def _names(dataset: xr.Dataset) -> list[str]:
     return [str(name) for name in dataset.data_vars if not str(name).endswith("residuals")]
 
 
-def _called(variable: xr.DataArray, name: str) -> str:
+def called(variable: xr.DataArray, name: str) -> str:
     return str(variable.attrs.get("long_name", name.replace("_", " ")))
 
 

@@ -27,10 +27,10 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
-from dynloss import deadline, files
+from dynloss import files
 from dynloss.checks import truth
 from dynloss.files import sole
-from dynloss_book.engine import fingerprint, ledger, review
+from dynloss_book.engine import deadline, fingerprint, ledger, review
 from dynloss_book.engine.fingerprint import Fingerprint
 from dynloss_book.engine.provenance import Provenance, decoded, execution, provenance
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-MIME = "application/vnd.dynloss.findings+json"
+from dynloss_book.engine.mime import FINDINGS as MIME
 
 
 class Verdict(StrEnum):

@@ -13,12 +13,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dynloss_book.engine.mime import PROVENANCE as MIME
+
 if TYPE_CHECKING:
     import xarray as xr
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
 
-MIME = "application/vnd.dynloss.provenance+json"
 KEPT = ("verified", "affirmed")  # attributes that say why a result holds although its code has changed
 _LIBRARIES = ("dynloss", "jax", "jaxlib", "numpy", "xarray", "flax", "optax")
 

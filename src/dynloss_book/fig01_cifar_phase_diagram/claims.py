@@ -5,35 +5,20 @@ from typing import Any
 
 import xarray as xr
 
+from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval, simultaneous
 from dynloss_book.engine.verdicts import SIGN, number, positive, within
-from dynloss_book.plots.phase_diagram import Region
+from dynloss_book.tasks.cifar10 import WHY, decides, scale
 
-PAPER = {
-    "images": "cifar10",
-    "image_size": 32,
-    "channels": 64,
-    "training_images": 50_000,
-    "validation_images": 10_000,
-    "epochs": 700,
-    "stop_epoch": 600,
-    "batch_size": 512,
-    "peak_rate": 0.02,
-}
-POINT = {"period": 100.0, "amplitude": 50.0}  # of the paper's largest gain
-SEEDS = 30
-ARCHIVED = PAPER | {"evaluate_every": 5}  # the settings of the profile `paper`
 ENOUGH = 0.5  # of the region's points, for a mean over it
-SMALLEST = 16  # pixels a side, below which the schedules are not the paper's and a sign decides nothing
-WHY = f"from {SMALLEST} × {SMALLEST} pixels on, where learning rates, T and A are the paper's"
 NEAR = 0.01  # the paper gives its accuracies to one hundredth
 
 
 def judge(
     plane: xr.Dataset,
     point: Mapping[str, float],
-    region: Region,
+    region: paper.Region,
     settings: Mapping[str, Any],
     papers: xr.Dataset | None = None,
 ) -> Findings:
@@ -44,10 +29,11 @@ def judge(
         point: ``period`` and ``amplitude`` of the best point.
         region: where the paper finds the gain.
         settings: of the experiment.
-        papers: where these are not the paper's, what there is of its scale and its ``POINT``, over amplitude (1 and
+        papers: where these are not the paper's, what there is of its scale and at its best point, over amplitude (1 and
             A), seed and epoch: the paper's numbers are tested there, the signs of its effects on the plane.
     """
-    own = all({**settings, **point}.get(name) == value for name, value in (PAPER | POINT).items())
+    wanted = paper.FIGURE_1 | paper.FIGURE_1_POINT
+    own = all({**settings, **point}.get(name) == value for name, value in wanted.items())
     final = plane.isel(epoch=-1)
     gain = final.validation_accuracy - final.validation_accuracy.sel(amplitude=1)
     at_point = gain.sel(point)
@@ -63,7 +49,7 @@ def judge(
     if papers is None:
         ends, of, scaled = final.sel(period=point["period"]), point, ""
     else:
-        ends, of, scaled = papers.isel(epoch=-1), POINT, ", at the paper's scale"
+        ends, of, scaled = papers.isel(epoch=-1), paper.FIGURE_1_POINT, ", at the paper's scale"
     static, best = ends.sel(amplitude=1), ends.validation_accuracy.sel(amplitude=of["amplitude"])
     where, near = "Section II, Figure 1", within(NEAR, "the paper gives two digits")
 
@@ -107,11 +93,6 @@ def judge(
     )
 
 
-def decides(settings: Mapping[str, Any]) -> bool:
-    """Whether signs of effects are tested at this scale."""
-    return settings["images"] == "cifar10" and settings["image_size"] >= SMALLEST
-
-
 def _also(papers: xr.Dataset | None) -> str:
     """What the paper's scale says, as far as there is any of it."""
     if papers is None:
@@ -120,20 +101,10 @@ def _also(papers: xr.Dataset | None) -> str:
     gains = ends.diff("amplitude")[0].dropna("seed")
     few = " and ".join(f"{gain:+.3f}" for gain in gains.values)  # an interval of two says nothing
     said = interval(gains, signed=True) if gains.size > 2 else f"{few} ({gains.size} seed{'s' * (gains.size > 1)})"
-    lost = {"static": ends.sel(amplitude=1), "oscillating": ends.sel(amplitude=POINT["amplitude"])}
+    lost = {"static": ends.sel(amplitude=1), "oscillating": ends.sel(amplitude=paper.FIGURE_1_POINT["amplitude"])}
     counts = {name: int(values.isnull().sum()) for name, values in lost.items()}
     diverged = " and ".join(f"{count} {name}" for name, count in counts.items() if count)
     if diverged:
         said += f", and {diverged} of {ends.sizes['seed']} diverged"
-    little = ", of which little is computed yet," if ends.sizes["seed"] < SEEDS else ""
+    little = ", of which little is computed yet," if ends.sizes["seed"] < paper.FIGURE_1_SEEDS else ""
     return f"; at the paper's own scale{little} by {said}"
-
-
-def scale(plane: xr.Dataset, settings: Mapping[str, Any]) -> str:
-    """The size of the experiment, in words."""
-    size = settings["image_size"]
-    return (
-        f"{settings['training_images']:,} {'images' if settings['images'] == 'cifar10' else 'generated images'} of "
-        f"{size} × {size} pixels, {settings['channels']} channels, {settings['epochs']} epochs; "
-        f"{plane.attrs.get('scale', '')}; the paper: 50,000 of 32 × 32, 64 channels, 700 epochs, 30 seeds"
-    )

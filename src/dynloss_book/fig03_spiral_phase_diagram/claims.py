@@ -6,18 +6,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import best_point, halves, interval, summary
 from dynloss_book.engine.verdicts import SIGN, at_least, number, positive, within
-from dynloss_book.plots.phase_diagram import Region
+from dynloss_book.paper import FIGURE_3_REGIONS as REGIONS
+from dynloss_book.paper import NEARLY_PERFECT, VAGUE, Region
 
-REGIONS = {
-    "narrow": Region(longest=300, weakest=5, strongest=20),
-    "wide": Region(longest=700, weakest=5, strongest=25),
-}
-PAPER = {"steps": 35_000, "learning_rate": 1.0}
-VAGUE = 0.05  # a number read off a colour scale, "≈ 0.65" or "≈ 0.9"
-NEARLY_PERFECT, REACHED = 0.95, 0.9
+REACHED = 0.9
 LONG = 100.0  # a period from which on the paper's grid, on its linear axis, surely has points
 AMID = 0.25  # of a period, between the stop of the oscillations and the nearest turn of the classes
 OPTIMUM, OPTIMUM_FACTOR = 30.0, 1.5  # of A, the paper's and how far ours may be off
@@ -32,8 +28,7 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
         widths: their hidden units; the paper's are 100 and 1000.
         settings: ``steps`` and ``learning_rate``; the numbers are tested where they are the paper's.
     """
-    paper = {**PAPER, "narrow": 100, "wide": 1000}
-    testable = all({**settings, **widths}.get(name) == value for name, value in paper.items())
+    testable = all({**settings, **widths}.get(name) == value for name, value in paper.FIGURE_3.items())
     narrow, wide = networks["narrow"], networks["wide"]
     static = {name: network.sel(amplitude=1).mean("period") for name, network in networks.items()}
     inside = {

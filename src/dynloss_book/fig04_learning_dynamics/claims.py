@@ -8,13 +8,12 @@ import xarray as xr
 
 from dynloss import dynamics
 from dynloss.dynamics import Instability
+from dynloss_book import paper
+from dynloss_book.analysis.cascades import SPREAD, spread_of_marks
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.verdicts import AS_A_RULE, RULE, exists
 
-PAPER = {"width": 100, "period": 5000, "amplitude": 70.0, "learning_rate": 1.0, "steps": 70_000}
 ABOUT_TEN = (7, 13)
-NEARLY_PERFECT = 0.95
-SPREAD = 0.25  # of the marks, relative, up to which they are of one threshold
 ROUGHLY = 0.05  # how far an accuracy that is "roughly constant" may move
 IN_A_ROW = 10  # flips of the sign of a change
 SMALL = 0.1  # of the changes in a cascade: a change that is small beside them
@@ -29,7 +28,7 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
         cascades: of the run.
         settings: of the experiment.
     """
-    testable = all(settings[name] == value for name, value in PAPER.items())
+    testable = all(settings[name] == value for name, value in paper.FIGURE_4.items())
     period, steps, rate = settings["period"], settings["steps"], settings["learning_rate"]
     last = cascades[-1].end if cascades else 0
     quiet = (steps - last) / period
@@ -52,9 +51,9 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
         Claim("The NTK's largest eigenvalue rises until a cascade starts", KERNEL, "each of the first ten",
               **_share(rises)),
         Claim("… and falls in it", KERNEL, "each of the first ten", **_share(falls)),
-        Claim("In the end the training accuracy is nearly perfect", WHERE, f"≥ {NEARLY_PERFECT:g}",
-              f"{accuracy:.3f}", exists(accuracy >= NEARLY_PERFECT, testable=testable),
-              f"“nearly perfect” is taken as {NEARLY_PERFECT:g} or more"),
+        Claim("In the end the training accuracy is nearly perfect", WHERE, f"≥ {paper.NEARLY_PERFECT:g}",
+              f"{accuracy:.3f}", exists(accuracy >= paper.NEARLY_PERFECT, testable=testable),
+              f"“nearly perfect” is taken as {paper.NEARLY_PERFECT:g} or more"),
         *_descent(run, cascades, period, last),
         *_bounces(run, cascades, period, threshold, testable),
     )  # fmt: skip
@@ -69,12 +68,6 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
         f"{run.attrs['scale']}; the paper: 70,000 steps, T = 5000",
         claims,
     )
-
-
-def spread_of_marks(cascades: Sequence[Instability]) -> float:
-    """Of λ_max at the starts and ends of all cascades: its standard deviation over its mean; NaN without any."""
-    marks = dynamics.curvature_at_marks(list(cascades))
-    return float(np.std(marks) / np.mean(marks)) if len(marks) else float("nan")
 
 
 def _descent(run: xr.Dataset, cascades: Sequence[Instability], period: int, last: int) -> tuple[Claim, ...]:

@@ -11,7 +11,7 @@ from dynloss.dynamics import PowerLaw
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
 from dynloss_book.engine.verdicts import exists, number, within
-from dynloss_book.fig05_curvature_threshold.figure import PAPER_EXPONENT
+from dynloss_book.paper import EXPONENT
 
 SAME = 0.1  # relative: how near the thresholds of two widths must be to count as the same
 MOST = 0.9  # "always above", and below
@@ -107,7 +107,7 @@ def _exponent(label: str, network: xr.Dataset, laws: Laws, testable: bool) -> Cl
     here = f"{interval(found)}, a fit for each; of all together {law.exponent:.2f} ({law.low:.2f} … {law.high:.2f})"
     if label in laws["0.1/η"]:
         here += f"; with the mark in proportion {interval(by_seed(network.scaled_threshold))}"
-    verdict = number(found, PAPER_EXPONENT, NEAR, testable=testable)
+    verdict = number(found, EXPONENT, NEAR, testable=testable)
     return Claim(statement, f"{WHERE} (a)", "−0.9", here, verdict, within(NEAR, "the paper gives one digit"))
 
 
@@ -147,7 +147,7 @@ def exponents(laws: Laws) -> list[dict[str, Any]]:
             "network": label,
             "exponent": f"{law.exponent:.2f}",
             "95 % interval": f"{law.low:.2f} … {law.high:.2f}",
-            "holds −0.9": holds(law, PAPER_EXPONENT),
+            "holds −0.9": holds(law, EXPONENT),
             "holds −1": holds(law, -1),
             "λ_th at η = 1": f"{law.prefactor:.2f}",
             "runs": law.points,

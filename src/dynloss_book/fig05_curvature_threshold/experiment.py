@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from jax.flatten_util import ravel_pytree
 
-from dynloss import deadline, dynamics, schedules
+from dynloss import dynamics, schedules
 from dynloss.spectral import mlp_hessian, tracking
 from dynloss.training import checkpoints, compiled, full_batch
 from dynloss_book.tasks import spiral
@@ -81,9 +81,8 @@ def pairs(
         for name, values in found.items():
             records[name] += np.asarray(values, float).tolist()
         first += number
-        is_kept = checkpoint is not None and first < count and checkpoints.save(checkpoint, run, first, state, records)
-        if is_kept:
-            deadline.check()
+        if checkpoint is not None and first < count:
+            checkpoints.save(checkpoint, run, first, state, records)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     curvature, products = (np.stack([records[f"{name}_{side}"] for side in SIDES], axis=1) for name in MEASURED)

@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from dynloss.dynamics import PowerLaw
+from dynloss_book.paper import EXPONENT
 from dynloss_book.plots import interactive
 from dynloss_book.plots.style import INK, RANKS, THRESHOLD, figure_style, panel_label, plain_numbers, step_axis
 
-PAPER_EXPONENT = -0.9  # Sec. III.C
 _MARKERS = ("o", "s", "^")
 
 
@@ -107,8 +107,8 @@ def _power_law(ax, networks, readings, fits):
         # The paper states the exponent alone; its line passes through the middle of the fits.
         middle = np.sqrt(reach.prod())
         height = np.exp(np.mean([np.log(law.at(middle)) for law in first]))
-        guide = height * (reach / middle) ** PAPER_EXPONENT
-        name = rf"the paper's $\eta^{{{PAPER_EXPONENT}}}$"
+        guide = height * (reach / middle) ** EXPONENT
+        name = rf"the paper's $\eta^{{{EXPONENT}}}$"
         ax.plot(reach, guide, color=INK, linestyle=":", linewidth=1.6, label=name)
     ax.set(xscale="log", yscale="log", xlabel=r"learning rate $\eta$", ylabel=r"curvature threshold $\lambda_{th}$")
     for axis in (ax.xaxis, ax.yaxis):

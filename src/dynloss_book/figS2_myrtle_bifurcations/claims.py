@@ -12,7 +12,6 @@ from dynloss_book.analysis import cascades as reading
 from dynloss_book.engine.findings import Claim, Findings
 from dynloss_book.engine.sweeps.statistics import interval
 from dynloss_book.engine.verdicts import AS_A_RULE, RULE, exists
-from dynloss_book.fig04_learning_dynamics.claims import SPREAD, spread_of_marks
 
 TIMES = 5  # more change of the accuracy a step inside the cascades than outside
 
@@ -31,7 +30,7 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
     inside, outside = accuracy_changes(run, cascades)
     above_inside, above_outside = shares_above(run, cascades, 2 / rate)
     marks = reading.marks(run, cascades, settings["period"])
-    spread = spread_of_marks(cascades)
+    spread = reading.spread_of_marks(cascades)
     where = "Supplement II, Figure S2"
     claims = (
         Claim("Bifurcations are clearly present in the accuracy", where,
@@ -46,8 +45,8 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
               exists(above_inside > 2 * above_outside, testable=photographs), "twice as often inside"),
         Claim("… and the threshold is one, at starts and ends alike", where, "a threshold",
               f"spread of the marks {spread:.0%}".replace("nan%", "–"),
-              exists(spread < SPREAD, testable=photographs and bool(np.isfinite(spread))),
-              f"a spread below {SPREAD:.0%}, as in Figure 4; λ₁ is measured every few steps"),
+              exists(spread < reading.SPREAD, testable=photographs and bool(np.isfinite(spread))),
+              f"a spread below {reading.SPREAD:.0%}, as in Figure 4; λ₁ is measured every few steps"),
     )  # fmt: skip
     words = "images" if photographs else "generated images"
     return Findings(

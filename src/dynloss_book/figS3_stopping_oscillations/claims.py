@@ -8,7 +8,7 @@ import xarray as xr
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
 from dynloss_book.engine.verdicts import SIGN, positive
-from dynloss_book.fig01_cifar_phase_diagram.claims import WHY, decides, scale
+from dynloss_book.tasks.cifar10 import WHY, decides, scale
 
 APPRECIABLY = 0.5  # of their earlier size
 

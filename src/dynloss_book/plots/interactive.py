@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-MIME = "application/vnd.dynloss.explore+json"
+from dynloss_book.engine.mime import EXPLORE as MIME
+
 DIGITS = 4  # of the values that a reader sees
 
 

@@ -1,7 +1,7 @@
 """Figs. 1 and 3: accuracies over the (T, A) plane of the dynamical loss, and how sure they are."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from dynloss_book.engine.sweeps.grid import SEED
 from dynloss_book.engine.sweeps.statistics import halves, summary
+from dynloss_book.paper import Region
 from dynloss_book.plots import interactive
 from dynloss_book.plots.style import INK, RANKS, figure_style, panel_label, plain_numbers, ticks_at
 
@@ -21,33 +22,6 @@ ACCURACIES = {TRAINING: "training accuracy", VALIDATION: "validation accuracy"}
 _LEVELS = 12
 _OUTLINE = [withStroke(linewidth=4, foreground=INK)]  # white dashes that show on white paper too
 _FEW = 6  # values on an axis: each has its tick
-
-
-class Region(NamedTuple):
-    """A rectangle of the (T, A) plane in which the paper claims an effect: T to ``longest``, A between two values."""
-
-    longest: float
-    weakest: float
-    strongest: float
-
-    def holds(self, period, amplitude):
-        """Whether points lie in it."""
-        return (period <= self.longest) & (amplitude >= self.weakest) & (amplitude <= self.strongest)
-
-    def part_of(self, axes: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
-        """The values of ``period`` and ``amplitude`` that lie in it."""
-        return {
-            "period": [each for each in axes["period"] if each <= self.longest],
-            "amplitude": [each for each in axes["amplitude"] if self.weakest <= each <= self.strongest],
-        }
-
-    def corners_of(self, axes: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
-        """The first and the last of these values: a product of four points, as a rule.
-
-        >>> Region(250, 25, 70).corners_of({"period": [10, 50, 250, 500], "amplitude": [1, 25, 50, 70]})
-        {'period': [10, 250], 'amplitude': [25, 70]}
-        """
-        return {name: sorted({min(values), max(values)}) for name, values in self.part_of(axes).items()}
 
 
 def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):

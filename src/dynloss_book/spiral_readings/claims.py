@@ -7,7 +7,8 @@ import xarray as xr
 
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval, summary
-from dynloss_book.fig03_spiral_phase_diagram.claims import NEARLY_PERFECT, REGIONS, VAGUE
+from dynloss_book.paper import FIGURE_3_REGIONS as REGIONS
+from dynloss_book.paper import NEARLY_PERFECT, VAGUE
 
 WHERE = "Section III.A, Figure 3"
 BOOK, OURS = "the book's", "midway"  # the way to train and the validation set of Figure 3's page

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
 from dynloss_book.engine.verdicts import AS_A_RULE, EXACT, RULE, SIGN, at_least, exists, number, positive, within
 
-PAPER = {"width": 100, "wide": 1000, "steps": 35_000, "period": 5000, "turns": 14}
 ROUNDING = 1e-6
 ZERO = 1e-6  # nats: a loss that has vanished
 SMALL, OUTLIER = 0.01, 0.1  # of λ_max: eigenvalues "very small in modulus", and outliers
@@ -27,7 +27,7 @@ def judge(found: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         found: what `dynloss_book.statements.experiment` measured, as one dataset.
         settings: of the experiment.
     """
-    testable = all(settings[name] == value for name, value in PAPER.items())
+    testable = all(settings[name] == value for name, value in paper.TEXT.items())
     claims = (
         *_weights(found),
         *_minima(found),

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 
 from dynloss.checks import check_choice
 from dynloss.datasets import cifar10
@@ -15,6 +16,7 @@ from dynloss.datasets.base import Dataset
 from dynloss.models import myrtle
 from dynloss.schedules import Schedule
 from dynloss.training import augmentation, minibatch
+from dynloss_book import paper
 
 SIZES = (8, 16, 32)  # pixels a side
 
@@ -136,3 +138,24 @@ ENDS = {
 def evaluated_epochs(epochs: int, every: int) -> list[int]:
     """At which epochs ``train`` evaluates: every so many from 0 on, and the last."""
     return sorted({*range(0, epochs, every), epochs})
+
+
+# The settings of Figure 1's profile `paper`.
+ARCHIVED = paper.FIGURE_1 | {"evaluate_every": 5}
+SMALLEST = 16  # pixels a side, below which the schedules are not the paper's and a sign decides nothing
+WHY = f"from {SMALLEST} × {SMALLEST} pixels on, where learning rates, T and A are the paper's"
+
+
+def decides(settings: Mapping[str, Any]) -> bool:
+    """Whether signs of effects are tested at this scale."""
+    return settings["images"] == "cifar10" and settings["image_size"] >= SMALLEST
+
+
+def scale(plane: xr.Dataset, settings: Mapping[str, Any]) -> str:
+    """The size of the experiment, in words."""
+    size = settings["image_size"]
+    return (
+        f"{settings['training_images']:,} {'images' if settings['images'] == 'cifar10' else 'generated images'} of "
+        f"{size} × {size} pixels, {settings['channels']} channels, {settings['epochs']} epochs; "
+        f"{plane.attrs.get('scale', '')}; the paper: 50,000 of 32 × 32, 64 channels, 700 epochs, 30 seeds"
+    )

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import xarray as xr
 
-from dynloss import deadline
-from dynloss_book.engine import archive
+from dynloss_book.engine import archive, deadline
 from dynloss_book.engine.sweeps import Stage, progress_of, run_plan
 from dynloss_book.engine.sweeps.grid import scale
 from dynloss_book.engine.sweeps.store import NothingYet

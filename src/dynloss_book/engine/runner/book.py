@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dynloss import files
-from dynloss_book import playground
+from dynloss_book.engine import hooks
 from dynloss_book.engine.runner import gallery, gate, page, processes, scorecard, tables
 from dynloss_book.engine.runner.profiles import Figure, Misuse, values
 
@@ -90,8 +90,8 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     _fill(site / "book", "<!-- status -->", gallery.status(entries, data, "../notebooks", source))
     costs = [tables.PROFILES[:3], *tables.cost_rows(figures)]
     _fill(site / "book", "<!-- profiles -->", tables.markdown(costs))
-    _draw(site / "book")
-    _play(site / "book")
+    for publish in hooks.called("publish"):
+        publish(site / "book")
     return site
 
 
@@ -119,25 +119,6 @@ def _fill(folder: Path, placeholder: str, text: str) -> None:
         content = path.read_text("utf-8")
         if placeholder in content:
             files.write(path, content.replace(placeholder, text))
-
-
-def _draw(book: Path) -> None:
-    """The picture that belongs to no notebook, where a page asks for it."""
-    if not any("images/idea.png" in path.read_text("utf-8") for path in book.rglob("*.md")):
-        return
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from dynloss_book.plots import idea
-
-    with files.whole(book / "images" / "idea.png") as file:
-        idea.plot().savefig(file, dpi=160)
-
-
-def _play(book: Path) -> None:
-    """The playground's script, style and engine, where a page asks for them."""
-    if any("_static/playground/" in path.read_text("utf-8") for path in book.rglob("*.md")):
-        playground.publish(book / "_static" / "playground")
 
 
 def _what_failed(log: str) -> str:

@@ -1,7 +1,7 @@
 """A campaign: what the archive lacks, computed by itself, item after item of a list in the repository.
 
 `notebooks/campaign.yml` names notebooks and profiles, those of most value for their cost first. Each is run with a
-deadline for its kernel (`dynloss.deadline`) and writes into the archive as it always does, so that a campaign can be
+deadline for its kernel (`engine.deadline`) and writes into the archive as it always does, so that a campaign can be
 killed at any moment and goes on from there. While it runs, the notebook writes down what it asks the archive for
 (`engine.ledger`): that, and nothing else, says what is left. The same is found without computing by a run whose
 deadline is over from the start; it is remembered until notebook, code or archive change.
@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dynloss import files
-from dynloss.deadline import DEADLINE
 from dynloss.files import sole
 from dynloss_book.engine import ledger
 from dynloss_book.engine.archive import RENEW
+from dynloss_book.engine.deadline import DEADLINE
 from dynloss_book.engine.provenance import duration
 from dynloss_book.engine.runner.execute import execute
 from dynloss_book.engine.runner.profiles import Figure, Misuse, find, values

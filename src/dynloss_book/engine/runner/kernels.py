@@ -36,8 +36,7 @@ VARIABLES = {
 # What nearly every notebook imports. Nothing of it starts a thread or asks for a device as it is imported.
 _PRELOADED = [
     "ipykernel.kernelapp", "IPython.core.completer", "jax.numpy", "optax", "flax.linen", "xarray", "h5netcdf", "pandas",
-    "matplotlib.pyplot", "seaborn", "numba", "dynloss_book.engine.runner.compare",
-    "dynloss_book.engine.sweeps", "dynloss_book.tasks.spiral", "dynloss_book.tasks.cifar10", "dynloss_book.plots.style",
+    "matplotlib.pyplot", "seaborn", "numba", "dynloss_book.engine.runner.compare", "dynloss_book.engine.sweeps",
 ]  # fmt: skip
 # Variables that are read as Python begins or as something is imported: a kernel whose own differ begins anew.
 _EARLY = re.compile(r"PYTHON|JAX_|MPL|NUMBA_|LD_|\w+_NUM_THREADS")

@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from dynloss import files
-from dynloss_book.engine.findings import MIME as FINDINGS
-from dynloss_book.engine.provenance import MIME as PROVENANCE
+from dynloss_book.engine.mime import EXPLORE, FINDINGS, PROVENANCE
 from dynloss_book.engine.runner import print_size, tables
-from dynloss_book.plots.interactive import MIME as EXPLORE
 
 LEAD, PHYSICS = "lead", "physics"
 CAPTION = "caption"  # for Colab and Jupyter; on a page the figure itself has it

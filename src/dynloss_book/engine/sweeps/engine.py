@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from dynloss import deadline
 from dynloss.checks import check_number, truth
-from dynloss_book.engine import archive, fingerprint, ledger, review
+from dynloss_book.engine import archive, deadline, fingerprint, ledger, review
 from dynloss_book.engine.provenance import KEPT, decoded, execution
 from dynloss_book.engine.sweeps import contract, evaluate
 from dynloss_book.engine.sweeps import grid as grids

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 from dynloss.checks import check_count
-from dynloss.deadline import OutOfTime
+from dynloss_book.engine.deadline import OutOfTime
 from dynloss_book.engine.sweeps.contract import (
     argument_type,
     called,

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 import xarray as xr
 
-from dynloss import deadline
 from dynloss.checks import truth
-from dynloss_book.engine import archive
+from dynloss_book.engine import archive, deadline
 from dynloss_book.engine.sweeps.store import NothingYet
 
 _ONE_BATCH = 1e-6  # minutes: over before the first batch ends

@@ -14,6 +14,8 @@ import os
 import time
 from collections.abc import Iterator
 
+from dynloss import files
+
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
 
 DEADLINE = "DYNLOSS_DEADLINE"
@@ -39,6 +41,9 @@ def check() -> None:
     """Raise ``OutOfTime`` if the time is over; called where a checkpoint has just been written."""
     if time.monotonic() >= _moment or over():
         raise OutOfTime
+
+
+files.after_checkpoint.append(check)
 
 
 def given() -> bool:

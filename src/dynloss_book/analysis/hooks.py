@@ -1,0 +1,66 @@
+"""In what sense two runs at the edge of stability agree: until their first cascade, and by what they have in common.
+
+Training there is chaotic. Two runs that differ in the last digit, on two devices say, are alike until the first
+cascade and go apart in it or a later one.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dynloss import dynamics
+from dynloss_book.analysis import cascades as reading
+from dynloss_book.engine.agreement import called
+from dynloss_book.engine.agreement_of_sweeps import Quantity
+
+CASCADES = 0.2  # of their number, and at least one
+THRESHOLD = 0.1  # of λ_th, about the spread of its marks
+FINAL = 0.03  # of an accuracy at the end of a run that has come to rest
+
+
+def predictable_until(run: xr.Dataset, parameters: Mapping[str, Any]) -> int | None:
+    """The step from which on a trajectory is chaotic: λ₁ has passed 2/η, or jumps by 0.1; None if it never does."""
+    if "hessian_eigenvalues" not in run or "learning_rate" not in parameters:
+        return None
+    curvature = run.hessian_eigenvalues[:, 0]
+    steps = curvature[curvature.dims[0]].values
+    jumps = np.r_[False, np.abs(np.diff(curvature.values)) >= 0.1] & (curvature.dims[0] == "step")
+    unstable = (curvature.values > 2 / parameters["learning_rate"]) | jumps
+    return int(steps[np.argmax(unstable)]) if unstable.any() else None
+
+
+def statistics(mine: xr.Dataset, published: xr.Dataset, parameters: Mapping[str, Any]) -> Iterator[Quantity]:
+    """What two chaotic runs of the same experiment have in common."""
+    ours, theirs = (_cascades(each, parameters) for each in (mine, published))
+    at_rest = False
+    if ours is not None and theirs is not None:
+        allowed = max(1, round(CASCADES * len(theirs)))
+        yield Quantity("number of cascades", f"{len(ours)}", f"{len(theirs)}", f"± {allowed}",
+                       abs(len(ours) - len(theirs)) <= allowed)  # fmt: skip
+        if ours and theirs:
+            a, b = (reading.threshold(each, found, parameters["period"]) for each, found in
+                    ((mine, ours), (published, theirs)))  # fmt: skip
+            yield Quantity("threshold λ_th", f"{a:.3f}", f"{b:.3f}", f"± {THRESHOLD:.0%}, the spread of its marks",
+                           abs(a - b) <= THRESHOLD * b)  # fmt: skip
+        last = published.attrs["steps"] - parameters["period"]
+        at_rest = not theirs or theirs[-1].end < last
+    elif "hessian_eigenvalues" in published:
+        a, b = (float(each.hessian_eigenvalues[each.hessian_eigenvalues.shape[0] // 2 :, 0].median())
+                for each in (mine, published))  # fmt: skip
+        yield Quantity("λ₁, median over the second half", f"{a:.3f}", f"{b:.3f}",
+                       f"± {THRESHOLD:.0%}", abs(a - b) <= THRESHOLD * abs(b))  # fmt: skip
+    for name in ("accuracy", "validation_accuracy"):
+        if at_rest and name in published:
+            a, b = (float(each[name][-1]) for each in (mine, published))
+            yield Quantity(f"{called(published[name], name)} at the end", f"{a:.3f}", f"{b:.3f}", f"± {FINAL:g}",
+                           abs(a - b) <= FINAL)  # fmt: skip
+
+
+def _cascades(run: xr.Dataset, parameters: Mapping[str, Any]) -> list[dynamics.Instability] | None:
+    """Read as the figure does: by the curvature where it is known at every step, else by the loss; None without T."""
+    if "period" not in parameters or "hessian_eigenvalues" not in run:
+        return None
+    read = reading.by_curvature if run.hessian_eigenvalues.dims[0] == "step" else reading.by_loss
+    return read(run, parameters["period"])

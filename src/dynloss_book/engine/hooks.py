@@ -1,0 +1,21 @@
+"""What the book's rooms add to the engine, which knows none of them: functions of agreed names in modules ``hooks``.
+
+- ``publish(book)`` writes what pages ask for, into the folder of the staged pages.
+- ``predictable_until(run, parameters)`` is the step from which on two runs of a trajectory go apart, None if never.
+- ``statistics(mine, published, parameters)`` gives the quantities in which they agree nevertheless.
+"""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+CHANGES_NO_NUMBER = True
+
+
+def called(name: str) -> list[Callable[..., Any]]:
+    """The functions of this name, of all packages beside the engine that have a module ``hooks``."""
+    book = Path(__file__).parents[1]
+    rooms = sorted(path.parent.name for path in book.glob("*/hooks.py"))
+    modules = [importlib.import_module(f"{book.name}.{room}.hooks") for room in rooms]
+    return [getattr(module, name) for module in modules if hasattr(module, name)]

@@ -1,0 +1,79 @@
+"""The house: two packages, who may import whom, and one room for every notebook, of its name."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ROOT / "src"
+BOOK = SOURCES / "dynloss_book"
+# From the ground up: what stands on the left may be imported by what stands to the right of it.
+FLOORS = ("engine", "paper", "tasks", "analysis", "plots")
+# What of the method an engine without physics may know.
+WITHOUT_PHYSICS = {"dynloss.checks", "dynloss.files"}
+BOOK_BY_NAME = re.compile(r'"dynloss_book\.(?!engine)')
+NOTEBOOKS = {path.stem for path in (ROOT / "notebooks").glob("*.py")}
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(SOURCES).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in SOURCES.rglob("*.py")}
+
+
+def imported(path: Path) -> set[str]:
+    """Our modules that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path.name} imports relatively"
+            names = [f"{node.module}.{each.name}" for each in node.names]
+            found |= {name if name in MODULES else node.module for name in names}
+        elif isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+    return {name for name in found if name.partition(".")[0] in ("dynloss", "dynloss_book")}
+
+
+def allowed(module: str, other: str) -> bool:
+    ours, theirs = (name.split(".") for name in (module, other))
+    if ours[0] == "dynloss":
+        return theirs[0] == "dynloss"
+    room, neighbour = ours[1] if len(ours) > 1 else "", theirs[1] if len(theirs) > 1 else ""
+    if room == "engine":
+        return other in WITHOUT_PHYSICS or theirs[:2] == ["dynloss_book", "engine"]
+    if theirs[0] == "dynloss" or neighbour in (room, "engine", "paper"):
+        return True
+    if room in FLOORS:
+        return neighbour in FLOORS[: FLOORS.index(room)]
+    return neighbour in FLOORS
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_nobody_imports_upwards_or_from_another_room(module):
+    assert not {other for other in imported(MODULES[module]) if not allowed(module, other)}
+
+
+def test_the_engine_knows_nobody_by_name():
+    """Rooms are found by convention, in one place."""
+    named = [
+        module
+        for module, path in MODULES.items()
+        if module.startswith("dynloss_book.engine") and (BOOK_BY_NAME.search(path.read_text("utf-8")))
+    ]
+    assert not named
+
+
+def test_every_room_is_named_after_its_notebook():
+    rooms = {path.name for path in BOOK.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert rooms - {*FLOORS, "playground"} == NOTEBOOKS
+    for name in NOTEBOOKS:
+        files = {path.stem for path in (BOOK / name).glob("*.py")}
+        assert "claims" in files and files <= {"__init__", "claims", "experiment", "figure", "hooks"}
+
+
+def test_a_room_owns_one_folder_of_results_at_most():
+    folders = {path.name for path in (ROOT / "results").iterdir() if path.is_dir()}
+    assert folders <= NOTEBOOKS
