@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 from dynloss.dynamics import PowerLaw, power_law
+from dynloss_book import paper
 from dynloss_book.fig05_curvature_threshold import figure
 
 RATES = np.array([0.25, 0.5, 1.0, 2.0])
