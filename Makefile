@@ -41,11 +41,14 @@ book: env  ## run the notebooks and build the book (PROFILE=best|smoke|quick|pap
 pdf: env  ## the book that was built last, as one file (needs Chromium)
 	$(BIN)/python tools/pdf.py
 
-test: env  ## the tests
-	$(BIN)/python -m pytest
+test: env  ## the tests (AREA=tests/spectral: of a folder or a file)
+	$(BIN)/python -m pytest $(if $(AREA),$(AREA),-n logical)
+
+test-%: env
+	$(BIN)/python -m pytest $$(find tests -name 'test_*.py' -path '*$**')
 
 check: env  ## the tests of the book that was built last (needs Chromium)
-	$(BIN)/python -m pytest -m book $$(grep -rl --include='test_*.py' 'mark\.book' tests)
+	$(BIN)/python -m pytest -n logical -m book $$(grep -rl --include='test_*.py' 'mark\.book' tests)
 
 colab: env  ## each notebook as Google Colab opens it (PYTHON should be a 3.13, as there)
 	$(BIN)/python tools/colab.py
