@@ -38,7 +38,7 @@ from dynloss.spectral import (
     tracking,
     two_step,
 )
-from dynloss.training import augmentation, batched_recorders, by_optax, compiled, full_batch, minibatch, recorders
+from dynloss.training import augmentation, batched_recorders, compiled, full_batch, minibatch, recorders
 
 RATE = 0.1
 
@@ -76,7 +76,7 @@ def at_all_steps(schedule):
     return lambda w: (schedule(w)(3), schedule(w)(w.steps))
 
 
-def full(w, train=full_batch.train, **rule):
+def full(w, **rule):
     every = [
         recorders.class_weights(),
         recorders.training_state(apply(w), data(w)),
@@ -84,7 +84,8 @@ def full(w, train=full_batch.train, **rule):
         recorders.hessian(order=3),
     ]
     gradients = full_batch.loss_gradient(apply(w), data(w))
-    return of_run(train(w.params, data(w), oscillating(w), gradient=gradients, steps=2, recorders=every, **rule))
+    setting = {"gradient": gradients, "steps": 2, "recorders": every}
+    return of_run(full_batch.train(w.params, data(w), oscillating(w), **setting, **rule))
 
 
 def in_parts(w):
@@ -155,7 +156,7 @@ ARRAYS = {
     wide_resnet.WideResNet: lambda w: small(wide_resnet.WideResNet, w, depth=10, widening=1, dtype=w.dtype),
     full_batch.loss_gradient: lambda w: full_batch.loss_gradient(apply(w), data(w))(w.params, w.W),
     full_batch.train: partial(full, learning_rate=RATE),
-    by_optax.train: partial(full, train=by_optax.train, optimizer=optax.sgd(RATE)),
+    full_batch.optimize: partial(full, optimizer=optax.sgd(RATE)),
     minibatch.train: in_batches,
     compiled.descend: lambda w: compiled.descend(w.params, data(w), oscillating(w), RATE, 0, 2),
     augmentation.flips_and_crops: lambda w: augmentation.flips_and_crops(jax.random.key(0), w.images, padding=1),
@@ -215,7 +216,7 @@ WITHIN = {
     batched.hessian_eigenvalues, batched.ntk_eigenvalues, batched.sum_over, hessian.hessian_operator,
     hessian.flattened, ntk.ntk_operator, lanczos.orthogonal, lanczos.tridiagonalise, tracking.cold_start,
     gauss_newton.weighted_kernel_operator, kernel_map.weighted_operator, central_flow.centre, two_step.multipliers,
-    mlp_hessian.from_params, mlp_hessian.to_params, full_batch.descend, by_optax.descend, compiled.compiled_fits,
+    mlp_hessian.from_params, mlp_hessian.to_params, full_batch.descend, compiled.compiled_fits,
     full_batch.progress_bar, full_batch.is_finite, full_batch.warn_of_empty_classes, recorders.recorder,
     recorders.class_weights, recorders.hessian, recorders.validation_accuracy, recorders.eigenvalue_variables,
     recorders.eigenvalue_records, recorders.ntk, recorders.output_averaged_ntk,
@@ -411,7 +412,7 @@ def test_a_value_that_is_no_number(function):
 
 # They work on data sets, which are checked by NumPy, or on trajectories; a compiled program begins after them.
 OUTSIDE = {
-    *(Dataset, full_batch.loss_gradient, full_batch.train, by_optax.train, minibatch.train, compiled.descend),
+    *(Dataset, full_batch.loss_gradient, full_batch.train, full_batch.optimize, minibatch.train, compiled.descend),
     *(recorders.training_state, batched_recorders.training_state, batched.loss_gradient, infinite_width.limit),
     *(dynamics.instabilities,),
 }

@@ -47,7 +47,6 @@ from dynloss.training import (
     augmentation,
     batched_recorders,
     batches,
-    by_optax,
     checkpoints,
     compiled,
     full_batch,
@@ -669,7 +668,7 @@ def recorded_in_batches() -> Arrays:
 
 def training_by_optax() -> Arrays:
     with jax.numpy_dtype_promotion("standard"):  # Adam needs it
-        run = by_optax.train(
+        run = full_batch.train(
             _few(),
             _dataset(),
             _in_turn,
@@ -685,7 +684,7 @@ def descent_by_optax() -> Arrays:
     optimizer = optax.sgd(0.2, momentum=0.9)
 
     def compute(params):
-        return by_optax.descend(_gradient(), _in_turn, optimizer, params, optimizer.init(params), 2, 5)[0]
+        return full_batch.optimize(_gradient(), _in_turn, optimizer, (params, optimizer.init(params)), 2, 5)[0]
 
     return _named(jax.jit(compute)(_few()))
 

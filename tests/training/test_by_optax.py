@@ -12,7 +12,7 @@ from dynloss.datasets import Dataset, spiral
 from dynloss.models import MLP
 from dynloss.models.mlp import cross_entropy_gradient
 from dynloss.schedules import oscillating, static
-from dynloss.training import by_optax, full_batch, recorders
+from dynloss.training import full_batch, recorders
 
 WIDTH = 12
 PARAMS = reference.parameters(0, 2, WIDTH, 3)
@@ -63,13 +63,13 @@ def momentum(memory, slope, count, rate=0.1):
     ("optimizer", "update"), [(optax.adam(0.01), adam), (optax.sgd(0.1, 0.9), momentum)], ids=["Adam", "momentum"]
 )
 def test_the_path_is_the_textbook_s(params, gradient, standard_promotion, optimizer, update):
-    run = by_optax.train(params, DATA, SCHEDULE, gradient=gradient, optimizer=optimizer, steps=STEPS)
+    run = full_batch.train(params, DATA, SCHEDULE, gradient=gradient, optimizer=optimizer, steps=STEPS)
     np.testing.assert_allclose(reference.flatten(run.params), by_hand(update), rtol=1e-8, atol=1e-10)
 
 
 def test_without_memory_it_is_plain_descent(params, gradient, recording):
     common = {"gradient": gradient, "steps": STEPS, "recorders": recording}
-    ours = by_optax.train(params, DATA, SCHEDULE, optimizer=optax.sgd(0.5), **common)
+    ours = full_batch.train(params, DATA, SCHEDULE, optimizer=optax.sgd(0.5), **common)
     plain = full_batch.train(params, DATA, SCHEDULE, learning_rate=0.5, **common)
     xr.testing.assert_allclose(ours.trajectory, plain.trajectory, rtol=1e-9)
     assert ours.trajectory.attrs == plain.trajectory.attrs
@@ -80,15 +80,15 @@ def test_without_memory_it_is_plain_descent(params, gradient, recording):
 def test_a_run_that_goes_on_is_the_whole_one(params, gradient, standard_promotion):
     optimizer = optax.adam(0.01)
     state = optimizer.init(params)
-    whole, _ = by_optax.descend(gradient, SCHEDULE, optimizer, params, state, 0, 40)
-    half, _ = by_optax.descend(gradient, SCHEDULE, optimizer, params, state, 0, 25)
-    rest, _ = by_optax.descend(gradient, SCHEDULE, optimizer, *half, 25, 15)
+    whole, _ = full_batch.optimize(gradient, SCHEDULE, optimizer, (params, state), 0, 40)
+    half, _ = full_batch.optimize(gradient, SCHEDULE, optimizer, (params, state), 0, 25)
+    rest, _ = full_batch.optimize(gradient, SCHEDULE, optimizer, half, 25, 15)
     for one, other in zip(jax.tree.leaves(rest), jax.tree.leaves(whole), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
 def test_divergence_is_recorded(params, gradient, recording):
-    run = by_optax.train(
+    run = full_batch.train(
         params, DATA, SCHEDULE, gradient=gradient, optimizer=optax.sgd(1e300), steps=20, recorders=recording
     )
     assert 1 <= run.trajectory.attrs["diverged_at"] < 20
@@ -105,13 +105,13 @@ def test_divergence_is_recorded(params, gradient, recording):
 def test_misuse(params, gradient, changed, message):
     given = {"schedule": SCHEDULE, "gradient": gradient, "optimizer": optax.sgd(0.1), "steps": 3} | changed
     with pytest.raises(ValueError, match=message):
-        by_optax.train(params, DATA, **given)
+        full_batch.train(params, DATA, **given)
 
 
 def test_a_class_without_samples_is_said(params, gradient):
     only = Dataset(DATA.inputs, np.zeros_like(DATA.labels), num_classes=3)
     with pytest.warns(UserWarning) as said:
-        by_optax.train(params, only, SCHEDULE, gradient=gradient, optimizer=optax.sgd(0.1), steps=3)
+        full_batch.train(params, only, SCHEDULE, gradient=gradient, optimizer=optax.sgd(0.1), steps=3)
     assert [str(each.message)[:22] for each in said] == ["class 1 has no samples", "class 2 has no samples"]
 
 
@@ -126,19 +126,19 @@ def test_a_class_without_samples_is_said(params, gradient):
 )
 def test_what_is_no_optimiser_here_is_refused(params, gradient, optimizer, said, standard_promotion):
     with pytest.raises(ValueError, match=said):
-        by_optax.train(params, DATA, SCHEDULE, gradient=gradient, optimizer=optimizer, steps=3)
+        full_batch.train(params, DATA, SCHEDULE, gradient=gradient, optimizer=optimizer, steps=3)
 
 
 def test_a_warm_up_passes(params, gradient, standard_promotion):
     rate = optax.linear_schedule(0.0, 0.1, 5)
-    by_optax.train(params, DATA, SCHEDULE, gradient=gradient, optimizer=optax.sgd(rate), steps=3)
+    full_batch.train(params, DATA, SCHEDULE, gradient=gradient, optimizer=optax.sgd(rate), steps=3)
 
 
 def test_a_schedule_of_ones_own_and_parameters_that_diverge_unseen(params, gradient):
     own = lambda t: jnp.ones(3) * SCHEDULE(t)  # noqa: E731
-    one, other = (by_optax.train(params, DATA, each, gradient=gradient, optimizer=optax.sgd(0.5), steps=9)
+    one, other = (full_batch.train(params, DATA, each, gradient=gradient, optimizer=optax.sgd(0.5), steps=9)
                   for each in (SCHEDULE, own))  # fmt: skip
     jax.tree.map(np.testing.assert_array_equal, one.params, other.params)
     assert one.trajectory.diverged_at == -1
-    lost = by_optax.train(params, DATA, SCHEDULE, gradient=gradient, optimizer=optax.sgd(1e300), steps=9)
+    lost = full_batch.train(params, DATA, SCHEDULE, gradient=gradient, optimizer=optax.sgd(1e300), steps=9)
     assert lost.trajectory.diverged_at == 9

@@ -14,7 +14,7 @@ import dynloss
 from dynloss.datasets import Dataset
 from dynloss.schedules import oscillating
 from dynloss.spectral import batched, hessian, ntk
-from dynloss.training import by_optax, full_batch, minibatch
+from dynloss.training import full_batch, minibatch
 
 INPUTS = np.random.RandomState(0).randn(12, 3).astype("float32") * 5
 DATA = Dataset(INPUTS, np.arange(12) % 3, 3)
@@ -46,7 +46,7 @@ def gradient(params):
     "use",
     [
         lambda v: full_batch.train(v, DATA, SCHEDULE, gradient=gradient, learning_rate=0.1, steps=2),
-        lambda v: by_optax.train(v, DATA, SCHEDULE, gradient=gradient, optimizer=optax.sgd(0.1), steps=2),
+        lambda v: full_batch.train(v, DATA, SCHEDULE, gradient=gradient, optimizer=optax.sgd(0.1), steps=2),
         lambda v: hessian.hessian_eigenvalues(gradient, v, order=3),
         lambda v: batched.hessian_eigenvalues(gradient, v, order=3),
         lambda v: ntk.ntk_eigenvalues(MODEL.apply, v, INPUTS, order=3),

@@ -198,11 +198,23 @@ def test_a_checkpoint_of_another_network_or_other_recorders_is_left_aside(tmp_pa
     other = jax.tree.map(lambda leaf: leaf[..., :1], params())
     records = {name: np.zeros((5, *values.shape[1:])) for name, values in whole.trajectory.data_vars.items()}
     checkpoints.save(path, "any", 5, other, records)
-    with pytest.warns(UserWarning, match=r"checkpoint run.npz cannot be read \(it holds .*\): starting again"):
+    with pytest.warns(UserWarning, match="checkpoint run.npz is of another run: starting again"):
         assert_same(run(101, checkpoint=path, segments=1), whole)
     checkpoints.save(path, "any", 5, params(), {})
-    with pytest.warns(UserWarning, match="checkpoint run.npz cannot be read"):
+    with pytest.warns(UserWarning, match="checkpoint run.npz is of another run"):
         assert_same(run(101, checkpoint=str(path), segments=1), whole)
+
+
+OTHERS = {"rate": {"learning_rate": 0.3}, "amplitude": {"schedule": oscillating(20, 4, 3)}}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_a_checkpoint_of_another_rate_or_amplitude_is_left_aside(monkeypatch, tmp_path, whole, other):
+    """Else one trajectory would be of both runs."""
+    path = tmp_path / "run.npz"
+    interrupted(monkeypatch, path, after=2, **other)
+    with pytest.warns(UserWarning, match="checkpoint run.npz is of another run: starting again"):
+        assert_same(run(101, checkpoint=path, segments=7), whole)
 
 
 def test_recorded_at_their_cadences(whole):

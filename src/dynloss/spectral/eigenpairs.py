@@ -42,9 +42,8 @@ def largest(operator: Operator, size: int, k: int = 1, *, order: int = 32, dtype
         raise ValueError(f"k must not exceed the order {order}, got {k}")
     start = jnp.asarray(np.random.RandomState(0).randn(size), dtype or jnp.result_type(float))
     with jax.default_matmul_precision("highest"):
-        alphas, betas, basis = tridiagonalise(operator, start, order)
-        inner = betas[:-1]
-        values, vectors = jnp.linalg.eigh(jnp.diag(alphas) + jnp.diag(inner, 1) + jnp.diag(inner, -1))
-        last = jnp.abs(betas[-1] * vectors[-1])
+        krylov = tridiagonalise(operator, start, order)
+        values, vectors = jnp.linalg.eigh(krylov.matrix)
+        last = jnp.abs(krylov.betas[-1] * vectors[-1])
         ends = slice(None, -k - 1, -1)
-        return Pairs(values[ends], vectors.T[ends] @ basis, last[ends])
+        return Pairs(values[ends], vectors.T[ends] @ krylov.basis, last[ends])

@@ -109,10 +109,9 @@ def parts(
         operator, size = hessian_operator(gradient, params)
         dtype = jax.tree.leaves(params)[0].dtype
         start = jnp.cos(jnp.arange(1, size + 1, dtype=dtype))  # any vector without structure
-        alphas, betas, basis = tridiagonalise(operator, start, order)
-        inner = betas[:-1]
-        values, vectors = jnp.linalg.eigh(jnp.diag(alphas) + jnp.diag(inner, 1) + jnp.diag(inner, -1))
-        leading = vectors[:, -1] @ basis
+        krylov = tridiagonalise(operator, start, order)
+        values, vectors = jnp.linalg.eigh(krylov.matrix)
+        leading = vectors[:, -1] @ krylov.basis
         _, unravel = ravel_pytree(params)
         outputs, along = jax.jvp(lambda w: apply(w, inputs), (params,), (unravel(leading),))
         check_outputs(outputs)

@@ -21,6 +21,12 @@ class Tridiagonal(NamedTuple):
     betas: Float[Array, " m"]
     basis: Float[Array, "m n"]
 
+    @property
+    def matrix(self) -> Float[Array, "m m"]:
+        """T, whose eigenvalues are the operator's on the Krylov space."""
+        inner = self.betas[:-1]
+        return jnp.diag(self.alphas) + jnp.diag(inner, 1) + jnp.diag(inner, -1)
+
 
 class Ritz(NamedTuple):
     """Approximate eigenvalues, and for each the norm ‖Av - λv‖ that bounds its distance to the spectrum."""
@@ -130,9 +136,8 @@ def extreme_eigenvalues(
     products = operator if wide == dtype else lambda v: operator(v.astype(dtype)).astype(wide)
     # Recent GPUs multiply float32 matrices in TF32, three decimal digits, unless told otherwise.
     with jax.default_matmul_precision("highest"):
-        alphas, betas, _ = tridiagonalise(products, start.astype(wide), order)
-        inner = betas[:-1]
-        values, vectors = jnp.linalg.eigh(jnp.diag(alphas) + jnp.diag(inner, 1) + jnp.diag(inner, -1))
-    residuals = jnp.abs(betas[-1] * vectors[-1])
+        krylov = tridiagonalise(products, start.astype(wide), order)
+        values, vectors = jnp.linalg.eigh(krylov.matrix)
+    residuals = jnp.abs(krylov.betas[-1] * vectors[-1])
     ends = slice(None, -k - 1, -1) if which == "largest" else slice(k)
     return Ritz(values[ends], residuals[ends])

@@ -117,6 +117,5 @@ def _hessian(gradient: Callable, params: Any, weights: Any) -> Operator:
 
 
 def _largest(space: Tridiagonal, k: int = 3) -> Float[Array, " k"]:
-    inner = space.betas[:-1]
-    values = jnp.linalg.eigvalsh(jnp.diag(space.alphas) + jnp.diag(inner, 1) + jnp.diag(inner, -1))[::-1][:k]
+    values = jnp.linalg.eigvalsh(space.matrix)[::-1][:k]
     return jnp.concatenate([values, jnp.full(k - len(values), jnp.nan, values.dtype)])

@@ -1,9 +1,10 @@
-"""Full-batch gradient descent on a dynamical loss, W ← W - η ∇F(W; Γ(t)), compiled as a scan over the steps.
+"""Full-batch training on a dynamical loss, by gradient descent or any optimiser of optax: one scan over the steps.
 
 Step t is recorded *before* its update: the parameters W_t under the weights Γ(t). So the first row of a trajectory is
 the untrained network, and F(t) - F(t-1) compares the losses of eq. (1) at consecutive steps.
 """
 
+import functools
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,14 +14,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from dynloss import losses
 from dynloss.checks import check_arrays, check_count, check_function, check_number, check_parameters, check_shaped_as
 from dynloss.datasets.base import Dataset, check_data
 from dynloss.schedules import Schedule, weights_at
 from dynloss.training import checkpoints
-
-_ANY = "any"  # who names a checkpoint says whose run it is
 
 
 class Snapshot(NamedTuple):
@@ -92,7 +92,7 @@ def _check_fits(outputs, weights, data: Dataset) -> None:
 
 
 def descend(gradient: Callable, schedule: Schedule, learning_rate, params, first, steps: int, recorders=()):
-    """``steps`` steps from step ``first``: one ``lax.scan``, traceable and vmappable in everything but their number.
+    """``steps`` steps of gradient descent from step ``first``, W ← W - η ∇F(W; Γ(t)); see ``optimize``.
 
     Args:
         gradient: (params, weights) -> gradient, shaped as params.
@@ -105,19 +105,43 @@ def descend(gradient: Callable, schedule: Schedule, learning_rate, params, first
     Returns:
         The parameters after the last step and, for each recorder, {name: (steps, …) array}.
     """
-    check_parameters(params)
-    dtype = jax.tree.leaves(params)[0].dtype
-    rate = jnp.asarray(learning_rate).astype(dtype)
+    rule = _plain(learning_rate)
+    state, records = optimize(gradient, schedule, rule, (params, rule.init(params)), first, steps, recorders)
+    return state[0], records
 
-    def advance(params, step):
+
+def optimize(gradient: Callable, schedule: Schedule, optimizer, state, first, steps: int, recorders=()):
+    """``steps`` steps from step ``first``: one ``lax.scan``, traceable and vmappable in everything but their number.
+
+    Args:
+        gradient, schedule, first, recorders: as of ``descend``.
+        optimizer: of optax, with its learning rate and sign, such as ``optax.adam(0.01)``.
+        state: the parameters and the optimiser's memory at step ``first``: at the beginning
+            ``(params, optimizer.init(params))``.
+
+    Returns:
+        The state after the last step and, for each recorder, {name: (steps, …) array}.
+    """
+    check_parameters(state[0])
+    dtype = jax.tree.leaves(state[0])[0].dtype
+
+    def advance(state, step):
+        params, memory = state
         weights = weights_at(schedule, step, dtype)
         snapshot = Snapshot(step, params, weights, lambda w: gradient(w, weights))
         records = [_record(recorder, snapshot) for recorder in recorders]
         slope = gradient(params, weights)
         check_shaped_as("gradient", slope, params)
-        return jax.tree.map(lambda w, g: w - rate * g, params, slope), records
+        change, memory = optimizer.update(slope, memory, params)
+        return (optax.apply_updates(params, change), memory), records
 
-    return jax.lax.scan(advance, params, first + jnp.arange(steps))
+    return jax.lax.scan(advance, state, first + jnp.arange(steps))
+
+
+def _plain(learning_rate) -> optax.GradientTransformation:
+    """Gradient descent in the parameters' type, whatever that of the learning rate."""
+    rate = jnp.asarray(learning_rate)
+    return optax.stateless(lambda slopes, _: jax.tree.map(lambda slope: -rate.astype(slope.dtype) * slope, slopes))
 
 
 def _record(recorder: Recorder, snapshot: Snapshot):
@@ -134,7 +158,8 @@ def train(
     schedule: Schedule,
     *,
     gradient: Callable,
-    learning_rate: float,
+    learning_rate: float | None = None,
+    optimizer: optax.GradientTransformation | None = None,
     steps: int,
     recorders: Sequence[Recorder] = (),
     progress: str | None = None,
@@ -151,12 +176,15 @@ def train(
         data: the training set, for its checks; ``gradient`` holds the arrays.
         schedule: step -> Γ, (C,).
         gradient: (params, weights) -> gradient; see ``loss_gradient``.
-        learning_rate: η, above 0.
+        learning_rate: η, above 0, of plain gradient descent.
+        optimizer: instead, any of optax that needs no more than the gradient, with its learning rate and sign, such as
+            ``optax.adam(0.01)``.
         steps: how many.
         recorders: see ``dynloss.training.recorders``.
         progress: the label of a progress bar with the time left; ``None`` shows none.
-        checkpoint: a file that holds the run so far; removed when the run is complete. It must belong to these
-            arguments: whoever names it says so. See ``files.after_checkpoint``.
+        checkpoint: a file that holds the run so far; removed when the run is complete. It knows the parameters
+            at the start, labels, learning rate, weights and recorders, and starts again where they differ; model,
+            inputs and loss must be the same. See ``files.after_checkpoint``.
         segments: into how many to cut the run; by default 1, or up to 100 with progress or checkpoint.
 
     Returns:
@@ -165,39 +193,46 @@ def train(
         first step recorded with a value that is not finite, ``steps`` if only the final parameters are not, or -1.
 
     Raises:
-        ValueError: for parameters besides flax's ``params``, a learning rate not above 0, no steps, weights that do not
+        ValueError: for parameters besides flax's ``params``, a learning rate not above 0, both it and an optimiser or
+            neither, an optimiser that goes uphill or needs the loss too (such as L-BFGS), no steps, weights that do not
             fit the classes, or two recorders of the same variable.
     """
-    check_number("learning_rate", learning_rate, above=0)
     check_count("steps", steps, at_least=1)
-    check_setting(params, data, schedule, gradient, recorders)
+    _check_setting(params, data, schedule, gradient, recorders)
+    _check_rule(learning_rate, optimizer, params)
     if segments is None:
         segments = 100 if progress or checkpoint else 1
     check_count("segments", segments, at_least=1)
     length = _segment_length(steps, segments)
-    run = jax.jit(
-        lambda params, first, count: descend(gradient, schedule, learning_rate, params, first, count, recorders),
-        static_argnums=2,
-    )
-    first, pieces = 0, []
+    rule = _plain(learning_rate) if optimizer is None else optimizer
+
+    @functools.partial(jax.jit, static_argnums=2)
+    def run(state, first, count):
+        return optimize(gradient, schedule, rule, state, first, count, recorders)
+
+    state, first, pieces = (params, rule.init(params)), 0, list[Any]()
     if checkpoint is not None:
-        first, params, pieces = _resume(Path(checkpoint), params, recorders, steps)
+        cadence = {name: recorder.every for recorder in recorders for name in recorder.variables}
+        some = jax.vmap(schedule)(jnp.arange(0, steps, math.ceil(steps / 1000)))
+        known = checkpoints.identity(params, data.labels, learning_rate, some, steps, cadence, sorted(cadence))
+        if found := checkpoints.load(Path(checkpoint), known, state, cadence):
+            first, state, pieces = found[0], found[1], [found[2]]
 
     with progress_bar(progress, steps, first) as bar:
         while first < steps:
             count = min(length, steps - first)
-            params, records = run(params, jnp.asarray(first), count)
+            state, records = run(state, jnp.asarray(first), count)
             pieces.append(_kept(records, recorders, first, count))
             first += count
             if checkpoint is not None and first < steps:
                 so_far = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
-                checkpoints.save(Path(checkpoint), _ANY, first, params, so_far)
+                checkpoints.save(Path(checkpoint), known, first, state, so_far)
             bar.update(count)
 
-    trajectory = _as_dataset(pieces, recorders, steps, params)
+    trajectory = _as_dataset(pieces, recorders, steps, state[0])
     if checkpoint is not None:
         checkpoints.remove(Path(checkpoint))
-    return Run(params, trajectory)
+    return Run(state[0], trajectory)
 
 
 def check_task(apply: Any, data: Any) -> None:
@@ -206,7 +241,7 @@ def check_task(apply: Any, data: Any) -> None:
     check_data(data)
 
 
-def check_setting(params: Any, data: Any, schedule: Any, gradient: Any, recorders: Any) -> None:
+def _check_setting(params: Any, data: Any, schedule: Any, gradient: Any, recorders: Any) -> None:
     """Raise ``ValueError`` unless a run can be made of these; warn of a class without samples."""
     check_parameters(params)
     check_data(data)
@@ -219,6 +254,48 @@ def check_setting(params: Any, data: Any, schedule: Any, gradient: Any, recorder
     names = [name for recorder in recorders for name in recorder.variables]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"two recorders give the same variable: {', '.join(repeated)}")
+
+
+def _check_rule(learning_rate: Any, optimizer: Any, params: Any) -> None:
+    check_one_of(learning_rate, optimizer)
+    if optimizer is None:
+        check_number("learning_rate", learning_rate, above=0)
+    else:
+        check_goes_down(optimizer, params)
+
+
+def check_one_of(learning_rate: Any, optimizer: Any) -> None:
+    """Raise ``ValueError`` unless one of them is given, and only one."""
+    if (optimizer is None) == (learning_rate is None):
+        raise ValueError("give either an optimizer, which has its learning rate, or a learning_rate")
+
+
+def check_goes_down(optimizer: optax.GradientTransformation, params: Any) -> None:
+    """Raise ``ValueError`` if the optimiser's first step goes uphill, or if it needs more than a gradient.
+
+    A transformation without a learning rate and its sign, such as ``optax.trace``, is no optimiser yet. One that does
+    not move at first, as in a warm-up, passes.
+    """
+    try:
+        rise = _first_rise(optimizer, params)
+    except (TypeError, KeyError) as error:
+        raise ValueError(
+            f"the optimiser cannot take a step from a gradient and parameters alone ({error}); those that also need "
+            "the loss, such as optax.lbfgs and optax.polyak_sgd, do not fit a loss that changes at every step"
+        ) from error
+    if rise > 0:
+        raise ValueError(
+            "the optimiser goes uphill: its update for a gradient of ones is positive. optax's optimisers, such as "
+            "optax.sgd(0.1), hold a learning rate and its sign; bare transformations such as optax.trace(0.9) do not"
+        )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _first_rise(optimizer, params):
+    """How far the first step for a gradient of ones goes along it."""
+    ones = jax.tree.map(jnp.ones_like, params)
+    change, _ = optimizer.update(ones, optimizer.init(params), params)
+    return sum(jnp.sum(leaf.astype(jnp.float32)) for leaf in jax.tree.leaves(change))
 
 
 def check_schedule(schedule: Any, num_classes: int) -> None:
@@ -282,16 +359,3 @@ def _as_dataset(pieces, recorders, steps, params):
     if not is_finite(params):
         bad.append(steps)  # at the latest
     return xr.Dataset(variables, attrs={"steps": steps, "diverged_at": int(min(bad, default=-1))})
-
-
-def _resume(path: Path, params, recorders, steps):
-    """What a checkpoint holds: steps done, parameters, and records so far; one that does not fit is left aside."""
-    cadence = {name: recorder.every for recorder in recorders for name in recorder.variables}
-    if (found := checkpoints.load(path, _ANY, params, cadence)) is None:
-        return 0, params, []
-    first, restored, records = found
-    whole = all(len(records[name]) == len(range(0, first, every)) for name, every in cadence.items())
-    if not (whole and 0 < first < steps):
-        warnings.warn(f"checkpoint {path.name} is of another run: starting again", stacklevel=3)
-        return 0, params, []
-    return first, restored, [records]

@@ -34,7 +34,7 @@ from dynloss import losses
 from dynloss.checks import check_count, check_number
 from dynloss.datasets.base import Dataset, check_data
 from dynloss.schedules import Schedule
-from dynloss.training import batches, by_optax, checkpoints, full_batch
+from dynloss.training import batches, checkpoints, full_batch
 from dynloss.training.batches import steps_per_epoch as steps_per_epoch
 
 # Gradient -> direction; the step is -η times it. With a learning rate these are ``optax.sgd``.
@@ -151,8 +151,7 @@ def train(
             learning rate below 0 or not finite at some step; class weights likewise, or not one a class; a
             batch size, numbers of epochs or a seed out of range; data that do not fit the model or each other.
     """
-    if (optimizer is None) == (learning_rate is None):
-        raise ValueError("give either an optimizer, which has its learning rate, or a learning_rate")
+    full_batch.check_one_of(learning_rate, optimizer)
     rule = direction if optimizer is None else optimizer
     parts = batches.Parts(model, rule, loss, augment)
     sets = {"": training} if validation is None else {"": training, "validation_": validation}
@@ -247,9 +246,9 @@ def _tables(schedule: Schedule, learning_rate, num_classes: int, steps: int) -> 
 
 def _check_downhill(optimizer, direction, params) -> None:
     if optimizer is not None:
-        by_optax.check_goes_down(optimizer, params)
+        full_batch.check_goes_down(optimizer, params)
     elif direction not in (NESTEROV, MOMENTUM):
-        by_optax.check_goes_down(optax.chain(direction, optax.scale(-1.0)), params)
+        full_batch.check_goes_down(optax.chain(direction, optax.scale(-1.0)), params)
 
 
 def _check_seed(seed) -> None:

@@ -76,13 +76,8 @@ def by_optimiser(
     gradient = _gradient(task, loss)
     gammas = schedules.oscillating(period, amplitude, spiral.CLASSES, stop=steps - period)
     update = _optimiser(optimiser, learning_rate)
-
-    def step(state, number):
-        params, memory = state
-        change, memory = update.update(gradient(params, gammas(number, precision)), memory, params)
-        return (optax.apply_updates(params, change), memory), None
-
-    (params, _), _ = jax.lax.scan(step, (task.start, update.init(task.start)), jnp.arange(steps))
+    start = task.start, update.init(task.start)
+    (params, _), _ = full_batch.optimize(gradient, gammas, update, start, 0, steps)
     return task.outcome(params)
 
 
