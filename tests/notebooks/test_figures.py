@@ -91,7 +91,7 @@ def physics(stem):
 def test_is_short_and_shows_its_physics(stem):
     """At most 200 lines before the last cell, 88 columns of code, and one cell of at most 15 lines with the physics."""
     lines = (ROOT / "notebooks" / f"{stem}.py").read_text("utf-8").splitlines()
-    assert len(lines) - len(cells(stem)[-1].source.splitlines()) <= 203  # with its line and the blank ones
+    assert len(lines) - len(cells(stem)[-1].source.splitlines()) <= 204  # with its line and the blank ones
     assert cells(stem)[-1].source.splitlines()[-1].startswith("with_published(")
     assert [line for cell in cells(stem) for line in cell.source.splitlines() if len(line) > 88] == []
     assert len([line for line in physics(stem).splitlines() if line.strip()]) <= 15

@@ -20,6 +20,8 @@ from dynloss_book.engine.runner import book, gallery
 from dynloss_book.engine.runner.book import BookError
 from dynloss_book.engine.runner.profiles import Misuse, load
 from dynloss_book.engine.runner.tables import executed_copy
+from dynloss_book.playground import hooks as playground_hooks
+from dynloss_book.plots import hooks as plots_hooks
 from dynloss_book.plots import idea
 
 
@@ -166,7 +168,7 @@ def arranged(site, monkeypatch):
 def drawn(site, monkeypatch):
     (site / "book" / "introduction.md").write_text("![](images/idea.png)")
     monkeypatch.setattr(idea, "plot", lambda: Figure((9, 9)))  # its own needs JAX, which keeps things on the disk too
-    return lambda: book._draw(site / "book"), "book/images/idea.png"
+    return lambda: plots_hooks.publish(site / "book"), "book/images/idea.png"
 
 
 def thumbnail(site, monkeypatch):
@@ -177,7 +179,7 @@ def thumbnail(site, monkeypatch):
 
 def played(site, monkeypatch):
     (site / "book" / "introduction.md").write_text("_static/playground/playground.js")
-    return lambda: book._play(site / "book"), "book/_static/playground/playground.js"
+    return lambda: playground_hooks.publish(site / "book"), "book/_static/playground/playground.js"
 
 
 @pytest.mark.parametrize("prepared", [sources, filled, arranged, drawn, thumbnail, played])
