@@ -12,8 +12,7 @@ import xarray as xr
 
 from dynloss import dynamics
 from dynloss_book.analysis import cascades as reading
-from dynloss_book.engine.agreement import called
-from dynloss_book.engine.agreement_of_sweeps import Quantity
+from dynloss_book.engine.agreement import Quantity, called
 
 CASCADES = 0.2  # of their number, and at least one
 THRESHOLD = 0.1  # of λ_th, about the spread of its marks
