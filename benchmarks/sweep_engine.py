@@ -81,9 +81,9 @@ def overhead(steps, points):
         moments.append(time.perf_counter())
         return timed
 
-    def waited():
-        batch = wait()
-        moments.append(time.perf_counter())
+    def waited(patience=None):
+        if batch := wait(patience):
+            moments.append(time.perf_counter())
         return batch
 
     how.begin, how.wait = twice, waited

@@ -3,6 +3,7 @@
 import functools
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +52,8 @@ def executable() -> str | None:
 
 def launched(kind: Any, *flags: str) -> Any:
     """A browser of Playwright's kind, with further flags."""
+    if not executable():
+        sys.exit("this needs Chromium (on Debian: apt-get install chromium)")
     return kind.launch(executable_path=executable(), args=[*FLAGS.split(), *flags])
 
 
