@@ -301,6 +301,22 @@ def table(array):
     return (pd.DataFrame if array.ndim == 2 else pd.Series)(array) if array.ndim in (1, 2) else array
 
 
+class Tensor:
+    """What PyTorch's tensors have in common with NumPy's arrays."""
+
+    def __init__(self, array):
+        self.array, self.shape, self.ndim = array, array.shape, array.ndim
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array if dtype is None else self.array.astype(dtype)
+
+    def __len__(self):
+        return len(self.array)
+
+    def __getitem__(self, key):
+        return Tensor(self.array[key])
+
+
 def single(array):
     return array.astype(np.float32)
 
@@ -315,6 +331,7 @@ KINDS = {
     "JAX": (lambda a: jnp.asarray(single(a)), lambda a: jnp.asarray(a, jnp.int32)),
     "lists": (np.ndarray.tolist, np.ndarray.tolist),
     "pandas": (lambda a: table(single(a)), lambda a: table(a.astype(np.int32))),
+    "tensors": (lambda a: Tensor(single(a)), lambda a: Tensor(a.astype(np.int32))),
     "int8": (single, in_class(np.int8)),
     "uint8 of JAX": (lambda a: jnp.asarray(single(a)), lambda a: jnp.asarray(in_class(np.uint8)(a))),
     "bfloat16": (lambda a: jnp.asarray(a, jnp.bfloat16), in_class(np.int32)),
@@ -428,6 +445,37 @@ def test_compiled_over_a_batch(function):
     both = jax.jit(jax.vmap(lambda w: outcome(ARRAYS[function], w | {"dtype": dtype}, 3)))(batch)
     for number in range(2):
         agree([leaf[number] for leaf in both], wanted, 2.0**-22)
+
+
+SMOOTH = [
+    *(losses.cross_entropy, losses.squared_error, losses.class_weighted_mean, mlp.MLP, mlp.cross_entropy_gradient),
+    *(convolution.convolution, myrtle.Myrtle, myrtle.average_pool, wide_resnet.WideResNet, gauss_newton.root),
+    *(mlp.output_averaged_ntk, ntk.ntk_matrix, lanczos.norm, alignment.kernel_target_alignment),
+]
+
+
+@pytest.mark.parametrize("function", SMOOTH, ids=named)
+def test_derivatives(function):
+    """Of the sum of the results, by the inputs: finite, and those of float64."""
+
+    def slopes(arrays, dtype):
+        names = [name for name in ("X", "F", "L", "W", "K", "images") if arrays[name].dtype == dtype]
+
+        def total(given):
+            leaves = outcome(ARRAYS[function], arrays | given | {"dtype": dtype}, 3)
+            return sum(jnp.sum(leaf) for leaf in leaves)
+
+        return jax.tree.leaves(jax.jit(jax.grad(total))({name: arrays[name] for name in names}))
+
+    found = slopes(converted(world(), single, in_class(np.int32)), np.dtype(np.float32))
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        wanted = slopes(world(), np.dtype(float))
+    finally:
+        jax.config.update("jax_enable_x64", before)
+    assert all(np.isfinite(leaf).all() for leaf in found)
+    agree(found, wanted, 2.0**-20)
 
 
 @pytest.mark.parametrize(
