@@ -25,7 +25,7 @@ import subprocess
 import sys
 
 if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss @ git+https://github.com/dynloss/dynloss"
+    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
     command = [sys.executable, "-m", "pip", "install", "--quiet", source]
     subprocess.run(command, check=True)
 

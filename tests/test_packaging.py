@@ -21,8 +21,14 @@ LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
 PYTHONS = ["3.11.0", "3.11.9", "3.12.0", "3.13.0"]
 
-RUNTIME = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
-LOCKED_EXTRAS = ["neural-tangents", "notebooks", "book", "cluster", "widget", "tests"]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+RUNTIME = [
+    wanted
+    for texts in (PROJECT["project"]["dependencies"], EXTRAS["models"], EXTRAS["fast"], EXTRAS["figures"])
+    for wanted in map(Requirement, texts)
+    if wanted.name != "dynloss"
+]
+LOCKED_EXTRAS = ["models", "fast", "figures", "neural-tangents", "notebooks", "book", "cluster", "widget", "tests"]
 LOCKED_TEXTS = [
     *PROJECT["project"]["dependencies"],
     *(text for extra in LOCKED_EXTRAS for text in PROJECT["project"]["optional-dependencies"][extra]),
@@ -119,6 +125,7 @@ def test_environment_installs_the_extras():
     assert set(extras.split(",")) <= set(available)
     assert {"tests"} == set(extras.split(","))
     assert "dynloss[book,cluster,widget]" in available["tests"] and "dynloss[notebooks]" in available["book"]
+    assert "dynloss[figures]" in available["notebooks"] and "dynloss[models,fast]" in available["figures"]
 
 
 def test_version_is_the_same_everywhere():
@@ -240,3 +247,43 @@ def test_import_is_light():
     code = f"import sys, dynloss; print([name for name in {heavy} if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
+
+
+WITHOUT_EXTRAS = """
+import sys
+
+for name in ("flax", "numba", "matplotlib", "seaborn", "h5netcdf", "h5py", "pooch", "click", "papermill", "sklearn"):
+    sys.modules[name] = None  # as if it were not there
+"""
+ONE_NETWORK = """
+import numpy as np
+from dynloss import datasets, schedules
+from dynloss.training import compiled
+
+sizes = {"hidden": {"kernel": (2, 3), "bias": (3,)}, "output": {"kernel": (3, 3), "bias": (3,)}}
+layers = {layer: {name: np.ones(size, np.float32) for name, size in parts.items()} for layer, parts in sizes.items()}
+compiled.descend({"params": layers}, datasets.spiral(5).astype("float32"), schedules.static(3), 0.1, 0, 2)
+"""
+
+
+def run_without_extras(code: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", WITHOUT_EXTRAS + code], capture_output=True, text=True)
+
+
+def test_readmes_first_example_needs_no_extra():
+    example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)[1]
+    ended = run_without_extras(example.replace("steps=1000", "steps=10"))
+    assert ended.returncode == 0 and "class_weights" in ended.stdout, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("from dynloss.models import MLP", "needs flax: pip install 'dynloss[models]'"),
+        ("from dynloss_book import command; command.main()", "needs click: pip install 'dynloss[figures]'"),
+        (ONE_NETWORK, "pip install 'dynloss[fast]'"),
+    ],
+    ids=["models", "command", "fast"],
+)
+def test_what_is_missing_is_named_with_its_extra(code, said):
+    assert said in run_without_extras(code).stderr

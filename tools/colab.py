@@ -51,7 +51,7 @@ def as_opened(path: Path, values: dict[str, Any]) -> Any:
     """The notebook with this checkout as its source, and a cell of parameters."""
     import nbformat
 
-    text = re.sub(r"dynloss @ git\+https://[^\"\\]+", f"dynloss @ {ROOT.as_uri()}", path.read_text("utf-8"))
+    text = re.sub(r"(dynloss\S*) @ git\+https://[^\"\\]+", rf"\1 @ {ROOT.as_uri()}", path.read_text("utf-8"))
     notebook = nbformat.reads(text, as_version=4)
     at = next(i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
     given = "\n".join(f"{name} = {value!r}" for name, value in values.items())

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -311,7 +312,10 @@ def test_auto_falls_back_to_xla_and_compiled_says_why_not(monkeypatch, case):
     data, said = case(monkeypatch)
     schedule, params = schedules.oscillating(30, 3, 3), parameters(data)
     assert not compiled.compiled_fits(data)
-    auto, xla = (descend(params, data, schedule, 0.5, 0, 20, method=m) for m in ("auto", "xla"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        auto, xla = (descend(params, data, schedule, 0.5, 0, 20, method=m) for m in ("auto", "xla"))
+    assert [str(each.message).startswith("without numba") for each in caught] == [True] * (case is without_numba)
     assert_equal(auto, xla)
     assert distance(xla, plain(params, data, schedule, 0.5, 0, 20)) < 1e-4
     with pytest.raises(ValueError, match=said):

@@ -24,7 +24,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import flax.errors
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -290,7 +289,7 @@ def _check_parts(parts: batches.Parts, variables, training: Dataset, batch_size:
     for chosen in (None, key):
         try:
             outputs, _ = jax.eval_shape(partial(batches.outputs_of, parts.model, key=chosen), variables, inputs)
-        except (TypeError, flax.errors.FlaxError) as error:
+        except Exception as error:  # of flax, or of whatever the model is made with
             raise ValueError(f"the model with these variables does not take inputs {inputs.shape}: {error}") from error
         if outputs.shape != (batch_size, training.num_classes):
             raise ValueError(

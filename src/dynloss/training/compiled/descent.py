@@ -7,8 +7,9 @@ operation, and under ``vmap`` it gets the whole batch and trains the networks on
 differentiation.
 """
 
-import importlib
+import importlib.util
 import platform
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from dynloss.checks import check_choice, check_count, check_number
 from dynloss.datasets.base import Dataset, check_data
-from dynloss.models import mlp
+from dynloss.models import written_out
 from dynloss.schedules import Schedule, weights_at
 from dynloss.training import full_batch
 from dynloss.training.compiled import foreign
@@ -76,6 +77,7 @@ def descend(
     check_number("learning_rate", learning_rate, above=0)
     check_count("steps", steps, at_least=0)
     _check_shapes(params, data, schedule)
+    _check_fast(method)
     if method == "compiled" and (reason := _obstacle(data)):
         raise ValueError(f'method "compiled" {reason}; use "xla" or "auto"')
 
@@ -84,7 +86,7 @@ def descend(
 
     def by_xla(params, learning_rate, first):
         arrays = jnp.asarray(data.inputs).astype(_dtype(params)), jnp.asarray(data.labels)
-        gradient = lambda w, weights: mlp.cross_entropy_gradient(w, *arrays, weights)  # noqa: E731
+        gradient = lambda w, weights: written_out.cross_entropy_gradient(w, *arrays, weights)  # noqa: E731
         return full_batch.descend(gradient, schedule, learning_rate, params, first, steps)[0]
 
     params = jax.tree.map(jnp.asarray, params)  # float64 of NumPy is float32 where JAX has no other
@@ -112,6 +114,12 @@ def _obstacle(data: Dataset) -> str | None:
 
 def _dtype(params):
     return jax.tree.leaves(params)[0].dtype
+
+
+def _check_fast(method: str) -> None:
+    """Say once what a processor without numba loses."""
+    if method == "auto" and platform.machine().lower() in _TESTED and not importlib.util.find_spec("numba"):
+        warnings.warn("without numba networks train several times as slowly: pip install 'dynloss[fast]'", stacklevel=3)
 
 
 def _check_shapes(params, data: Dataset, schedule: Schedule) -> None:
