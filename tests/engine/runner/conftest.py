@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for small_site, when only these tests are run
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for small_site, when only these tests are run
 
 import small_site
 

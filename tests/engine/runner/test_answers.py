@@ -208,7 +208,7 @@ def test_the_scorecard_names_stale_results():
 
 def test_every_claim_of_the_record_has_a_section():
     """The committed record: its sections are the paper's, and each claim says when it counts as agreeing."""
-    root = small_site.Path(__file__).resolve().parents[2]
+    root = small_site.Path(__file__).resolve().parents[3]
     claims = [claim for figure in recorded.read(root / "results").values() for claim in figure["claims"]]
     assert len(claims) > 60
     assert [claim["where"] for claim in claims if scorecard.section(claim["where"]) == scorecard.ELSEWHERE] == []

@@ -270,7 +270,7 @@ def test_costs_are_measured_where_they_can_be(make):
 
 
 def test_the_repository_has_a_list_that_fits():
-    root = small_site.Path(__file__).parents[2]
+    root = small_site.Path(__file__).parents[3]
     listed = campaign.load(root, load(root))
     assert len({item.label for item in listed}) == len(listed)
     assert {"CPU", "GPU"} == {device for item in listed for device in item.devices}

@@ -18,7 +18,7 @@ from dynloss_book.engine.runner.profiles import (
     values,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 KINDS = {
     "steps": Parameter("steps", "int", False, 10),
     "rate": Parameter("rate", "float", False, 1.0),

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PAGE = (Path(__file__).resolve().parents[2] / "book" / "sweeps.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[3] / "book" / "sweeps.md").read_text(encoding="utf-8")
 
 
 def test_the_example_runs_and_computes_only_once(tmp_path):
