@@ -28,6 +28,7 @@ class MLP(nn.Module):
             later notebook: W ~ N(0, 2/(fan_in + fan_out)) and b ~ N(0, 0.01²). Biases are trained in both.
         param_dtype: of the parameters; the inputs' type should agree.
 
+    >>> import jax
     >>> model = MLP(width=100, num_classes=3)
     >>> params = model.init(jax.random.key(0), jnp.zeros((1, 2)))
     >>> sum(leaf.size for leaf in jax.tree.leaves(params))
