@@ -45,7 +45,8 @@ test: env  ## the tests (AREA=tests/spectral: of a folder or a file)
 	$(BIN)/python -m pytest $(if $(AREA),$(AREA),-n logical)
 
 test-%: env
-	$(BIN)/python -m pytest $$(find tests -name 'test_*.py' -path '*$**')
+	@files=$$(find tests -name 'test_*.py' -path '*$**'); test -n "$$files" || { echo "no test file has $* in its path"; exit 2; }; \
+	  $(BIN)/python -m pytest $$files
 
 check: env  ## the tests of the book that was built last (needs Chromium)
 	$(BIN)/python -m pytest -n logical -m book $$(grep -rl --include='test_*.py' 'mark\.book' tests)

@@ -21,7 +21,7 @@ from jaxtyping import config as jaxtyping_config
 
 from dynloss import datasets, dynamics, losses, models, schedules, shapes, spectral, training
 from dynloss.datasets.base import Dataset
-from dynloss.models import convolution, mlp, myrtle, wide_resnet
+from dynloss.models import convolution, mlp, myrtle, wide_resnet, written_out
 from dynloss.spectral import (
     alignment,
     batched,
@@ -216,7 +216,7 @@ WITHIN = {
     batched.hessian_eigenvalues, batched.ntk_eigenvalues, batched.sum_over, hessian.hessian_operator,
     hessian.flattened, ntk.ntk_operator, lanczos.orthogonal, lanczos.tridiagonalise, tracking.cold_start,
     gauss_newton.weighted_kernel_operator, kernel_map.weighted_operator, central_flow.centre, two_step.multipliers,
-    mlp_hessian.from_params, mlp_hessian.to_params, full_batch.descend, compiled.compiled_fits,
+    written_out.layers, mlp_hessian.from_params, mlp_hessian.to_params, full_batch.descend, compiled.compiled_fits,
     full_batch.progress_bar, full_batch.is_finite, full_batch.warn_of_empty_classes, recorders.recorder,
     recorders.class_weights, recorders.hessian, recorders.validation_accuracy, recorders.eigenvalue_variables,
     recorders.eigenvalue_records, recorders.ntk, recorders.output_averaged_ntk,

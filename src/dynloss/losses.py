@@ -97,7 +97,6 @@ def weights_of(labels: Integer[Array, "..."], weights: Float[Array, " C"]) -> Fl
     >>> weights_of(jnp.array([1, 0, 2]), jnp.array([0.5, 1.5])).tolist()
     [1.5, 0.5, nan]
     """
-    _check_labels(labels)
     check_arrays(weights=weights)
     return jnp.where(_in_range(labels, len(weights)), jnp.asarray(weights)[class_numbers(labels)], jnp.nan)
 
@@ -108,7 +107,6 @@ def one_hot(labels: Integer[Array, "..."], num_classes: int) -> Bool[Array, "...
     >>> one_hot(jnp.array([1, 0], "uint8"), 2).astype(int).tolist()
     [[0, 1], [1, 0]]
     """
-    _check_labels(labels)
     numbers = class_numbers(labels)
     classes = jnp.arange(num_classes, dtype=numbers.dtype).reshape((1,) * numbers.ndim + (-1,))
     return jnp.expand_dims(numbers, -1) == classes
@@ -116,7 +114,7 @@ def one_hot(labels: Integer[Array, "..."], num_classes: int) -> Bool[Array, "...
 
 def class_numbers(labels: Integer[Array, "..."]) -> Integer[Array, "..."]:
     """Labels of a type that holds any number of classes: a byte would wrap round when compared with 256."""
-    check_arrays(labels=labels)
+    _check_labels(labels)
     labels = jnp.asarray(labels)
     return labels if labels.dtype.itemsize >= 4 else labels.astype(jnp.int32)
 

@@ -1,7 +1,6 @@
 """Golden runs, as a command: compute some of them, or say what code each reaches. See ``dynloss golden``.
 
 python tests/golden/run.py OUT.npz NAME…      what these compute; OUT.json: condensed
-python tests/golden/run.py OUT.npz --share 0 2   what every second run computes, from the first on
 python tests/golden/run.py --names            all names, as JSON
 python tests/golden/run.py --reach            {name: {part of the code: its hash}}, as JSON
 python tests/golden/run.py --fingerprints     of what the notebooks compute, as JSON
@@ -94,8 +93,5 @@ if __name__ == "__main__":
         FINGERPRINTS.write_text(lines(wholes()))
     elif out.endswith(".json"):
         Path(out).write_text(values(chosen))
-    elif chosen[:1] == ["--share"]:
-        first, of = map(int, chosen[1:])
-        np.savez(out, **arrays(list(RUNS)[first::of]))
     else:
         np.savez(out, **arrays(chosen))

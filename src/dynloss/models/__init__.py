@@ -1,12 +1,13 @@
 """Networks as flax.linen modules: ``init(key, inputs) -> params`` and ``apply(params, inputs) -> logits``."""
 
+from dynloss import submodules
+
+_module = submodules(__name__)
+
 
 def __getattr__(name: str):
-    """``MLP``, on first use: the gradients in ``written_out`` need no flax."""
-    if name != "MLP":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """A module of this package, or ``MLP``, on first use: what is ``written_out`` needs no flax."""
     try:
-        from dynloss.models.mlp import MLP
+        return _module("mlp").MLP if name == "MLP" else _module(name)
     except ModuleNotFoundError as error:
         raise ImportError(f"dynloss.models needs {error.name}: pip install 'dynloss[models]'") from error
-    return MLP

@@ -81,17 +81,24 @@ def output_averaged_ntk(params: Any, inputs: Float[Array, "P D"]) -> Float[Array
     Returns:
         The kernel; equal to ``ntk.output_averaged_ntk_matrix`` up to rounding, for a fraction of its cost.
     """
-    check_vectors(inputs)
-    hidden, output = params["params"]["hidden"], params["params"]["output"]
     with jax.default_matmul_precision("highest"):
-        units = jax.nn.relu(inputs @ hidden["kernel"] + hidden["bias"][None, :])
-        active = (units > 0).astype(units.dtype)
-        strength = jnp.mean(output["kernel"] ** 2, axis=1)
-        errors = (active * strength[None, :]) @ active.T
+        units, errors = layers(params, inputs)
         return units @ units.T + 1 + (inputs @ inputs.T + 1) * errors
 
 
+def layers(params: Any, inputs: Float[Array, "P D"]) -> tuple[Float[Array, "P W"], Float[Array, "P P"]]:
+    r"""What the kernels of an ``MLP`` are made of: the hidden units h, and the Gram matrix of the errors,
+    :math:`\sum_j \tfrac1C \lVert W_{2,j} \rVert^2 \, 1_{h_j > 0} \, 1_{h'_j > 0}`."""
+    check_vectors(inputs)
+    hidden, output = params["params"]["hidden"], params["params"]["output"]
+    units = jax.nn.relu(inputs @ hidden["kernel"] + hidden["bias"][None, :])
+    active = (units > 0).astype(units.dtype)
+    strength = jnp.mean(output["kernel"] ** 2, axis=1)
+    return units, (active * strength[None, :]) @ active.T
+
+
 def check_vectors(inputs) -> None:
+    """Raise ``ValueError`` unless there is one vector a sample."""
     check_arrays(inputs=inputs)
     if inputs.ndim != 2:
         raise ValueError(

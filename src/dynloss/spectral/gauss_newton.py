@@ -26,9 +26,7 @@ from dynloss import losses
 from dynloss.checks import check_arrays
 from dynloss.spectral.hessian import hessian_operator
 from dynloss.spectral.lanczos import Operator, Ritz, extreme_eigenvalues, tridiagonalise
-from dynloss.spectral.ntk import check_model, check_outputs
-
-Apply = Callable[[Any, Any], Float[Array, "P C"]]
+from dynloss.spectral.ntk import Apply, check_model, check_outputs
 
 
 class Parts(NamedTuple):

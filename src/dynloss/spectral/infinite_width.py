@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from dynloss.checks import check_arrays
+from dynloss.models import written_out
 
 
 def scaled_kernel(params: Any, inputs: Any) -> Float[Array, "P P"]:
@@ -24,13 +24,8 @@ def scaled_kernel(params: Any, inputs: Any) -> Float[Array, "P P"]:
     .. math:: \frac{1}{m} h \cdot h' + \frac{x \cdot x'}{D} \sum_j \tfrac1C \lVert W_{2,j} \rVert^2 \,
         1_{h_j > 0} \, 1_{h'_j > 0}.
     """
-    check_arrays(inputs=inputs)
-    hidden, output = params["params"]["hidden"], params["params"]["output"]
     with jax.default_matmul_precision("highest"):
-        units = jax.nn.relu(inputs @ hidden["kernel"] + hidden["bias"][None, :])
-        active = (units > 0).astype(units.dtype)
-        strength = jnp.mean(output["kernel"] ** 2, axis=1)
-        errors = (active * strength[None, :]) @ active.T
+        units, errors = written_out.layers(params, inputs)
         return units @ units.T / units.shape[1] + inputs @ inputs.T / inputs.shape[1] * errors
 
 

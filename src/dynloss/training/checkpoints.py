@@ -39,7 +39,6 @@ def save(path: Path, run: str, done: int, state: Any, records: Mapping[str, Any]
     arrays |= {f"records/{name}": np.asarray(values) for name, values in records.items()}
     types = json.dumps({name: str(array.dtype) for name, array in arrays.items()})
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with files.whole(path) as file:
             np.savez(file, run=np.asarray(run), done=np.asarray(done), types=np.asarray(types), **arrays)  # type: ignore[arg-type]
     except OSError as error:

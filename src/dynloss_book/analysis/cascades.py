@@ -125,5 +125,5 @@ SPREAD = 0.25  # of the marks, relative, up to which they are of one threshold
 
 def spread_of_marks(cascades: Sequence[Instability]) -> float:
     """Of λ_max at the starts and ends of all cascades: its standard deviation over its mean; NaN without any."""
-    marks = dynamics.curvature_at_marks(list(cascades))
-    return float(np.std(marks) / np.mean(marks)) if len(marks) else float("nan")
+    found = dynamics.curvature_at_marks(list(cascades))
+    return float(np.std(found) / np.mean(found)) if len(found) else float("nan")

@@ -12,7 +12,7 @@ import xarray as xr
 
 from dynloss import dynamics
 from dynloss_book.analysis import cascades as reading
-from dynloss_book.engine.agreement import Quantity, called
+from dynloss_book.engine.agreement import Quantity, in_words
 
 CASCADES = 0.2  # of their number, and at least one
 THRESHOLD = 0.1  # of λ_th, about the spread of its marks
@@ -53,7 +53,7 @@ def statistics(mine: xr.Dataset, published: xr.Dataset, parameters: Mapping[str,
     for name in ("accuracy", "validation_accuracy"):
         if at_rest and name in published:
             a, b = (float(each[name][-1]) for each in (mine, published))
-            yield Quantity(f"{called(published[name], name)} at the end", f"{a:.3f}", f"{b:.3f}", f"± {FINAL:g}",
+            yield Quantity(f"{in_words(published[name], name)} at the end", f"{a:.3f}", f"{b:.3f}", f"± {FINAL:g}",
                            abs(a - b) <= FINAL)  # fmt: skip
 
 

@@ -177,7 +177,7 @@ def _pointwise(
     if any(word in name for word in DIGITS):
         allowed = allowed + _grain(b)  # one sample more or less
     apart = ~((np.abs(a - b) <= allowed) | (np.isnan(a) & np.isnan(b)) | (a == b))
-    label = f"{called(theirs, name)}{before}"
+    label = f"{in_words(theirs, name)}{before}"
     words = f"{tolerance:.0e} of its value, at {MOST:.0%} of the points"
     if not apart.any():
         return Quantity(label, "the same" if np.array_equal(a, b, equal_nan=True) else "the same but for rounding",
@@ -216,7 +216,8 @@ def _names(dataset: xr.Dataset) -> list[str]:
     return [str(name) for name in dataset.data_vars if not str(name).endswith("residuals")]
 
 
-def called(variable: xr.DataArray, name: str) -> str:
+def in_words(variable: xr.DataArray, name: str) -> str:
+    """What a variable is called."""
     return str(variable.attrs.get("long_name", name.replace("_", " ")))
 
 
@@ -251,9 +252,13 @@ def different(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _check_whole(mine: xr.Dataset, published: xr.Dataset) -> None:
+def _check_variables(mine: xr.Dataset, published: xr.Dataset) -> None:
     if lacking := sorted(str(name) for name in set(published.data_vars) - set(mine.data_vars)):
         raise Incomparable(f"it is not whole: it lacks {', '.join(lacking)}")
+
+
+def _check_whole(mine: xr.Dataset, published: xr.Dataset) -> None:
+    _check_variables(mine, published)
     for name in published.data_vars:
         sizes = [{dim: size for dim, size in each[name].sizes.items() if dim != "seed"} for each in (mine, published)]
         if mine[name].dims != published[name].dims or sizes[0] != sizes[1]:
@@ -285,8 +290,7 @@ def _check_sweep(mine: xr.Dataset, published: xr.Dataset) -> None:
     """Raise unless both have the same axes and variables, and points in common."""
     if SEED not in mine.dims:
         raise Incomparable("it is no sweep, the published result is one")
-    if lacking := sorted(str(name) for name in set(published.data_vars) - set(mine.data_vars)):
-        raise Incomparable(f"it is not whole: it lacks {', '.join(lacking)}")
+    _check_variables(mine, published)
     if set(_axes(mine)) != set(_axes(published)):
         raise Incomparable(f"its axes are {', '.join(_axes(mine))}, published {', '.join(_axes(published))}")
     shared, _ = xr.align(mine, published, join="inner", exclude=[SEED])

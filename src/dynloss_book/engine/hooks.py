@@ -1,6 +1,6 @@
 """What the book's rooms add to the engine, which knows none of them: functions of agreed names in modules ``hooks``.
 
-- ``publish(book)`` writes what pages ask for, into the folder of the staged pages.
+- ``publish(book, text)`` writes what the pages, whose text this is, ask for, into the folder where they are staged.
 - ``predictable_until(run, parameters)`` is the step from which on two runs of a trajectory go apart, None if never.
 - ``statistics(mine, published, parameters)`` gives the quantities in which they agree nevertheless.
 """

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from dynloss_book.engine.findings import Verdict
-from dynloss_book.engine.sweeps.statistics import simultaneous, summary
+from dynloss_book.engine.sweeps.statistics import Summary, simultaneous, summary
 
 # Tolerances in words, for the claims that are judged by these functions.
 SIGN = "the 95 % interval of the mean over seeds has the sign"
@@ -31,10 +31,8 @@ def positive(values: xr.DataArray, *, testable: bool = True) -> Verdict:
     ('reproduced', 'undecided')
     """
     found = summary(values)
-    if found.number == 0:
-        return Verdict.NOT_COMPUTED
-    if not testable:
-        return Verdict.NOT_TESTABLE
+    if none := _no_verdict(found, testable):
+        return none
     if not abs(found.mean) > found.margin:
         return Verdict.UNDECIDED
     return Verdict.REPRODUCED if found.mean > 0 else Verdict.NOT_REPRODUCED
@@ -52,10 +50,8 @@ def number(values: xr.DataArray, expected: float, tolerance: float, *, testable:
         testable: whether the data are of the paper's scale.
     """
     found = summary(values)
-    if found.number == 0:
-        return Verdict.NOT_COMPUTED
-    if not testable:
-        return Verdict.NOT_TESTABLE
+    if none := _no_verdict(found, testable):
+        return none
     margin = found.margin.fillna(0)
     if not abs(found.mean - expected) <= margin + tolerance:
         return Verdict.NOT_REPRODUCED
@@ -65,10 +61,8 @@ def number(values: xr.DataArray, expected: float, tolerance: float, *, testable:
 def at_least(values: xr.DataArray, bound: float, *, testable: bool = True) -> Verdict:
     """Of a bound: reproduced where the whole interval reaches it, undecided where only a part of it does."""
     found = summary(values)
-    if found.number == 0:
-        return Verdict.NOT_COMPUTED
-    if not testable:
-        return Verdict.NOT_TESTABLE
+    if none := _no_verdict(found, testable):
+        return none
     margin = found.margin.fillna(0)
     if found.mean - margin >= bound:
         return Verdict.REPRODUCED
@@ -101,3 +95,10 @@ def exists(there: bool, *, testable: bool = True) -> Verdict:
     if not testable:
         return Verdict.NOT_TESTABLE
     return Verdict.REPRODUCED if there else Verdict.NOT_REPRODUCED
+
+
+def _no_verdict(found: Summary, testable: bool) -> Verdict | None:
+    """Why nothing can be said, if so."""
+    if found.number == 0:
+        return Verdict.NOT_COMPUTED
+    return None if testable else Verdict.NOT_TESTABLE

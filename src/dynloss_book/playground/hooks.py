@@ -5,7 +5,7 @@ from pathlib import Path
 from dynloss_book import playground
 
 
-def publish(book: Path) -> None:
+def publish(book: Path, text: str) -> None:
     """Write script, style and engine, where a page asks for them."""
-    if any("_static/playground/" in path.read_text("utf-8") for path in book.rglob("*.md")):
+    if "_static/playground/" in text:
         playground.publish(book / "_static" / "playground")

@@ -153,9 +153,11 @@ def decides(settings: Mapping[str, Any]) -> bool:
 
 def scale(plane: xr.Dataset, settings: Mapping[str, Any]) -> str:
     """The size of the experiment, in words."""
-    size = settings["image_size"]
+    size, theirs = settings["image_size"], paper.FIGURE_1
+    side = theirs["image_size"]
     return (
         f"{settings['training_images']:,} {'images' if settings['images'] == 'cifar10' else 'generated images'} of "
         f"{size} × {size} pixels, {settings['channels']} channels, {settings['epochs']} epochs; "
-        f"{plane.attrs.get('scale', '')}; the paper: 50,000 of 32 × 32, 64 channels, 700 epochs, 30 seeds"
+        f"{plane.attrs.get('scale', '')}; the paper: {theirs['training_images']:,} of {side} × "
+        f"{side}, {theirs['channels']} channels, {theirs['epochs']} epochs, {paper.FIGURE_1_SEEDS} seeds"
     )

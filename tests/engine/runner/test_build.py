@@ -166,9 +166,8 @@ def arranged(site, monkeypatch):
 
 
 def drawn(site, monkeypatch):
-    (site / "book" / "introduction.md").write_text("![](images/idea.png)")
     monkeypatch.setattr(idea, "plot", lambda: Figure((9, 9)))  # its own needs JAX, which keeps things on the disk too
-    return lambda: plots_hooks.publish(site / "book"), "book/images/idea.png"
+    return lambda: plots_hooks.publish(site / "book", "![](images/idea.png)"), "book/images/idea.png"
 
 
 def thumbnail(site, monkeypatch):
@@ -178,8 +177,8 @@ def thumbnail(site, monkeypatch):
 
 
 def played(site, monkeypatch):
-    (site / "book" / "introduction.md").write_text("_static/playground/playground.js")
-    return lambda: playground_hooks.publish(site / "book"), "book/_static/playground/playground.js"
+    name = "_static/playground/playground.js"
+    return lambda: playground_hooks.publish(site / "book", name), f"book/{name}"
 
 
 @pytest.mark.parametrize("prepared", [sources, filled, arranged, drawn, thumbnail, played])

@@ -90,8 +90,9 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     _fill(site / "book", "<!-- status -->", gallery.status(entries, data, "../notebooks", source))
     costs = [tables.PROFILES[:3], *tables.cost_rows(figures)]
     _fill(site / "book", "<!-- profiles -->", tables.markdown(costs))
+    text = "".join(path.read_text("utf-8") for path in (site / "book").rglob("*.md"))
     for publish in hooks.called("publish"):
-        publish(site / "book")
+        publish(site / "book", text)
     return site
 
 

@@ -55,9 +55,8 @@ def measured(root: Path, names: Iterable[str] | None = None) -> Arrays:
     """What these runs of a checkout compute, or all of them, in two processes."""
     found: Arrays = {}
     with tempfile.TemporaryDirectory() as place:
-        shares = [["--share", str(first), str(_AT_ONCE)] for first in range(_AT_ONCE)]
-        if names is not None:
-            shares = [list(names)[first::_AT_ONCE] for first in range(_AT_ONCE)]
+        chosen = list(names) if names is not None else json.loads(_finished(_started(root, "--names")))
+        shares = [chosen[first::_AT_ONCE] for first in range(_AT_ONCE)]
         files = {Path(place, f"{number}.npz"): share for number, share in enumerate(shares) if share}
         for process in [_started(root, str(file), *share) for file, share in files.items()]:
             _finished(process)
