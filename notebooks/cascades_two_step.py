@@ -188,7 +188,8 @@ seen = claims.recognised(result, learning_rate)
 pd.Series({"the first bounce's own direction": seen}, name="recognised at").to_frame()
 
 # %%
-table = pd.DataFrame(rows).round(3).astype(object).fillna("")
+table = pd.DataFrame(rows).rename(columns=claims.COLUMNS)
+table = table.round(3).astype(object).fillna("")
 table.set_index(["seed", "cascade"]) if rows else "no cascade in these runs"
 
 # %% tags=["remove-input"]

@@ -1184,7 +1184,7 @@ def thresholds_and_power_laws() -> Arrays:
     found = curvature_threshold.thresholds(run, 80, 0.5)
     rates, about = [0.5, 1.0, 2.0], ("learning_rate", "seed")
     values = np.array([[4.1, 3.9], [2.0, 2.2], [1.05, np.nan]])
-    names = curvature_threshold.READINGS.values()
+    names = curvature_threshold.READINGS
     network = xr.Dataset({name: (about, values) for name in names}, coords={"learning_rate": rates, "seed": [0, 1]})
     laws = curvature_threshold.power_laws({"narrow": network})
     return {"thresholds": np.array(list(found.values())), "laws": np.array([law["narrow"] for law in laws.values()])}

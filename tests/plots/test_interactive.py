@@ -102,8 +102,8 @@ def test_the_points_of_figure_5():
     }
     flat = xr.Dataset({"hessian_eigenvalues": (("step", "rank"), np.ones((50, 1)))}, {"step": range(50)})
     law = PowerLaw(exponent=-1.0, low=-1.1, high=-0.9, prefactor=2.0, points=3)
-    fits, static = {"0.1": {"100 units": law}}, {"100 units": flat}
-    record = record_of(curvature_threshold.explore(networks, {"0.1": "threshold"}, fits, static, rate=1.0))
+    fits, static = {"threshold": {"100 units": law}}, {"100 units": flat}
+    record = record_of(curvature_threshold.explore(networks, {"threshold": "0.1"}, fits, static, rate=1.0))
     points, run = record["panels"]
     assert points["x"]["values"] == [0.5, 1.0, 2.0]
     named = [each["values"] for each in points["series"] if each["label"] == "100 units, jumps of 0.1:"]

@@ -243,7 +243,7 @@ def test_figure_5():
     settings = {"period": 5000, "steps": 70_000, "static_steps": 70_000}
     judge = curvature_threshold.judge
     law = PowerLaw(-0.92, -0.93, -0.91, 2.0, 18)  # -0.9 to the paper's one digit
-    laws = {mark: {"100 units": law, "1000 units": law} for mark in ("0.1", "0.1/η")}
+    laws = {mark: {"100 units": law, "1000 units": law} for mark in ("threshold", "scaled_threshold")}
     runs = {"100 units": static_run(3.0, 0.5), "1000 units": static_run(1.0, 1.0)}
     assert verdicts(judge(threshold_networks(), laws, runs, settings)) == [YES] * 8
     off = PowerLaw(-1.24, -1.26, -1.22, 2.0, 18)
@@ -251,7 +251,7 @@ def test_figure_5():
     swapped = {"100 units": runs["1000 units"], "1000 units": runs["100 units"]}
     assert verdicts(judge(threshold_networks(1.5, -1.24, -1.24), other, swapped, settings)) == [NO] * 8
     assert "farthest 1.50 at η" in judge(threshold_networks(1.5), laws, runs, settings).claims[2].here
-    none = {"0.1": {}, "0.1/η": {}}
+    none = {"threshold": {}, "scaled_threshold": {}}
     assert verdicts(judge(threshold_networks(), none, runs, settings))[:2] == [Verdict.NOT_COMPUTED] * 2
 
 

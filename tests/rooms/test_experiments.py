@@ -156,7 +156,7 @@ def test_crossings_come_in_order_and_no_cascade_gives_an_empty_table():
     run = bouncing_run()
     found = cascades.by_loss(run, period=100)
     row = cascades.crossings(run, found, 2.2, period=800).loc[1]
-    assert row["λ₁ crosses"] < row["λ₂ crosses"] and row.isna()["λ₃ crosses"]
+    assert row["first"] < row["second"] and row.isna()["third"]
     assert len(cascades.crossings(run, [], 2.2, 100)) == 0
     table = cascades.beside_the_edge(run, found, learning_rate=1.0)
     assert table.loc[1, "λ₁ exceeds 2/η"] == 101 and table.loc[1, "ηλ₁ before the start"] == pytest.approx(3, abs=0.1)

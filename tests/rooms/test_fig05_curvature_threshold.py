@@ -10,7 +10,7 @@ from dynloss_book import paper
 from dynloss_book.fig05_curvature_threshold import figure
 
 RATES = np.array([0.25, 0.5, 1.0, 2.0])
-READINGS = {"0.1": "threshold", "0.1/η": "scaled_threshold"}
+READINGS = {"threshold": "0.1", "scaled_threshold": "0.1/η"}
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def laws(networks):
     def fit(values):
         return power_law(np.repeat(RATES, 2), values.values.ravel())
 
-    return {mark: {label: fit(each[name]) for label, each in networks.items()} for mark, name in READINGS.items()}
+    return {name: {label: fit(each[name]) for label, each in networks.items()} for name in READINGS}
 
 
 def everything(fits=None):
@@ -61,7 +61,7 @@ def test_every_point_and_every_law_is_drawn():
     np.testing.assert_array_equal(points[0].get_ydata(), networks["100 units"].threshold.values.ravel())
     np.testing.assert_array_equal(points[0].get_xdata(), np.repeat(RATES, 2))
     assert "exponent −1.00" in points[1].get_label()
-    assert points[0].get_label().endswith(figure.exponent_in_words(laws(networks)["0.1"]["100 units"]))
+    assert points[0].get_label().endswith(figure.exponent_in_words(laws(networks)["threshold"]["100 units"]))
     assert points[0].get_markerfacecolor() == points[0].get_color() and points[1].get_markerfacecolor() == "none"
     assert power.get_xscale() == power.get_yscale() == "log"
 
@@ -78,7 +78,7 @@ def test_the_laws_compared_with_have_their_slopes():
 
 def test_the_static_runs_with_the_threshold_of_the_first_mark():
     drawn, networks = everything()
-    level = laws(networks)["0.1"]["1000 units"].at(1.0)
+    level = laws(networks)["threshold"]["1000 units"].at(1.0)
     ax = drawn.axes[2]
     assert "1000 units" in ax.get_title()
     series, edge, threshold = ax.get_lines()

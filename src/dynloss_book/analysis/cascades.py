@@ -1,6 +1,6 @@
 """Reading cascades off the runs of Figures 4, S1 and S2: where they are, and what crosses the threshold."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -72,11 +72,22 @@ def threshold(run: Any, cascades: Sequence[Instability], period: int) -> float:
     return float(found.mean()) if len(found) else float("nan")
 
 
+# What is in a row of `crossings`, as it stands over a table.
+CROSSINGS = {
+    "starts": "instability starts",
+    "first": "λ₁ crosses",
+    "second": "λ₂ crosses",
+    "breaks": "alternation breaks",
+    "third": "λ₃ crosses",
+    "ends": "instability ends",
+}
+
+
 def crossings(run: Any, cascades: Sequence[Instability], level: float, period: int) -> pd.DataFrame:
     """One row a cascade: the steps at which λ₁, λ₂ and λ₃ first exceed ``level``, and the alternation of the loss ends.
 
     The search begins a quarter of a period before the cascade. The alternation is read from the loss alone; it ends at
-    the second bifurcation.
+    the second bifurcation. The columns are those of ``CROSSINGS``.
     """
     step, eigenvalues = run.step.values, run.hessian_eigenvalues.values
 
@@ -84,43 +95,40 @@ def crossings(run: Any, cascades: Sequence[Instability], level: float, period: i
         window = (max(0, cascade.start - period // 4), cascade.end)
         first, second, third = dynamics.first_crossings(step, eigenvalues, level, window)
         return {
-            "instability starts": cascade.start,
-            "λ₁ crosses": first,
-            "λ₂ crosses": second,
-            "alternation breaks": dynamics.alternation_breaks(step, run.loss, (cascade.start, cascade.end)),
-            "λ₃ crosses": third,
-            "instability ends": cascade.end,
+            "starts": cascade.start,
+            "first": first,
+            "second": second,
+            "breaks": dynamics.alternation_breaks(step, run.loss, (cascade.start, cascade.end)),
+            "third": third,
+            "ends": cascade.end,
         }
 
     index = pd.RangeIndex(1, len(cascades) + 1, name="cascade")
-    names = ["instability starts", "λ₁ crosses", "λ₂ crosses", "alternation breaks", "λ₃ crosses", "instability ends"]
-    return pd.DataFrame([follow(each) for each in cascades], index=index, columns=names).astype("Int64")
+    return pd.DataFrame([follow(each) for each in cascades], index=index, columns=list(CROSSINGS)).astype("Int64")
 
 
 def beside_the_edge(run: Any, cascades: Sequence[Instability], learning_rate: float) -> pd.DataFrame:
     """One row a cascade: when λ₁ first exceeds 2/η after the cascade before, and when the loss bounces."""
 
-    def rows() -> Iterator[dict[str, Any]]:
-        measured = run[run.hessian_eigenvalues.dims[0]].values
-        ended = 0
-        for cascade in cascades:
-            window = (ended, cascade.start)
-            first, *_ = dynamics.first_crossings(measured, run.hessian_eigenvalues.values, 2 / learning_rate, window)
-            yield {
-                "λ₁ exceeds 2/η": first,
-                "bouncing starts": cascade.start,
-                "bouncing ends": cascade.end,
-                "ηλ₁ before the start": learning_rate * cascade.curvature_at_start,
-                "ηλ₁ after the end": learning_rate * cascade.curvature_at_end,
-            }
-            ended = cascade.end
-
-    names = ["λ₁ exceeds 2/η", "bouncing starts", "bouncing ends", "ηλ₁ before the start", "ηλ₁ after the end"]
-    table = pd.DataFrame(list(rows()), index=pd.RangeIndex(1, len(cascades) + 1, name="cascade"), columns=names)
-    return table.astype(dict.fromkeys(names[:3], "Int64")).round(2)
+    measured, edge = run[run.hessian_eigenvalues.dims[0]].values, 2 / learning_rate
+    windows = zip([0, *(each.end for each in cascades)], (each.start for each in cascades), strict=False)
+    first = [dynamics.first_crossings(measured, run.hessian_eigenvalues.values, edge, each)[0] for each in windows]
+    columns = {
+        "λ₁ exceeds 2/η": pd.array(first, "Int64"),
+        "bouncing starts": pd.array([each.start for each in cascades], "Int64"),
+        "bouncing ends": pd.array([each.end for each in cascades], "Int64"),
+        "ηλ₁ before the start": [round(learning_rate * each.curvature_at_start, 2) for each in cascades],
+        "ηλ₁ after the end": [round(learning_rate * each.curvature_at_end, 2) for each in cascades],
+    }
+    return pd.DataFrame(columns, index=pd.RangeIndex(1, len(cascades) + 1, name="cascade"))
 
 
 SPREAD = 0.25  # of the marks, relative, up to which they are of one threshold
+
+
+def inside(steps: np.ndarray, cascades: Sequence[Instability]) -> np.ndarray:
+    """Which of these steps lie in a cascade."""
+    return np.any([np.zeros(len(steps), bool), *((steps >= each.start) & (steps <= each.end) for each in cascades)], 0)
 
 
 def spread_of_marks(cascades: Sequence[Instability]) -> float:

@@ -3,15 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
-import numpy as np
-
-from dynloss_book.engine.sweeps.statistics import summary
-from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, panel_label
-
-_MARKERS = "osD^vP"
+from dynloss_book.plots.style import CLASSES, INK, MARKERS, RANKS, figure_style, intervals, panels
 
 
+@figure_style()
 def plot(by_shape: Mapping[str, Any], by_way: Mapping[str, Mapping[str, Any]]):
     """(a) The shapes, a marker a period; (b) losses and optimisers, static beside dynamical; 95 % intervals.
 
@@ -19,27 +14,21 @@ def plot(by_shape: Mapping[str, Any], by_way: Mapping[str, Mapping[str, Any]]):
         by_shape: {label: validation accuracy (period, seed)}, the static loss first.
         by_way: {label: {"static": validation accuracy (seed,), "dynamical": …}}.
     """
-    with figure_style():
-        rows = len(by_shape) + len(by_way)
-        figure, (above, below) = plt.subplots(
-            2, 1, figsize=(10, 2.4 + 0.45 * rows), height_ratios=[len(by_shape), len(by_way)], sharex=True
-        )
-        _shapes(above, by_shape)
-        _ways(below, by_way)
-        below.set_xlabel("validation accuracy")
-        for ax, letter in zip((above, below), "ab", strict=True):
-            panel_label(ax, letter)
+    rows = len(by_shape), len(by_way)
+    figure, axes = panels(2, figsize=(10, 2.4 + 0.45 * sum(rows)), height_ratios=rows, sharex=True)
+    _shapes(axes[0, 0], by_shape)
+    _ways(axes[1, 0], by_way)
+    axes[1, 0].set_xlabel("validation accuracy")
     return figure
 
 
 def _shapes(ax, by_shape):
     for row, values in enumerate(by_shape.values()):
-        found = summary(values)
         for number, period in enumerate(values.period.values if row else values.period.values[:1]):
-            mean, margin = (float(each.sel(period=period)) for each in (found.mean, found.margin.fillna(0)))
-            style = {"color": INK if row == 0 else RANKS[number % 3], "marker": _MARKERS[number], "capsize": 3}
+            style = {"color": INK if row == 0 else RANKS[number % 3], "marker": MARKERS[number], "capsize": 3}
             name = f"$T$ = {period:g} steps" if row == 1 else None
-            ax.errorbar(mean, row + 0.2 * number - 0.2, xerr=margin, linestyle="", label=name, **style)
+            at = row + 0.2 * number - 0.2
+            intervals(ax, at, values.sel(period=period), sideways=True, linestyle="", label=name, **style)
     ax.set_yticks(range(len(by_shape)), list(by_shape))
     ax.invert_yaxis()
     ax.legend(fontsize="small", loc="lower left")
@@ -48,11 +37,9 @@ def _shapes(ax, by_shape):
 def _ways(ax, by_way):
     for row, ways in enumerate(by_way.values()):
         for number, (name, values) in enumerate(ways.items()):
-            found = summary(values)
-            style = {"color": (INK, CLASSES[2])[number], "marker": _MARKERS[number], "capsize": 3, "linestyle": ""}
-            at = row + 0.24 * (number - 0.5)
+            style = {"color": (INK, CLASSES[2])[number], "marker": MARKERS[number], "capsize": 3, "linestyle": ""}
             label = f"{name} loss" if row == 0 else None
-            ax.errorbar(float(found.mean), at, xerr=float(found.margin.fillna(0)), label=label, **style)
-    ax.set_yticks(np.arange(len(by_way)), list(by_way))
+            intervals(ax, row + 0.24 * (number - 0.5), values, sideways=True, label=label, **style)
+    ax.set_yticks(range(len(by_way)), list(by_way))
     ax.invert_yaxis()
     ax.legend(fontsize="small", loc="upper left")

@@ -1,5 +1,6 @@
 """What breaks the bounce of a cascade: the paper's further eigenvalue, or the period doubling of Zhu et al.?"""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,22 @@ from dynloss_book.analysis.period_doubling import DOUBLED, crossing
 from dynloss_book.engine.findings import Claim, Findings
 from dynloss_book.engine.verdicts import exists
 
-BOTH_SIDES = "(1 − ηλ₂)(1 − ηλ₂′)"  # the multiplier of the second eigenvalue's direction, if it keeps to itself
+# What is in a row of `cascades`, as it stands over a table.
+COLUMNS = {
+    "starts": "bouncing starts",
+    "second_crosses": "λ₂ crosses 2/η",
+    "lowest_crosses": "μ crosses −1",
+    "breaks": "breaks",
+    "lowest": "lowest μ",
+    "imaginary": "its imaginary part",
+    "residual": "its residual",
+    "alternating": "highest alternating μ",
+    "both_sides": "(1 − ηλ₂)(1 − ηλ₂′)",  # the multiplier of λ₂'s direction, if it keeps to itself
+    "spacing": "points apart (steps)",
+    "held_before": "quarter share, tilt held before",
+    "held_after": "… and after",
+    "verdict": "what breaks it",
+}
 NEAR = 0.1  # how near ±1 a multiplier must be where the bounce breaks
 MOST = 0.5  # the share of cascades from which on something happens as a rule
 DOUBLING, DIRECTION, NEITHER, BOTH, WHOLE, UNRESOLVED = (
@@ -26,14 +42,13 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         settings: of the experiment.
     """
     rows = cascades(result, settings["learning_rate"])
-    broken = [row for row in rows if np.isfinite(row["breaks"]) and row["what breaks it"] != UNRESOLVED]
-    count = {name: sum(row["what breaks it"] == name for row in rows) for name in (DOUBLING, DIRECTION, NEITHER, BOTH)}
-    crossed = [row for row in rows if np.isfinite(row["λ₂ crosses 2/η"])]
-    late = [row["breaks"] - row["λ₂ crosses 2/η"] for row in broken if np.isfinite(row["λ₂ crosses 2/η"])]
+    broken = [row for row in rows if np.isfinite(row["breaks"]) and row["verdict"] != UNRESOLVED]
+    count = Counter(row["verdict"] for row in rows)
+    crossed = [row for row in rows if np.isfinite(row["second_crosses"])]
+    late = [row["breaks"] - row["second_crosses"] for row in broken if np.isfinite(row["second_crosses"])]
     whole = [row for row in crossed if not np.isfinite(row["breaks"])]
     where = "Supplement I, Figure S1"
     further, doubled = count[DIRECTION] + count[BOTH], count[DOUBLING] + count[BOTH]
-    unresolved = sum(row["what breaks it"] == UNRESOLVED for row in rows)
     as_a_rule = f"in more than {MOST:.0%} of them, of all networks together"
     claims = (
         Claim("The second bifurcation is a further eigenvalue: in our terms, a further direction begins to bounce",
@@ -46,17 +61,17 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
               exists(len(crossed) > MOST * len(rows), testable=bool(rows)), as_a_rule),
         Claim("… and where it does, the second bifurcation begins", where, "at once",
               _steps(late) + (f"; {len(whole)} crossed and never broke" if whole else ""),
-              exists(bool(late) and float(np.median(np.abs(late))) <= 2 * _spacing(broken), testable=bool(broken)),
+              exists(bool(late) and bool(np.median(np.abs(late)) <= 2 * np.mean([row["spacing"] for row in broken])),
+                     testable=bool(broken)),
               "a median of at most two measurements apart"),
     )  # fmt: skip
-    lowest, beside = ([row[name] for row in broken] for name in ("lowest μ", BOTH_SIDES))
-    held = [row["… and after"] for row in broken]
+    lowest, beside, held = ([row[name] for row in broken] for name in ("lowest", "both_sides", "held_after"))
     return Findings(
         "cascades_two_step",
         "What breaks the bounce: a further eigenvalue, or a doubled period?",
         f"Of {len(rows)} cascades {len(broken)} break, {doubled} of them by period doubling and {further} by a further "
         f"direction ({count[BOTH]} by both, {count[NEITHER]} by neither)."
-        + (f" {unresolved} more break too soon to be looked at." if unresolved else "")
+        + (f" {count[UNRESOLVED]} more break too soon to be looked at." if count[UNRESOLVED] else "")
         + (f" Where they break the lowest multiplier of the two-step map is {_mean(lowest)}, and that of the second "
            f"eigenvalue, if it had a direction to itself, {_mean(beside)}; a further bounce asks for +1. With the "
            f"class weights held after it, the period stays four in {sum(np.asarray(held) > DOUBLED)} of {len(held)}."
@@ -68,14 +83,12 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
 
 
 def cascades(result: xr.Dataset, learning_rate: float) -> list[dict[str, Any]]:
-    """One row a cascade: the events in steps, the multipliers where it breaks, and the verdict."""
-    rows = []
-    for seed in range(result.sizes["seed"]):
-        for number in range(result.sizes["cascade"]):
-            one = result.isel(seed=seed, cascade=number)
-            if np.isfinite(one.start):
-                rows.append({"seed": seed, "cascade": number + 1, **_row(one, learning_rate)})
-    return rows
+    """One row a cascade: the events in steps, the multipliers where it breaks, and the verdict; see ``COLUMNS``."""
+    there = np.argwhere(np.isfinite(result.start.transpose("seed", "cascade").values)).tolist()
+    return [
+        {"seed": seed, "cascade": number + 1, **_row(result.isel(seed=seed, cascade=number), learning_rate)}
+        for seed, number in there
+    ]
 
 
 def recognised(result: xr.Dataset, learning_rate: float) -> str:
@@ -105,19 +118,19 @@ def _row(one: xr.Dataset, learning_rate: float) -> dict[str, Any]:
     beside = factors.prod(axis=1)
     bouncing = beside[(factors < 0).all(axis=1)]
     return {
-        "bouncing starts": float(one.start),
-        "λ₂ crosses 2/η": crossing(steps, -second.max("side").values, -2 / learning_rate),
-        "μ crosses −1": crossing(steps, lowest, -1.0),
+        "starts": float(one.start),
+        "second_crosses": crossing(steps, -second.max("side").values, -2 / learning_rate),
+        "lowest_crosses": crossing(steps, lowest, -1.0),
         "breaks": float(one.broken),
-        "lowest μ": least,
-        "its imaginary part": turning,
-        "its residual": float(one.residual.values[inner][at]),
-        "highest alternating μ": highest,
-        BOTH_SIDES: float(beside.max()),
-        "points apart (steps)": float(np.ptp(steps) / max(1, len(steps) - 1)),
-        "quarter share, tilt held before": float(one.held_before),
-        "… and after": float(one.held_after),
-        "what breaks it": _what(one, least, float(np.nanmax([highest, *bouncing, -1.0])), turning),
+        "lowest": least,
+        "imaginary": turning,
+        "residual": float(one.residual.values[inner][at]),
+        "alternating": highest,
+        "both_sides": float(beside.max()),
+        "spacing": float(np.ptp(steps) / max(1, len(steps) - 1)),
+        "held_before": float(one.held_before),
+        "held_after": float(one.held_after),
+        "verdict": _what(one, least, float(np.nanmax([highest, *bouncing, -1.0])), turning),
     }
 
 
@@ -138,11 +151,6 @@ def verdict(lowest: float, alternating: float, imaginary: float = 0.0) -> str:
     if doubles and bounces:
         return BOTH
     return DOUBLING if doubles else DIRECTION if bounces else NEITHER
-
-
-def _spacing(rows: list[dict[str, Any]]) -> float:
-    """The steps between two points, in the mean over cascades."""
-    return float(np.mean([row["points apart (steps)"] for row in rows]))
 
 
 def _steps(values: list[float]) -> str:

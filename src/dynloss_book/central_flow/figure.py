@@ -5,11 +5,12 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, panel_label, plain_numbers, step_axis
+from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, logarithmic, panels, step_axis
 
 _DOTS = {"linestyle": "", "marker": ".", "markersize": 3, "markeredgewidth": 0}
 
 
+@figure_style()
 def plot(runs: Any, first: int, learning_rate: float, at_edge: float, seed: int = 0):
     """(a) σ² in one network; (b) its eigenvalues; (c) its loss; (d) measured against predicted, all networks.
 
@@ -22,19 +23,15 @@ def plot(runs: Any, first: int, learning_rate: float, at_edge: float, seed: int 
     """
     one = runs.isel(seed=seed)
     steps = first + np.arange(runs.sizes["step"])
-    with figure_style():
-        figure, axes = plt.subplots(2, 2, figsize=(10, 7.6))
-        _variance(axes[0, 0], one, steps)
-        _curvature(axes[0, 1], one, steps, learning_rate)
-        _loss(axes[1, 0], one, steps)
-        _all(axes[1, 1], runs, learning_rate, at_edge)
-        begins = steps[np.argmax(one.flow_variance.values > 0)] if (one.flow_variance > 0).any() else steps[0]
-        for ax, letter in zip(axes.ravel(), "abcd", strict=True):
-            panel_label(ax, letter)
-            if letter != "d":
-                step_axis(ax)
-                ax.tick_params(axis="x", labelrotation=30)
-                ax.set_xlim(begins - 0.25 * (steps[-1] - begins) - 1, steps[-1])
+    figure, axes = panels(2, 2, figsize=(10, 7.6))
+    _variance(axes[0, 0], one, steps)
+    _curvature(axes[0, 1], one, steps, learning_rate)
+    _loss(axes[1, 0], one, steps)
+    _all(axes[1, 1], runs, learning_rate, at_edge)
+    begins = steps[np.argmax(one.flow_variance.values > 0)] if (one.flow_variance > 0).any() else steps[0]
+    for ax in axes.ravel()[:3]:
+        step_axis(ax, slanted=True)
+        ax.set_xlim(begins - 0.25 * (steps[-1] - begins) - 1, steps[-1])
     return figure
 
 
@@ -82,13 +79,12 @@ def _all(ax, runs, rate, least):
                     color=colour, marker="o", markersize=4, markerfacecolor=face, linestyle="")  # fmt: skip
     limits = [1e-4, 1]
     ax.plot(limits, limits, color=INK, linestyle="--", linewidth=1)
-    ax.set(xscale="log", yscale="log", xlim=limits, ylim=limits, xlabel=r"predicted $\sigma^2$",
-           ylabel=r"measured $\sigma^2$")  # fmt: skip
+    for axis in (ax.xaxis, ax.yaxis):
+        logarithmic(axis)
+    ax.set(xlim=limits, ylim=limits, xlabel=r"predicted $\sigma^2$", ylabel=r"measured $\sigma^2$")
     handles = [
         plt.Line2D([], [], color=INK, marker="o", linestyle="", label="one direction at the edge"),
         plt.Line2D([], [], color=INK, marker="o", markerfacecolor="none", linestyle="", label="two or more"),
         plt.Line2D([], [], color=INK, linestyle="--", label="as predicted"),
     ]
     ax.legend(handles=handles, fontsize="small", loc="upper left")
-    for axis in (ax.xaxis, ax.yaxis):
-        plain_numbers(axis)

@@ -9,7 +9,7 @@ import xarray as xr
 from dynloss import dynamics
 from dynloss.dynamics import Instability
 from dynloss_book import paper
-from dynloss_book.analysis.cascades import SPREAD, spread_of_marks
+from dynloss_book.analysis import cascades as reading
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.verdicts import AS_A_RULE, RULE, exists
 
@@ -35,7 +35,7 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
     widens, narrows = halves(run.hessian_eigenvalues.values[:, 0], period, last)
     rises, falls = kernel(run, cascades, period)
     threshold = dynamics.threshold(list(cascades))
-    spread = spread_of_marks(cascades)
+    spread = reading.spread_of_marks(cascades)
     accuracy = float(run.accuracy[-1])
     claims = (
         Claim("About ten cascades of instabilities, and then none", WHERE, "≈ 10",
@@ -44,8 +44,8 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
               f"{ABOUT_TEN[0]} to {ABOUT_TEN[1]}, and more than two periods without: seeds differ by some"),
         Claim("A cascade starts and ends where the largest Hessian eigenvalue crosses a threshold", f"{WHERE} (e)",
               "one threshold", f"{threshold.value:.2f}, spread of the marks {spread:.0%}".replace("nan%", "–"),
-              exists(bool(cascades) and spread < SPREAD),
-              f"a spread below {SPREAD:.0%}: less than half the way to 0 or to 2λ"),
+              exists(bool(cascades) and spread < reading.SPREAD),
+              f"a spread below {reading.SPREAD:.0%}: less than half the way to 0 or to 2λ"),
         Claim("The valley widens in the first half of a period (λ_max falls)", WHERE, "always", **_share(widens)),
         Claim("… and narrows in the second half (λ_max rises)", WHERE, "always", **_share(narrows)),
         Claim("The NTK's largest eigenvalue rises until a cascade starts", KERNEL, "each of the first ten",
@@ -74,7 +74,7 @@ def _descent(run: xr.Dataset, cascades: Sequence[Instability], period: int, last
     """What the loss and the accuracy do in the halves of a period."""
     sinks, rises = halves(run.loss.values, period, last)
     moved = [float(np.ptp(part)) for part in _tenths(run.accuracy.values, period, last)[:, 2:5]]
-    change, inside = np.abs(np.diff(run.loss.values)), _inside(run, cascades)[1:]
+    change, inside = np.abs(np.diff(run.loss.values)), reading.inside(run.step.values[1:], cascades)
     first_half = (run.step.values[1:] % period < period / 2) & ~inside & (run.step.values[1:] <= last)
     small = float(np.median(change[first_half]) / np.median(change[inside])) if inside.any() else float("nan")
     static = run.static_loss.values
@@ -168,11 +168,6 @@ def _tenths(values: np.ndarray, period: int, until: int) -> np.ndarray:
     starts = _starts(period, until)
     parts = [np.array_split(values[start : start + period], 10) for start in starts]
     return np.array([[np.median(part) for part in each] for each in parts]).reshape(len(starts), 10)
-
-
-def _inside(run: xr.Dataset, cascades: Sequence[Instability]) -> np.ndarray:
-    step = run.step.values
-    return np.any([np.zeros(len(step), bool), *((step >= c.start) & (step <= c.end) for c in cascades)], axis=0)
 
 
 def _alternation(loss: np.ndarray) -> int:

@@ -11,6 +11,7 @@ from dynloss.dynamics import PowerLaw
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
 from dynloss_book.engine.verdicts import exists, number, within
+from dynloss_book.fig05_curvature_threshold.experiment import READINGS
 from dynloss_book.paper import EXPONENT
 
 SAME = 0.1  # relative: how near the thresholds of two widths must be to count as the same
@@ -33,7 +34,7 @@ def judge(
 
     Args:
         networks: {label: ``threshold``, ``scaled_threshold`` and more over learning_rate and seed}, narrow and wide.
-        laws: {mark: {label: the power law}}, with the marks "0.1" and "0.1/η".
+        laws: {"threshold", "scaled_threshold", …: {label: the power law}}.
         static: {label: the run with the static loss at η = 1}.
         settings: ``period`` and ``steps`` at η = 1, and ``static_steps``.
     """
@@ -61,8 +62,8 @@ def judge(
               "0.95 or more"),
         _prediction(networks, testable),
     )  # fmt: skip
-    fitted = [f"$\\eta^{{{law.exponent:.2f}}}$ ({label})" for label, law in laws["0.1"].items()]
-    scaled = [f"{law.exponent:.2f}" for law in laws["0.1/η"].values()]
+    fitted = [f"$\\eta^{{{law.exponent:.2f}}}$ ({label})" for label, law in laws["threshold"].items()]
+    scaled = [f"{law.exponent:.2f}" for law in laws["scaled_threshold"].values()]
     return Findings(
         "fig05_curvature_threshold",
         "How does the threshold depend on the learning rate?",
@@ -81,8 +82,8 @@ def judge(
 def share_above(label: str, run: xr.Dataset, laws: Laws) -> float:
     """In the second half of a run: how often λ_max is above the threshold that the mark 0.1 gives at η = 1."""
     values = run.hessian_eigenvalues[len(run.hessian_eigenvalues) // 2 :, 0]
-    level = float(laws["0.1"][label].at(1.0)) if label in laws["0.1"] else float("nan")
-    return float((values > level).mean()) if np.isfinite(level) else float("nan")
+    law = laws["threshold"].get(label)
+    return float((values > float(law.at(1.0))).mean()) if law else float("nan")
 
 
 def _above(share: float, testable: bool) -> Verdict:
@@ -101,11 +102,11 @@ def by_seed(thresholds: xr.DataArray) -> xr.DataArray:
 
 def _exponent(label: str, network: xr.Dataset, laws: Laws, testable: bool) -> Claim:
     statement = f"The threshold falls as η^−0.9 ({label})"
-    if label not in laws["0.1"]:
+    if label not in laws["threshold"]:
         return Claim(statement, f"{WHERE} (a)", "−0.9", "too few runs", Verdict.NOT_COMPUTED)
-    found, law = by_seed(network.threshold), laws["0.1"][label]
+    found, law = by_seed(network.threshold), laws["threshold"][label]
     here = f"{interval(found)}, a fit for each; of all together {law.exponent:.2f} ({law.low:.2f} … {law.high:.2f})"
-    if label in laws["0.1/η"]:
+    if label in laws["scaled_threshold"]:
         here += f"; with the mark in proportion {interval(by_seed(network.scaled_threshold))}"
     verdict = number(found, EXPONENT, NEAR, testable=testable)
     return Claim(statement, f"{WHERE} (a)", "−0.9", here, verdict, within(NEAR, "the paper gives one digit"))
@@ -143,7 +144,7 @@ def exponents(laws: Laws) -> list[dict[str, Any]]:
 
     return [
         {
-            "mark": mark,
+            "mark": READINGS[reading],
             "network": label,
             "exponent": f"{law.exponent:.2f}",
             "95 % interval": f"{law.low:.2f} … {law.high:.2f}",
@@ -152,7 +153,7 @@ def exponents(laws: Laws) -> list[dict[str, Any]]:
             "λ_th at η = 1": f"{law.prefactor:.2f}",
             "runs": law.points,
         }
-        for mark, found in laws.items()
+        for reading, found in laws.items()
         for label, law in found.items()
     ]
 

@@ -16,12 +16,12 @@ from dynloss.spectral import mlp_hessian, tracking
 from dynloss.training import checkpoints, compiled, full_batch
 from dynloss_book.tasks import spiral
 
-# The marks, and the variable of each: jumps of λ_max of 0.1, the paper's, or in proportion to the threshold.
+# The variable of each reading, and its mark: jumps of λ_max of 0.1, the paper's, or in proportion to the threshold.
 READINGS = {
-    "0.1": "threshold",
-    "0.1/η": "scaled_threshold",
-    "0.05/η": "scaled_threshold_half",
-    "0.2/η": "scaled_threshold_twice",
+    "threshold": "0.1",
+    "scaled_threshold": "0.1/η",
+    "scaled_threshold_half": "0.05/η",
+    "scaled_threshold_twice": "0.2/η",
 }
 ONE_STEP_LATER = 4  # products at least, after a single step; see ``spectral.tracking``
 TOLERANCE = 0.01  # of λ_max, for its residual; λ_max itself is off by about its square over the gap, far below any mark
@@ -33,7 +33,7 @@ RECORDS = (*(f"{name}_{side}" for name in MEASURED for side in SIDES), "accuracy
 VARIABLES = {
     **{
         name: ((), {"long_name": f"λ_th, marks where λ_max jumps by {jump}", "units": "1"})
-        for jump, name in READINGS.items()
+        for name, jump in READINGS.items()
     },
     "marks": ((), {"long_name": "starts and ends of instabilities", "units": "1"}),
     "accuracy": ((), {"long_name": "training accuracy at the end", "units": "1"}),
@@ -158,7 +158,7 @@ def thresholds(run: Any, period: int, learning_rate: float) -> dict[str, float]:
         cascades = dynamics.instabilities_of_pairs(
             step[settled], before, after, jump=jump, quiet=max(1, period // 10), lasting=3
         )
-        return np.asarray(dynamics.curvature_at_marks(cascades))
+        return dynamics.curvature_at_marks(cascades)
 
     def threshold(jump: float) -> float:
         found = marks(jump)
@@ -175,16 +175,15 @@ def thresholds(run: Any, period: int, learning_rate: float) -> dict[str, float]:
 
 
 def power_laws(networks: Mapping[str, Any]) -> dict[str, dict[str, dynamics.PowerLaw]]:
-    """{mark: {label: power law}} through all learning rates and seeds; none with fewer than three thresholds.
+    """{reading: {label: power law}} through all learning rates and seeds; none with fewer than three thresholds.
 
     Args:
         networks: {label: the thresholds over learning_rate and seed}.
     """
-    laws: dict[str, dict[str, dynamics.PowerLaw]] = {}
-    for mark, reading in READINGS.items():
-        laws[mark] = {}
+    laws: dict[str, dict[str, dynamics.PowerLaw]] = {reading: {} for reading in READINGS}
+    for reading, found in laws.items():
         for label, network in networks.items():
             values = network[reading].stack(point=("learning_rate", "seed")).dropna("point")
             if len(np.unique(values.learning_rate)) > 1 and len(values) > 2:
-                laws[mark][label] = dynamics.power_law(values.learning_rate.values, values.values)
+                found[label] = dynamics.power_law(values.learning_rate.values, values.values)
     return laws

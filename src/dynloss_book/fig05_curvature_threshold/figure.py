@@ -10,43 +10,37 @@ from matplotlib.ticker import MaxNLocator
 from dynloss.dynamics import PowerLaw
 from dynloss_book.paper import EXPONENT
 from dynloss_book.plots import interactive
-from dynloss_book.plots.style import INK, RANKS, THRESHOLD, figure_style, panel_label, plain_numbers, step_axis
-
-_MARKERS = ("o", "s", "^")
-
+from dynloss_book.plots.style import DOTS, INK, RANKS, THRESHOLD, figure_style, logarithmic, mosaic, step_axis
 
 Fits = Mapping[str, Mapping[str, PowerLaw]]
 
 
+@figure_style()
 def plot(networks: Mapping[str, Any], readings: Mapping[str, str], fits: Fits, static: Mapping[str, Any], rate: float):
     """Fig. 5: (a) λ_th against η; (b), (c) λ_max(t) without oscillations, with the threshold from (a).
 
     Args:
         networks: {label: dataset over (learning_rate, seed) with the variables of ``readings``}; NaN is left out.
-        readings: {mark: variable}, ways to read λ_th from a run: the first is drawn filled, a second open.
-        fits: {mark: {label: power law}}; where there is none, there is no line. (b) and (c) show the first mark's.
+        readings: {variable: its mark}, ways to read λ_th from a run: the first is drawn filled, a second open.
+        fits: {variable: {label: power law}}; where there is none, there is no line. (b) and (c) show the first one's.
         static: {label: trajectory with ``hessian_eigenvalues`` over (step…, rank)}, one panel each.
         rate: η of the static runs.
     """
-    with figure_style():
-        figure = plt.figure(figsize=(10, 1.2 + 2.3 * max(2, len(static))))
-        grid = figure.add_gridspec(len(static), 2, width_ratios=[1.15, 1])
-        power = figure.add_subplot(grid[:, 0])
-        _power_law(power, networks, readings, fits)
-        panel_label(power, "a")
-
-        first = None
-        for row, (label, trajectory) in enumerate(static.items()):
-            first = ax = figure.add_subplot(grid[row, 1], sharex=first)
-            law = fits[next(iter(readings))].get(label)
-            level = float(law.at(rate)) if law else np.nan
-            _static(ax, label, trajectory, level, rate, RANKS[row])
-            panel_label(ax, "bcdefg"[row])
-            ax.tick_params(labelbottom=row == len(static) - 1)
-        if first is not None:
-            step_axis(first)
-            first.xaxis.set_major_locator(MaxNLocator(4))
-        figure.legend(handles=_handles(power, rate), loc="outside lower center", ncols=2)
+    rows = "bcdefg"[: len(static)]
+    layout, size = ";".join(f"a{row}" for row in rows), (10, 1.2 + 2.3 * max(2, len(static)))
+    figure, axes = mosaic(layout, figsize=size, width_ratios=[1.15, 1])
+    _power_law(axes["a"], networks, readings, fits)
+    for row, (label, trajectory), colour in zip(rows, static.items(), RANKS, strict=False):
+        law = fits[next(iter(readings))].get(label)
+        level = float(law.at(rate)) if law else np.nan
+        _static(axes[row], label, trajectory, level, rate, colour)
+        axes[row].xaxis.set_major_locator(MaxNLocator(4))
+        axes[row].tick_params(labelbottom=row == rows[-1])
+    step_axis(axes[rows[-1]])
+    handles, _ = axes["a"].get_legend_handles_labels()
+    level_label = rf"threshold of (a) at $\eta={rate:g}$"
+    handles.append(plt.Line2D([], [], color=THRESHOLD, linewidth=1.2, label=level_label))
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -73,17 +67,17 @@ def explore(networks, readings, fits: Fits, static, rate: float) -> interactive.
 def _points(networks, readings, fits):
     """Panel (a): every run is a point; one learning rate's runs are read together."""
     rates = np.unique(np.concatenate([np.ravel(network.learning_rate) for network in networks.values()]))
-    edge = {"line": True, "dash": [6, 4]}
-    drawn = [interactive.series("edge of stability 2/η:", INK, 2 / rates, **edge)]
+    drawn = [interactive.series("edge of stability 2/η:", INK, 2 / rates, line=True, dash=[6, 4])]
     for (label, network), colour in zip(networks.items(), RANKS, strict=False):
-        for place, (jump, variable) in enumerate(readings.items()):
+        for place, (variable, jump) in enumerate(readings.items()):
             values = network[variable].transpose("seed", "learning_rate").reindex(learning_rate=rates).values
             name = f"{label}, jumps of {jump}:"
             drawn += [interactive.series(name, colour, each, open=place > 0) for each in values]
-            if law := fits[jump].get(label):
+            if law := fits[variable].get(label):
                 drawn.append(interactive.series("", colour, law.at(rates), line=True, dash=[9, 4, 2, 4] * (place > 0)))
-    x = {"values": interactive.rounded(rates), "range": [float(rates[0]) / 1.15, float(rates[-1]) * 1.15], "log": True}
-    x |= {"label": "learning rate η", "symbol": "η", "unit": ""}
+    reach = [float(rates[0]) / 1.15, float(rates[-1]) * 1.15]
+    words = {"label": "learning rate η", "symbol": "η", "unit": ""}
+    x = {"values": interactive.rounded(rates), "range": reach, "log": True, **words}
     return interactive.panel("Curvature threshold λ_th", "rates", x, {"log": True}, drawn, [], size=6, height=340)
 
 
@@ -91,13 +85,13 @@ def _power_law(ax, networks, readings, fits):
     """The points of all seeds, their fits, and the two laws that they are compared with."""
     rates = np.concatenate([np.ravel(network.learning_rate) for network in networks.values()])
     reach = np.geomspace(rates.min() / 1.15, rates.max() * 1.15, 2)
-    for (label, network), colour, shape in zip(networks.items(), RANKS, _MARKERS, strict=False):
-        for (mark, variable), (face, line) in zip(readings.items(), ((colour, "-"), ("none", "-.")), strict=False):
+    for (label, network), colour, shape in zip(networks.items(), RANKS, "os^", strict=False):
+        for (variable, mark), (face, line) in zip(readings.items(), ((colour, "-"), ("none", "-.")), strict=False):
             points = {"color": colour, "marker": shape, "markerfacecolor": face, "linestyle": "", "markersize": 5.5}
             values = network[variable].transpose("learning_rate", "seed")
             at = np.broadcast_to(values.learning_rate.values[:, None], values.shape)
             name = f"{label}, jumps of {mark}"
-            if law := fits[mark].get(label):
+            if law := fits[variable].get(label):
                 ax.plot(reach, law.at(reach), color=colour, linestyle=line, linewidth=1.3)
                 name += f": exponent {exponent_in_words(law)}"
             ax.plot(at.ravel(), values.values.ravel(), label=name, **points)
@@ -108,11 +102,10 @@ def _power_law(ax, networks, readings, fits):
         middle = np.sqrt(reach.prod())
         height = np.exp(np.mean([np.log(law.at(middle)) for law in first]))
         guide = height * (reach / middle) ** EXPONENT
-        name = rf"the paper's $\eta^{{{EXPONENT}}}$"
-        ax.plot(reach, guide, color=INK, linestyle=":", linewidth=1.6, label=name)
-    ax.set(xscale="log", yscale="log", xlabel=r"learning rate $\eta$", ylabel=r"curvature threshold $\lambda_{th}$")
+        ax.plot(reach, guide, color=INK, linestyle=":", linewidth=1.6, label=rf"the paper's $\eta^{{{EXPONENT}}}$")
+    ax.set(xlabel=r"learning rate $\eta$", ylabel=r"curvature threshold $\lambda_{th}$")
     for axis in (ax.xaxis, ax.yaxis):
-        plain_numbers(axis)
+        logarithmic(axis)
     _few_ticks(ax.xaxis, reach)
     _few_ticks(ax.yaxis, ax.get_ylim())
 
@@ -136,7 +129,7 @@ def _static(ax, label, trajectory, level, rate, colour):
     """λ_max of one run without oscillations; the axis leaves out the rarest 1 % of its values."""
     curvature = trajectory.hessian_eigenvalues[:, 0]
     steps, values = curvature[curvature.dims[0]].values, curvature.values
-    ax.plot(steps, values, color=colour, linestyle="", marker=".", markersize=2, markeredgewidth=0, rasterized=True)
+    ax.plot(steps, values, color=colour, markersize=2, **DOTS)
     ax.axhline(2 / rate, color=INK, linestyle="--", linewidth=0.8, alpha=0.6)
     if np.isfinite(level):
         ax.axhline(level, color=THRESHOLD, linestyle="-", linewidth=1.2)
@@ -144,9 +137,3 @@ def _static(ax, label, trajectory, level, rate, colour):
     top = max([2 / rate, *np.quantile(finite, [0.99])] if len(finite) else [2 / rate])
     ax.set(xlim=(0, steps[-1] + 1), ylim=(0, 1.15 * top), ylabel=r"Hessian $\lambda_{\max}$")
     ax.set_title(rf"{label}, $A=1$, $\eta={rate:g}$", loc="center")
-
-
-def _handles(ax, rate):
-    handles, _ = ax.get_legend_handles_labels()
-    level = rf"threshold of (a) at $\eta={rate:g}$"
-    return [*handles, plt.Line2D([], [], color=THRESHOLD, linewidth=1.2, label=level)]

@@ -24,27 +24,26 @@ def judge(run: xr.Dataset, crossings: pd.DataFrame, settings: Mapping[str, Any])
         settings: of the experiment.
     """
     number, where = len(crossings), "Supplement I, Figure S1"
-    crossed = {rank: int(crossings[f"λ{rank} crosses"].notna().sum()) for rank in "₂₃"}
-    complete = crossings.dropna(subset=["λ₂ crosses", "alternation breaks"]).astype(float)
-    delay = complete["alternation breaks"] - complete["λ₂ crosses"]
-    shares = delay / (complete["instability ends"] - complete["instability starts"]).clip(lower=1)
+    second, third = (int(crossings[rank].notna().sum()) for rank in ("second", "third"))
+    complete = crossings.dropna(subset=["second", "breaks"]).astype(float)
+    shares = (complete.breaks - complete.second) / (complete.ends - complete.starts).clip(lower=1)
     median = float(np.median(shares)) if len(shares) else float("nan")
     claims = (
         Claim("A second eigenvalue crosses the threshold in the cascades", where, "in the cascades",
-              f"{crossed['₂']} of {number}", exists(crossed["₂"] > MOST * number, testable=number > 0), RULE),
+              f"{second} of {number}", exists(second > MOST * number, testable=number > 0), RULE),
         Claim("… and where it does, the second bifurcation begins: the loss leaves its two branches", where,
               f"at once (within {CLOSE:.0%} of the cascade)",
               f"{median:+.0%} of the cascade, median of {len(complete)}".replace("nan%", "–"),
               exists(abs(median) <= CLOSE, testable=len(complete) > 0),
               "a tenth of a cascade is as near as two events can be told apart by eye"),
         Claim("A third eigenvalue follows", where, "in the cascades",
-              f"{crossed['₃']} of {number}", exists(crossed["₃"] > MOST * number, testable=number > 0), RULE),
+              f"{third} of {number}", exists(third > MOST * number, testable=number > 0), RULE),
     )  # fmt: skip
     return Findings(
         "figS1_hessian_eigenvalues",
         "Do further eigenvalues start further bifurcations?",
-        f"Of {number} cascades the second eigenvalue crosses the threshold in {crossed['₂']} and the third in "
-        f"{crossed['₃']}."
+        f"Of {number} cascades the second eigenvalue crosses the threshold in {second} and the third in "
+        f"{third}."
         + (
             f" The loss leaves its two branches a median of {abs(median):.0%} of the cascade's length "
             f"{'after' if median >= 0 else 'before'} the second one crosses."

@@ -63,14 +63,14 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
 
 def accuracy_changes(run: xr.Dataset, cascades: Sequence[Instability]) -> tuple[float, float]:
     """The mean change of the accuracy a step, inside the cascades and outside."""
-    change, bouncing = np.abs(np.diff(run.accuracy)), _inside(run.step.values[1:], cascades)
+    change, bouncing = np.abs(np.diff(run.accuracy)), reading.inside(run.step.values[1:], cascades)
     return _mean(change[bouncing]), _mean(change[~bouncing])
 
 
 def shares_above(run: xr.Dataset, cascades: Sequence[Instability], edge: float) -> tuple[float, float]:
     """The share of measurements of λ₁ above the edge, inside the cascades and outside."""
     curvature = run.hessian_eigenvalues[:, 0]
-    above, seen = curvature.values > edge, _inside(curvature[curvature.dims[0]].values, cascades)
+    above, seen = curvature.values > edge, reading.inside(curvature[curvature.dims[0]].values, cascades)
     return _mean(above[seen]), _mean(above[~seen])
 
 
@@ -86,10 +86,6 @@ def numbers(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[
             "first step that is not finite (-1: none)": run.attrs["diverged_at"],
         }
     )
-
-
-def _inside(at: np.ndarray, cascades: Sequence[Instability]) -> np.ndarray:
-    return np.any([np.zeros(len(at), bool), *((at >= each.start) & (at <= each.end) for each in cascades)], axis=0)
 
 
 def _mean(values: np.ndarray) -> float:

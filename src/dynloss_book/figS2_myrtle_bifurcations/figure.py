@@ -7,12 +7,25 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from dynloss.dynamics import Instability
-from dynloss_book.plots.style import CLASSES, END, INK, RANKS, START, THRESHOLD, figure_style, panel_label, step_axis
+from dynloss_book.plots.style import (
+    CLASSES,
+    DOTS,
+    END,
+    INK,
+    RANKS,
+    START,
+    THRESHOLD,
+    cascade_lines,
+    figure_style,
+    limit,
+    panels,
+    step_axis,
+)  # fmt: skip
 
-_DOTS: dict[str, Any] = {"linestyle": "", "marker": ".", "markeredgewidth": 0, "rasterized": True}
 _RARE = 0.005  # the share of values at each end that the axes of the lower panels may leave out
 
 
+@figure_style()
 def plot(trajectory, weights, cascades: list[Instability], threshold: float, edge: float, zoom: tuple[int, int]):
     r"""Γ, training accuracy, the change of the loss and the eigenvalues against the step; right, around one cascade.
 
@@ -28,57 +41,39 @@ def plot(trajectory, weights, cascades: list[Instability], threshold: float, edg
     eigenvalues = trajectory.hessian_eigenvalues
     at = eigenvalues[eigenvalues.dims[0]].values
     change = np.diff(trajectory.loss.values, prepend=np.nan)
-    with figure_style():
-        figure, axes = plt.subplots(4, 2, figsize=(10, 10), sharex="col", sharey="row", width_ratios=[1.7, 1])
-        for column, window in enumerate([(step[0], step[-1] + 1), zoom]):
-            tilt, accuracy, loss, curvature = axes[:, column]
-            size = 2.5 if column == 0 else 5
-            for values, colour in zip(np.asarray(weights).T, CLASSES, strict=False):
-                tilt.plot(step, values, color=colour, linewidth=1.6)
-            for ax, values in ((accuracy, trajectory.accuracy.values), (loss, change)):
-                ax.plot(step, values, color=INK, markersize=size, **_DOTS)
-            for rank in reversed(range(eigenvalues.shape[1])):
-                curvature.plot(at, eigenvalues.values[:, rank], color=RANKS[rank], markersize=size + 2, **_DOTS)
-            curvature.axhline(edge, color=INK, linestyle=":", linewidth=1.4)
-            curvature.axhline(threshold, color=THRESHOLD, linestyle="--", linewidth=1)
-            for ax in (accuracy, loss, curvature):
-                _marks(ax, cascades)
-            curvature.set(xlim=window)
-            curvature.xaxis.set_major_locator(MaxNLocator(6 if column == 0 else 4))
-            step_axis(curvature)
-        for ax, letter in zip(axes.T.ravel(), "abcdefgh", strict=True):
-            panel_label(ax, letter)
-        labels = (r"$\Gamma_i$", "training accuracy", r"$\mathcal{F}(t)-\mathcal{F}(t-1)$ (nats)", r"Hessian $\lambda$")
-        for ax, label in zip(axes[:, 0], labels, strict=True):
-            ax.set_ylabel(label)
-        axes[1, 0].set_ylim(0, 1.03)
-        _limits(axes[2, 0], change)
-        _limits(axes[3, 0], eigenvalues.values[:, 0], least=0, most=1.1 * edge)
-        for ax, title in zip(axes[0], ("whole run", "one cascade"), strict=True):
-            ax.set_title(title, loc="center")
-        figure.align_ylabels(axes[:, 0])
-        figure.legend(
-            handles=_handles(np.shape(weights)[1], eigenvalues.shape[1], threshold, edge),
-            loc="outside lower center",
-            ncols=4,
-        )
+    figure, axes = panels(
+        4, 2, by_column=True, figsize=(10, 10), sharex="col", sharey="row", width_ratios=[1.7, 1]
+    )
+    windows = (step[0], step[-1] + 1), zoom
+    for (tilt, accuracy, loss, curvature), window, size, ticks in zip(axes.T, windows, (2.5, 5), (6, 4), strict=True):
+        for values, colour in zip(np.asarray(weights).T, CLASSES, strict=False):
+            tilt.plot(step, values, color=colour, linewidth=1.6)
+        for ax, values in ((accuracy, trajectory.accuracy.values), (loss, change)):
+            ax.plot(step, values, color=INK, markersize=size, **DOTS)
+        for rank in reversed(range(eigenvalues.shape[1])):
+            curvature.plot(at, eigenvalues.values[:, rank], color=RANKS[rank], markersize=size + 2, **DOTS)
+        curvature.axhline(edge, color=INK, linestyle=":", linewidth=1.4)
+        curvature.axhline(threshold, color=THRESHOLD, linestyle="--", linewidth=1)
+        for ax in (accuracy, loss, curvature):
+            cascade_lines(ax, cascades)
+        curvature.set(xlim=window)
+        curvature.xaxis.set_major_locator(MaxNLocator(ticks))
+        step_axis(curvature)
+    labels = (r"$\Gamma_i$", "training accuracy", r"$\mathcal{F}(t)-\mathcal{F}(t-1)$ (nats)", r"Hessian $\lambda$")
+    for ax, label in zip(axes[:, 0], labels, strict=True):
+        ax.set_ylabel(label)
+    axes[1, 0].set_ylim(0, 1.03)
+    limit(axes[2, 0], change, _RARE)
+    limit(axes[3, 0], eigenvalues.values[:, 0], _RARE, least=0, most=1.1 * edge)
+    for ax, title in zip(axes[0], ("whole run", "one cascade"), strict=True):
+        ax.set_title(title, loc="center")
+    figure.align_ylabels(axes[:, 0])
+    figure.legend(
+        handles=_handles(np.shape(weights)[1], eigenvalues.shape[1], threshold, edge),
+        loc="outside lower center",
+        ncols=4,
+    )
     return figure
-
-
-def _limits(ax, values, least=np.inf, most=-np.inf):
-    """Show all but the rarest values, and at least from ``least`` to ``most``."""
-    finite = values[np.isfinite(values)]
-    if len(finite) == 0:
-        return
-    low, high = np.quantile(finite, [_RARE, 1 - _RARE])
-    pad = 0.06 * (high - low) or 0.05
-    ax.set_ylim(min(low - pad, least), max(high + pad, most))
-
-
-def _marks(ax, cascades):
-    for cascade in cascades:
-        for at, colour in ((cascade.start, START), (cascade.end, END)):
-            ax.axvline(at, color=colour, linestyle="--", linewidth=0.8, alpha=0.8)
 
 
 def _handles(classes, ranks, threshold, edge):

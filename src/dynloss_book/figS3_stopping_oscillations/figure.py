@@ -2,14 +2,11 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
-
-from dynloss_book.plots.phase_diagram import TRAINING, VALIDATION
-from dynloss_book.plots.style import INK, RANKS, figure_style, panel_label
-
-_PANELS = {VALIDATION: "validation accuracy", TRAINING: "training accuracy"}
+from dynloss_book.plots.phase_diagram import ACCURACIES
+from dynloss_book.plots.style import INK, RANKS, figure_style, panels
 
 
+@figure_style()
 def plot(runs: dict[str, Any], stop_epoch: float, dotted: float):
     """Validation (left) and training accuracy against the epoch: a thin line for each seed, a thick one for their mean.
 
@@ -22,19 +19,17 @@ def plot(runs: dict[str, Any], stop_epoch: float, dotted: float):
     Returns:
         The figure.
     """
-    with figure_style():
-        figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), sharex=True)
-        for ax, letter, (name, title) in zip(axes, "ab", _PANELS.items(), strict=True):
-            for (label, run), colour in zip(runs.items(), (INK, *RANKS[1:]), strict=False):
-                values = run[name].transpose("seed", "epoch").dropna("seed", how="all")
-                for seed in values:
-                    ax.plot(values.epoch, seed, color=colour, linewidth=0.6, alpha=0.4)
-                mean = values.mean("seed") if values.sizes["seed"] else run[name].mean("seed")
-                many = f"{values.sizes['seed']} seed{'s' * (values.sizes['seed'] != 1)}"
-                ax.plot(mean.epoch, mean, color=colour, linewidth=2, label=f"{label}: mean of {many}")
-            ax.axvline(stop_epoch, color=RANKS[0], linestyle="-.", linewidth=1.2, label="oscillations stop")
-            ax.set(xlabel="epoch (passes over the data)", ylabel=title)
-            panel_label(ax, letter)
-        axes[0].axhline(dotted, color="black", linestyle=":", linewidth=1.5, label="best of the static loss")
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure, axes = panels(1, 2, figsize=(10, 4.4), sharex=True)
+    for ax, name in zip(axes[0], reversed(ACCURACIES), strict=True):
+        for (label, run), colour in zip(runs.items(), (INK, *RANKS[1:]), strict=False):
+            values = run[name].transpose("seed", "epoch").dropna("seed", how="all")
+            for seed in values:
+                ax.plot(values.epoch, seed, color=colour, linewidth=0.6, alpha=0.4)
+            mean = values.mean("seed") if values.sizes["seed"] else run[name].mean("seed")
+            many = f"{values.sizes['seed']} seed{'s' * (values.sizes['seed'] != 1)}"
+            ax.plot(mean.epoch, mean, color=colour, linewidth=2, label=f"{label}: mean of {many}")
+        ax.axvline(stop_epoch, color=RANKS[0], linestyle="-.", linewidth=1.2, label="oscillations stop")
+        ax.set(xlabel="epoch (passes over the data)", ylabel=ACCURACIES[name])
+    axes[0, 0].axhline(dotted, color="black", linestyle=":", linewidth=1.5, label="best of the static loss")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from dynloss_book.plots.style import INK, RANKS, figure_style, panel_label, ticks_at
+from dynloss_book.plots.style import INK, RANKS, figure_style, logarithmic, panels
 
 
+@figure_style()
 def plot(curve: Mapping[str, Any], plane: Any, period: float):
     """(a) The mean along A at one period, in a band of one standard deviation; (b) the mean over T and A.
 
@@ -19,22 +20,20 @@ def plot(curve: Mapping[str, Any], plane: Any, period: float):
         plane: means over (period, amplitude); NaN stays blank.
         period: T of the curve, outlined in (b).
     """
-    with figure_style():
-        figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), width_ratios=[1, 1.15])
-        mean, deviation = curve["mean"], curve["deviation"].fillna(0)
-        left.fill_between(mean.amplitude, mean - deviation, mean + deviation, color=RANKS[0], alpha=0.25, linewidth=0)
-        left.plot(mean.amplitude, mean, color=RANKS[0], marker="o", markersize=4)
-        if 1 in mean.amplitude:
-            left.axhline(float(mean.sel(amplitude=1)), color=INK, linestyle="--", linewidth=1, label="$A = 1$")
-            left.legend(loc="best")
-        _amplitudes(left, mean.amplitude.values)
-        left.set(ylabel="test accuracy", title=f"$T$ = {period:g} steps")
-        _cells(figure, right, plane, period)
-        for ax, letter in zip((left, right), "ab", strict=True):
-            panel_label(ax, letter)
+    figure, ((left, right),) = panels(1, 2, figsize=(10, 4.2), width_ratios=[1, 1.15])
+    mean, deviation = curve["mean"], curve["deviation"].fillna(0)
+    left.fill_between(mean.amplitude, mean - deviation, mean + deviation, color=RANKS[0], alpha=0.25, linewidth=0)
+    left.plot(mean.amplitude, mean, color=RANKS[0], marker="o", markersize=4)
+    if 1 in mean.amplitude:
+        left.axhline(float(mean.sel(amplitude=1)), color=INK, linestyle="--", linewidth=1, label="$A = 1$")
+        left.legend(loc="best")
+    logarithmic(left.xaxis, mean.amplitude.values)
+    left.set(xlabel="amplitude $A$", ylabel="test accuracy", title=f"$T$ = {period:g} steps")
+    _cells(figure, right, plane, period)
     return figure
 
 
+@figure_style()
 def plot_gain(gain: Any, margin: Any, period: float):
     """The gain over A = 1 along the amplitude, with its confidence intervals and the line of no gain.
 
@@ -43,13 +42,12 @@ def plot_gain(gain: Any, margin: Any, period: float):
         margin: half the widths of their confidence intervals; NaN, with fewer than two seeds, has no bar.
         period: T.
     """
-    with figure_style():
-        figure, ax = plt.subplots(figsize=(7, 3.8))
-        ax.axhline(0, color=INK, linestyle="--", linewidth=1)
-        points: dict[str, Any] = {"color": RANKS[1], "marker": "s", "capsize": 3, "linestyle": ""}
-        ax.errorbar(gain.amplitude.values, gain.values, margin.fillna(0).values, **points)
-        _amplitudes(ax, gain.amplitude.values)
-        ax.set(ylabel="gain in test accuracy", title=f"$T$ = {period:g} steps")
+    figure, ax = plt.subplots(figsize=(7, 3.8))
+    ax.axhline(0, color=INK, linestyle="--", linewidth=1)
+    points: dict[str, Any] = {"color": RANKS[1], "marker": "s", "capsize": 3, "linestyle": ""}
+    ax.errorbar(gain.amplitude.values, gain.values, margin.fillna(0).values, **points)
+    logarithmic(ax.xaxis, gain.amplitude.values)
+    ax.set(xlabel="amplitude $A$", ylabel="gain in test accuracy", title=f"$T$ = {period:g} steps")
     return figure
 
 
@@ -66,8 +64,3 @@ def _cells(figure, ax, plane, period):
         outline.set(fill=False, edgecolor=RANKS[1], linewidth=2.5, clip_on=False)
         ax.add_patch(outline)
     ax.set(xlabel="period $T$ (steps)", ylabel="amplitude $A$", title="over period and amplitude")
-
-
-def _amplitudes(ax, values):
-    ax.set(xscale="log", xlabel="amplitude $A$")
-    ticks_at(ax.xaxis, values)

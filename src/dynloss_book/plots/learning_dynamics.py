@@ -1,24 +1,55 @@
 """Figs. 4 and S1: a run with a dynamical loss, and the eigenvalues that explain its instabilities."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import matplotlib.pyplot as plt
 import numpy as np
 
 from dynloss.dynamics import Instability
 from dynloss_book.plots import interactive
-from dynloss_book.plots.style import CLASSES, END, INK, RANKS, START, THRESHOLD, figure_style, panel_label, step_axis
+from dynloss_book.plots.style import (
+    CLASSES,
+    DOTS,
+    END,
+    INK,
+    RANKS,
+    START,
+    THRESHOLD,
+    cascade_lines,
+    figure_style,
+    limit,
+    panels,
+    step_axis,
+)  # fmt: skip
 
-# Title, symbol and unit of each row, for a reader who reads values off.
-_READ = [
-    ("Class weights Γ", "Γ", ""),
-    ("Loss F", "F", " nats"),
-    ("Change of the loss", "F(t) − F(t−1)", " nats"),
-    ("Training accuracy", "accuracy", ""),
-    ("Largest eigenvalue of the Hessian", "λ_max", ""),
-    ("Largest eigenvalue of the NTK", "λ_max", ""),
-]
-_DOTS = {"linestyle": "", "marker": ".", "markersize": 1.6, "rasterized": True, "markeredgewidth": 0}
+_RARE = 0.002  # the share of values at each end that an axis may leave out: steps of a cascade reach far out
 
 
+class _Row(NamedTuple):
+    """One quantity, or several alike, along a run.
+
+    Attributes:
+        label: of the axis.
+        series, colours: each (steps,), and its colour.
+        title, symbol, unit: for a reader who reads values off.
+        log: whether the axis is logarithmic.
+        marked: whether starts and ends of cascades are.
+        level: a dashed line, the threshold.
+    """
+
+    label: str
+    series: Sequence[np.ndarray]
+    colours: Sequence[str]
+    title: str = ""
+    symbol: str = ""
+    unit: str = ""
+    log: bool = False
+    marked: bool = True
+    level: float | None = None
+
+
+@figure_style()
 def plot(trajectory, weights, cascades: list[Instability], threshold: float, zoom: tuple[int, int]):
     """Fig. 4: six quantities against the step, (a)-(f) for the whole run and (g)-(l) around one cascade.
 
@@ -29,47 +60,18 @@ def plot(trajectory, weights, cascades: list[Instability], threshold: float, zoo
         threshold: λ_th, the dashed line in (e) and (k).
         zoom: first and last step of (g)-(l).
     """
-    step = trajectory.step.values
-    rows = _rows(trajectory, weights)
-    with figure_style():
-        figure, axes = plt.subplots(len(rows), 2, figsize=(10, 13), sharex="col", width_ratios=[2, 1])
-        for row, (label, series, colours, scale) in enumerate(rows):
-            for column, ax in enumerate(axes[row]):
-                inside = slice(None) if column == 0 else (step >= zoom[0]) & (step <= zoom[1])
-                for values, colour in zip(series, colours, strict=True):
-                    ax.plot(step[inside], values[inside], color=colour, **_DOTS)
-                ax.set_yscale(scale)
-                _limits(ax, [values[inside] for values in series], scale)
-                if row > 0:
-                    _marks(ax, cascades, None if column == 0 else zoom)
-                if row == 4:
-                    ax.axhline(threshold, color=THRESHOLD, linestyle="--", linewidth=1)
-                panel_label(ax, "abcdefghijkl"[row + 6 * column])
-            axes[row, 0].set_ylabel(label)
-        axes[0, 0].set_title("whole run", loc="center")
-        axes[0, 1].set_title("one cascade", loc="center")
-        for ax in axes[-1]:
-            _step_axis(ax)
-        axes[-1, 0].set_xlim(step[0], step[-1] + 1)
-        axes[-1, 1].set_xlim(*zoom)
-        figure.align_ylabels(axes[:, 0])
-        _legend(figure, weights.shape[1], threshold)
+    rows = _rows(trajectory, weights, threshold)
+    figure, axes = panels(len(rows), 2, by_column=True, figsize=(10, 13), sharex="col", width_ratios=[2, 1])
+    _draw(axes, rows, trajectory.step.values, cascades, zoom)
+    for ax, title in zip(axes[0], ("whole run", "one cascade"), strict=True):
+        ax.set_title(title, loc="center")
+    figure.align_ylabels(axes[:, 0])
+    handles = [_dot(colour, f"class {number}") for number, colour in enumerate(rows[0].colours)]
+    figure.legend(handles=handles + _mark_handles(threshold), loc="outside lower center", ncols=3)
     return figure
 
 
-def _rows(trajectory, weights):
-    loss = trajectory.loss.values
-    change = np.diff(loss, prepend=np.nan)
-    return [
-        (r"$\Gamma_i$", list(np.asarray(weights).T), CLASSES[: weights.shape[1]], "linear"),
-        (r"loss $\mathcal{F}$ (nats)", [loss], [INK], "log"),
-        (r"$\mathcal{F}(t)-\mathcal{F}(t-1)$" + "\n(nats)", [change], [INK], "linear"),
-        ("training\naccuracy", [trajectory.accuracy.values], [INK], "linear"),
-        ("Hessian " + r"$\lambda_{\max}$", [trajectory.hessian_eigenvalues.values[:, 0]], [RANKS[0]], "linear"),
-        ("NTK " + r"$\lambda_{\max}$", [trajectory.ntk_eigenvalues.values[:, 0]], [RANKS[2]], "linear"),
-    ]
-
-
+@figure_style()
 def plot_eigenvalues(trajectory, cascades: list[Instability], threshold: float, crossings: dict, zoom: tuple[int, int]):
     """Fig. S1: the change of the loss, and the largest Hessian eigenvalues with the threshold; right, one cascade.
 
@@ -80,40 +82,24 @@ def plot_eigenvalues(trajectory, cascades: list[Instability], threshold: float, 
         crossings: {label: step} drawn as vertical lines in the zoom, in this order.
         zoom: first and last step of the right-hand panels.
     """
-    step = trajectory.step.values
-    change = np.diff(trajectory.loss.values, prepend=np.nan)
     eigenvalues = trajectory.hessian_eigenvalues.values
-    with figure_style():
-        figure, axes = plt.subplots(2, 2, figsize=(10, 6.6), sharex="col", width_ratios=[1.6, 1])
-        for column in (0, 1):
-            inside = slice(None) if column == 0 else (step >= zoom[0]) & (step <= zoom[1])
-            upper, lower = axes[:, column]
-            upper.plot(step[inside], change[inside], color=INK, **_DOTS)
-            _limits(upper, [change[inside]], "linear")
-            for rank in reversed(range(eigenvalues.shape[1])):
-                lower.plot(step[inside], eigenvalues[inside, rank], color=RANKS[rank], **_DOTS)
-            _limits(lower, [eigenvalues[inside, 0], eigenvalues[inside, -1]], "linear")
-            lower.axhline(threshold, color=THRESHOLD, linestyle="--", linewidth=1)
-            for ax in (upper, lower):
-                _marks(ax, cascades, None if column == 0 else zoom)
-            _step_axis(lower)
-        for (label, at), colour in zip(crossings.items(), (*RANKS, INK), strict=False):
-            for ax in axes[:, 1]:
-                ax.axvline(at, color=colour, linestyle="-.", linewidth=1.2, label=label)
-        for ax, letter in zip(axes.ravel(), "abcd", strict=True):
-            panel_label(ax, letter)
-        axes[0, 0].set(ylabel=r"$\mathcal{F}(t)-\mathcal{F}(t-1)$ (nats)", title="whole run")
-        axes[0, 1].set(title="one cascade")
-        axes[1, 0].set(ylabel=r"Hessian eigenvalues $\lambda_{1,2,3}$")
-        axes[1, 0].set_xlim(step[0], step[-1] + 1)
-        axes[1, 1].set_xlim(*zoom)
-        handles = [
-            plt.Line2D([], [], color=RANKS[k], marker="o", linestyle="", label=rf"$\lambda_{k + 1}$")
-            for k in range(eigenvalues.shape[1])
+    ranks = RANKS[: eigenvalues.shape[1]]
+    change = np.diff(trajectory.loss.values, prepend=np.nan)
+    rows = [
+        _Row(r"$\mathcal{F}(t)-\mathcal{F}(t-1)$ (nats)", [change], [INK]),
+        _Row(r"Hessian eigenvalues $\lambda_{1,2,3}$", eigenvalues.T[::-1], ranks[::-1], level=threshold),
+    ]
+    figure, axes = panels(2, 2, figsize=(10, 6.6), sharex="col", width_ratios=[1.6, 1])
+    _draw(axes, rows, trajectory.step.values, cascades, zoom)
+    for ax in axes[:, 1]:
+        lines = [
+            ax.axvline(at, color=colour, linestyle="-.", linewidth=1.2, label=label)
+            for (label, at), colour in zip(crossings.items(), (*RANKS, INK), strict=False)
         ]
-        handles += [handle for handle in axes[0, 1].get_lines() if handle.get_label() in crossings]
-        handles += _mark_handles(threshold)
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    for ax, title in zip(axes[0], ("whole run", "one cascade"), strict=True):
+        ax.set_title(title)
+    handles = [_dot(colour, rf"$\lambda_{k}$") for k, colour in enumerate(ranks, 1)]
+    figure.legend(handles=[*handles, *lines, *_mark_handles(threshold)], loc="outside lower center", ncols=3)
     return figure
 
 
@@ -126,43 +112,62 @@ def explore(trajectory, weights, cascades: list[Instability], threshold: float) 
     windows += [(each.start - 20, each.start + 130, 150) for each in cascades]
     ends = [(each.start, START) for each in cascades] + [(each.end, END) for each in cascades]
     marks = [interactive.mark("x", at, colour) for at, colour in ends]
-    panels = []
-    for row, (_, series, colours, scale) in enumerate(_rows(trajectory, weights)):
-        title, symbol, unit = _READ[row]
-        at = interactive.kept(series, 700, windows) if row else interactive.kept(series, 300)
+    drawn_panels = []
+    for row in _rows(trajectory, weights, threshold):
+        at = interactive.kept(row.series, 700, windows) if row.marked else interactive.kept(row.series, 300)
         drawn = [
-            interactive.series(symbol if row else f"class {number}", colour, values[at], line=row == 0)
-            for number, (values, colour) in enumerate(zip(series, colours, strict=True))
+            interactive.series(row.symbol if row.marked else f"class {number}", colour, values[at], line=not row.marked)
+            for number, (values, colour) in enumerate(zip(row.series, row.colours, strict=True))
         ]
         x = interactive.steps(trajectory.step.values[at], len(trajectory.step) - 1)
-        bounds = None if scale == "log" else interactive.extent(series, rarest=0.002)
-        level = [interactive.mark("y", threshold, THRESHOLD)] if row == 4 else []
-        y = {"log": scale == "log", "unit": unit, "range": bounds}
-        panels.append(interactive.panel(title, "steps", x, y, drawn, marks * (row > 0) + level))
-    return interactive.curves("fig-learning-dynamics", panels)
+        y = {"log": row.log, "unit": row.unit, "range": None if row.log else interactive.extent(row.series, _RARE)}
+        level = [] if row.level is None else [interactive.mark("y", row.level, THRESHOLD)]
+        drawn_panels.append(interactive.panel(row.title, "steps", x, y, drawn, marks * row.marked + level))
+    return interactive.curves("fig-learning-dynamics", drawn_panels)
 
 
-def _limits(ax, series, scale, margin=0.06):
-    """Show all but the rarest 0.2 % of the values: single steps of a cascade reach far out."""
-    values = np.concatenate(series)
-    values = values[np.isfinite(values)]
-    if scale == "log" or len(values) == 0:
-        return
-    low, high = np.quantile(values, [0.002, 0.998])
-    pad = margin * (high - low) or 0.05
-    ax.set_ylim(low - pad, high + pad)
+def _rows(trajectory, weights, threshold: float) -> list[_Row]:
+    """The six quantities of Fig. 4."""
+    loss = trajectory.loss.values
+    change = np.diff(loss, prepend=np.nan)
+    hessian, ntk = (trajectory[f"{name}_eigenvalues"].values[:, 0] for name in ("hessian", "ntk"))
+    colours = CLASSES[: weights.shape[1]]
+    return [
+        _Row(r"$\Gamma_i$", list(np.asarray(weights).T), colours, "Class weights Γ", "Γ", marked=False),
+        _Row(r"loss $\mathcal{F}$ (nats)", [loss], [INK], "Loss F", "F", " nats", log=True),
+        _Row(r"$\mathcal{F}(t)-\mathcal{F}(t-1)$" + "\n(nats)", [change], [INK], "Change of the loss", "F(t) − F(t−1)",
+             " nats"),
+        _Row("training\naccuracy", [trajectory.accuracy.values], [INK], "Training accuracy", "accuracy"),
+        _Row(r"Hessian $\lambda_{\max}$", [hessian], [RANKS[0]], "Largest eigenvalue of the Hessian", "λ_max",
+             level=threshold),
+        _Row(r"NTK $\lambda_{\max}$", [ntk], [RANKS[2]], "Largest eigenvalue of the NTK", "λ_max"),
+    ]  # fmt: skip
 
 
-def _marks(ax, cascades, window):
-    for cascade in cascades:
-        for at, colour in ((cascade.start, START), (cascade.end, END)):
-            if window is None or window[0] <= at <= window[1]:
-                ax.axvline(at, color=colour, linestyle="--", linewidth=0.8, alpha=0.8)
+def _draw(axes, rows: Sequence[_Row], step, cascades, zoom) -> None:
+    """Each row along the whole run, and around one cascade."""
+    for both, row in zip(axes, rows, strict=True):
+        both[0].set_ylabel(row.label)
+        for ax, (first, last) in zip(both, ((step[0], step[-1]), zoom), strict=True):
+            inside = (step >= first) & (step <= last)
+            series = [values[inside] for values in row.series]
+            for values, colour in zip(series, row.colours, strict=True):
+                ax.plot(step[inside], values, color=colour, markersize=1.6, **DOTS)
+            if row.log:
+                ax.set_yscale("log")
+            else:
+                limit(ax, np.concatenate(series), _RARE)
+            if row.marked:
+                cascade_lines(ax, cascades, (first, last))
+            if row.level is not None:
+                ax.axhline(row.level, color=THRESHOLD, linestyle="--", linewidth=1)
+    for ax, (first, last) in zip(axes[-1], ((step[0], step[-1] + 1), zoom), strict=True):
+        step_axis(ax, slanted=True)
+        ax.set_xlim(first, last)
 
 
-def _step_axis(ax):
-    step_axis(ax)
-    ax.tick_params(axis="x", labelrotation=30)
+def _dot(colour: str, label: str):
+    return plt.Line2D([], [], color=colour, marker="o", linestyle="", label=label)
 
 
 def _mark_handles(threshold):
@@ -171,10 +176,3 @@ def _mark_handles(threshold):
         plt.Line2D([], [], color=END, linestyle="--", label="instability ends"),
         plt.Line2D([], [], color=THRESHOLD, linestyle="--", label=rf"threshold $\lambda_{{th}}$ = {threshold:.2f}"),
     ]
-
-
-def _legend(figure, classes, threshold):
-    handles = [
-        plt.Line2D([], [], color=CLASSES[i], marker="o", linestyle="", label=rf"class {i}") for i in range(classes)
-    ]
-    figure.legend(handles=handles + _mark_handles(threshold), loc="outside lower center", ncols=3)

@@ -3,16 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from dynloss_book.engine.sweeps.statistics import summary
-from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, panel_label, ticks_at
-
-_MARKERS = "osD^vP"
+from dynloss_book.plots.style import CLASSES, INK, MARKERS, RANKS, figure_style, intervals, logarithmic, panels
 
 
+@figure_style()
 def plot_run(weights: Any, curves: Mapping[str, Any]):
     """(a) The weight of each class at each step; (b) the static loss along runs of as many steps.
 
@@ -20,22 +17,20 @@ def plot_run(weights: Any, curves: Mapping[str, Any]):
         weights: Γ, (steps, C).
         curves: {label: (steps,) losses, in nats}.
     """
-    with figure_style():
-        figure, (above, below) = plt.subplots(2, 1, figsize=(10, 6), sharex=True, height_ratios=[1, 1.3])
-        table = np.asarray(weights).T
-        edges = np.arange(table.shape[1] + 1), np.arange(len(table) + 1) - 0.5
-        drawn = above.pcolormesh(*edges, table, cmap="viridis", vmin=0, rasterized=True)
-        above.set(ylabel="class", yticks=range(0, len(table), max(1, len(table) // 5)))
-        figure.colorbar(drawn, ax=above, label=r"weight $\Gamma_i$", pad=0.01)
-        for (label, curve), colour in zip(curves.items(), (INK, *RANKS), strict=False):
-            below.plot(np.asarray(curve), color=colour, linewidth=1, label=label)
-        below.set(yscale="log", xlabel="step (steps)", ylabel="static training loss (nats)")
-        below.legend(loc="upper right", ncols=len(curves))
-        for ax, letter in zip((above, below), "ab", strict=True):
-            panel_label(ax, letter)
+    figure, ((above,), (below,)) = panels(2, figsize=(10, 6), sharex=True, height_ratios=[1, 1.3])
+    table = np.asarray(weights).T
+    edges = np.arange(table.shape[1] + 1), np.arange(len(table) + 1) - 0.5
+    drawn = above.pcolormesh(*edges, table, cmap="viridis", vmin=0, rasterized=True)
+    above.set(ylabel="class", yticks=range(0, len(table), max(1, len(table) // 5)))
+    figure.colorbar(drawn, ax=above, label=r"weight $\Gamma_i$", pad=0.01)
+    for (label, curve), colour in zip(curves.items(), (INK, *RANKS), strict=False):
+        below.plot(np.asarray(curve), color=colour, linewidth=1, label=label)
+    below.set(yscale="log", xlabel="step (steps)", ylabel="static training loss (nats)")
+    below.legend(loc="upper right", ncols=len(curves))
     return figure
 
 
+@figure_style()
 def plot_search(searches: Mapping[str, Any]):
     """What the oscillations gain in validation accuracy over A for each T, with 95 % intervals.
 
@@ -45,28 +40,25 @@ def plot_search(searches: Mapping[str, Any]):
     Args:
         searches: {label: (learning_rate, period, amplitude, seed) accuracies, with A = 1 among them}.
     """
-    with figure_style():
-        figure, axes = plt.subplots(1, len(searches), figsize=(10, 4.2), squeeze=False)
-        for ax, letter, (label, accuracy) in zip(axes[0], "abcd", searches.items(), strict=False):
-            found = summary(_gain(accuracy))
-            ax.axhline(0, color=INK, linestyle="--", linewidth=1.2, label="the static loss, $A = 1$")
-            for number, (period, colour) in enumerate(zip(found.mean.period.values, RANKS, strict=False)):
-                mean, margin = (each.sel(period=period) for each in (found.mean, found.margin))
-                line = {"color": colour, "marker": _MARKERS[number], "capsize": 3, "linewidth": 1.4}
-                # A little apart, so that no bar hides another.
-                at = mean.amplitude.values * 1.08 ** (number - 0.5)
-                ax.errorbar(at, mean.values, margin.fillna(0).values, label=f"$T$ = {period:g} steps", **line)
-            ax.set_xscale("log")
-            ticks_at(ax.xaxis, found.mean.amplitude.values)
-            ax.yaxis.set_major_locator(MaxNLocator(6))
-            ax.set(xlabel="amplitude $A$", title=label)
-            panel_label(ax, letter)
-        axes[0, 0].set_ylabel("gain in validation accuracy")
-        handles, names = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+    figure, axes = panels(1, len(searches), figsize=(10, 4.2))
+    for ax, (label, accuracy) in zip(axes[0], searches.items(), strict=True):
+        gain = _gain(accuracy)
+        ax.axhline(0, color=INK, linestyle="--", linewidth=1.2, label="the static loss, $A = 1$")
+        for number, (period, colour) in enumerate(zip(gain.period.values, RANKS, strict=False)):
+            line = {"color": colour, "marker": MARKERS[number], "capsize": 3, "linewidth": 1.4}
+            # A little apart, so that no bar hides another.
+            at = gain.amplitude.values * 1.08 ** (number - 0.5)
+            intervals(ax, at, gain.sel(period=period), label=f"$T$ = {period:g} steps", **line)
+        logarithmic(ax.xaxis, gain.amplitude.values)
+        ax.yaxis.set_major_locator(MaxNLocator(6))
+        ax.set(xlabel="amplitude $A$", title=label)
+    axes[0, 0].set_ylabel("gain in validation accuracy")
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
     return figure
 
 
+@figure_style()
 def plot_classes(accuracies: Mapping[str, Mapping[str, Any]], rare: Sequence[int]):
     """The accuracy on each class, by several ways of training, with 95 % intervals; rare classes on grey.
 
@@ -74,23 +66,19 @@ def plot_classes(accuracies: Mapping[str, Mapping[str, Any]], rare: Sequence[int
         accuracies: {network: {way: (digit, seed) accuracies}}, a panel for each network.
         rare: classes with few samples.
     """
-    with figure_style():
-        rows = len(accuracies)
-        figure, axes = plt.subplots(rows, 1, figsize=(10, 1 + 2.8 * rows), squeeze=False, sharex=True)
-        for ax, letter, (label, ways) in zip(axes[:, 0], "abcd", accuracies.items(), strict=False):
-            for digit in rare:
-                ax.axvspan(digit - 0.5, digit + 0.5, color="0.9", zorder=0, linewidth=0)
-            for number, (way, values) in enumerate(ways.items()):
-                found = summary(values)
-                at = np.arange(values.sizes["digit"]) + 0.18 * (number - (len(ways) - 1) / 2)
-                colour = (INK, *CLASSES[::2], *CLASSES[1::2])[number]
-                points = {"color": colour, "marker": _MARKERS[number % 6], "markersize": 4.5, "linestyle": ""}
-                ax.errorbar(at, found.mean.values, found.margin.fillna(0).values, capsize=2, label=way, **points)
-            ax.set(title=label, ylabel="test accuracy", xlim=(-0.5, values.sizes["digit"] - 0.5))
-            panel_label(ax, letter)
-        axes[-1, 0].set(xlabel="class (grey: one training sample in ten kept)", xticks=range(values.sizes["digit"]))
-        handles, names = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=2)
+    rows = len(accuracies)
+    figure, axes = panels(rows, figsize=(10, 1 + 2.8 * rows), sharex=True)
+    for ax, (label, ways) in zip(axes[:, 0], accuracies.items(), strict=True):
+        for digit in rare:
+            ax.axvspan(digit - 0.5, digit + 0.5, color="0.9", zorder=0, linewidth=0)
+        for number, (way, values) in enumerate(ways.items()):
+            at = np.arange(values.sizes["digit"]) + 0.18 * (number - (len(ways) - 1) / 2)
+            colour = (INK, *CLASSES[::2], *CLASSES[1::2])[number]
+            points = {"color": colour, "marker": MARKERS[number % 6], "markersize": 4.5, "linestyle": ""}
+            intervals(ax, at, values, capsize=2, label=way, **points)
+        ax.set(title=label, ylabel="test accuracy", xlim=(-0.5, values.sizes["digit"] - 0.5))
+    axes[-1, 0].set(xlabel="class (grey: one training sample in ten kept)", xticks=range(values.sizes["digit"]))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 

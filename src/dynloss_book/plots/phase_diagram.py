@@ -15,15 +15,15 @@ from dynloss_book.engine.sweeps.grid import SEED
 from dynloss_book.engine.sweeps.statistics import halves, summary
 from dynloss_book.paper import Region
 from dynloss_book.plots import interactive
-from dynloss_book.plots.style import INK, RANKS, figure_style, panel_label, plain_numbers, ticks_at
+from dynloss_book.plots.style import INK, RANKS, figure_style, logarithmic, panels
 
-TRAINING, VALIDATION = "accuracy", "validation_accuracy"
-ACCURACIES = {TRAINING: "training accuracy", VALIDATION: "validation accuracy"}
+ACCURACIES = {"accuracy": "training accuracy", "validation_accuracy": "validation accuracy"}
 _LEVELS = 12
 _OUTLINE = [withStroke(linewidth=4, foreground=INK)]  # white dashes that show on white paper too
 _FEW = 6  # values on an axis: each has its tick
 
 
+@figure_style()
 def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
     """Contours of the mean accuracies: a row for each network, training on the left, validation on the right.
 
@@ -32,29 +32,26 @@ def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
             NaN, where nothing is computed, stays blank.
         regions: {label: where the paper claims the improvement}, outlined.
     """
-    with figure_style():
-        figure, axes = _grid_of_planes(len(means), 4.2)
-        for row, (label, mean) in zip(axes, means.items(), strict=True):
-            levels = _levels(np.concatenate([mean[name].values.ravel() for name in ACCURACIES]))
-            for ax, name in zip(row, ACCURACIES, strict=True):
-                values = mean[name].transpose("amplitude", "period")
-                drawn = _contours(ax, values, levels)
-                _region(ax, regions.get(label), values)
-                if float(values.amplitude.min()) == 1:
-                    ax.axhline(1, color="#D55E00", linewidth=6)
-                _plane(ax, values)
-                ax.set_title(f"{label}: {ACCURACIES[name]}", loc="center")
-            if drawn is not None:
-                figure.colorbar(drawn, ax=list(row), label="mean accuracy", format="%.2f")
-        for ax, letter in zip(axes.ravel(), "abcdefgh", strict=False):
-            panel_label(ax, letter)
-        _outer_labels(axes)
-        dashes: dict[str, Any] = {"color": "white", "linestyle": "--", "linewidth": 2, "path_effects": _OUTLINE}
-        handles = [
-            plt.Line2D([], [], **dashes, label="claimed region"),
-            plt.Line2D([], [], color="#D55E00", linewidth=3, label="$A = 1$: no oscillations"),
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    figure, axes = _grid_of_planes(len(means), 4.2)
+    for row, (label, mean) in zip(axes, means.items(), strict=True):
+        levels = _levels(np.concatenate([mean[name].values.ravel() for name in ACCURACIES]))
+        for ax, name in zip(row, ACCURACIES, strict=True):
+            values = mean[name].transpose("amplitude", "period")
+            drawn = _contours(ax, values, levels)
+            _region(ax, regions.get(label), values)
+            if float(values.amplitude.min()) == 1:
+                ax.axhline(1, color="#D55E00", linewidth=6)
+            _plane(ax, values)
+            ax.set_title(f"{label}: {ACCURACIES[name]}", loc="center")
+        if drawn is not None:
+            figure.colorbar(drawn, ax=list(row), label="mean accuracy", format="%.2f")
+    _outer_labels(axes)
+    dashes: dict[str, Any] = {"color": "white", "linestyle": "--", "linewidth": 2, "path_effects": _OUTLINE}
+    handles = [
+        plt.Line2D([], [], **dashes, label="claimed region"),
+        plt.Line2D([], [], color="#D55E00", linewidth=3, label="$A = 1$: no oscillations"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -67,6 +64,7 @@ def explore(summaries: Mapping[str, Mapping[str, Any]]) -> interactive.Explorabl
     return interactive.plane("fig-phase-diagram", summaries, ACCURACIES)
 
 
+@figure_style()
 def plot_cells(means: Mapping[str, Any], region: Region):
     """The mean accuracies of one network, point by point: training and validation, each with its own colours.
 
@@ -74,19 +72,18 @@ def plot_cells(means: Mapping[str, Any], region: Region):
         means: {``accuracy``, ``validation_accuracy``: (period, amplitude)}; NaN, which is not computed, stays blank.
         region: where the paper claims the improvement, outlined.
     """
-    with figure_style():
-        figure, axes = _grid_of_planes(1, 4.2)
-        for ax, letter, (name, title) in zip(axes[0], "ab", ACCURACIES.items(), strict=True):
-            values = means[name].transpose("amplitude", "period")
-            _cells(figure, ax, values, f"mean {title}", "viridis", empty="nothing computed")
-            _numbers(ax, values)
-            _region(ax, region, values, colour="#D55E00")
-            ax.set_title(title, loc="center")
-            panel_label(ax, letter)
-        _outer_labels(axes)
+    figure, axes = _grid_of_planes(1, 4.2)
+    for ax, (name, title) in zip(axes[0], ACCURACIES.items(), strict=True):
+        values = means[name].transpose("amplitude", "period")
+        _cells(figure, ax, values, f"mean {title}", "viridis", empty="nothing computed")
+        _numbers(ax, values)
+        _region(ax, region, values, colour="#D55E00")
+        ax.set_title(title, loc="center")
+    _outer_labels(axes)
     return figure
 
 
+@figure_style()
 def plot_pairs(pairs: Mapping[str, Any]):
     """Validation accuracies with and without oscillations, a panel for each scale and a line for each seed.
 
@@ -95,25 +92,24 @@ def plot_pairs(pairs: Mapping[str, Any]):
             computed: the other is drawn hollow, and does not count}. From three whole pairs on their mean is drawn with
             its interval; that of two spans everything and says nothing.
     """
-    with figure_style():
-        figure, axes = plt.subplots(1, len(pairs), figsize=(10, 3.6), squeeze=False)
-        for ax, letter, (label, values) in zip(axes[0], "abcd", pairs.items(), strict=False):
-            values = values.transpose("amplitude", SEED)
-            whole = values.notnull().all("amplitude")
-            alone, values = values.isel({SEED: ~whole.values}), values.isel({SEED: whole.values})
-            mean, _, number, margin = summary(values)
-            ax.plot([0, 1], values, color=RANKS[0], marker="o", markersize=4, linewidth=0.8, alpha=0.6)
-            if alone.size:
-                ax.plot([0, 1], alone, color=RANKS[0], marker="o", markersize=4, markerfacecolor="none", linestyle="")
-            if (number > 2).all():
-                ax.errorbar([-0.12, 1.12], mean, margin, fmt="s", color=INK, markersize=6, capsize=4)
-            names = [f"static loss\n$A = {a:g}$" if a == 1 else f"oscillating\n$A = {a:g}$" for a in values.amplitude]
-            ax.set(xticks=[0, 1], xticklabels=names, xlim=(-0.5, 1.5), ylabel="validation accuracy")
-            ax.set_title(f"{label}, {int(number.max())} seed{'s' * int(number.max() != 1)}", loc="center")
-            panel_label(ax, letter)
+    figure, axes = panels(1, len(pairs), figsize=(10, 3.6))
+    for ax, (label, values) in zip(axes[0], pairs.items(), strict=True):
+        values = values.transpose("amplitude", SEED)
+        whole = values.notnull().all("amplitude")
+        alone, values = values.isel({SEED: ~whole.values}), values.isel({SEED: whole.values})
+        mean, _, number, margin = summary(values)
+        ax.plot([0, 1], values, color=RANKS[0], marker="o", markersize=4, linewidth=0.8, alpha=0.6)
+        if alone.size:
+            ax.plot([0, 1], alone, color=RANKS[0], marker="o", markersize=4, markerfacecolor="none", linestyle="")
+        if (number > 2).all():
+            ax.errorbar([-0.12, 1.12], mean, margin, fmt="s", color=INK, markersize=6, capsize=4)
+        names = [f"static loss\n$A = {a:g}$" if a == 1 else f"oscillating\n$A = {a:g}$" for a in values.amplitude]
+        ax.set(xticks=[0, 1], xticklabels=names, xlim=(-0.5, 1.5), ylabel="validation accuracy")
+        ax.set_title(f"{label}, {int(number.max())} seed{'s' * int(number.max() != 1)}", loc="center")
     return figure
 
 
+@figure_style()
 def plot_gain(gains: Mapping[str, Any], margins: Mapping[str, Any], regions: Mapping[str, Region]):
     """What the oscillations gain over A = 1 with the same seeds; hatched where the confidence interval holds zero.
 
@@ -125,27 +121,25 @@ def plot_gain(gains: Mapping[str, Any], margins: Mapping[str, Any], regions: Map
             seeds}.
         regions: {label: where the paper claims the improvement}, outlined.
     """
-    with figure_style():
-        figure, axes = plt.subplots(1, len(gains), figsize=(10, 4), squeeze=False, sharex=True, sharey=True)
-        for ax, letter, (label, gain) in zip(axes[0], "abcd", gains.items(), strict=False):
-            gain, margin = (each.transpose("amplitude", "period") for each in (gain, margins[label]))
-            most = max(0.01, float(gain.max().fillna(0)))
-            corners = _edges(gain.period.values), _edges(gain.amplitude.values)
-            drawn = ax.pcolormesh(*corners, np.ma.masked_invalid(gain), cmap="RdBu", vmin=-most, vmax=most)
-            for row, column in np.argwhere((abs(gain) <= margin).values):
-                (left, right), (low, high) = corners[0][column : column + 2], corners[1][row : row + 2]
-                shape = Rectangle((left, low), right - left, high - low)
-                shape.set(fill=False, hatch="////", edgecolor="0.45", linewidth=0)
-                ax.add_patch(shape)
-            _region(ax, regions.get(label), gain, colour=INK)
-            _plane(ax, gain)
-            ax.set_title(label, loc="center")
-            figure.colorbar(drawn, ax=ax, label="gain in validation accuracy", extend="min")
-            panel_label(ax, letter)
-        _outer_labels(axes)
+    figure, axes = panels(1, len(gains), figsize=(10, 4), sharex=True, sharey=True)
+    for ax, (label, gain) in zip(axes[0], gains.items(), strict=True):
+        gain, margin = (each.transpose("amplitude", "period") for each in (gain, margins[label]))
+        most = max(0.01, float(gain.max().fillna(0)))
+        corners = _edges(gain.period.values), _edges(gain.amplitude.values)
+        drawn = ax.pcolormesh(*corners, np.ma.masked_invalid(gain), cmap="RdBu", vmin=-most, vmax=most)
+        for row, column in np.argwhere((abs(gain) <= margin).values):
+            (left, right), (low, high) = corners[0][column : column + 2], corners[1][row : row + 2]
+            look: dict[str, Any] = {"fill": False, "hatch": "////", "edgecolor": "0.45", "linewidth": 0}
+            ax.add_patch(Rectangle((left, low), right - left, high - low, **look))
+        _region(ax, regions.get(label), gain, colour=INK)
+        _plane(ax, gain)
+        ax.set_title(label, loc="center")
+        figure.colorbar(drawn, ax=ax, label="gain in validation accuracy", extend="min")
+    _outer_labels(axes)
     return figure
 
 
+@figure_style()
 def plot_certainty(errors: Mapping[str, Any], numbers: Mapping[str, Any]):
     """How sure the diagrams are: the standard error of the mean validation accuracy, and the seeds behind it.
 
@@ -153,19 +147,16 @@ def plot_certainty(errors: Mapping[str, Any], numbers: Mapping[str, Any]):
         errors: {label: (period, amplitude) standard errors, NaN for fewer than two seeds}.
         numbers: {label: (period, amplitude) number of seeds}.
     """
-    with figure_style():
-        figure, axes = _grid_of_planes(len(errors), 3.8)
-        for row, label in zip(axes, errors, strict=True):
-            error, number = (each[label].transpose("amplitude", "period") for each in (errors, numbers))
-            _cells(figure, row[0], error, "standard error", "magma_r")
-            most = max(1, int(number.max()))
-            steps = np.unique(np.linspace(-0.5, most + 0.5, min(most + 2, 12)).round(1))
-            _cells(figure, row[1], number, "seeds", "cividis", BoundaryNorm(steps, 256))
-            row[0].set_title(f"{label}: standard error", loc="center")
-            row[1].set_title(f"{label}: seeds", loc="center")
-        for ax, letter in zip(axes.ravel(), "abcdefgh", strict=False):
-            panel_label(ax, letter)
-        _outer_labels(axes)
+    figure, axes = _grid_of_planes(len(errors), 3.8)
+    for row, label in zip(axes, errors, strict=True):
+        error, number = (each[label].transpose("amplitude", "period") for each in (errors, numbers))
+        _cells(figure, row[0], error, "standard error", "magma_r")
+        most = max(1, int(number.max()))
+        steps = np.unique(np.linspace(-0.5, most + 0.5, min(most + 2, 12)).round(1))
+        _cells(figure, row[1], number, "seeds", "cividis", BoundaryNorm(steps, 256))
+        row[0].set_title(f"{label}: standard error", loc="center")
+        row[1].set_title(f"{label}: seeds", loc="center")
+    _outer_labels(axes)
     return figure
 
 
@@ -178,12 +169,13 @@ def best_cut(network: xr.Dataset) -> xr.Dataset:
         network: ``accuracy`` and ``validation_accuracy`` over (period, amplitude, seed).
     """
     choosing, shown = halves(network) if network.sizes[SEED] > 1 else (network, network)
-    at = int(summary(choosing[VALIDATION]).mean.max("amplitude").fillna(0).argmax("period"))
+    at = int(summary(choosing.validation_accuracy).mean.max("amplitude").fillna(0).argmax("period"))
     found = {name: summary(shown[name].isel(period=at)) for name in ACCURACIES}
     means = {name: each.mean for name, each in found.items()}
     return xr.Dataset(means | {f"{name}_margin": each.margin for name, each in found.items()})
 
 
+@figure_style()
 def plot_curves(curves: Mapping[str, Any], regions: Mapping[str, Region]):
     """Accuracy along A at one period, with confidence bands; the static loss as a dashed line.
 
@@ -192,32 +184,29 @@ def plot_curves(curves: Mapping[str, Any], regions: Mapping[str, Region]):
             confidence interval, NaN where there is none), and ``period``}.
         regions: {label: where the paper claims the improvement}, shaded where ``period`` is inside.
     """
-    with figure_style():
-        figure, axes = plt.subplots(1, len(curves), figsize=(10, 4.2), squeeze=False, sharey=True)
-        for ax, letter, (label, curve) in zip(axes[0], "abcd", curves.items(), strict=False):
-            for name, colour, marker in zip(ACCURACIES, RANKS, "os", strict=False):
-                mean, margin = curve[name], curve[f"{name}_margin"].fillna(0)
-                ax.plot(curve.amplitude, mean, color=colour, marker=marker, markersize=4, label=ACCURACIES[name])
-                ax.fill_between(curve.amplitude, mean - margin, mean + margin, color=colour, alpha=0.25, linewidth=0)
-                if curve.amplitude.values[0] == 1:
-                    ax.axhline(mean.values[0], color=colour, linestyle="--", linewidth=1)
-            region = regions.get(label)
-            if region is not None and float(curve.period) <= region.longest:
-                ax.axvspan(region.weakest, region.strongest, color="0.88", zorder=0, label="claimed region")
-            ax.set_xscale("log")
-            plain_numbers(ax.xaxis)
-            ax.set(xlabel="amplitude $A$", title=f"{label}, $T$ = {float(curve.period):g} steps")
-            panel_label(ax, letter)
-        lowest = min(float(curve[name].min()) for curve in curves.values() for name in ACCURACIES)
-        axes[0, 0].set(ylabel="accuracy", ylim=(lowest - 0.08, 1.02))  # wide bands are cut, the means never
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        handles.append(plt.Line2D([], [], color=INK, linestyle="--", linewidth=1))
-        figure.legend(handles, [*labels, "the same at $A = 1$"], loc="outside lower center", ncols=4)
+    figure, axes = panels(1, len(curves), figsize=(10, 4.2), sharey=True)
+    for ax, (label, curve) in zip(axes[0], curves.items(), strict=True):
+        for name, colour, marker in zip(ACCURACIES, RANKS, "os", strict=False):
+            mean, margin = curve[name], curve[f"{name}_margin"].fillna(0)
+            ax.plot(curve.amplitude, mean, color=colour, marker=marker, markersize=4, label=ACCURACIES[name])
+            ax.fill_between(curve.amplitude, mean - margin, mean + margin, color=colour, alpha=0.25, linewidth=0)
+            if curve.amplitude.values[0] == 1:
+                ax.axhline(mean.values[0], color=colour, linestyle="--", linewidth=1)
+        region = regions.get(label)
+        if region is not None and float(curve.period) <= region.longest:
+            ax.axvspan(region.weakest, region.strongest, color="0.88", zorder=0, label="claimed region")
+        logarithmic(ax.xaxis)
+        ax.set(xlabel="amplitude $A$", title=f"{label}, $T$ = {float(curve.period):g} steps")
+    lowest = min(float(curve[name].min()) for curve in curves.values() for name in ACCURACIES)
+    axes[0, 0].set(ylabel="accuracy", ylim=(lowest - 0.08, 1.02))  # wide bands are cut, the means never
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    handles.append(plt.Line2D([], [], color=INK, linestyle="--", linewidth=1))
+    figure.legend(handles, [*labels, "the same at $A = 1$"], loc="outside lower center", ncols=4)
     return figure
 
 
 def _grid_of_planes(rows, height):
-    return plt.subplots(rows, 2, figsize=(10, height * rows), squeeze=False, sharex=True, sharey=True)
+    return panels(rows, 2, figsize=(10, height * rows), sharex=True, sharey=True)
 
 
 def _levels(values):
@@ -271,19 +260,15 @@ def _edges(values):
 def _region(ax, region, values, colour="white"):
     if region is not None:
         left = float(values.period.min())
-        corner, size = (left, region.weakest), (region.longest - left, region.strongest - region.weakest)
+        size = region.longest - left, region.strongest - region.weakest
+        line: dict[str, Any] = {"edgecolor": colour, "linestyle": "--", "linewidth": 2, "fill": False}
         outline = _OUTLINE if colour == "white" else []
-        line: dict[str, Any] = {"edgecolor": colour, "linestyle": "--", "linewidth": 2, "path_effects": outline}
-        ax.add_patch(Rectangle(corner, *size, fill=False, **line))
+        ax.add_patch(Rectangle((left, region.weakest), *size, **line, path_effects=outline))
 
 
 def _plane(ax, values):
-    ax.set(xscale="log", yscale="log")
     for axis, grid in ((ax.xaxis, values.period), (ax.yaxis, values.amplitude)):
-        if grid.size <= _FEW:
-            ticks_at(axis, grid.values)
-        else:
-            plain_numbers(axis)
+        logarithmic(axis, grid.values if grid.size <= _FEW else None)
 
 
 def _outer_labels(axes):

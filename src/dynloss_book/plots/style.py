@@ -6,14 +6,20 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import seaborn as sns
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+from dynloss_book.engine.sweeps.statistics import summary
 
 # Okabe and Ito's colours, told apart by all common kinds of colour vision.
 CLASSES = ("#D55E00", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9")
 RANKS = ("#0072B2", "#D55E00", "#009E73")
 INK = "#1f2933"
 START, END, THRESHOLD = "#009E73", "#CC3311", "#000000"
+MARKERS = "osD^vP"
+# A quantity at every step, as dots without a line: as pixels, for there are many.
+DOTS: dict[str, Any] = {"linestyle": "", "marker": ".", "markeredgewidth": 0, "rasterized": True}
 
 _SETTINGS: dict[Any, Any] = {
     "figure.facecolor": "white",
@@ -38,7 +44,7 @@ _SETTINGS: dict[Any, Any] = {
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """Draw inside this context; nothing outside is changed."""
+    """Draw inside this context, or in a function decorated with it; nothing outside is changed."""
     with sns.axes_style("ticks"), sns.plotting_context("notebook"), plt.rc_context(_SETTINGS):
         before = plt.get_fignums()
         yield
@@ -60,28 +66,76 @@ def _lay_out(figure) -> None:
         figure.set_layout_engine("none")
 
 
-def panel_label(ax, letter: str) -> None:
+def panels(rows: int = 1, columns: int = 1, *, by_column: bool = False, **options: Any) -> tuple[Any, np.ndarray]:
+    """A figure and its panels, (rows, columns), lettered row by row or column by column; see ``plt.subplots``."""
+    figure, axes = plt.subplots(rows, columns, squeeze=False, **options)
+    for ax, letter in zip((axes.T if by_column else axes).ravel(), "abcdefghijkl", strict=False):
+        _letter(ax, letter)
+    return figure, axes
+
+
+def mosaic(layout: str, **options: Any) -> tuple[Any, dict[str, Any]]:
+    """A figure and {letter: panel}, laid out as "ac;bc" says: (c) as high as (a) and (b); see ``plt.subplot_mosaic``."""
+    figure, axes = plt.subplot_mosaic(layout, **options)
+    for letter, ax in axes.items():
+        _letter(ax, letter)
+    return figure, axes
+
+
+def _letter(ax, letter: str) -> None:
     """The letter of a panel, outside its upper left corner."""
     ax.annotate(
         f"({letter})", (0, 1), xycoords="axes fraction", xytext=(-4, 3), textcoords="offset points", ha="right",
         va="bottom", fontweight="bold",
-    )
+    )  # fmt: skip
 
 
-def plain_numbers(axis) -> None:
-    """Label a logarithmic axis with 1, 10, 100 instead of powers of ten."""
+def intervals(ax, at, values, *, sideways: bool = False, **look: Any) -> None:
+    """The means over seeds at these places, with their 95 % intervals where there are any.
+
+    Args:
+        at: places along x, or where ``sideways`` along y.
+        values: over ``seed`` and the places.
+        look: as of ``ax.errorbar``.
+    """
+    found = summary(values)
+    mean, margin = found.mean.values, found.margin.fillna(0).values
+    if sideways:
+        ax.errorbar(mean, at, xerr=margin, **look)
+    else:
+        ax.errorbar(at, mean, yerr=margin, **look)
+
+
+def logarithmic(axis, ticks=None) -> None:
+    """A logarithmic axis labelled with 1, 10, 100 instead of powers of ten; with ticks at these values alone."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    if ticks is not None:
+        axis.set_major_locator(FixedLocator(ticks))
+        axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 
 
-def ticks_at(axis, values) -> None:
-    """A tick at each of these values, and nowhere else, on a logarithmic axis."""
-    axis.set_major_locator(FixedLocator(values))
-    axis.set_minor_locator(NullLocator())
-    plain_numbers(axis)
-
-
-def step_axis(ax) -> None:
-    """Minimisation steps along x, their thousands set apart."""
+def step_axis(ax, slanted: bool = False) -> None:
+    """Minimisation steps along x, their thousands set apart; the numbers slanted where there is little room."""
     ax.set_xlabel("minimisation step $t$ (steps)")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
+    if slanted:
+        ax.tick_params(axis="x", labelrotation=30)
+
+
+def cascade_lines(ax, cascades, window=(-np.inf, np.inf)) -> None:
+    """Where cascades start and end inside a window, as dashed lines."""
+    for cascade in cascades:
+        for at, colour in ((cascade.start, START), (cascade.end, END)):
+            if window[0] <= at <= window[1]:
+                ax.axvline(at, color=colour, linestyle="--", linewidth=0.8, alpha=0.8)
+
+
+def limit(ax, values, rarest: float, least: float = np.inf, most: float = -np.inf) -> None:
+    """Show all but the rarest values at either end, and at least from ``least`` to ``most``."""
+    finite = values[np.isfinite(values)]
+    if len(finite):
+        low, high = np.quantile(finite, [rarest, 1 - rarest])
+        pad = 0.06 * (high - low) or 0.05
+        ax.set_ylim(min(low - pad, least), max(high + pad, most))

@@ -7,13 +7,26 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from dynloss_book.engine.sweeps.statistics import summary
-from dynloss_book.plots.style import CLASSES, END, INK, RANKS, START, figure_style, panel_label, step_axis, ticks_at
+from dynloss_book.plots.style import (
+    CLASSES,
+    DOTS,
+    END,
+    INK,
+    RANKS,
+    START,
+    figure_style,
+    intervals,
+    logarithmic,
+    mosaic,
+    panels,
+    step_axis,
+)  # fmt: skip
 
-_DOTS: dict[str, Any] = {"linestyle": "", "marker": ".", "markersize": 2.5, "markeredgewidth": 0, "rasterized": True}
+_DOTS = DOTS | {"markersize": 2.5}
 _LOW, _HIGH = "#D55E00", "#0072B2"  # the lowest multiplier, and the highest alternating one
 
 
+@figure_style()
 def plot_edges(result: Any):
     """(a)-(d) λ over the edge along one run of each optimiser; (e) at all onsets, in units of the edge and of 2/η.
 
@@ -21,46 +34,41 @@ def plot_edges(result: Any):
         result: of ``analysis.onsets.by_optimiser``.
     """
     names = [str(name) for name in result.optimiser.values]
-    with figure_style():
-        figure = plt.figure(figsize=(10, 1.6 * len(names) + 1))
-        grid = figure.add_gridspec(len(names), 2, width_ratios=[1.7, 1])
-        side = figure.add_subplot(grid[:, 1])
-        first = None
-        for row, (name, colour) in enumerate(zip(names, CLASSES[2:], strict=False)):
-            one = result.sel(optimiser=name)
-            first = ax = figure.add_subplot(grid[row, 0], sharex=first)
-            for values in one.level.isel(seed=0).values.T:
-                ax.plot(one.step, values, color=colour, **_DOTS)
-            for at in one.onset_step.isel(seed=0, mark=0).values:
-                ax.axvline(at, color=START, linestyle="--", linewidth=1)
-            ax.axhline(1, color=INK, linestyle=":", linewidth=1.4)
-            ax.set(ylim=(0, 1.9), ylabel=r"$\lambda$ / edge")
-            ax.set_title(name, loc="center")
-            ax.tick_params(labelbottom=row == len(names) - 1)
-            panel_label(ax, "abcdefg"[row])
-        if first is not None:
-            step_axis(first)
-            first.set_xlim(0, float(result.step[-1]))
-            first.xaxis.set_major_locator(MaxNLocator(5))
-        own = [result.onset.sel(optimiser=name).isel(mark=0) for name in names]
-        plain = [each * float(result.edge[k] * result.learning_rate[k]) / 2 for k, each in enumerate(own)]
-        _strip(side, own, CLASSES[2:], shift=-0.13, filled=True)
-        _strip(side, plain, CLASSES[2:], shift=0.13, filled=False)
-        side.axhline(1, color=INK, linestyle=":", linewidth=1.4)
-        side.set(yscale="log", xticks=range(len(names)), ylabel=r"$\lambda$ at the onsets")
-        side.set_xticklabels([name.replace(" ", "\n") for name in names])
-        ticks_at(side.yaxis, [0.2, 0.5, 1, 2, 5, 10, 20])
-        panel_label(side, "abcdefg"[len(names)])
-        handles = [
-            plt.Line2D([], [], color=INK, marker="o", linestyle="", label="in units of the optimiser's edge"),
-            plt.Line2D([], [], color=INK, marker="o", markerfacecolor="none", linestyle="",
-                       label=r"in units of gradient descent's, $2/\eta$"),
-            plt.Line2D([], [], color=START, linestyle="--", label="cascade starts"),
-        ]  # fmt: skip
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    *rows, last = "abcdefg"[: len(names) + 1]
+    layout = ";".join(f"{row}{last}" for row in rows)
+    figure, axes = mosaic(layout, figsize=(10, 1.6 * len(names) + 1), width_ratios=[1.7, 1])
+    side = axes.pop(last)
+    for ax, name, colour in zip(axes.values(), names, CLASSES[2:], strict=False):
+        one = result.sel(optimiser=name)
+        for values in one.level.isel(seed=0).values.T:
+            ax.plot(one.step, values, color=colour, **_DOTS)
+        for at in one.onset_step.isel(seed=0, mark=0).values:
+            ax.axvline(at, color=START, linestyle="--", linewidth=1)
+        ax.axhline(1, color=INK, linestyle=":", linewidth=1.4)
+        ax.set(xlim=(0, float(result.step[-1])), ylim=(0, 1.9), ylabel=r"$\lambda$ / edge")
+        ax.set_title(name, loc="center")
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.tick_params(labelbottom=ax is axes[rows[-1]])
+    step_axis(axes[rows[-1]])
+    own = [result.onset.sel(optimiser=name).isel(mark=0) for name in names]
+    plain = [each * float(result.edge[k] * result.learning_rate[k]) / 2 for k, each in enumerate(own)]
+    _strip(side, own, CLASSES[2:], shift=-0.13, filled=True)
+    _strip(side, plain, CLASSES[2:], shift=0.13, filled=False)
+    side.axhline(1, color=INK, linestyle=":", linewidth=1.4)
+    side.set_xticks(range(len(names)), [name.replace(" ", "\n") for name in names])
+    side.set_ylabel(r"$\lambda$ at the onsets")
+    logarithmic(side.yaxis, [0.2, 0.5, 1, 2, 5, 10, 20])
+    handles = [
+        plt.Line2D([], [], color=INK, marker="o", linestyle="", label="in units of the optimiser's edge"),
+        plt.Line2D([], [], color=INK, marker="o", markerfacecolor="none", linestyle="",
+                   label=r"in units of gradient descent's, $2/\eta$"),
+        plt.Line2D([], [], color=START, linestyle="--", label="cascade starts"),
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 
+@figure_style()
 def plot_kernels(result: Any):
     """(a) ηλ of Hessian and weighted kernel along one run, (b) of the plain kernel; (c) at all onsets.
 
@@ -69,43 +77,38 @@ def plot_kernels(result: Any):
     """
     one = result.isel(seed=0)
     names = ("hessian", "weighted_kernel", "ntk")
-    words = ("Hessian", "weighted\nkernel", "plain\nkernel")
-    with figure_style():
-        figure = plt.figure(figsize=(10, 5.6))
-        grid = figure.add_gridspec(2, 2, width_ratios=[1.7, 1])
-        above, below = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])
-        side = figure.add_subplot(grid[:, 1])
-        above.plot(one.step, one.hessian.isel(side=0), color=RANKS[0], marker="o", markersize=5, linestyle="",
-                   markerfacecolor="none", markeredgewidth=0.6, rasterized=True)  # fmt: skip
-        above.plot(one.step, one.weighted_kernel.isel(side=0), color=RANKS[1], **_DOTS)
-        below.plot(one.step, one.ntk.isel(side=0), color=RANKS[2], **_DOTS)
-        top = np.nanquantile(one.hessian.values, 0.995)
-        above.set(ylim=(0, 1.15 * max(2, top)), ylabel=r"$\eta\lambda_{\max}$")
-        below.set(ylim=(0, None), ylabel=r"plain kernel $\frac{\eta}{P}\lambda_{\max}$")
-        for ax in (above, below):
-            for at in one.onset_step.isel(mark=0).values:
-                ax.axvline(at, color=START, linestyle="--", linewidth=1)
-            step_axis(ax)
-            ax.set_xlim(0, float(one.step[-1]))
-        above.set_xlabel("")
-        above.axhline(2, color=INK, linestyle=":", linewidth=1.4)
-        _strip(side, [result[f"onset_{name}"].isel(mark=0) for name in names], RANKS, shift=0, filled=True)
-        side.axhline(2, color=INK, linestyle=":", linewidth=1.4)
-        side.set(yscale="log", xticks=range(3), ylabel=r"$\eta\lambda_{\max}$ at the onsets")
-        side.set_xticklabels(words)
-        ticks_at(side.yaxis, [1, 2, 5, 10, 20, 50])
-        for ax, letter in zip((above, below, side), "abc", strict=True):
-            panel_label(ax, letter)
-        handles = [
-            plt.Line2D([], [], color=RANKS[0], marker="o", markerfacecolor="none", linestyle="", label="Hessian"),
-            plt.Line2D([], [], color=RANKS[1], marker=".", linestyle="", label="weighted kernel"),
-            plt.Line2D([], [], color=RANKS[2], marker=".", linestyle="", label="plain kernel"),
-            plt.Line2D([], [], color=START, linestyle="--", label="cascade starts"),
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure, axes = mosaic("ac;bc", figsize=(10, 5.6), width_ratios=[1.7, 1])
+    above, below, side = (axes[letter] for letter in "abc")
+    above.plot(one.step, one.hessian.isel(side=0), color=RANKS[0], marker="o", markersize=5, linestyle="",
+               markerfacecolor="none", markeredgewidth=0.6, rasterized=True)  # fmt: skip
+    above.plot(one.step, one.weighted_kernel.isel(side=0), color=RANKS[1], **_DOTS)
+    below.plot(one.step, one.ntk.isel(side=0), color=RANKS[2], **_DOTS)
+    top = np.nanquantile(one.hessian.values, 0.995)
+    above.set(ylim=(0, 1.15 * max(2, top)), ylabel=r"$\eta\lambda_{\max}$")
+    below.set(ylim=(0, None), ylabel=r"plain kernel $\frac{\eta}{P}\lambda_{\max}$")
+    for ax in (above, below):
+        for at in one.onset_step.isel(mark=0).values:
+            ax.axvline(at, color=START, linestyle="--", linewidth=1)
+        step_axis(ax)
+        ax.set_xlim(0, float(one.step[-1]))
+    above.set_xlabel("")
+    above.axhline(2, color=INK, linestyle=":", linewidth=1.4)
+    _strip(side, [result[f"onset_{name}"].isel(mark=0) for name in names], RANKS, shift=0, filled=True)
+    side.axhline(2, color=INK, linestyle=":", linewidth=1.4)
+    side.set_xticks(range(3), ["Hessian", "weighted\nkernel", "plain\nkernel"])
+    side.set_ylabel(r"$\eta\lambda_{\max}$ at the onsets")
+    logarithmic(side.yaxis, [1, 2, 5, 10, 20, 50])
+    handles = [
+        plt.Line2D([], [], color=RANKS[0], marker="o", markerfacecolor="none", linestyle="", label="Hessian"),
+        plt.Line2D([], [], color=RANKS[1], marker=".", linestyle="", label="weighted kernel"),
+        plt.Line2D([], [], color=RANKS[2], marker=".", linestyle="", label="plain kernel"),
+        plt.Line2D([], [], color=START, linestyle="--", label="cascade starts"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
 
+@figure_style()
 def plot_two_step(result: Any, rows: Sequence[Mapping[str, Any]]):
     """(a)-(c) One cascade: the loss, its quarter frequency and the multipliers; (d) the lowest multiplier of all.
 
@@ -117,67 +120,61 @@ def plot_two_step(result: Any, rows: Sequence[Mapping[str, Any]]):
     one = result.isel(seed=seed, cascade=number)
     shown = next((row for row in rows if (row["seed"], row["cascade"]) == (seed, number + 1)), None)
     at = result.attrs["zoom"] + np.arange(result.sizes["moment"])
-    with figure_style():
-        figure = plt.figure(figsize=(10, 8))
-        grid = figure.add_gridspec(3, 2, width_ratios=[1.5, 1])
-        loss, share, both = (figure.add_subplot(grid[k, 0]) for k in range(3))
-        every = figure.add_subplot(grid[:, 1])
-        loss.plot(at[1:], np.diff(result.loss.values), color=INK, **_DOTS)
-        share.semilogy(at, np.maximum(result.share.values, 1e-6), color=INK, linewidth=1)
-        _multipliers(both, one.step.values, one.lowest.values, one.alternating.values)
-        events = _events(shown)
-        for ax in (loss, share, both):
-            for when, colour, style, _ in events:
-                ax.axvline(when, color=colour, linestyle=style, linewidth=1.2)
-            ax.set_xlim(at[0], at[-1] + 1)
-        loss.set_ylabel(r"$\mathcal{F}(t)-\mathcal{F}(t-1)$" + "\n(nats)")
-        share.set_ylabel("power, quarter\nover half")
-        both.set_ylabel(r"multipliers $\mu$")
-        for ax in (loss, share):
-            ax.tick_params(labelbottom=False)
-        step_axis(both)
-        both.xaxis.set_major_locator(MaxNLocator(5))
-        _aligned(every, result)
-        for ax, letter in zip((loss, share, both, every), "abcd", strict=True):
-            panel_label(ax, letter)
-        figure.align_ylabels([loss, share, both])
-        handles = [
-            plt.Line2D([], [], color=_LOW, marker="o", label=r"lowest $\mu$"),
-            plt.Line2D([], [], color=_HIGH, marker="s", label=r"highest $\mu$ of an alternating direction"),
-            *[plt.Line2D([], [], color=colour, linestyle=style, label=label) for _, colour, style, label in events],
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure, axes = mosaic("ad;bd;cd", figsize=(10, 8), width_ratios=[1.5, 1])
+    loss, share, both, every = (axes[letter] for letter in "abcd")
+    loss.plot(at[1:], np.diff(result.loss.values), color=INK, **_DOTS)
+    share.semilogy(at, np.maximum(result.share.values, 1e-6), color=INK, linewidth=1)
+    _multipliers(both, one.step.values, one.lowest.values, one.alternating.values)
+    events = _events(shown)
+    for ax in (loss, share, both):
+        for when, colour, style, _ in events:
+            ax.axvline(when, color=colour, linestyle=style, linewidth=1.2)
+        ax.set_xlim(at[0], at[-1] + 1)
+    loss.set_ylabel(r"$\mathcal{F}(t)-\mathcal{F}(t-1)$" + "\n(nats)")
+    share.set_ylabel("power, quarter\nover half")
+    both.set_ylabel(r"multipliers $\mu$")
+    for ax in (loss, share):
+        ax.tick_params(labelbottom=False)
+    step_axis(both)
+    both.xaxis.set_major_locator(MaxNLocator(5))
+    _aligned(every, result)
+    figure.align_ylabels([loss, share, both])
+    handles = [
+        plt.Line2D([], [], color=_LOW, marker="o", label=r"lowest $\mu$"),
+        plt.Line2D([], [], color=_HIGH, marker="s", label=r"highest $\mu$ of an alternating direction"),
+        *[plt.Line2D([], [], color=colour, linestyle=style, label=label) for _, colour, style, label in events],
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 
+@figure_style()
 def plot_valleys(found: Mapping[str, Mapping[float, Any]]):
     """The multipliers against the steepness in valleys with a known answer.
 
     Args:
         found: {name: {steepness: ``cascades_two_step.experiment.Orbit``}}.
     """
-    with figure_style():
-        figure, axes = plt.subplots(1, len(found), figsize=(10, 3.9), squeeze=False, sharey=True)
-        for ax, letter, (name, orbits) in zip(axes[0], "abcd", found.items(), strict=False):
-            for wanted, shade in ((2, "#EEEEEE"), (4, "#BBBBBB")):
-                inside = [a for a, orbit in orbits.items() if orbit.period == wanted]
-                if inside:
-                    ax.axvspan(min(inside), max(inside), color=shade, zorder=0)
-            # Of an orbit of period two or one alone: on a longer one, two steps are no return.
-            short = {a: orbit for a, orbit in orbits.items() if orbit.period in (1, 2)}
-            lowest, alternating = (np.array([getattr(each, key) for each in short.values()])
-                                   for key in ("lowest", "alternating"))  # fmt: skip
-            _multipliers(ax, np.array(list(short)), lowest, alternating)
-            ax.set(title=name.replace("_", " "), xlabel="steepness $a$ (1)", ylim=(-1.3, 1.3))
-            panel_label(ax, letter)
-        axes[0, 0].set_ylabel(r"multipliers $\mu$")
-        handles = [
-            plt.Line2D([], [], color=_LOW, marker="o", label=r"lowest $\mu$"),
-            plt.Line2D([], [], color=_HIGH, marker="s", label=r"highest $\mu$ of an alternating direction"),
-            plt.Rectangle((0, 0), 1, 1, color="#EEEEEE", label="period two"),
-            plt.Rectangle((0, 0), 1, 1, color="#BBBBBB", label="period four"),
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure, axes = panels(1, len(found), figsize=(10, 3.9), sharey=True)
+    for ax, (name, orbits) in zip(axes[0], found.items(), strict=True):
+        for wanted, shade in ((2, "#EEEEEE"), (4, "#BBBBBB")):
+            inside = [a for a, orbit in orbits.items() if orbit.period == wanted]
+            if inside:
+                ax.axvspan(min(inside), max(inside), color=shade, zorder=0)
+        # Of an orbit of period two or one alone: on a longer one, two steps are no return.
+        short = {a: orbit for a, orbit in orbits.items() if orbit.period in (1, 2)}
+        lowest, alternating = (np.array([getattr(each, key) for each in short.values()])
+                               for key in ("lowest", "alternating"))  # fmt: skip
+        _multipliers(ax, np.array(list(short)), lowest, alternating)
+        ax.set(title=name.replace("_", " "), xlabel="steepness $a$ (1)", ylim=(-1.3, 1.3))
+    axes[0, 0].set_ylabel(r"multipliers $\mu$")
+    handles = [
+        plt.Line2D([], [], color=_LOW, marker="o", label=r"lowest $\mu$"),
+        plt.Line2D([], [], color=_HIGH, marker="s", label=r"highest $\mu$ of an alternating direction"),
+        plt.Rectangle((0, 0), 1, 1, color="#EEEEEE", label="period two"),
+        plt.Rectangle((0, 0), 1, 1, color="#BBBBBB", label="period four"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
 
@@ -190,15 +187,13 @@ def _multipliers(ax, at, lowest, alternating):
 
 def _events(row):
     """Steps to mark, with colour, line and name; those that did not happen are left out."""
-    if row is None:
-        return []
     marks = [
-        ("bouncing starts", START, "--"), ("λ₂ crosses 2/η", "#CC79A7", "-."), ("μ crosses −1", _LOW, "-"),
-        ("breaks", END, "--"),
-    ]  # fmt: skip
-    names = {"breaks": "quarter frequency appears", "λ₂ crosses 2/η": r"$\lambda_2$ crosses $2/\eta$ on one side",
-             "μ crosses −1": r"lowest $\mu$ crosses $-1$"}  # fmt: skip
-    return [(row[key], colour, style, names.get(key, key)) for key, colour, style in marks if np.isfinite(row[key])]
+        ("starts", START, "--", "bouncing starts"),
+        ("second_crosses", "#CC79A7", "-.", r"$\lambda_2$ crosses $2/\eta$ on one side"),
+        ("lowest_crosses", _LOW, "-", r"lowest $\mu$ crosses $-1$"),
+        ("breaks", END, "--", "quarter frequency appears"),
+    ]
+    return [(row[key], *look) for key, *look in marks if row is not None and np.isfinite(row[key])]
 
 
 def _aligned(ax, result):
@@ -209,9 +204,8 @@ def _aligned(ax, result):
             if not np.isfinite(one.start):
                 continue
             broken = bool(np.isfinite(one.broken))
-            origin = one.broken if broken else one.end
-            style = {"color": _LOW, "linewidth": 1.2} if broken else {"color": "#888888", "linewidth": 1.2, "ls": "--"}
-            ax.plot(one.step - origin, one.lowest, **style)
+            origin, colour, line = (one.broken, _LOW, "-") if broken else (one.end, "#888888", "--")
+            ax.plot(one.step - origin, one.lowest, color=colour, linestyle=line, linewidth=1.2)
     ax.axhline(-1, color=INK, linestyle=":", linewidth=1.2)
     ax.axvline(0, color=END, linestyle="--", linewidth=1.2)
     lowest = float(result.lowest.min()) if result.lowest.notnull().any() else -1.0
@@ -229,7 +223,7 @@ def _strip(ax, groups, colours, shift, filled):
         spread = 0.08 * np.linspace(-1, 1, len(points)) if len(points) > 1 else np.zeros(len(points))
         ax.plot(place + shift + spread, points, color=colour, marker="o", markersize=4, markerfacecolor=face,
                 linestyle="", alpha=0.6)  # fmt: skip
-        found = summary(values.mean("cascade"))
-        if found.number > 1:
-            ax.errorbar(place + shift, float(found.mean), float(found.margin), color=INK, marker="_", markersize=12,
-                        capsize=4, linewidth=1.6, zorder=3)  # fmt: skip
+        means = values.mean("cascade")
+        if means.notnull().sum() > 1:
+            intervals(ax, place + shift, means, color=INK, marker="_", markersize=12, capsize=4, linewidth=1.6,
+                      zorder=3)  # fmt: skip

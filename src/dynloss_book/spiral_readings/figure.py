@@ -6,10 +6,10 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
-from dynloss_book.engine.sweeps.statistics import summary
-from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, panel_label, plain_numbers
+from dynloss_book.plots.style import CLASSES, INK, MARKERS, RANKS, figure_style, intervals, logarithmic, panels
 
 
+@figure_style()
 def plot(gains: Mapping[str, Sequence[Any]], book: str):
     """A gain a row, with its interval, for each width; a rule parts validation sets from ways to train.
 
@@ -17,29 +17,25 @@ def plot(gains: Mapping[str, Sequence[Any]], book: str):
         gains: {label of a network: gains, of ``claims.spiral_readings.gains``}.
         book: the way to train whose rows differ in the validation set.
     """
-    with figure_style():
-        longest = max(len(each) for each in gains.values())
-        figure, axes = plt.subplots(
-            1, len(gains), figsize=(10, 1 + 0.36 * longest), squeeze=False, sharey=True, sharex=False
-        )
-        for ax, letter, (label, rows) in zip(axes[0], "ab", gains.items(), strict=False):
-            for row, gain in enumerate(rows):
-                colour = RANKS[0] if gain.way == book else RANKS[1]
-                marker = "o" if gain.way == book else "s"
-                margin = 0 if gain.margin != gain.margin else gain.margin
-                ax.errorbar(gain.mean, row, xerr=margin, color=colour, marker=marker, capsize=3)
-            sets = sum(gain.way == book for gain in rows)
-            ax.axhline(sets - 0.5, color=INK, linewidth=0.6)
-            ax.axvline(0, color=INK, linestyle="--", linewidth=1)
-            ax.set_yticks(range(len(rows)), [gain.validation if gain.way == book else gain.way for gain in rows])
-            ax.set_ylim(len(rows) - 0.5, -0.5)
-            ax.set(title=label, xlabel="gain in validation accuracy")
-            ax.xaxis.set_major_locator(MaxNLocator(5))
-            panel_label(ax, letter)
-        axes[0][0].set_ylabel("way to train · validation set")
+    longest = max(len(each) for each in gains.values())
+    figure, axes = panels(1, len(gains), figsize=(10, 1 + 0.36 * longest), sharey=True)
+    for ax, (label, rows) in zip(axes[0], gains.items(), strict=True):
+        for row, gain in enumerate(rows):
+            colour = RANKS[0] if gain.way == book else RANKS[1]
+            marker = "o" if gain.way == book else "s"
+            margin = 0 if gain.margin != gain.margin else gain.margin
+            ax.errorbar(gain.mean, row, xerr=margin, color=colour, marker=marker, capsize=3)
+        sets = sum(gain.way == book for gain in rows)
+        ax.axhline(sets - 0.5, color=INK, linewidth=0.6)
+        ax.axvline(0, color=INK, linestyle="--", linewidth=1)
+        ax.set_yticks(range(len(rows)), [gain.validation if gain.way == book else gain.way for gain in rows])
+        ax.set(title=label, xlabel="gain in validation accuracy", ylim=(len(rows) - 0.5, -0.5))
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+    axes[0, 0].set_ylabel("way to train · validation set")
     return figure
 
 
+@figure_style()
 def plot_reach(ways: Mapping[str, Any], weakest: float, strongest: float, longest: float, expected: float):
     """The narrow network's training accuracy over T, the mean over A from ``weakest`` to ``strongest``, a line a way.
 
@@ -48,18 +44,16 @@ def plot_reach(ways: Mapping[str, Any], weakest: float, strongest: float, longes
         longest: T up to which the paper sees the region, shaded.
         expected: the paper's accuracy with the static loss, a dotted line.
     """
-    with figure_style():
-        figure, ax = plt.subplots(figsize=(8, 4.4))
-        periods = next(iter(ways.values())).period.values
-        ax.axvspan(periods.min(), longest, color=INK, alpha=0.08, linewidth=0, label="the paper's region")
-        for (way, networks), colour, marker in zip(ways.items(), CLASSES, "osD^v", strict=False):
-            found = summary(networks.accuracy.sel(amplitude=slice(weakest, strongest)).mean("amplitude"))
-            ax.errorbar(periods, found.mean, found.margin.fillna(0), color=colour, marker=marker, capsize=3, label=way)
-            static = networks.accuracy.sel(amplitude=1).mean("period")
-            ax.axhline(float(summary(static).mean), color=colour, linestyle="--", linewidth=1)
-        ax.axhline(expected, color=INK, linestyle=":", label=f"static loss, paper: ≈ {expected:g}")
-        ax.set_xscale("log")
-        plain_numbers(ax.xaxis)
-        ax.set(xlabel="period $T$ (steps)", ylabel="training accuracy, narrow network", ylim=(None, 1.01))
-        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="dashed: static loss")
+    figure, ax = plt.subplots(figsize=(8, 4.4))
+    periods = next(iter(ways.values())).period.values
+    ax.axvspan(periods.min(), longest, color=INK, alpha=0.08, linewidth=0, label="the paper's region")
+    for (way, networks), colour, marker in zip(ways.items(), CLASSES, MARKERS, strict=False):
+        region = networks.accuracy.sel(amplitude=slice(weakest, strongest)).mean("amplitude")
+        intervals(ax, periods, region, color=colour, marker=marker, capsize=3, label=way)
+        static = networks.accuracy.sel(amplitude=1).mean("period")
+        ax.axhline(float(static.mean()), color=colour, linestyle="--", linewidth=1)
+    ax.axhline(expected, color=INK, linestyle=":", label=f"static loss, paper: ≈ {expected:g}")
+    logarithmic(ax.xaxis)
+    ax.set(xlabel="period $T$ (steps)", ylabel="training accuracy, narrow network", ylim=(None, 1.01))
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="dashed: static loss")
     return figure

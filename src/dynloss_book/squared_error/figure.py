@@ -3,17 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from dynloss.dynamics import PowerLaw
-from dynloss_book.engine.sweeps.statistics import summary
-from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, panel_label, plain_numbers, step_axis
+from dynloss_book.plots.style import CLASSES, DOTS, INK, RANKS, figure_style, intervals, logarithmic, panels, step_axis
 
 _MARKERS = "os^Dv"
 _UNITS = {"relu": "ReLU units", "tanh": "tanh units"}
 
 
+@figure_style()
 def plot(regimes: Any, probes: Any, ratios: Any, rates: Any, laws: Mapping[str, PowerLaw], convergence: Any,
          width_law: PowerLaw):  # fmt: skip
     """Six panels, (a)-(f).
@@ -26,18 +25,16 @@ def plot(regimes: Any, probes: Any, ratios: Any, rates: Any, laws: Mapping[str, 
         convergence: ``deviation`` (width, seed) and ``neural_tangents``.
         width_law: of the deviation in the width.
     """
-    with figure_style():
-        figure, axes = plt.subplots(3, 2, figsize=(10, 10.5))
-        _regimes(axes[0], regimes)
-        _factors(axes[1, 0], probes, ratios)
-        _errors(axes[1, 1], probes, rates, laws)
-        _late(axes[2, 0], regimes)
-        _widths(axes[2, 1], convergence, width_law)
-        for ax, letter in zip(axes.ravel(), "abcdef", strict=True):
-            panel_label(ax, letter)
+    figure, axes = panels(3, 2, figsize=(10, 10.5))
+    _regimes(axes[0], regimes)
+    _factors(axes[1, 0], probes, ratios)
+    _errors(axes[1, 1], probes, rates, laws)
+    _late(axes[2, 0], regimes)
+    _widths(axes[2, 1], convergence, width_law)
     return figure
 
 
+@figure_style()
 def plot_oscillating(run: Any, starts: Any, every: int, seed: int = 0):
     """One run with oscillating weights: its loss from step to step, and both kernels' λ_max, in units of N/η.
 
@@ -48,26 +45,21 @@ def plot_oscillating(run: Any, starts: Any, every: int, seed: int = 0):
         seed: the one shown.
     """
     shown = run.isel(seed=seed)
-    with figure_style():
-        figure, (above, below) = plt.subplots(2, 1, figsize=(10, 5.6), sharex=True)
-        dots = {"linestyle": "", "marker": ".", "markersize": 2, "markeredgewidth": 0, "rasterized": True}
-        change = np.diff(shown.loss.values, prepend=np.nan)
-        above.plot(change, color=INK, **dots)
-        # The first steps, where the initial weights settle, reach far out.
-        above.set_ylim(*(1.2 * np.nanquantile(change, [0.02, 0.98])))
-        above.set_ylabel("change of the loss\nin a step")
-        at = every * np.arange(shown.sizes["measurement"])
-        below.axhline(2, color=INK, linestyle="--", linewidth=1, label="the boundary of eq. (14), 2")
-        below.plot(at, shown["plain"].values, color=RANKS[2], linewidth=1.2, label="NTK as it is")
-        below.plot(at, shown["weighted"].values, color=RANKS[1], linewidth=1.2, label="NTK weighted by the classes")
-        below.set_ylabel(r"$\eta\lambda_{\max}/N$")
-        for ax in (above, below):
-            for start in starts[seed]:
-                ax.axvline(start, color=RANKS[0], linestyle=":", linewidth=1)
-        step_axis(below)
-        figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-        for ax, letter in zip((above, below), "ab", strict=True):
-            panel_label(ax, letter)
+    figure, ((above,), (below,)) = panels(2, figsize=(10, 5.6), sharex=True)
+    change = np.diff(shown.loss.values, prepend=np.nan)
+    above.plot(change, color=INK, markersize=2, **DOTS)
+    # The first steps, where the initial weights settle, reach far out.
+    above.set(ylabel="change of the loss\nin a step", ylim=1.2 * np.nanquantile(change, [0.02, 0.98]))
+    at = every * np.arange(shown.sizes["measurement"])
+    below.axhline(2, color=INK, linestyle="--", linewidth=1, label="the boundary of eq. (14), 2")
+    below.plot(at, shown["plain"].values, color=RANKS[2], linewidth=1.2, label="NTK as it is")
+    below.plot(at, shown["weighted"].values, color=RANKS[1], linewidth=1.2, label="NTK weighted by the classes")
+    below.set_ylabel(r"$\eta\lambda_{\max}/N$")
+    for ax in (above, below):
+        for start in starts[seed]:
+            ax.axvline(start, color=RANKS[0], linestyle=":", linewidth=1)
+    step_axis(below)
+    figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
@@ -105,10 +97,9 @@ def _factors(ax, probes, ratios):
     line = np.array([0, max(ratios) * 1.05])
     ax.plot(line, 1 - line, color=INK, linewidth=1, label=r"$1-\eta\lambda/N$")
     for number, moment in enumerate(probes.moment.values):
-        found = summary(probes.factor.sel(moment=moment))
         style = {"color": CLASSES[number % 6], "marker": _MARKERS[number % 5], "markersize": 4, "linestyle": ""}
-        ax.errorbar(ratios, found.mean.values, found.margin.fillna(0).values, capsize=2, elinewidth=0.8,
-                    label=f"after {moment:g} steps", **style)  # fmt: skip
+        intervals(ax, ratios, probes.factor.sel(moment=moment), capsize=2, elinewidth=0.8,
+                  label=f"after {moment:g} steps", **style)  # fmt: skip
         ax.plot(ratios, probes.disturbance.sel(moment=moment).mean("seed").values, color=INK, marker="_", markersize=7,
                 linestyle="", zorder=3, label="a small disturbance" if number == 0 else None)  # fmt: skip
     for level in (0, -1):
@@ -124,22 +115,19 @@ def _errors(ax, probes, rates, laws):
     for number, (unit, law) in enumerate(laws.items()):
         mean = probes.error.sel(unit=unit).mean(["moment", "seed"]).values
         style = {"color": RANKS[number], "marker": _MARKERS[number], "markersize": 4, "linestyle": ""}
-        name = f"{_UNITS.get(unit, unit)}: exponent {law.exponent:.2f} [{law.low:.2f}, {law.high:.2f}]"
+        name = f"{_UNITS[unit]}: exponent {law.exponent:.2f} [{law.low:.2f}, {law.high:.2f}]"
         ax.plot(rates, mean, label=name, **style)
         ax.plot(rates, law.at(rates), color=RANKS[number], linewidth=1)
-    ax.set(
-        xscale="log", yscale="log", xlabel=r"learning rate $\eta$", ylabel="mean error of eq. (14)\nover the outputs"
-    )
-    plain_numbers(ax.xaxis)
+    ax.set(yscale="log", xlabel=r"learning rate $\eta$", ylabel="mean error of eq. (14)\nover the outputs")
+    logarithmic(ax.xaxis)
     ax.legend(fontsize="small")
 
 
 def _widths(ax, convergence, law):
     """How far the kernel is from its limit, against the width."""
     width = convergence.width.values
-    for seed in range(convergence.sizes["seed"]):
-        ax.plot(width, convergence.deviation.isel(seed=seed).values, color=RANKS[0], marker="o", markersize=3.5,
-                linestyle="")  # fmt: skip
+    ax.plot(width, convergence.deviation.transpose("width", "seed").values, color=RANKS[0], marker="o",
+            markersize=3.5, linestyle="")  # fmt: skip
     name = f"exponent {law.exponent:.2f} [{law.low:.2f}, {law.high:.2f}]".replace("-", "−")
     ax.plot(width, law.at(width), color=RANKS[0], linewidth=1, label=name)
     ax.plot(width, law.at(width[0]) * (width / width[0]) ** -0.5, color=INK, linestyle="--", label=r"$1/\sqrt{m}$")
@@ -148,11 +136,6 @@ def _widths(ax, convergence, law):
         f"neural-tangents' limit\nagrees to {known:.0e}" if np.isfinite(known) else "neural-tangents\nis not installed"
     )
     ax.annotate(said, (0.04, 0.06), xycoords="axes fraction", fontsize="small")
-    ax.set(
-        xscale="log",
-        yscale="log",
-        xlabel="width $m$ (hidden units)",
-        ylabel="relative deviation of the\nNTK from its limit",
-    )
-    plain_numbers(ax.xaxis)
+    ax.set(yscale="log", xlabel="width $m$ (hidden units)", ylabel="relative deviation of the\nNTK from its limit")
+    logarithmic(ax.xaxis)
     ax.legend(fontsize="small")

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, panel_label
+from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, panels
 
 SAME = 0.02  # of the largest eigenvalue: two that differ by less are drawn as one
 
 
+@figure_style()
 def plot(found: Any):
     """Weights, the descent on one class, the spectrum, the classes' turns, and the modes of the kernel.
 
@@ -21,26 +21,23 @@ def plot(found: Any):
     Returns:
         The figure.
     """
-    with figure_style():
-        figure, axes = plt.subplots(3, 2, figsize=(10, 10.5))
-        shown = found.weights.isel(amplitude=2)
-        for number, colour in zip(range(shown.sizes["class"]), CLASSES, strict=False):
-            axes[0, 0].plot(shown[:, number], color=colour, label=f"class {number}")
-        axes[0, 0].axhline(shown.sizes["class"], color=INK, linestyle="--", linewidth=1)
-        axes[0, 0].set(xlabel="minimisation step", ylabel=rf"class weight $\Gamma$, $A = {float(shown.amplitude):g}$")
-        axes[0, 0].legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, 0.99))
-        axes[0, 0].set_ylim(0, 1.25 * shown.sizes["class"])
-        axes[0, 1].plot(found.one_class_loss.values.T, color=RANKS[0], linewidth=1)
-        axes[0, 1].set(xlabel="minimisation step", ylabel="loss of one class alone (nats)", yscale="log")
-        values = found.spectrum.values[::-1]
-        axes[1, 0].plot(np.arange(1, len(values) + 1), values, ".", color=RANKS[0], markersize=4)
-        axes[1, 0].set(xlabel="eigenvalue of the Hessian, in order", ylabel=r"$\lambda$, after the static loss")
-        axes[1, 0].set_yscale("symlog", linthresh=1e-3)
-        _turns(axes[1, 1], found)
-        _modes(axes[2, 0], found)
-        _regimes(axes[2, 1], found)
-        for ax, letter in zip(axes.flat, "abcdef", strict=True):
-            panel_label(ax, letter)
+    figure, axes = panels(3, 2, figsize=(10, 10.5))
+    shown = found.weights.isel(amplitude=2)
+    for number, colour in zip(range(shown.sizes["class"]), CLASSES, strict=False):
+        axes[0, 0].plot(shown[:, number], color=colour, label=f"class {number}")
+    axes[0, 0].axhline(shown.sizes["class"], color=INK, linestyle="--", linewidth=1)
+    axes[0, 0].set(xlabel="minimisation step", ylabel=rf"class weight $\Gamma$, $A = {float(shown.amplitude):g}$",
+                   ylim=(0, 1.25 * shown.sizes["class"]))  # fmt: skip
+    axes[0, 0].legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, 0.99))
+    axes[0, 1].plot(found.one_class_loss.values.T, color=RANKS[0], linewidth=1)
+    axes[0, 1].set(xlabel="minimisation step", ylabel="loss of one class alone (nats)", yscale="log")
+    values = found.spectrum.values[::-1]
+    axes[1, 0].plot(np.arange(1, len(values) + 1), values, ".", color=RANKS[0], markersize=4)
+    axes[1, 0].set(xlabel="eigenvalue of the Hessian, in order", ylabel=r"$\lambda$, after the static loss")
+    axes[1, 0].set_yscale("symlog", linthresh=1e-3)
+    _turns(axes[1, 1], found)
+    _modes(axes[2, 0], found)
+    _regimes(axes[2, 1], found)
     return figure
 
 
@@ -78,7 +75,6 @@ def _regimes(ax: Any, found: Any) -> None:
         label = rf"$\eta\lambda/N = {float(found.regime[row]):g}$"
         ax.plot(found.residual[row], "o", color=colour, label=label)
         ax.plot(found.predicted[row], "--", color=colour, linewidth=1)
-    ax.set(xlabel="minimisation step", ylabel="residual along the first\neigenvector of the NTK")
     ax.set_yscale("symlog", linthresh=0.1)
-    ax.set_ylim(-300, 20)
+    ax.set(xlabel="minimisation step", ylabel="residual along the first\neigenvector of the NTK", ylim=(-300, 20))
     ax.legend(ncols=3, loc="lower center", fontsize="small", columnspacing=1, handletextpad=0)

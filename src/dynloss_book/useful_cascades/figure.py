@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from dynloss_book.engine.sweeps.statistics import summary
-from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, panel_label
+from dynloss_book.plots.style import CLASSES, INK, RANKS, figure_style, intervals, panels
 
 _WORDS = {
     "oscillating": "oscillating,\nlarge steps",
@@ -16,6 +15,7 @@ _WORDS = {
 }
 
 
+@figure_style()
 def plot(branches: Any, runs: Any, learning_rate: float, turn: int):
     """(a)-(c) what is different after a period of large steps; (d) whole runs; (e), (f) one cascade, seen along u.
 
@@ -25,42 +25,28 @@ def plot(branches: Any, runs: Any, learning_rate: float, turn: int):
         learning_rate: η.
         turn: the period whose cascade is shown in (e) and (f), from 0.
     """
-    with figure_style():
-        figure, axes = plt.subplots(3, 2, figsize=(10, 10.5))
-        bouncing, calm = branches.sel(way="bouncing"), branches.sel(way="calm")
-        for ax, name, label in (
-            (axes[0, 0], "validation_accuracy", "validation accuracy:\nlarge less small steps"),
-            (axes[0, 1], "sharpness", r"$\lambda_{\max}$ of the static loss:" + "\nlarge less small steps"),
-            (axes[1, 0], "alignment", "kernel-target alignment:\nlarge less small steps"),
-        ):
-            _difference(ax, bouncing[name] - calm[name])
-            ax.set_ylabel(label)
-        _runs(axes[1, 1], runs)
-        _cascade(axes[2], branches.isel(turn=turn), learning_rate)
-        for ax, letter in zip(axes.ravel(), "abcdef", strict=True):
-            panel_label(ax, letter)
+    figure, axes = panels(3, 2, figsize=(10, 10.5))
+    bouncing, calm = branches.sel(way="bouncing"), branches.sel(way="calm")
+    for ax, name, label in (
+        (axes[0, 0], "validation_accuracy", "validation accuracy:\nlarge less small steps"),
+        (axes[0, 1], "sharpness", r"$\lambda_{\max}$ of the static loss:" + "\nlarge less small steps"),
+        (axes[1, 0], "alignment", "kernel-target alignment:\nlarge less small steps"),
+    ):
+        at = 1 + np.arange(branches.sizes["turn"])
+        ax.axhline(0, color=INK, linestyle="--", linewidth=1)
+        _networks(ax, at, bouncing[name] - calm[name])
+        ax.set(xlabel="period", xticks=at, ylabel=label)
+    _networks(axes[1, 1], range(runs.sizes["run"]), runs.validation_accuracy)
+    axes[1, 1].set_xticks(range(runs.sizes["run"]), [_WORDS[str(name)] for name in runs.run.values])
+    axes[1, 1].set(ylabel="validation accuracy\nat the end", xlim=(-0.5, runs.sizes["run"] - 0.5))
+    _cascade(axes[2], branches.isel(turn=turn), learning_rate)
     return figure
 
 
-def _difference(ax, values):
-    """Each network's difference after each period, and their means with 95 % intervals."""
-    found, at = summary(values), 1 + np.arange(values.sizes["turn"])
-    ax.axhline(0, color=INK, linestyle="--", linewidth=1)
-    ax.plot(at, values.transpose("turn", "seed").values, color="0.7", marker=".", linestyle="", markersize=4)
-    ax.errorbar(at, found.mean.values, found.margin.fillna(0).values, color=RANKS[0], marker="o", capsize=3,
-                linestyle="")  # fmt: skip
-    ax.set(xlabel="period", xticks=at)
-
-
-def _runs(ax, runs):
-    """The validation accuracy at the end of whole runs."""
-    found, at = summary(runs.validation_accuracy), np.arange(runs.sizes["run"])
-    ax.plot(at, runs.validation_accuracy.transpose("run", "seed").values, color="0.7", marker=".", linestyle="",
-            markersize=4)  # fmt: skip
-    ax.errorbar(at, found.mean.values, found.margin.fillna(0).values, color=RANKS[0], marker="o", capsize=3,
-                linestyle="")  # fmt: skip
-    ax.set_xticks(at, [_WORDS[str(name)] for name in runs.run.values])
-    ax.set(ylabel="validation accuracy\nat the end", xlim=(-0.5, len(at) - 0.5))
+def _networks(ax, at, values):
+    """Each network's value at each place, and their means with 95 % intervals."""
+    ax.plot(at, values.transpose(..., "seed").values, color="0.7", marker=".", linestyle="", markersize=4)
+    intervals(ax, at, values, color=RANKS[0], marker="o", capsize=3, linestyle="")
 
 
 def _cascade(axes, one, rate):
@@ -77,8 +63,7 @@ def _cascade(axes, one, rate):
         above = (rate * one.curvature.isel(rank=0) > 2).mean("seed").values > 0.5
         for moment in np.flatnonzero(above):
             ax.axvspan(at[moment], at[moment] + 1 / len(at), color="0.9", zorder=0, linewidth=0)
-        ax.set(xlabel="time from the turn of the classes, in periods $T$")
-        ax.set_ylim(0, 1.02)
+        ax.set(xlabel="time from the turn of the classes, in periods $T$", ylim=(0, 1.02))
         ax.legend(fontsize="small", loc=place)
     axes[0].set_ylabel("squared cosine of a class's\n" + r"gradient with $u$")
     axes[1].set_ylabel(r"share of a class in $u^\top H u$")
