@@ -39,22 +39,22 @@ def statistics(mine: xr.Dataset, published: xr.Dataset, parameters: Mapping[str,
         yield Quantity("number of cascades", f"{len(ours)}", f"{len(theirs)}", f"± {allowed}",
                        abs(len(ours) - len(theirs)) <= allowed)  # fmt: skip
         if ours and theirs:
-            a, b = (reading.threshold(each, found, parameters["period"]) for each, found in
-                    ((mine, ours), (published, theirs)))  # fmt: skip
-            yield Quantity("threshold λ_th", f"{a:.3f}", f"{b:.3f}", f"± {THRESHOLD:.0%}, the spread of its marks",
-                           abs(a - b) <= THRESHOLD * b)  # fmt: skip
-        last = published.attrs["steps"] - parameters["period"]
-        at_rest = not theirs or theirs[-1].end < last
+            pairs = (mine, ours), (published, theirs)
+            both = [reading.threshold(run, found, parameters["period"]) for run, found in pairs]
+            yield _close("threshold λ_th", *both, THRESHOLD * both[1], f"{THRESHOLD:.0%}, the spread of its marks")
+        at_rest = not theirs or theirs[-1].end < published.attrs["steps"] - parameters["period"]
     elif "hessian_eigenvalues" in published:
-        a, b = (float(each.hessian_eigenvalues[each.hessian_eigenvalues.shape[0] // 2 :, 0].median())
-                for each in (mine, published))  # fmt: skip
-        yield Quantity("λ₁, median over the second half", f"{a:.3f}", f"{b:.3f}",
-                       f"± {THRESHOLD:.0%}", abs(a - b) <= THRESHOLD * abs(b))  # fmt: skip
+        halves = (each.hessian_eigenvalues[each.hessian_eigenvalues.shape[0] // 2 :, 0] for each in (mine, published))
+        both = [float(half.median()) for half in halves]
+        yield _close("λ₁, median over the second half", *both, THRESHOLD * abs(both[1]), f"{THRESHOLD:.0%}")
     for name in ("accuracy", "validation_accuracy"):
         if at_rest and name in published:
-            a, b = (float(each[name][-1]) for each in (mine, published))
-            yield Quantity(f"{in_words(published[name], name)} at the end", f"{a:.3f}", f"{b:.3f}", f"± {FINAL:g}",
-                           abs(a - b) <= FINAL)  # fmt: skip
+            both = [float(each[name][-1]) for each in (mine, published)]
+            yield _close(f"{in_words(published[name], name)} at the end", *both, FINAL, f"{FINAL:g}")
+
+
+def _close(name: str, mine: float, published: float, allowed: float, in_words: str) -> Quantity:
+    return Quantity(name, f"{mine:.3f}", f"{published:.3f}", f"± {in_words}", abs(mine - published) <= allowed)
 
 
 def _cascades(run: xr.Dataset, parameters: Mapping[str, Any]) -> list[dynamics.Instability] | None:

@@ -20,7 +20,6 @@ from dynloss_book.analysis.paths import Landscape, Path
 MARKS = (0.05, 0.1, 0.2)
 LASTING = 3  # jumps in a row, as in Figure 5: a single one may be a kink of a ReLU
 SIDES = ("before", "after")
-KINDS = ("hessian", "weighted_kernel", "ntk")
 
 
 class Rule(NamedTuple):
@@ -116,7 +115,6 @@ def linear_network(samples: int = 30, features: int = 4, seed: int = 0) -> dict[
 
 def curvature(ground: Landscape, schedule: Schedule, order: int) -> Callable[[Path, Any], Any]:
     """(path, steps) -> λ_max of P⁻¹H before and after each of these steps, the loss held, (steps, 2)."""
-
     order = min(order, ground.start(0).size)
 
     def measure(here, following, weights, _, scale):
@@ -130,41 +128,28 @@ def curvature(ground: Landscape, schedule: Schedule, order: int) -> Callable[[Pa
 
 
 def kernels(ground: Landscape, schedule: Schedule, learning_rate: float, order: int) -> Callable[[Path, Any], Any]:
-    """(path, steps) -> ηλ of `KINDS`, and the share of the residual term in λ_max of the Hessian; {name: (steps, 2)}.
+    """(path, steps) -> ηλ of Hessian, weighted and plain kernel, and the residual term's share in λ_max of the Hessian.
 
-    The plain kernel is that of eq. (11), divided by the number of samples P.
+    Each (steps, 2), by name. The plain kernel is that of eq. (11), divided by the number of samples P.
     """
     order = min(order, ground.start(0).size)
 
     def sides(here, following, weights, _, __):
         def one(w):
-            def outputs(v, inputs):
-                return ground.outputs(v)
-
-            parts = gauss_newton.parts(
-                lambda v: ground.gradient(v, weights), outputs, w, None, ground.labels, weights, order=order
-            )
-            how = (outputs, w, None, ground.labels)
-            weighted = gauss_newton.weighted_kernel_eigenvalues(*how, weights, order=order)
-            plain = ntk.ntk_eigenvalues(outputs, w, None, order=order)
-            return jnp.stack(
-                [
-                    learning_rate * parts.curvature,
-                    learning_rate * weighted.eigenvalues[0],
-                    learning_rate * plain.eigenvalues[0] / len(ground.labels),
-                    parts.residual / parts.curvature,
-                ]
-            )
+            how = (lambda v, _: ground.outputs(v)), w, None, ground.labels, weights
+            parts = gauss_newton.parts(lambda v: ground.gradient(v, weights), *how, order=order)
+            weighted = gauss_newton.weighted_kernel_eigenvalues(*how, order=order)
+            plain = ntk.ntk_eigenvalues(*how[:3], order=order)
+            return {
+                "hessian": learning_rate * parts.curvature,
+                "weighted_kernel": learning_rate * weighted.eigenvalues[0],
+                "ntk": learning_rate * plain.eigenvalues[0] / len(ground.labels),
+                "residual_share": parts.residual / parts.curvature,
+            }
 
         return jax.lax.map(one, jnp.stack([here, following]))
 
-    look = paths.observer(sides, schedule)
-
-    def named(path, steps):
-        values = look(path, steps)
-        return {name: values[:, :, k] for k, name in enumerate((*KINDS, "residual_share"))}
-
-    return named
+    return paths.observer(sides, schedule)
 
 
 def cadence(steps: int, every: int) -> np.ndarray:
@@ -223,28 +208,24 @@ def by_optimiser(
         beyond the last cascade; ``edge`` and ``learning_rate`` (optimiser).
     """
     at, most = cadence(steps, every), -(-steps // period) + 1
+    look = curvature(ground, schedule, order)
     level = np.full((len(chosen), seeds, len(at), 2), np.nan)
     step = np.full((len(chosen), seeds, len(MARKS), most), np.nan)
     onset = step.copy()
     for row, rule in enumerate(chosen.values()):
         follow = paths.follower(ground, schedule, rule.optimizer, steps, rule.preconditioner)
-        look = curvature(ground, schedule, order)
         for seed in range(seeds):
             level[row, seed] = look(follow(ground.start(seed)), at) / rule.edge
             step[row, seed] = starts(at, level[row, seed], period, most)
             onset[row, seed] = midway(at, level[row, seed], step[row, seed])
-    dims, plain = ("optimiser", "seed", "mark", "cascade"), {"units": "1"}
-    facts = {name: [getattr(rule, name) for rule in chosen.values()] for name in ("edge", "learning_rate")}
+    along, dims, plain = ("optimiser", "seed", "step", "side"), ("optimiser", "seed", "mark", "cascade"), {"units": "1"}
+    edge, rate = ([getattr(rule, name) for rule in chosen.values()] for name in ("edge", "learning_rate"))
     data = {
-        "level": (
-            ("optimiser", "seed", "step", "side"),
-            level.astype("float32"),
-            {"long_name": "λ over the edge", **plain},
-        ),
+        "level": (along, level.astype("float32"), {"long_name": "λ over the edge", **plain}),
         "onset": (dims, onset, {"long_name": "λ over the edge where a cascade starts", **plain}),
         "onset_step": (dims, step, {"long_name": "step at which a cascade starts", "units": "steps"}),
-        "edge": ("optimiser", facts["edge"], {"long_name": "edge of stability", **plain}),
-        "learning_rate": ("optimiser", facts["learning_rate"], {"long_name": "learning rate η", **plain}),
+        "edge": ("optimiser", edge, {"long_name": "edge of stability", **plain}),
+        "learning_rate": ("optimiser", rate, {"long_name": "learning rate η", **plain}),
     }
     coords = {"optimiser": list(chosen), "step": at, "side": list(SIDES), "mark": list(MARKS)}
     return xr.Dataset(data, coords=coords)

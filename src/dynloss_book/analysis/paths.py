@@ -12,9 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from dynloss import losses
 from dynloss.checks import check_count
-from dynloss.models import mlp
 from dynloss.schedules import Schedule
 from dynloss_book.tasks import spiral
 
@@ -57,21 +55,13 @@ def landscape(width: int, precision: str) -> Landscape:
     """Of the spiral's 300 points and a network of ``width`` hidden units."""
     task = spiral.task(width, precision, 0)
     _, unravel = ravel_pytree(task.start)
-    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
-
-    def start(seed):
-        return ravel_pytree(spiral.task(width, precision, seed).start)[0]
-
-    def outputs(w):
-        return task.model.apply(unravel(w), inputs)
-
-    def loss(w, weights):
-        return losses.class_weighted_mean(losses.cross_entropy(outputs(w), labels), labels, weights)
-
-    def gradient(w, weights):
-        return ravel_pytree(mlp.cross_entropy_gradient(unravel(w), inputs, labels, weights))[0]
-
-    return Landscape(start, outputs, loss, gradient, labels)
+    return Landscape(
+        start=lambda seed: ravel_pytree(spiral.task(width, precision, seed).start)[0],
+        outputs=lambda w: task.outputs(unravel(w)),
+        loss=lambda w, weights: task.loss(unravel(w), weights),
+        gradient=lambda w, weights: ravel_pytree(task.gradient(unravel(w), weights))[0],
+        labels=task.labels,
+    )
 
 
 def follower(

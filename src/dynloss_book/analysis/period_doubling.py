@@ -105,23 +105,33 @@ def examine(
         ),
         schedule,
     )
-    held = jax.jit(lambda w, weights: _held(ground, w, weights, learning_rate, hold))
+
+    @jax.jit
+    def held(w, weights):
+        """The losses of gradient descent with the class weights held."""
+
+        def advance(w, _):
+            return w - learning_rate * ground.gradient(w, weights), ground.loss(w, weights)
+
+        return jax.lax.scan(advance, w, length=hold)[1]
+
+    def share_held(run: Path, step: int) -> float:
+        share = paths.quarter_share(held(run.params[step], schedule(step, run.params.dtype)))[hold // 2 :]
+        return float(np.median(share[np.isfinite(share)])) if np.isfinite(share).any() else np.nan
+
     shape = {"seed": len(runs), "cascade": max(1, *map(len, cascades)), "point": points, "side": 2, "rank": 3}
     values = {name: np.full([shape[dim] for dim in dims], np.nan) for name, (dims, _) in ABOUT.items()}
     for seed, (run, found) in enumerate(zip(runs, cascades, strict=True)):
         for number, bounce in enumerate(found):
-            at = (seed, number)
             last = bounce.broken - AHEAD if bounce.broken >= 0 else bounce.end
             steps = np.linspace(bounce.start, max(last, bounce.start), points).astype(int)
-            values["step"][at] = steps
-            _along(values, at, look(run, steps))
-            for name, value in bounce._asdict().items():
-                values[name][at] = value if value >= 0 else np.nan
+            seen = {"step": steps, "start": bounce.start, "end": bounce.end, **_along(look(run, steps))}
             if bounce.broken >= 0:
-                for name, step in (("held_before", steps[points // 2]), ("held_after", bounce.broken + 4 * AHEAD)):
-                    loss = held(run.params[step], schedule(step, run.params.dtype))
-                    share = paths.quarter_share(np.asarray(loss))[hold // 2 :]
-                    values[name][at] = np.median(share[np.isfinite(share)]) if np.isfinite(share).any() else np.nan
+                seen["broken"] = bounce.broken
+                seen["held_before"] = share_held(run, steps[points // 2])
+                seen["held_after"] = share_held(run, bounce.broken + 4 * AHEAD)
+            for name, value in seen.items():
+                values[name][seed, number] = value
     data = {name: (dims, values[name], about) for name, (dims, about) in ABOUT.items()}
     around = _zoomed(runs, cascades)
     return xr.Dataset(data).merge(around).assign_attrs(around.attrs)
@@ -143,24 +153,16 @@ def crossing(steps: np.ndarray, values: np.ndarray, level: float) -> float:
     return float(steps[k - 1] + part * (steps[k] - steps[k - 1]))
 
 
-def _along(values: dict[str, np.ndarray], at: tuple[int, int], found: two_step.TwoStep) -> None:
-    """The multipliers at the points of one cascade."""
-    for point in range(len(found.basis)):
-        multipliers = two_step.multipliers(two_step.TwoStep(*(each[point] for each in found)))
-        values["lowest"][(*at, point)] = multipliers.lowest
-        values["imaginary"][(*at, point)] = abs(multipliers.values[0].imag)
-        values["alternating"][(*at, point)] = multipliers.alternating
-        values["residual"][(*at, point)] = multipliers.residuals[0]
-    values["curvature"][at] = found.curvatures
-
-
-def _held(ground: Landscape, w: Any, weights: Any, learning_rate: float, steps: int) -> Any:
-    """The losses of gradient descent with the class weights held."""
-
-    def advance(w, _):
-        return w - learning_rate * ground.gradient(w, weights), ground.loss(w, weights)
-
-    return jax.lax.scan(advance, w, length=steps)[1]
+def _along(found: two_step.TwoStep) -> dict[str, Any]:
+    """The multipliers and curvatures at the points of one cascade."""
+    points = [two_step.multipliers(two_step.TwoStep(*point)) for point in zip(*found, strict=True)]
+    return {
+        "lowest": [each.lowest for each in points],
+        "imaginary": [abs(each.values[0].imag) for each in points],
+        "alternating": [each.alternating for each in points],
+        "residual": [each.residuals[0] for each in points],
+        "curvature": found.curvatures,
+    }
 
 
 def _zoomed(runs: Sequence[Path], cascades: Sequence[Sequence[Bounce]]) -> xr.Dataset:

@@ -3,12 +3,10 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from dynloss import losses, schedules, shapes
 from dynloss.checks import check_choice
-from dynloss.models import mlp
 from dynloss.schedules import Schedule
 from dynloss.training import full_batch
 from dynloss_book.tasks import spiral
@@ -72,25 +70,17 @@ def by_optimiser(
         Training and validation accuracy at the end, see ``spiral.OUTCOME``.
     """
     check_choice("loss", loss, ("cross-entropy", "squared error"))
+    check_choice("optimiser", optimiser, ("gradient descent", "momentum", "Adam"))
     task = spiral.task(width, precision, seed)
-    gradient = _gradient(task, loss)
+    # Written out for the cross-entropy, which is faster; by automatic differentiation for the squared error.
+    by_differentiation = full_batch.loss_gradient(task.model.apply, task.training, losses.squared_error)
+    gradient = task.gradient if loss == "cross-entropy" else by_differentiation
     gammas = schedules.oscillating(period, amplitude, spiral.CLASSES, stop=steps - period)
-    update = _optimiser(optimiser, learning_rate)
+    update = {
+        "gradient descent": optax.sgd(learning_rate),
+        "momentum": optax.sgd(learning_rate, momentum=0.9),
+        "Adam": optax.adam(learning_rate),
+    }[optimiser]
     start = task.start, update.init(task.start)
     (params, _), _ = full_batch.optimize(gradient, gammas, update, start, 0, steps)
     return task.outcome(params)
-
-
-def _gradient(task: spiral.SpiralTask, loss: str):
-    """Written out for the cross-entropy, which is faster; by automatic differentiation for the squared error."""
-    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
-    if loss == "cross-entropy":
-        return lambda params, gammas: mlp.cross_entropy_gradient(params, inputs, labels, gammas)
-    return full_batch.loss_gradient(task.model.apply, task.training, losses.squared_error)
-
-
-def _optimiser(name: str, rate):
-    check_choice("optimiser", name, ("gradient descent", "momentum", "Adam"))
-    if name == "Adam":
-        return optax.adam(rate)
-    return optax.sgd(rate, momentum=0.9 if name == "momentum" else None)

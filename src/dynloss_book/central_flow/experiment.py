@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from dynloss import losses, schedules
+from dynloss import schedules
 from dynloss.schedules import Schedule
 from dynloss.spectral import central_flow
 from dynloss.training import full_batch
@@ -53,11 +53,9 @@ def follow(
     weights = schedules.oscillating(period, amplitude, spiral.CLASSES)
     start = task.descend(weights, learning_rate, first)
     flat, unravel = ravel_pytree(start)
-    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
 
     def loss(params, step):
-        each = losses.cross_entropy(task.model.apply(params, inputs), labels)
-        return losses.class_weighted_mean(each, labels, weights(step, flat.dtype))
+        return task.loss(params, weights(step, flat.dtype))
 
     path, losses_on_path = _path(gradient, weights, learning_rate, start, first, steps, loss)
     at = jnp.arange(1, steps - 1, every)

@@ -14,6 +14,7 @@ from jax.flatten_util import ravel_pytree
 from dynloss import dynamics, schedules
 from dynloss.spectral import mlp_hessian, tracking
 from dynloss.training import checkpoints, compiled, full_batch
+from dynloss_book.analysis import onsets
 from dynloss_book.tasks import spiral
 
 # The variable of each reading, and its mark: jumps of λ_max of 0.1, the paper's, or in proportion to the threshold.
@@ -145,20 +146,13 @@ def _program(precision: str, every: int, number: int, order: int):
 def thresholds(run: Any, period: int, learning_rate: float) -> dict[str, float]:
     """λ_th of a run for each mark, the number of marks at 0.1/η, and the accuracy at the last pair; see ``READINGS``.
 
-    - A jump counts in a row of three pairs. A single sample that crosses a kink of a ReLU moves λ_max by as much, far
-      below the threshold, but not pair after pair.
-    - The first half of the first period is left out: there the initial weights settle, without any cascade.
+    - Jumps count as in `analysis.onsets.marked`: in a row of three pairs, and from half a period on. A single sample
+      that crosses a kink of a ReLU moves λ_max by as much, far below the threshold, but not pair after pair.
     - λ_th is the median over the marks, not the mean, so that a single step cannot shift it.
     """
-    step = run.step.values
-    settled = step >= period // 2
-    before, after = run.curvature.values[settled].T
 
     def marks(jump: float) -> np.ndarray:
-        cascades = dynamics.instabilities_of_pairs(
-            step[settled], before, after, jump=jump, quiet=max(1, period // 10), lasting=3
-        )
-        return dynamics.curvature_at_marks(cascades)
+        return dynamics.curvature_at_marks(onsets.marked(run.step.values, run.curvature.values, period, jump))
 
     def threshold(jump: float) -> float:
         found = marks(jump)

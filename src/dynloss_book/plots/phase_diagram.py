@@ -32,12 +32,15 @@ def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
             NaN, where nothing is computed, stays blank.
         regions: {label: where the paper claims the improvement}, outlined.
     """
-    figure, axes = _grid_of_planes(len(means), 4.2)
+    figure, axes = _planes(len(means), height=4.2)
     for row, (label, mean) in zip(axes, means.items(), strict=True):
         levels = _levels(np.concatenate([mean[name].values.ravel() for name in ACCURACIES]))
         for ax, name in zip(row, ACCURACIES, strict=True):
             values = mean[name].transpose("amplitude", "period")
-            drawn = _contours(ax, values, levels)
+            drawn = None
+            if min(values.shape) > 1 and np.isfinite(values).any():
+                area = values.period, values.amplitude, np.ma.masked_invalid(values)
+                drawn = ax.contourf(*area, levels=levels, cmap="viridis")
             _region(ax, regions.get(label), values)
             if float(values.amplitude.min()) == 1:
                 ax.axhline(1, color="#D55E00", linewidth=6)
@@ -45,7 +48,6 @@ def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
             ax.set_title(f"{label}: {ACCURACIES[name]}", loc="center")
         if drawn is not None:
             figure.colorbar(drawn, ax=list(row), label="mean accuracy", format="%.2f")
-    _outer_labels(axes)
     dashes: dict[str, Any] = {"color": "white", "linestyle": "--", "linewidth": 2, "path_effects": _OUTLINE}
     handles = [
         plt.Line2D([], [], **dashes, label="claimed region"),
@@ -72,14 +74,13 @@ def plot_cells(means: Mapping[str, Any], region: Region):
         means: {``accuracy``, ``validation_accuracy``: (period, amplitude)}; NaN, which is not computed, stays blank.
         region: where the paper claims the improvement, outlined.
     """
-    figure, axes = _grid_of_planes(1, 4.2)
+    figure, axes = _planes(1, height=4.2)
     for ax, (name, title) in zip(axes[0], ACCURACIES.items(), strict=True):
         values = means[name].transpose("amplitude", "period")
         _cells(figure, ax, values, f"mean {title}", "viridis", empty="nothing computed")
         _numbers(ax, values)
         _region(ax, region, values, colour="#D55E00")
         ax.set_title(title, loc="center")
-    _outer_labels(axes)
     return figure
 
 
@@ -121,7 +122,7 @@ def plot_gain(gains: Mapping[str, Any], margins: Mapping[str, Any], regions: Map
             seeds}.
         regions: {label: where the paper claims the improvement}, outlined.
     """
-    figure, axes = panels(1, len(gains), figsize=(10, 4), sharex=True, sharey=True)
+    figure, axes = _planes(1, len(gains), height=4)
     for ax, (label, gain) in zip(axes[0], gains.items(), strict=True):
         gain, margin = (each.transpose("amplitude", "period") for each in (gain, margins[label]))
         most = max(0.01, float(gain.max().fillna(0)))
@@ -135,7 +136,6 @@ def plot_gain(gains: Mapping[str, Any], margins: Mapping[str, Any], regions: Map
         _plane(ax, gain)
         ax.set_title(label, loc="center")
         figure.colorbar(drawn, ax=ax, label="gain in validation accuracy", extend="min")
-    _outer_labels(axes)
     return figure
 
 
@@ -147,7 +147,7 @@ def plot_certainty(errors: Mapping[str, Any], numbers: Mapping[str, Any]):
         errors: {label: (period, amplitude) standard errors, NaN for fewer than two seeds}.
         numbers: {label: (period, amplitude) number of seeds}.
     """
-    figure, axes = _grid_of_planes(len(errors), 3.8)
+    figure, axes = _planes(len(errors), height=3.8)
     for row, label in zip(axes, errors, strict=True):
         error, number = (each[label].transpose("amplitude", "period") for each in (errors, numbers))
         _cells(figure, row[0], error, "standard error", "magma_r")
@@ -156,7 +156,6 @@ def plot_certainty(errors: Mapping[str, Any], numbers: Mapping[str, Any]):
         _cells(figure, row[1], number, "seeds", "cividis", BoundaryNorm(steps, 256))
         row[0].set_title(f"{label}: standard error", loc="center")
         row[1].set_title(f"{label}: seeds", loc="center")
-    _outer_labels(axes)
     return figure
 
 
@@ -205,8 +204,14 @@ def plot_curves(curves: Mapping[str, Any], regions: Mapping[str, Region]):
     return figure
 
 
-def _grid_of_planes(rows, height):
-    return panels(rows, 2, figsize=(10, height * rows), sharex=True, sharey=True)
+def _planes(rows, columns=2, *, height):
+    """Panels of the (T, A) plane, labelled below and on the left."""
+    figure, axes = panels(rows, columns, figsize=(10, height * rows), sharex=True, sharey=True)
+    for ax in axes[-1]:
+        ax.set_xlabel("period $T$ (steps)")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("amplitude $A$")
+    return figure, axes
 
 
 def _levels(values):
@@ -215,14 +220,6 @@ def _levels(values):
         middle = finite[0] if len(finite) else 0.5
         return np.linspace(middle - 0.01, middle + 0.01, _LEVELS)
     return MaxNLocator(_LEVELS).tick_values(finite.min(), finite.max())
-
-
-def _contours(ax, values, levels):
-    if min(values.shape) < 2 or not np.isfinite(values).any():
-        return None
-    return ax.contourf(
-        values.period, values.amplitude, np.ma.masked_invalid(values), levels=levels, cmap="viridis", extend="neither"
-    )
 
 
 def _cells(figure, ax, values, label, colours, norm=None, empty="fewer than two seeds"):
@@ -269,10 +266,3 @@ def _region(ax, region, values, colour="white"):
 def _plane(ax, values):
     for axis, grid in ((ax.xaxis, values.period), (ax.yaxis, values.amplitude)):
         logarithmic(axis, grid.values if grid.size <= _FEW else None)
-
-
-def _outer_labels(axes):
-    for ax in axes[-1]:
-        ax.set_xlabel("period $T$ (steps)")
-    for ax in axes[:, 0]:
-        ax.set_ylabel("amplitude $A$")

@@ -75,7 +75,7 @@ def panels(rows: int = 1, columns: int = 1, *, by_column: bool = False, **option
 
 
 def mosaic(layout: str, **options: Any) -> tuple[Any, dict[str, Any]]:
-    """A figure and {letter: panel}, laid out as "ac;bc" says: (c) as high as (a) and (b); see ``plt.subplot_mosaic``."""
+    """A figure and {letter: panel}, laid out as "ac;bc" says: (c) beside (a) and (b); see ``plt.subplot_mosaic``."""
     figure, axes = plt.subplot_mosaic(layout, **options)
     for letter, ax in axes.items():
         _letter(ax, letter)

@@ -40,8 +40,7 @@ def plot_edges(result: Any):
     side = axes.pop(last)
     for ax, name, colour in zip(axes.values(), names, CLASSES[2:], strict=False):
         one = result.sel(optimiser=name)
-        for values in one.level.isel(seed=0).values.T:
-            ax.plot(one.step, values, color=colour, **_DOTS)
+        ax.plot(one.step, one.level.isel(seed=0), color=colour, **_DOTS)
         for at in one.onset_step.isel(seed=0, mark=0).values:
             ax.axvline(at, color=START, linestyle="--", linewidth=1)
         ax.axhline(1, color=INK, linestyle=":", linewidth=1.4)
@@ -198,14 +197,11 @@ def _events(row):
 
 def _aligned(ax, result):
     """The lowest multiplier of every cascade against the step, counted from its break, or from its end."""
-    for seed in range(result.sizes["seed"]):
-        for number in range(result.sizes["cascade"]):
-            one = result.isel(seed=seed, cascade=number)
-            if not np.isfinite(one.start):
-                continue
-            broken = bool(np.isfinite(one.broken))
-            origin, colour, line = (one.broken, _LOW, "-") if broken else (one.end, "#888888", "--")
-            ax.plot(one.step - origin, one.lowest, color=colour, linestyle=line, linewidth=1.2)
+    for seed, number in np.argwhere(np.isfinite(result.start.transpose("seed", "cascade").values)):
+        one = result.isel(seed=seed, cascade=number)
+        broken = np.isfinite(one.broken)
+        origin, colour, line = (one.broken, _LOW, "-") if broken else (one.end, "#888888", "--")
+        ax.plot(one.step - origin, one.lowest, color=colour, linestyle=line, linewidth=1.2)
     ax.axhline(-1, color=INK, linestyle=":", linewidth=1.2)
     ax.axvline(0, color=END, linestyle="--", linewidth=1.2)
     lowest = float(result.lowest.min()) if result.lowest.notnull().any() else -1.0
@@ -217,12 +213,11 @@ def _aligned(ax, result):
 def _strip(ax, groups, colours, shift, filled):
     """All values of each group, and the mean over seeds with its 95 % interval."""
     for place, (values, colour) in enumerate(zip(groups, colours, strict=False)):
-        face = colour if filled else "none"
         points = values.values.ravel()
         points = points[np.isfinite(points)]
         spread = 0.08 * np.linspace(-1, 1, len(points)) if len(points) > 1 else np.zeros(len(points))
-        ax.plot(place + shift + spread, points, color=colour, marker="o", markersize=4, markerfacecolor=face,
-                linestyle="", alpha=0.6)  # fmt: skip
+        ax.plot(place + shift + spread, points, color=colour, marker="o", markersize=4, linestyle="", alpha=0.6,
+                markerfacecolor=colour if filled else "none")  # fmt: skip
         means = values.mean("cascade")
         if means.notnull().sum() > 1:
             intervals(ax, place + shift, means, color=INK, marker="_", markersize=12, capsize=4, linewidth=1.6,

@@ -41,13 +41,13 @@ OSCILLATING = {
 
 def residuals(task: SpiralTask, params, apply: Callable | None = None) -> Any:
     """g = f - y of eq. (12), (N, C)."""
-    outputs = (apply or task.model.apply)(params, jnp.asarray(task.training.inputs))
-    return outputs - jax.nn.one_hot(jnp.asarray(task.training.labels), spiral.CLASSES, dtype=outputs.dtype)
+    outputs = (apply or task.model.apply)(params, task.inputs)
+    return outputs - jax.nn.one_hot(task.labels, spiral.CLASSES, dtype=outputs.dtype)
 
 
 def top_mode(task: SpiralTask, params, order: int):
     """λ_max of the NTK of eq. (11) with its eigenvector, (N·C,), and residual."""
-    operator, size = ntk.ntk_operator(task.model.apply, params, jnp.asarray(task.training.inputs))
+    operator, size = ntk.ntk_operator(task.model.apply, params, task.inputs)
     found = eigenpairs.largest(operator, size, order=order, dtype=task.training.inputs.dtype)
     return found.eigenvalues[0], found.vectors[0], found.residuals[0]
 
@@ -100,10 +100,10 @@ def prediction_errors(task: SpiralTask, apply: Callable, params, rates: Sequence
     number grows with η, and so does the error of each.
     """
     _, step = _descent(task, apply)
-    here, inputs = residuals(task, params, apply), jnp.asarray(task.training.inputs)
+    here = residuals(task, params, apply)
 
     def error(rate):
-        predicted = kernel_map.next_residuals(apply, params, inputs, here, rate)
+        predicted = kernel_map.next_residuals(apply, params, task.inputs, here, rate)
         return jnp.mean(jnp.abs(residuals(task, step(params, rate), apply) - predicted))
 
     return jax.lax.map(error, jnp.asarray(rates, here.dtype))
@@ -114,7 +114,7 @@ def regime(ratio, seed, *, width: int, steps: int, order: int, precision: str) -
     task = spiral.task(width, precision, seed)
     _, step = _descent(task)
     first, mode, _ = top_mode(task, task.start, order)
-    samples, inputs = len(task.training), jnp.asarray(task.training.inputs)
+    samples, inputs = len(task.training), task.inputs
     rate = ratio * samples / first
     amplitude = mode @ residuals(task, task.start).ravel()
 
@@ -139,23 +139,22 @@ def oscillating(
 ) -> dict[str, Any]:  # fmt: skip
     """The squared error with the weights of eqs. (2)-(5); λ_max of both kernels every few steps: ``OSCILLATING``."""
     task = spiral.task(width, precision, seed)
-    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
-    apply, samples = task.model.apply, len(task.training)
+    inputs, labels, samples = task.inputs, task.labels, len(task.training)
 
     def spectra(at: full_batch.Snapshot):
         def largest(weights):
-            operator, size = kernel_map.weighted_operator(apply, at.params, inputs, weights)
+            operator, size = kernel_map.weighted_operator(task.model.apply, at.params, inputs, weights)
             top = extreme_eigenvalues(operator, size, order=order, dtype=inputs.dtype).eigenvalues[0]
             return learning_rate * top / samples
 
         return {
             "plain": largest(jnp.ones(samples, inputs.dtype)),
             "weighted": largest(at.weights[labels]),
-            "accuracy": losses.accuracy(apply(at.params, inputs), labels),
+            "accuracy": losses.accuracy(task.outputs(at.params), labels),
         }
 
     def loss(at: full_batch.Snapshot):
-        each = losses.squared_error(apply(at.params, inputs), labels)
+        each = losses.squared_error(task.outputs(at.params), labels)
         return {"loss": losses.class_weighted_mean(each, labels, at.weights)}
 
     recorders = [full_batch.Recorder(spectra, {}, every), full_batch.Recorder(loss, {})]

@@ -15,7 +15,6 @@ from jax.flatten_util import ravel_pytree
 
 from dynloss import losses, schedules
 from dynloss.checks import check_count
-from dynloss.models import mlp
 from dynloss.spectral.hessian import hessian_eigenvalues, hessian_matrix
 from dynloss.spectral.ntk import ntk_matrix
 from dynloss.training import compiled, full_batch, recorders
@@ -42,14 +41,13 @@ def minima(task: SpiralTask, period: int, amplitude: float, largest: int = 6) ->
 
     The margins, (margin), grow from 1 to 10^2; ``way`` is static, least, greatest (over all Γ of two cycles).
     """
-    labels = jnp.asarray(task.training.labels)
     margins = np.geomspace(1, 100, largest)
     schedule = schedules.oscillating(period, amplitude, CLASSES)
     gammas = schedules.weights_over(schedule, jnp.arange(2 * CLASSES * period))
 
     def three(margin) -> list[float]:
-        each = losses.cross_entropy(margin * jax.nn.one_hot(labels, CLASSES), labels)
-        weighted = jax.vmap(lambda gamma: losses.class_weighted_mean(each, labels, gamma))(gammas)
+        each = losses.cross_entropy(margin * jax.nn.one_hot(task.labels, CLASSES), task.labels)
+        weighted = jax.vmap(lambda gamma: losses.class_weighted_mean(each, task.labels, gamma))(gammas)
         return [float(jnp.mean(each)), float(weighted.min()), float(weighted.max())]
 
     about = {"long_name": "loss", "units": "nats"}
@@ -66,18 +64,14 @@ def one_class(tasks: Sequence[SpiralTask], learning_rate: float, steps: int) -> 
     end; ``least_curvature`` (seed), the smallest eigenvalue of the Hessian at the start over the largest modulus.
     """
     task = tasks[0]
-    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
-    gammas = jnp.zeros(CLASSES, inputs.dtype).at[0].set(CLASSES)
+    gammas = jnp.zeros(CLASSES, task.inputs.dtype).at[0].set(CLASSES)
     state = recorders.training_state(task.model.apply, task.training)
-
-    def gradient(params, gammas):
-        return mlp.cross_entropy_gradient(params, inputs, labels, gammas)
 
     def run(start):
         schedule = lambda step, dtype=None: gammas  # noqa: E731
-        params, (along,) = full_batch.descend(gradient, schedule, learning_rate, start, 0, steps, [state])
-        called = jnp.mean((jnp.argmax(task.model.apply(params, inputs), -1) == 0).astype(inputs.dtype))
-        eigenvalues = jnp.linalg.eigvalsh(hessian_matrix(lambda params: gradient(params, gammas), start))
+        params, (along,) = full_batch.descend(task.gradient, schedule, learning_rate, start, 0, steps, [state])
+        called = jnp.mean((jnp.argmax(task.outputs(params), -1) == 0).astype(task.inputs.dtype))
+        eigenvalues = jnp.linalg.eigvalsh(hessian_matrix(lambda params: task.gradient(params, gammas), start))
         return along["loss"], called, eigenvalues[0] / jnp.abs(eigenvalues).max()
 
     loss, chosen, least = map(np.asarray, jax.jit(lambda starts: jax.lax.map(run, starts))(_together(tasks)))
@@ -95,14 +89,11 @@ def one_class(tasks: Sequence[SpiralTask], learning_rate: float, steps: int) -> 
 def spectrum(task: SpiralTask, learning_rate: float, steps: int) -> xr.Dataset:
     """``spectrum`` (eigenvalue): all of the static loss's Hessian after training with it, ascending."""
     static = schedules.static(CLASSES)
-    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
-
-    def gradient(params):
-        return mlp.cross_entropy_gradient(params, inputs, labels, static(0, inputs.dtype))
+    ones = static(0, task.inputs.dtype)
 
     def eigenvalues(start):
         params = dataclasses.replace(task, start=start).descend(static, learning_rate, steps)
-        return jnp.linalg.eigvalsh(hessian_matrix(gradient, params))
+        return jnp.linalg.eigvalsh(hessian_matrix(lambda params: task.gradient(params, ones), params))
 
     values = np.asarray(jax.jit(eigenvalues)(task.start))
     return xr.Dataset({"spectrum": ("eigenvalue", values, {"long_name": "Hessian eigenvalue", "units": "1"})})
@@ -151,24 +142,23 @@ def turns(tasks: Sequence[SpiralTask], learning_rate: float, period: int, amplit
     check_count("turns", turns, at_least=CLASSES)
     if period % 2:
         raise ValueError(f"period must be even, so that it has a middle, got {period}")
-    first, half = tasks[0], period // 2
-    inputs, labels = jnp.asarray(first.training.inputs), jnp.asarray(first.training.labels)
+    task, half = tasks[0], period // 2
+    dtype = task.inputs.dtype
     schedule = schedules.oscillating(period, amplitude, CLASSES)
-    moments = jax.vmap(lambda step: schedule(step, inputs.dtype))(half * jnp.arange(2 * CLASSES + 1))
-    members = jax.nn.one_hot(labels, CLASSES, dtype=inputs.dtype)
+    moments = jax.vmap(lambda step: schedule(step, dtype))(half * jnp.arange(2 * CLASSES + 1))
+    members = jax.nn.one_hot(task.labels, CLASSES, dtype=dtype)
 
     def by_class(params):
-        right = jnp.argmax(first.model.apply(params, inputs), -1) == labels
-        return right.astype(inputs.dtype) @ members / members.sum(0)
+        right = jnp.argmax(task.outputs(params), -1) == task.labels
+        return right.astype(dtype) @ members / members.sum(0)
 
     def at_moment(params, gammas):
-        each = losses.cross_entropy(first.model.apply(params, inputs), labels)
-        found = hessian_eigenvalues(lambda w: mlp.cross_entropy_gradient(w, inputs, labels, gammas), params, order=32)
-        return losses.class_weighted_mean(each, labels, gammas), found.eigenvalues[0]
+        found = hessian_eigenvalues(lambda w: task.gradient(w, gammas), params, order=32)
+        return task.loss(params, gammas), found.eigenvalues[0]
 
     def run(start):
         def one(params, number):
-            params = compiled.descend(params, first.training, schedule, learning_rate, half * number, half)
+            params = compiled.descend(params, task.training, schedule, learning_rate, half * number, half)
             return params, (params, by_class(params))
 
         _, (path, accuracy) = jax.lax.scan(one, start, jnp.arange(2 * turns))
@@ -197,8 +187,9 @@ def kernel(task: SpiralTask, modes: int, ratio: float, small_steps: int, steps: 
     ``mode_eigenvalue`` (mode), its λ, descending. With ηλ_max/N as ``REGIMES`` say: ``residual`` (regime, kernel_step)
     along the first eigenvector, and ``predicted``, which is eq. (14) with the first kernel, (1 − ηλ/N)^t.
     """
-    inputs, number = jnp.asarray(task.training.inputs), len(task.training.labels)
-    values, vectors = jnp.linalg.eigh(ntk_matrix(task.model.apply, task.start, inputs).reshape(number * CLASSES, -1))
+    number = len(task.training)
+    operator = ntk_matrix(task.model.apply, task.start, task.inputs).reshape(number * CLASSES, -1)
+    values, vectors = jnp.linalg.eigh(operator)
     values, vectors = np.asarray(values)[::-1][:modes], vectors[:, ::-1][:, :modes]
     few, many = (_residuals(task, vectors, count) for count in (steps, small_steps))
     slow = np.asarray(many(ratio * number / values[0])).T
@@ -220,16 +211,15 @@ def kernel(task: SpiralTask, modes: int, ratio: float, small_steps: int, steps: 
 
 def _residuals(task: SpiralTask, vectors: Any, steps: int) -> Any:
     """Of η: the residual of the squared error along ``vectors`` (P·C, k) before each step, (steps, k); compiled."""
-    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
-    target = jax.nn.one_hot(labels, CLASSES, dtype=inputs.dtype)
+    target = jax.nn.one_hot(task.labels, CLASSES, dtype=task.inputs.dtype)
 
     def loss(params):
-        return jnp.mean(losses.squared_error(task.model.apply(params, inputs), labels))
+        return jnp.mean(losses.squared_error(task.outputs(params), task.labels))
 
     @jax.jit
     def path(rate):
         def step(params, _):
-            residual = (task.model.apply(params, inputs) - target).reshape(-1)
+            residual = (task.outputs(params) - target).reshape(-1)
             after = jax.tree.map(lambda w, g: w - rate * g, params, jax.grad(loss)(params))
             return after, vectors.T @ residual
 

@@ -39,6 +39,28 @@ class SpiralTask:
     model: Any
     start: Any
 
+    @property
+    def inputs(self) -> Any:
+        """Of the training set, (P, 2)."""
+        return jnp.asarray(self.training.inputs)
+
+    @property
+    def labels(self) -> Any:
+        """Of the training set, (P,)."""
+        return jnp.asarray(self.training.labels)
+
+    def outputs(self, params) -> Any:
+        """f on the training set, (P, C)."""
+        return self.model.apply(params, self.inputs)
+
+    def loss(self, params, gammas) -> Any:
+        """Eq. (1) with these class weights."""
+        return losses.class_weighted_mean(losses.cross_entropy(self.outputs(params), self.labels), self.labels, gammas)
+
+    def gradient(self, params, gammas) -> Any:
+        """The gradient of eq. (1), written out."""
+        return mlp.cross_entropy_gradient(params, self.inputs, self.labels, gammas)
+
     def descend(self, weights: Schedule, learning_rate, steps: int):
         """The parameters after ``steps`` steps on the loss of eq. (1); traceable in everything but their number."""
         return compiled.descend(self.start, self.training, weights, learning_rate, 0, steps)
@@ -60,20 +82,19 @@ class SpiralTask:
 
         Kept in single precision: far finer than what a figure shows, and half as large in the archive.
         """
-        inputs, labels = jnp.asarray(self.training.inputs), jnp.asarray(self.training.labels)
         run = full_batch.train(
             self.start,
             self.training,
             weights,
-            gradient=lambda params, gammas: mlp.cross_entropy_gradient(params, inputs, labels, gammas),
+            gradient=self.gradient,
             learning_rate=learning_rate,
             steps=steps,
             recorders=recorders,
             progress="gradient descent",
             checkpoint=checkpoint,
         )
-        dtype = str(jnp.asarray(self.training.inputs).dtype)
-        return run.trajectory.astype("float32").assign_attrs(dtype=dtype, scale=f"1 seed, {steps:,} steps")
+        about = {"dtype": str(self.inputs.dtype), "scale": f"1 seed, {steps:,} steps"}
+        return run.trajectory.astype("float32").assign_attrs(about)
 
     def _evaluate(self, params, data: Dataset):
         logits, labels = self.model.apply(params, jnp.asarray(data.inputs)), jnp.asarray(data.labels)

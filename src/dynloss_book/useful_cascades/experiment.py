@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from dynloss import losses, schedules
+from dynloss import schedules
 from dynloss.models import mlp
 from dynloss.schedules import Schedule
 from dynloss.spectral import alignment, eigenpairs
@@ -97,13 +97,11 @@ def whole_runs(
     oscillating = schedules.oscillating(period, amplitude, spiral.CLASSES, stop=steps - period)
     static = schedules.static(spiral.CLASSES)
     ends = [
-        run
+        task.descend(*how)
         for weights in (oscillating, static)
-        for run in (
-            task.descend(weights, learning_rate, steps),
-            compiled.descend(
-                task.start, task.training, _slower(weights, 0, parts), learning_rate / parts, 0, steps * parts
-            ),
+        for how in (
+            (weights, learning_rate, steps),
+            (_slower(weights, 0, parts), learning_rate / parts, steps * parts),
         )
     ]
     scores = [_scores(task, each, order) for each in ends]
@@ -112,22 +110,16 @@ def whole_runs(
 
 def class_gradients(task: SpiralTask, params) -> Any:
     """∂/∂W of each class's part of the static loss, flattened, (C, n)."""
-    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
-    each = jnp.eye(spiral.CLASSES, dtype=inputs.dtype)
-    return jnp.stack([ravel_pytree(mlp.cross_entropy_gradient(params, inputs, labels, row))[0] for row in each])
+    each = jnp.eye(spiral.CLASSES, dtype=task.inputs.dtype)
+    return jnp.stack([ravel_pytree(task.gradient(params, row))[0] for row in each])
 
 
 def _watched(task: SpiralTask, weights: Schedule, learning_rate, params, first, steps: int, every: int, order: int):
     """Gradient descent, with the loss at each step and the landscape at every so many."""
-    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
 
     def landscape(at: full_batch.Snapshot):
         flat, unravel = ravel_pytree(at.params)
-
-        def gradients(w):
-            return class_gradients(task, unravel(w))
-
-        by_class, product = jax.linearize(gradients, flat)
+        by_class, product = jax.linearize(lambda w: class_gradients(task, unravel(w)), flat)
         found = eigenpairs.largest(lambda v: at.weights @ product(v), flat.size, 3, order=order, dtype=flat.dtype)
         u = found.vectors[0]
         return {
@@ -137,14 +129,10 @@ def _watched(task: SpiralTask, weights: Schedule, learning_rate, params, first, 
         }
 
     def loss(at: full_batch.Snapshot):
-        each = losses.cross_entropy(task.model.apply(at.params, inputs), labels)
-        return {"loss": losses.class_weighted_mean(each, labels, at.weights)}
-
-    def gradient(params, gammas):
-        return mlp.cross_entropy_gradient(params, inputs, labels, gammas)
+        return {"loss": task.loss(at.params, at.weights)}
 
     recorders = [full_batch.Recorder(landscape, {}, every), full_batch.Recorder(loss, {})]
-    after, (seen, path) = full_batch.descend(gradient, weights, learning_rate, params, first, steps, recorders)
+    after, (seen, path) = full_batch.descend(task.gradient, weights, learning_rate, params, first, steps, recorders)
     return after, path | {
         # The cadence counts from step 0, the branch from `first`.
         name: jnp.take(values, (-first) % every + every * jnp.arange(steps // every), axis=0)
@@ -154,14 +142,11 @@ def _watched(task: SpiralTask, weights: Schedule, learning_rate, params, first, 
 
 def _calm(task: SpiralTask, weights: Schedule, learning_rate, params, first, steps: int, parts: int):
     """The same stretch of time in ``parts`` times as many steps; the parameters and the loss at the whole steps."""
-    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
 
     def step(params, number):
-        gammas = weights(first + number, inputs.dtype)
-        each = losses.cross_entropy(task.model.apply(params, inputs), labels)
+        loss = task.loss(params, weights(first + number, task.inputs.dtype))
         slow = _slower(weights, first + number, parts)
-        params = compiled.descend(params, task.training, slow, learning_rate / parts, 0, parts)
-        return params, losses.class_weighted_mean(each, labels, gammas)
+        return compiled.descend(params, task.training, slow, learning_rate / parts, 0, parts), loss
 
     return jax.lax.scan(step, params, jnp.arange(steps))
 
@@ -185,10 +170,7 @@ def _bounces(loss, least: float):
 
 def _scores(task: SpiralTask, params, order: int):
     """See ``SCORES``."""
-    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
-    ones = jnp.ones(spiral.CLASSES, inputs.dtype)
-    sharpest = hessian_eigenvalues(
-        lambda w: mlp.cross_entropy_gradient(w, inputs, labels, ones), params, order=order
-    ).eigenvalues[0]
-    fit = alignment.kernel_target_alignment(mlp.output_averaged_ntk(params, inputs), labels, spiral.CLASSES)
-    return task.outcome(params) | {"alignment": fit, "sharpness": sharpest}
+    ones = jnp.ones(spiral.CLASSES, task.inputs.dtype)
+    found = hessian_eigenvalues(lambda w: task.gradient(w, ones), params, order=order)
+    fit = alignment.kernel_target_alignment(mlp.output_averaged_ntk(params, task.inputs), task.labels, spiral.CLASSES)
+    return task.outcome(params) | {"alignment": fit, "sharpness": found.eigenvalues[0]}
