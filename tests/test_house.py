@@ -74,6 +74,28 @@ def test_every_room_is_named_after_its_notebook():
         assert "claims" in files and files <= {"__init__", "claims", "experiment", "figure", "hooks"}
 
 
+def test_every_room_has_its_test_file():
+    tests = {path.stem.removeprefix("test_") for path in (ROOT / "tests" / "rooms").glob("test_*.py")}
+    assert tests == NOTEBOOKS
+
+
+def reached(module: str) -> set[str]:
+    """All that importing a module imports of ours."""
+    found, left = set(), {module}
+    while left:
+        found |= left
+        left = {name for each in left if each in MODULES for name in imported(MODULES[each])} - found
+    return found
+
+
+@pytest.mark.parametrize("room", sorted(NOTEBOOKS))
+def test_claims_draw_nothing(room):
+    modules = reached(f"dynloss_book.{room}.claims")
+    assert not {name for name in modules if name.startswith("dynloss_book.plots") or name.endswith(".figure")}
+    texts = [MODULES[name].read_text("utf-8") for name in modules if name in MODULES]
+    assert not [text for text in texts if re.search(r"^(import|from) (matplotlib|seaborn)", text, re.MULTILINE)]
+
+
 def test_a_room_owns_one_folder_of_results_at_most():
     folders = {path.name for path in (ROOT / "results").iterdir() if path.is_dir()}
     assert folders <= NOTEBOOKS

@@ -1,13 +1,23 @@
 """Fig. 5: what is drawn is what is given."""
 
+
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
+from made_up import NO, YES, scattered, verdicts
 
+from dynloss import losses, schedules
 from dynloss.dynamics import PowerLaw, power_law
 from dynloss_book import paper
-from dynloss_book.fig05_curvature_threshold import figure
+from dynloss_book.engine import deadline
+from dynloss_book.engine.findings import Verdict
+from dynloss_book.fig05_curvature_threshold import claims, figure
+from dynloss_book.fig05_curvature_threshold import experiment as curvature_threshold
+from dynloss_book.tasks import spiral
 
 RATES = np.array([0.25, 0.5, 1.0, 2.0])
 READINGS = {"threshold": "0.1", "scaled_threshold": "0.1/η"}
@@ -106,3 +116,104 @@ def test_a_run_that_diverged_is_drawn_as_far_as_it_went():
 def test_exponent_in_words():
     law = PowerLaw(exponent=-0.951, low=-1.104, high=-0.798, prefactor=2.0, points=9)
     assert figure.exponent_in_words(law) == "−0.95 [−1.10, −0.80]"
+
+
+def threshold_networks(ratio=1.0, power=-0.92, scaled=-1.04):
+    rate = np.array([0.5, 1.0, 2.0])
+
+    def of(factor):
+        values = {
+            name: scattered(factor * 2 * rate**exponent, ("learning_rate",))
+            for name, exponent in (("threshold", power), ("scaled_threshold", scaled))
+        }
+        return xr.Dataset(values, coords={"learning_rate": rate, "seed": range(6)}, attrs={"scale": "6 seeds"})
+
+    return {"100 units": of(1.0), "1000 units": of(ratio)}
+
+
+def static_run(level, accuracy):
+    eigenvalues, accuracies = np.full((10, 1), level), np.full(10, accuracy)
+    return xr.Dataset({"hessian_eigenvalues": (("step", "rank"), eigenvalues), "accuracy": ("step", accuracies)})
+
+
+def test_figure_5():
+    settings = {"period": 5000, "steps": 70_000, "static_steps": 70_000}
+    judge = claims.judge
+    law = PowerLaw(-0.92, -0.93, -0.91, 2.0, 18)  # -0.9 to the paper's one digit
+    laws = {mark: {"100 units": law, "1000 units": law} for mark in ("threshold", "scaled_threshold")}
+    runs = {"100 units": static_run(3.0, 0.5), "1000 units": static_run(1.0, 1.0)}
+    assert verdicts(judge(threshold_networks(), laws, runs, settings)) == [YES] * 8
+    off = PowerLaw(-1.24, -1.26, -1.22, 2.0, 18)
+    other = {mark: {"100 units": off, "1000 units": off} for mark in laws}
+    swapped = {"100 units": runs["1000 units"], "1000 units": runs["100 units"]}
+    assert verdicts(judge(threshold_networks(1.5, -1.24, -1.24), other, swapped, settings)) == [NO] * 8
+    assert "farthest 1.50 at η" in judge(threshold_networks(1.5), laws, runs, settings).claims[2].here
+    none = {"threshold": {}, "scaled_threshold": {}}
+    assert verdicts(judge(threshold_networks(), none, runs, settings))[:2] == [Verdict.NOT_COMPUTED] * 2
+
+
+def test_thresholds_are_medians_over_the_marks():
+    step = np.arange(0, 4000, 10)
+    bounce = np.where((step > 2500) & (step < 3000), 0.3, 0.0)
+    curvature = np.stack([2.0 - bounce / 2, 2.0 + bounce / 2], axis=1)
+    run = xr.Dataset(
+        {"curvature": (("step", "side"), curvature), "accuracy": ("step", np.full(len(step), 0.7))},
+        coords={"step": step},
+    )
+    found = curvature_threshold.thresholds(run, 1000, 1.0)
+    assert found["threshold"] == pytest.approx(2.0, abs=0.2) and found["marks"] == 2
+    assert found["accuracy"] == pytest.approx(0.7)
+    assert np.isnan(curvature_threshold.thresholds(run, 1000, 0.1)["scaled_threshold_twice"])  # no jump is of 2
+
+
+def test_both_sides_of_a_step_hold_the_weights():
+    """λ_max at W and at W − η∇F(W), of one and the same loss: against dense Hessians."""
+    task = spiral.task(2, "float32", 0)
+    weights = schedules.oscillating(3, 20, 3)
+    run = curvature_threshold.pairs(2, "float32", 0, (3, 20, 4), 0.5, 4, 2, 15)
+    gammas = jnp.asarray(schedules.weights_over(weights, np.array([0]))[0])
+    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
+    flat, back = jax.flatten_util.ravel_pytree(task.start)
+
+    def loss(w):
+        each = losses.cross_entropy(task.model.apply(back(w), inputs), labels)
+        return losses.class_weighted_mean(each, labels, gammas)
+
+    after, hessian = flat - 0.5 * jax.jit(jax.grad(loss))(flat), jax.jit(jax.hessian(loss))
+    expected = [np.linalg.eigvalsh(hessian(w))[-1] for w in (flat, after)]
+    np.testing.assert_allclose(run.curvature.values[0], expected, rtol=2e-3)
+
+
+@pytest.fixture
+def programs():
+    """Those of `curvature_threshold`, compiled anew for the test and after it."""
+    curvature_threshold._program.cache_clear()
+    yield curvature_threshold._program
+    curvature_threshold._program.cache_clear()
+
+
+def test_the_steps_between_two_pairs_are_the_same_by_xla_and_by_the_kernel(programs, monkeypatch):
+    given, called = (6, "float32", 0, (20, 20, 60), 0.5, 60, 5, 8), []
+    descend = curvature_threshold.compiled.descend
+    spy = lambda *arguments, **named: called.append(arguments[-1]) or descend(*arguments, **named)  # noqa: E731
+    monkeypatch.setattr(curvature_threshold.compiled, "descend", spy)
+    by_xla = curvature_threshold.pairs(*given)
+    assert called == []
+    monkeypatch.setattr(curvature_threshold, "FEW", 6 * 4 - 1)
+    programs.cache_clear()
+    by_kernel = curvature_threshold.pairs(*given)
+    assert called == [4]
+    np.testing.assert_allclose(by_kernel.curvature, by_xla.curvature, rtol=1e-3)
+    np.testing.assert_array_equal(by_kernel.accuracy, by_xla.accuracy)
+
+
+def test_pairs_go_on_from_their_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(curvature_threshold, "CHUNK", 4)
+    given = 6, "float32", 0, (20, 20, 60), 0.5, 60, 5, 8
+    whole = curvature_threshold.pairs(*given)
+    file = tmp_path / "run"
+    with pytest.raises(deadline.OutOfTime), deadline.until(0.0):
+        curvature_threshold.pairs(*given, file)
+    assert file.exists()
+    assert curvature_threshold.pairs(*given, file).identical(whole) and not file.exists()
+    assert whole.step.values.tolist() == list(range(0, 60, 5))

@@ -1,10 +1,13 @@
 """Fig. S3: each seed's curve, their mean, the dotted line and the stop are where the data say."""
 
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
+from made_up import NO, SCALE, YES, scattered, verdicts
 
+from dynloss_book.figS3_stopping_oscillations import claims
 from dynloss_book.figS3_stopping_oscillations import figure as stopping_oscillations
 
 
@@ -50,3 +53,33 @@ def test_nothing_computed_is_drawn_as_nothing():
     figure = stopping_oscillations.plot({"A = 1": nothing}, stop_epoch=5, dotted=np.nan)
     figure.canvas.draw()
     assert figure.legends[0].get_texts()[0].get_text() == "A = 1: mean of 0 seeds"
+
+
+def test_figure_s3():
+    epochs = np.array([0, 40, 60, 100, 110, 120])
+    static, tilted = [0.1, 0.53, 0.52, 0.50, 0.50, 0.50], [0.1, 0.2, 0.3, 0.45, 0.53, 0.54]
+    calm = [0.1, 0.2, 0.3, 0.31, 0.32, 0.33]
+
+    def both(first, second):
+        values = scattered(np.array([first, second]), ("amplitude", "epoch"), spread=0.001)
+        data = {"validation_accuracy": values}
+        return xr.Dataset(data, coords={"amplitude": [1.0, 50.0], "epoch": epochs}, attrs={"scale": "6 seeds"})
+
+    judge = claims.judge
+    assert verdicts(judge(both(static, tilted), 50.0, 100, paper.FIGURE_1)) == [YES] * 7
+    assert verdicts(judge(both(static, calm), 50.0, 100, paper.FIGURE_1))[6] == NO
+    contrary = both(tilted, [0.1, 0.5, 0.6, 0.55, 0.5, 0.45])
+    assert verdicts(judge(contrary, 50.0, 100, paper.FIGURE_1))[:6] == [NO] * 6
+    assert set(verdicts(judge(contrary, 50.0, 100, paper.FIGURE_1 | {"image_size": 8}))) == {SCALE}
+
+
+def test_training_that_loses_half_of_its_accuracy_breaks_down():
+    falls, dips, ends = [0.1, 0.8, 0.39, 0.7], [0.1, 0.8, 0.41, 0.7], [0.1, 0.8, np.nan, np.nan]
+    both = xr.Dataset(
+        {"accuracy": (("amplitude", "seed", "epoch"), [[falls, dips, ends], [dips, dips, dips]])},
+        coords={"amplitude": [1.0, 50.0], "epoch": [0, 5, 10, 15]},
+    )
+    assert claims.breakdowns(both).startswith(
+        "Training breaks down with the static loss in 2 of 3 networks, after epoch 5, 5 (1 diverged); "
+        "with $A = 50$ in 0 of 3 networks. "
+    )

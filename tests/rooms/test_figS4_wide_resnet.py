@@ -1,10 +1,14 @@
 """Fig. S4: what is drawn is what is given, complete or not."""
 
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
+from made_up import NO, OPEN, SCALE, YES, scattered, verdicts
 
+from dynloss_book import paper
+from dynloss_book.figS4_wide_resnet import claims as wide_resnet
 from dynloss_book.figS4_wide_resnet import figure
 
 PERIODS, AMPLITUDES = [2.0, 10.0, 50.0], [1.0, 2.0, 5.0]
@@ -67,3 +71,19 @@ def test_the_gain_with_its_intervals():
     np.testing.assert_allclose(first, [-0.015, -0.005])
     assert second[0] == second[1] == 0.02
     assert list(ax.get_lines()[0].get_ydata()) == [0, 0]
+
+
+def test_figure_s4():
+    def of(gain):
+        mean = np.array([[0.955, 0.955 + gain, 0.955 - gain]])
+        noise = scattered(mean, ("period", "amplitude"), seeds=8)
+        wobble = xr.DataArray(np.random.RandomState(0).normal(scale=0.001, size=(3, 8)), dims=("amplitude", "seed"))
+        coords = {"period": [200.0], "amplitude": [1.0, 2.0, 50.0]}
+        return xr.Dataset({"test_accuracy": noise + wobble}, coords=coords, attrs={"scale": "8 seeds"})
+
+    judge, theirs = wide_resnet.judge, paper.FIGURE_S4
+    assert verdicts(judge(of(0.0), 200.0, theirs)) == [YES, YES, YES, SCALE, SCALE]
+    assert verdicts(judge(of(0.02), 200.0, theirs)) == [NO, NO, YES, SCALE, SCALE]
+    assert verdicts(judge(of(0.02), 200.0, theirs | {"images": "generated"})) == [SCALE] * 5
+    few = judge(of(0.0).isel(seed=[0, 1]), 200.0, theirs)
+    assert verdicts(few)[:2] == [OPEN, OPEN] and "could hide" in few.summary

@@ -1,11 +1,15 @@
 """Other readings of Figure 3: validation sets on the same arms, and accuracies of a lost network."""
 
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
+from made_up import NO, OPEN, SCALE, YES, scattered, verdicts
 
 from dynloss import datasets
+from dynloss_book.spiral_readings import claims as spiral_readings
 from dynloss_book.spiral_readings import experiment as readings
 from dynloss_book.tasks import spiral
 
@@ -46,3 +50,51 @@ def test_accuracies_are_the_tasks_own_and_nan_for_a_lost_network():
     assert float(found["validation_accuracy"][0]) == float(outcome["validation_accuracy"])
     lost = readings.accuracies(jax.tree.map(lambda w: w * jnp.nan, start), task.training)
     assert np.isnan(lost["accuracy"]) and np.isnan(lost["validation_accuracy"]).all()
+
+
+def readings_of(static, inside, gain_elsewhere):
+    """Networks of one width over a grid that holds the region: what oscillations gain, on each validation set."""
+    coords = {"period": [10.0, 100.0, 1500.0], "amplitude": [1.0, 5.0, 15.0], "validation": ["midway", "uniform"]}
+    accuracy = np.full((3, 3), inside)
+    accuracy[:, 0] = static
+    validation = np.repeat(accuracy[..., None], 2, axis=-1)
+    validation[:, 1:, 1] += gain_elsewhere
+    data = {
+        "accuracy": scattered(accuracy, ("period", "amplitude")),
+        "validation_accuracy": scattered(validation, ("period", "amplitude", "validation")),
+    }
+    found = xr.Dataset(data, coords=coords)
+    # Each network has noise of its own, so that gains have an interval.
+    return found + 0.001 * xr.DataArray(np.random.RandomState(0).randn(3, 6), dims=("amplitude", "seed"))
+
+
+@pytest.mark.parametrize(
+    ("static", "inside", "elsewhere", "expected"),
+    [(0.65, 0.99, 0, [YES] * 3), (0.5, 0.5, 0, [OPEN, NO, NO]), (0.5, 0.5, 0.1, [YES, NO, NO]),
+     (0.9, 0.5, 0, [NO, NO, NO])],
+)  # fmt: skip
+def test_other_readings_of_figure_3(static, inside, elsewhere, expected):
+    ways = {"the book's": readings_of(static, inside, elsewhere), "no stop": readings_of(static, inside, 0)}
+    settings = {"narrow": 100, "wide": 1000, "steps": 35_000}
+    judge = spiral_readings.judge
+    assert verdicts(judge({"narrow": ways, "wide": ways}, settings)) == expected
+    assert set(verdicts(judge({"narrow": ways, "wide": ways}, settings | {"steps": 10_000}))) == {SCALE}
+    rows = spiral_readings.table({"wide": ways})
+    assert [(row["training"], row["validation set"]) for row in rows] == [
+        ("the book's", "midway"), ("the book's", "uniform"), ("no stop", "midway")
+    ]  # fmt: skip
+
+
+def test_seeds_that_differ_too_much_leave_a_reading_open():
+    """A mean of 0.55 is not near 0.65, but its interval reaches there."""
+    one = readings_of(0.5, 0.5, 0) + 0.3 * xr.DataArray(np.eye(6)[0], dims="seed")
+    networks = {"narrow": {"the book's": one}, "wide": {"the book's": readings_of(0.5, 0.5, 0)}}
+    settings = {"narrow": 100, "wide": 1000, "steps": 35_000}
+    assert verdicts(spiral_readings.judge(networks, settings)) == [OPEN, OPEN, NO]
+
+
+def test_the_more_readings_the_wider_each_interval():
+    one = {"the book's": readings_of(0.5, 0.5, 0).sel(validation=["midway"])}
+    two = {"the book's": readings_of(0.5, 0.5, 0)}
+    alone, among = (spiral_readings.gains(ways, "wide")[0] for ways in (one, two))
+    assert alone.mean == among.mean and alone.margin < among.margin

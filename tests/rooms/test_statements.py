@@ -6,8 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
+from made_up import NO, SCALE, YES, verdicts
 
 from dynloss import losses, schedules
+from dynloss_book import paper
+from dynloss_book.statements import claims as statements_claims
 from dynloss_book.statements import experiment as statements
 from dynloss_book.tasks import spiral
 
@@ -71,3 +75,65 @@ def test_the_kernel_says_what_the_first_step_does_to_each_mode(x64):
     first = found.residual[:, 1].values
     assert 0 < first[0] < 1 and -1 < first[1] < 0 and first[2] < -1
     np.testing.assert_allclose(found.predicted[:, 1], [0.5, -0.5, -1.5])
+
+
+def made_up(*, agreeing=True):
+    """What the text says, made up to hold or to fail in everything."""
+    weights = statements.weights(10, [1.0, 2.0, 70.0])
+    margins = np.array([[0.5, 0.4, 0.6], [0.0, 0.0, 0.0]])
+    steps, seeds = np.arange(50), np.arange(4)
+    loss = np.exp(-steps / 5) * np.ones((4, 1))
+    spectrum = np.r_[-0.5, np.zeros(90), 0.1 * np.ones(6), 1.0, 2.0, 3.0]
+    ratios = np.array([0.5, -0.5, -1.5])
+    chosen, least, along = np.ones(4), np.zeros(4), np.ones(40)
+    # Amid its turn a class is learnt, and the valleys of the others rise.
+    turns = np.full((4, 6, 3), 0.5)
+    turns[:, [0, 2, 4], [0, 1, 2]] = 1.0
+    valley = np.ones((4, 3, 7))
+    valley[:, :, 1::2] = np.where(np.eye(3, dtype=bool), 0.5, 2.0)
+    times = np.arange(100)
+    modes = np.exp(-0.02 * np.array([1.0, 0.5])[:, None] * times)
+    slow = modes
+    accuracy = np.array([0.5 + 0.01 * seeds, 0.97 + 0.003 * seeds])
+    if not agreeing:
+        together = 10 * xr.DataArray(np.arange(60) % 10, dims="weight_step")
+        weights["weights"] = weights.weights[:, :, ::-1] * 1.5 + together
+        weights["weights"][:, 5, 0] = -1.0
+        margins, loss = np.array([[0.5, 0.0, 0.6], [0.0, 0.0, 0.2]]), loss[:, ::-1]
+        spectrum, along = np.linspace(1, 2, 100), -along
+        turns, valley, slow = 1 - turns, 1 / valley, modes[::-1]
+        ratios, chosen, least, accuracy = ratios[::-1], 0.3 * chosen, least - 0.2 - 0.001 * seeds, accuracy[::-1]
+    residual = ratios[:, None] ** np.arange(4)
+    return weights.merge(
+        {
+            "margin_loss": (("margin", "way"), margins),
+            "one_class_loss": (("seed", "descent_step"), loss),
+            "chosen": ("seed", chosen),
+            "least_curvature": ("seed", least),
+            "spectrum": ("eigenvalue", spectrum),
+            "along": ("step_9", along),
+            "static_accuracy": (("rate", "seed"), accuracy),
+            "class_accuracy": (("seed", "half_period", "class"), turns),
+            "valley_loss": (("seed", "valley", "moment"), valley),
+            "valley_curvature": (("seed", "valley", "moment"), valley),
+            "mode_residual": (("mode", "small_step"), slow),
+            "mode_expected": (("mode", "small_step"), modes),
+            "mode_eigenvalue": ("mode", [2.0, 1.0]),
+            "residual": (("regime", "kernel_step"), residual),
+            "predicted": (("regime", "kernel_step"), residual),
+        }
+    ).assign_coords(way=["static", "least", "greatest"], rate=[1.0, 0.2], regime=[0.5, 1.5, 2.5])
+
+
+def test_the_statements_of_the_text():
+    judge, theirs = statements_claims.judge, paper.TEXT
+    assert verdicts(judge(made_up(), theirs)) == [YES] * 21
+    assert verdicts(judge(made_up(agreeing=False), theirs)) == [NO] * 21
+    reduced = verdicts(judge(made_up(agreeing=False), theirs | {"steps": 100}))
+    assert "on a way downhill, on a convex landscape" in judge(made_up(), theirs).summary
+    assert "not without steps uphill" in judge(made_up(agreeing=False), theirs).summary
+    assert reduced == [NO] * 11 + [SCALE] * 8 + [NO] * 2
+    rising = made_up()
+    rising["valley_curvature"] = 1 / rising.valley_curvature  # higher, but not narrower
+    (valleys,) = [claim for claim in judge(rising, theirs).claims if claim.statement.startswith("Valleys")]
+    assert valleys.verdict is NO and "in 0.00" in valleys.here

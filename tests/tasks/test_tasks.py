@@ -1,22 +1,18 @@
-"""What the experiments are made of: tasks are the paper's, the plane grows, cascades are read where they are."""
+"""The tasks are the paper's, and the plane grows."""
 
 import functools
 
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import optax
 import pytest
-import xarray as xr
 
 from dynloss import losses, schedules
 from dynloss.training import full_batch
-from dynloss_book.analysis import cascades
-from dynloss_book.engine import archive, deadline, sweeps
+from dynloss_book.engine import archive, sweeps
 from dynloss_book.engine.sweeps.store import Store
-from dynloss_book.fig05_curvature_threshold import experiment as curvature_threshold
 from dynloss_book.tasks import cifar10 as photographs
 from dynloss_book.tasks import digits, plane, spiral
 
@@ -52,8 +48,7 @@ def test_photographs_are_checked_before_any_are_read():
         photographs.three_classes("stripes", 30)
 
 
-def test_smaller_photographs_are_averages(monkeypatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # the pooling takes NumPy's arrays too
+def test_smaller_photographs_are_averages():
     whole, small = (photographs.sets("generated", size, 20, 10)[0].inputs for size in (32, 8))
     averages = np.asarray(whole).reshape(20, 8, 4, 8, 4, 3).mean(axis=(2, 4))
     np.testing.assert_allclose(small, averages, atol=1e-5)
@@ -127,114 +122,6 @@ def test_a_plan_grows_from_a_point_to_the_whole_diagram():
 def test_an_axis_is_of_numbers_from_one_on(text):
     with pytest.raises(ValueError, match="periods must be"):
         plane.axis("periods", text)
-
-
-def bouncing_run(steps=400, start=200, end=260, width=0.05):
-    """A loss that alternates between two values for a while, and λ₁ that rises to it and falls after."""
-    step = np.arange(steps)
-    loss = 1 - step / 1000 + np.where((step >= start) & (step <= end), width * (-1.0) ** step, 0)
-    curvature = np.interp(step, [0, start, end, steps], [1, 3, 3, 1])
-    eigenvalues = np.stack([curvature, curvature - 0.5, curvature - 1.5], axis=1)
-    data = {"loss": ("step", loss), "hessian_eigenvalues": (("step", "rank"), eigenvalues)}
-    return xr.Dataset(data, coords={"step": step}, attrs={"steps": steps})
-
-
-def test_cascades_are_read_from_the_loss_alone():
-    run = bouncing_run()
-    (found,) = cascades.by_loss(run, period=100)
-    assert abs(found.start - 200) <= 4 and abs(found.end - 260) <= 4
-    assert 2.9 < found.curvature_at_start < 3.1
-    assert cascades.by_loss(bouncing_run(width=0.0005), period=100) == []
-    assert cascades.threshold(run, [found], 100) == pytest.approx(3.0, abs=0.1)
-    assert np.isnan(cascades.threshold(run, [], 100)) and len(cascades.marks(run, [], 100)) == 0
-    both = [found.curvature_at_start, found.curvature_at_end]
-    assert cascades.marks(run, [found], 100).values.tolist() == both
-    assert cascades.marks(run, [found._replace(end=run.attrs["steps"] - 1)], 100).values.tolist() == both[:1]
-
-
-def test_crossings_come_in_order_and_no_cascade_gives_an_empty_table():
-    run = bouncing_run()
-    found = cascades.by_loss(run, period=100)
-    row = cascades.crossings(run, found, 2.2, period=800).loc[1]
-    assert row["first"] < row["second"] and row.isna()["third"]
-    assert len(cascades.crossings(run, [], 2.2, 100)) == 0
-    table = cascades.beside_the_edge(run, found, learning_rate=1.0)
-    assert table.loc[1, "λ₁ exceeds 2/η"] == 101 and table.loc[1, "ηλ₁ before the start"] == pytest.approx(3, abs=0.1)
-    assert len(cascades.beside_the_edge(run, [], 1.0)) == 0
-
-
-def test_zoom_stays_in_the_run():
-    found = cascades.by_loss(bouncing_run(), period=100)
-    assert cascades.zoom(found, 7, 400, margin=50)[1] <= 399
-    assert cascades.zoom(found, 1, 400, margin=10**6) == (0, 399)
-    assert cascades.zoom([], 1, 400, margin=50) == (0, 399)
-
-
-def test_thresholds_are_medians_over_the_marks():
-    step = np.arange(0, 4000, 10)
-    bounce = np.where((step > 2500) & (step < 3000), 0.3, 0.0)
-    curvature = np.stack([2.0 - bounce / 2, 2.0 + bounce / 2], axis=1)
-    run = xr.Dataset(
-        {"curvature": (("step", "side"), curvature), "accuracy": ("step", np.full(len(step), 0.7))},
-        coords={"step": step},
-    )
-    found = curvature_threshold.thresholds(run, 1000, 1.0)
-    assert found["threshold"] == pytest.approx(2.0, abs=0.2) and found["marks"] == 2
-    assert found["accuracy"] == pytest.approx(0.7)
-    assert np.isnan(curvature_threshold.thresholds(run, 1000, 0.1)["scaled_threshold_twice"])  # no jump is of 2
-
-
-def test_both_sides_of_a_step_hold_the_weights():
-    """λ_max at W and at W − η∇F(W), of one and the same loss: against dense Hessians."""
-    task = spiral.task(2, "float32", 0)
-    weights = schedules.oscillating(3, 20, 3)
-    run = curvature_threshold.pairs(2, "float32", 0, (3, 20, 4), 0.5, 4, 2, 15)
-    gammas = jnp.asarray(schedules.weights_over(weights, np.array([0]))[0])
-    inputs, labels = jnp.asarray(task.training.inputs), jnp.asarray(task.training.labels)
-    flat, back = jax.flatten_util.ravel_pytree(task.start)
-
-    def loss(w):
-        each = losses.cross_entropy(task.model.apply(back(w), inputs), labels)
-        return losses.class_weighted_mean(each, labels, gammas)
-
-    after, hessian = flat - 0.5 * jax.jit(jax.grad(loss))(flat), jax.jit(jax.hessian(loss))
-    expected = [np.linalg.eigvalsh(hessian(w))[-1] for w in (flat, after)]
-    np.testing.assert_allclose(run.curvature.values[0], expected, rtol=2e-3)
-
-
-@pytest.fixture
-def programs():
-    """Those of `curvature_threshold`, compiled anew for the test and after it."""
-    curvature_threshold._program.cache_clear()
-    yield curvature_threshold._program
-    curvature_threshold._program.cache_clear()
-
-
-def test_the_steps_between_two_pairs_are_the_same_by_xla_and_by_the_kernel(programs, monkeypatch):
-    given, called = (6, "float32", 0, (20, 20, 60), 0.5, 60, 5, 8), []
-    descend = curvature_threshold.compiled.descend
-    spy = lambda *arguments, **named: called.append(arguments[-1]) or descend(*arguments, **named)  # noqa: E731
-    monkeypatch.setattr(curvature_threshold.compiled, "descend", spy)
-    by_xla = curvature_threshold.pairs(*given)
-    assert called == []
-    monkeypatch.setattr(curvature_threshold, "FEW", 6 * 4 - 1)
-    programs.cache_clear()
-    by_kernel = curvature_threshold.pairs(*given)
-    assert called == [4]
-    np.testing.assert_allclose(by_kernel.curvature, by_xla.curvature, rtol=1e-3)
-    np.testing.assert_array_equal(by_kernel.accuracy, by_xla.accuracy)
-
-
-def test_pairs_go_on_from_their_checkpoint(tmp_path, monkeypatch):
-    monkeypatch.setattr(curvature_threshold, "CHUNK", 4)
-    given = 6, "float32", 0, (20, 20, 60), 0.5, 60, 5, 8
-    whole = curvature_threshold.pairs(*given)
-    file = tmp_path / "run"
-    with pytest.raises(deadline.OutOfTime), deadline.until(0.0):
-        curvature_threshold.pairs(*given, file)
-    assert file.exists()
-    assert curvature_threshold.pairs(*given, file).identical(whole) and not file.exists()
-    assert whole.step.values.tolist() == list(range(0, 60, 5))
 
 
 def test_the_digits_training_is_the_notebooks_loop():

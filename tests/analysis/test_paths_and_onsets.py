@@ -1,4 +1,4 @@
-"""Paths, valleys with a known answer, cascades read off paths, and the extremes."""
+"""Paths, cascades read off paths, and onsets in units of the edge; and the extremes."""
 
 import jax
 import numpy as np
@@ -10,7 +10,6 @@ from dynloss import schedules
 from dynloss.training import full_batch
 from dynloss_book.analysis import onsets, paths, period_doubling
 from dynloss_book.analysis.paths import Path
-from dynloss_book.cascades_two_step import experiment as valleys
 from dynloss_book.tasks import spiral
 
 TILT = schedules.oscillating(20, 30.0, 3)
@@ -36,30 +35,6 @@ def test_steps_are_looked_at_in_their_order(x64, standard_promotion):
     np.testing.assert_allclose(weights[1], TILT(18, np.float64))
     with pytest.raises(ValueError, match="no steps"):
         look(path, [])
-
-
-def test_the_lopsided_valley_has_its_multiplier_and_doubles_at_the_root_of_six(x64):
-    steepness = [2.1, 2.3, 2.4, 6**0.5 - 0.01]
-    *found, above = valleys.orbits("lopsided", [*steepness, 6**0.5 + 0.01])
-    assert [orbit.period for orbit in found] == [2] * 4 and above.period == 4
-    for a, orbit in zip(steepness, found, strict=True):
-        assert orbit.lowest == pytest.approx(5 - a**2, abs=1e-6)
-
-
-def test_one_direction_of_the_scalar_network_doubles_its_period(x64):
-    """The account of Zhu et al.: −1 is crossed where the period becomes four, and nothing else bounces."""
-    before, after = valleys.orbits("scalar_network", [0.31, 0.318])
-    assert (before.period, after.period) == (2, 4)
-    assert -1 < before.lowest < -0.9 and after.lowest < -1
-
-
-def test_a_second_valley_reaches_plus_one_and_leaves_the_period(x64):
-    """The paper's account: y rests with (1 − ca)² until ca = 2; the multiplier of x is (2a − 5)² all along."""
-    edge = 2 / valleys.SECOND
-    before, at, after = valleys.orbits("two_valleys", [edge - 0.02, edge - 0.001, edge + 0.1])
-    assert (before.period, at.period, after.period) == (2, 2, 2)
-    assert before.alternating == pytest.approx((1 - valleys.SECOND * (edge - 0.02)) ** 2, abs=1e-6)
-    assert at.alternating > 0.99 and at.lowest == pytest.approx((2 * (edge - 0.001) - 5) ** 2, abs=1e-6)
 
 
 def made_up(doubles, steps=900, period=400):

@@ -1,11 +1,25 @@
-"""The page on one's own data: what is drawn is what is given."""
+"""The page on one's own data says what it gains."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
+from made_up import scattered
 
+from dynloss_book.own_data import claims as own_data
 from dynloss_book.plots import own_data as figure
+
+
+def test_other_data_say_what_they_gain():
+    def of(mean):
+        values = scattered(np.full(10, mean), ("digit",))
+        return xr.Dataset({"test": values, "training": values}, coords={"digit": range(10)})
+
+    results = {"4 units": {"static": of(0.8), "dynamical": of(0.9), "static at the same rate": of(0.85)}}
+    assert "4 units: yes (+0.100" in own_data.judge(results, 300).summary
+    rows = own_data.gains(results)
+    assert rows[1]["gain"].startswith("+0.100") and rows[1]["gain at the same rate"].startswith("+0.050")
+
 
 RATES, PERIODS, AMPLITUDES = [0.1, 0.2], [30.0, 100.0], [1.0, 10.0, 100.0]
 

@@ -1,14 +1,14 @@
-"""Figure 1's ladders and its opponent: rungs keep what they say, the extrapolation is a plane, sets do not overlap."""
+"""Figure 1's ladders: rungs keep what they say, the extrapolation is a plane, and its claim."""
+
 
 import numpy as np
 import pytest
 import xarray as xr
+from made_up import NO, SCALE, YES, scattered, verdicts
 
-from dynloss import schedules
 from dynloss_book import paper
-from dynloss_book.cifar_opponent import experiment as opponent
+from dynloss_book.cifar_scaling import claims as cifar_scaling
 from dynloss_book.cifar_scaling import experiment as scaling
-from dynloss_book.tasks import cifar10 as photographs
 
 BASE = {"batch_size": 256}
 
@@ -55,42 +55,18 @@ def test_the_extrapolation_finds_a_plane_for_every_seed():
     assert np.isnan(few.gain).all()
 
 
-def test_tuning_and_test_images_are_others_than_those_trained_on():
-    training, tuning = opponent.sets("generated", 8, 40, "tuning", 20)
-    again, test = opponent.sets("generated", 8, 40, "test", 20)
-    np.testing.assert_array_equal(training.inputs, again.inputs)
-    seen = {each.tobytes() for each in training.inputs}
-    for other in (tuning, test):
-        assert len(other) == 20 and not seen & {each.tobytes() for each in other.inputs}
-    assert not {each.tobytes() for each in tuning.inputs} & {each.tobytes() for each in test.inputs}
-    with pytest.raises(ValueError, match="held_out must be one of tuning, test, got 'both'"):
-        opponent.sets("generated", 8, 40, "both", 20)
-
-
-def test_without_weight_decay_it_trains_as_figure_1_does():
-    """The same images in the same order, so the same numbers."""
-    data = opponent.sets("generated", 8, 40, "test", 20)
-    common = {"seed": 1, "epochs": 1, "batch_size": 20, "evaluate_every": 1, "checkpoint": None}
-    model = photographs.myrtle5(8, 2)
-
-    def end(**options):
-        curves = photographs.train(model, data, schedules.static(10), lambda step: 0.05, **common, **options)
-        return curves["static_loss"][-1]
-
-    plain = end()
-    assert end(direction=opponent.nesterov(0.0)) == plain
-    assert end(direction=opponent.nesterov(0.5)) != plain
-
-
-def test_what_is_chosen_is_the_best_on_average():
-    values = np.zeros((2, 2, 2, 3))
-    values[1, 0, :, 2] = [0.9, 0.5]
-    values[0, 1, :, 2] = [0.8, 0.7]
-    values[0, 1, :, 1] = 0.9
-    curves = xr.Dataset(
-        {"validation_accuracy": (("peak_rate", "weight_decay", "seed", "epoch"), values)},
-        coords={"peak_rate": [0.02, 0.05], "weight_decay": [0.0, 0.002]},
-    )
-    best = opponent.tuned(curves)
-    assert best == {"peak_rate": 0.02, "weight_decay": 0.002}
-    assert opponent.early(curves.sel(best)) == 1
+def test_the_scaling_of_figure_1():
+    base = {"batch_size": 256, "image_size": 16}
+    ladders = scaling.ladders(base, [9400, 31_360, 62_720], [2000, 8000, 32_000], [8, 16, 32])
+    slope = scattered([0.01, 0.0, 0.02], ("quantity",)).assign_coords(quantity=list(ladders))
+    for gain, expected in ((0.06, YES), (0.0, NO)):
+        end = xr.Dataset({"gain": scattered(gain, ()), "slope": slope})
+        findings = cifar_scaling.judge(ladders, {}, end, "cifar10")
+        assert verdicts(findings) == [expected] and "+0.0100 ±" in findings.summary
+    assert verdicts(cifar_scaling.judge(ladders, {}, end, "generated")) == [SCALE]
+    assert "2 times in channels above the highest rungs" in findings.summary
+    assert findings.summary.endswith("32 × 32 pixels instead of 16 × 16.")
+    begun = ladders | {"images": [], "steps": ladders["steps"][:1], "channels": []}
+    assert "times in channels" in cifar_scaling.judge(begun, {}, end, "cifar10").summary  # stopped by `minutes`
+    small = scaling.ladders({"batch_size": 64, "image_size": 8}, [150, 300, 600], [250, 500, 1000], [4, 8, 16])
+    assert cifar_scaling.judge(small, {}, end, "cifar10").summary.endswith("nothing is said about it.")

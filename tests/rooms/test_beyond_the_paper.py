@@ -1,0 +1,71 @@
+"""Beyond the paper: what shapes, losses and optimisers bring, on made-up sweeps."""
+
+import numpy as np
+import xarray as xr
+
+from dynloss_book.beyond_the_paper import claims as beyond_claims
+
+
+def by_shape(held):
+    means = {"static": 0.5, "triangle": 0.9, "random, held": held, "random, each step": 0.7}
+    dims, at, wobble = ("period", "seed"), {"period": [30.0, 100.0]}, 0.01 * np.array([-1, 1, -1, 1])
+    return {
+        name: xr.DataArray(np.tile(mean + wobble * (1 if name != "triangle" else -1), (2, 1)), dims=dims, coords=at)
+        for name, mean in means.items()
+    }
+
+
+def test_beyond_the_paper():
+    accuracies = {"static": [0.8, 0.82], "dynamical": [0.9, 0.91]}
+    ways = {"Adam": {name: xr.DataArray(values, dims="seed") for name, values in accuracies.items()}}
+    found = beyond_claims.judge(by_shape(0.9), ways, "4 seeds").summary
+    assert found.count("not told from zero") == 2  # held, at both periods
+    assert "+0.400" in found and "-0.200" in found and "Adam +0.095 ± " in found and " gains" not in found
+    ends = (("static", [0.8, 0.82]), ("dynamical", [0.8, 0.92]))
+    alike = {"Adam": {name: xr.DataArray(values, dims="seed") for name, values in ends}}
+    assert beyond_claims.judge(by_shape(0.9), alike, "4 seeds").summary.endswith("not told from zero.")
+    higher = beyond_claims.judge(by_shape(0.99), ways, "4 seeds").summary
+    assert "not told from zero" not in higher and "+0.090" in higher
+
+
+def test_a_rate_is_chosen_by_other_networks_than_those_that_are_compared():
+    accuracy = np.full((2, 2, 5), 0.5)
+    accuracy[1, :, :2] = 0.9  # lucky while it is searched for
+    accuracy[1, 1, 2:] = 0.7
+    accuracy[0, 0, 3] = np.nan  # diverged
+    sweep = rates_and_amplitudes(accuracy)
+    chosen, rates = beyond_claims.choose(sweep, searched=2)
+    assert rates == {"static": 1.0, "dynamical": 1.0}
+    np.testing.assert_allclose(chosen["static"], [0.5, 0.5, 0.5])
+    np.testing.assert_allclose(chosen["dynamical"], [0.7, 0.7, 0.7])
+    (row,) = beyond_claims.ways_table({"Adam": chosen}, {"Adam": rates}, {"Adam": beyond_claims.diverged(sweep)})
+    assert row["gain"].startswith("+0.2") and row["diverged, at all rates"] == "1 of 20"
+
+
+def rates_and_amplitudes(accuracy, done=True):
+    """A sweep over two of each; NaN has diverged where it is done, and is not computed yet elsewhere."""
+    dims, done = ("learning_rate", "amplitude", "seed"), np.broadcast_to(done, accuracy.shape)
+    return xr.Dataset(
+        {"validation_accuracy": (dims, accuracy), "done": (dims, done), "diverged": (dims, np.isnan(accuracy) & done)},
+        coords={"learning_rate": [0.1, 1.0], "amplitude": [1.0, 10.0]},
+    )
+
+
+def test_a_network_that_diverged_guesses_and_one_that_is_not_computed_does_not_count():
+    accuracy, done = np.full((2, 2, 4), 0.2), np.full((2, 2, 4), True)
+    accuracy[1] = np.nan  # diverged: better than the others, which are worse than chance
+    accuracy[1, 0, 2:], done[1, 0, 2:] = np.nan, False
+    sweep = rates_and_amplitudes(accuracy, done)
+    chosen, rates = beyond_claims.choose(sweep, searched=2)
+    assert rates == {"static": 1.0, "dynamical": 1.0}
+    np.testing.assert_allclose(chosen["dynamical"], 1 / 3)
+    assert chosen["static"].isnull().all()
+    assert beyond_claims.diverged(sweep) == "6 of 14"
+
+
+def test_a_rate_without_a_network_is_not_chosen():
+    accuracy, done = np.full((2, 2, 4), 0.2), np.full((2, 2, 4), True)
+    accuracy[1, 1], done[1, 1] = np.nan, False
+    accuracy[:, 0], done[:, 0] = np.nan, False
+    _, rates = beyond_claims.choose(rates_and_amplitudes(accuracy, done), searched=2)
+    assert rates == {"static": 0.1, "dynamical": 0.1}

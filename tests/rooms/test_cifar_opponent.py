@@ -1,0 +1,82 @@
+"""Figure 1's opponent: sets do not overlap, the best is chosen, and what is left of the gain."""
+
+
+import numpy as np
+import pytest
+import xarray as xr
+from made_up import scattered
+
+from dynloss import schedules
+from dynloss_book.cifar_opponent import claims as cifar_opponent
+from dynloss_book.cifar_opponent import experiment as opponent
+from dynloss_book.tasks import cifar10 as photographs
+
+
+def test_tuning_and_test_images_are_others_than_those_trained_on():
+    training, tuning = opponent.sets("generated", 8, 40, "tuning", 20)
+    again, test = opponent.sets("generated", 8, 40, "test", 20)
+    np.testing.assert_array_equal(training.inputs, again.inputs)
+    seen = {each.tobytes() for each in training.inputs}
+    for other in (tuning, test):
+        assert len(other) == 20 and not seen & {each.tobytes() for each in other.inputs}
+    assert not {each.tobytes() for each in tuning.inputs} & {each.tobytes() for each in test.inputs}
+    with pytest.raises(ValueError, match="held_out must be one of tuning, test, got 'both'"):
+        opponent.sets("generated", 8, 40, "both", 20)
+
+
+def test_without_weight_decay_it_trains_as_figure_1_does():
+    """The same images in the same order, so the same numbers."""
+    data = opponent.sets("generated", 8, 40, "test", 20)
+    common = {"seed": 1, "epochs": 1, "batch_size": 20, "evaluate_every": 1, "checkpoint": None}
+    model = photographs.myrtle5(8, 2)
+
+    def end(**options):
+        curves = photographs.train(model, data, schedules.static(10), lambda step: 0.05, **common, **options)
+        return curves["static_loss"][-1]
+
+    plain = end()
+    assert end(direction=opponent.nesterov(0.0)) == plain
+    assert end(direction=opponent.nesterov(0.5)) != plain
+
+
+def test_what_is_chosen_is_the_best_on_average():
+    values = np.zeros((2, 2, 2, 3))
+    values[1, 0, :, 2] = [0.9, 0.5]
+    values[0, 1, :, 2] = [0.8, 0.7]
+    values[0, 1, :, 1] = 0.9
+    curves = xr.Dataset(
+        {"validation_accuracy": (("peak_rate", "weight_decay", "seed", "epoch"), values)},
+        coords={"peak_rate": [0.02, 0.05], "weight_decay": [0.0, 0.002]},
+    )
+    best = opponent.tuned(curves)
+    assert best == {"peak_rate": 0.02, "weight_decay": 0.002}
+    assert opponent.early(curves.sel(best)) == 1
+
+
+def test_the_opponents_of_figure_1():
+    names = cifar_opponent
+    curves = {
+        names.STATIC: scattered([0.5, 0.6, 0.55], ("epoch",)),
+        names.TUNED: scattered([0.5, 0.62, 0.61], ("epoch",)),
+        names.OSCILLATING: scattered([0.4, 0.5, 0.63], ("epoch",)),
+    }
+    arms = names.arms(curves, {names.STATIC: 1, names.TUNED: 1})
+    means = {name: round(float(values.mean()), 3) for name, values in arms.items()}
+    assert means == {"static": 0.55, "static, stopped early": 0.6, "static, tuned": 0.61,
+                     "static, tuned, stopped early": 0.62, "oscillating": 0.63}  # fmt: skip
+    gains = {name: round(float(values.mean()), 3) for name, values in names.gains(arms).items()}
+    assert gains == {"static": 0.08, "static, stopped early": 0.03}
+    grid = {"peak_rate": [0.02, 0.05], "weight_decay": [0.0, 0.002, 0.008]}
+    findings = names.judge(arms, {names.STATIC: {"peak_rate": 0.05, "weight_decay": 0.002}}, grid, "small")
+    assert "so far, static: +0.08" in findings.summary and "static, stopped early: +0.03" in findings.summary
+    assert findings.summary.endswith("perhaps not the best: static's peak rate.") and findings.claims == ()
+    assert findings.scale == "small; tuned: static: peak rate 0.05, weight decay 0.002"
+    assert names.judge({}, {}, {}, "small").summary == "Not computed yet."
+    for gain, said in ((0.05, "Here it is:"), (-0.05, "Here it is not:"), (0.0, "Here no more is to be seen:")):
+        noise = xr.DataArray([0.001, -0.001] * 3, dims="seed")
+        both = arms | {names.OSCILLATING_TUNED: arms[names.TUNED] + gain + noise}
+        summary = names.judge(both, {}, {}, "small").summary
+        assert summary.startswith(said) and f"gains {gain:+.4f} ±" in summary and "untuned it gains +0.08" in summary
+    chance = arms | {names.OSCILLATING: arms[names.OSCILLATING] * 0 + 0.1}
+    assert names.judge(chance, {}, {}, "small").summary.startswith("Nothing follows at this scale")
+    assert "Nothing follows" not in findings.summary
