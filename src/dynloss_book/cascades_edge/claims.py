@@ -54,22 +54,18 @@ def at_the_edge(values: xr.DataArray, edge: float = 1.0) -> str:
 
 def table(result: xr.Dataset) -> list[dict[str, Any]]:
     """Rows of a table: each optimiser with its edge, and λ at the onsets in units of it, for each mark."""
-    rows = []
-    for name in result.optimiser.values:
-        one = result.sel(optimiser=name)
-        edge, rate = float(one.edge), float(one.learning_rate)
-        rows.append(
-            {
-                "optimiser": str(name),
-                "η": rate,
-                "edge": f"{edge:.4g}",
-                **{
-                    f"λ / edge, jumps of {float(jump):.0%}": interval(onset_over_edge(one, k))
-                    for k, jump in enumerate(result.mark.values)
-                },
-                "λη / 2": interval(onset_over_edge(one) * edge * rate / 2),
-                "cascades": int(one.onset.isel(mark=0).notnull().sum()),
-                f"within {NEAR:.0%} of its edge": at_the_edge(onset_over_edge(one)),
-            }
-        )
-    return rows
+    return [
+        {
+            "optimiser": str(one.optimiser.item()),
+            "η": float(one.learning_rate),
+            "edge": f"{float(one.edge):.4g}",
+            **{
+                f"λ / edge, jumps of {float(jump):.0%}": interval(onset_over_edge(one, k))
+                for k, jump in enumerate(result.mark.values)
+            },
+            "λη / 2": interval(onset_over_edge(one) * float(one.edge) * float(one.learning_rate) / 2),
+            "cascades": int(one.onset.isel(mark=0).notnull().sum()),
+            f"within {NEAR:.0%} of its edge": at_the_edge(onset_over_edge(one)),
+        }
+        for one in (result.sel(optimiser=name) for name in result.optimiser.values)
+    ]

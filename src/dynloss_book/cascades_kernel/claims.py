@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
 from dynloss_book.engine.verdicts import positive
@@ -55,7 +56,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         if np.isfinite(ratio)
         else "No cascade in these runs.",
         f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "
-        f"T = {settings['period']}, A = {settings['amplitude']:g}; the paper: 1 seed of 70,000 steps, T = 5000",
+        f"T = {settings['period']}, A = {settings['amplitude']:g}; {paper.FIGURE_4_SEED}",
         claims,
     )
 

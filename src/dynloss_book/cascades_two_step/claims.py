@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynloss_book import paper
 from dynloss_book.analysis.period_doubling import DOUBLED, crossing
 from dynloss_book.engine.findings import Claim, Findings
 from dynloss_book.engine.verdicts import exists
@@ -47,7 +48,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     crossed = [row for row in rows if np.isfinite(row["second_crosses"])]
     late = [row["breaks"] - row["second_crosses"] for row in broken if np.isfinite(row["second_crosses"])]
     whole = [row for row in crossed if not np.isfinite(row["breaks"])]
-    where = "Supplement I, Figure S1"
+    where = paper.FIGURE_S1_WHERE
     further, doubled = count[DIRECTION] + count[BOTH], count[DOUBLING] + count[BOTH]
     as_a_rule = f"in more than {MOST:.0%} of them, of all networks together"
     claims = (
@@ -77,7 +78,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
            f"class weights held after it, the period stays four in {sum(np.asarray(held) > DOUBLED)} of {len(held)}."
            if broken else ""),
         f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "
-        f"T = {settings['period']}, A = {settings['amplitude']:g}; the paper: 1 seed of 70,000 steps, T = 5000",
+        f"T = {settings['period']}, A = {settings['amplitude']:g}; {paper.FIGURE_4_SEED}",
         claims,
     )  # fmt: skip
 

@@ -2,14 +2,12 @@
 
 import functools
 
-import jax.numpy as jnp
 import numpy as np
 import optax
 import xarray as xr
 
 from dynloss.datasets import cifar10
 from dynloss.datasets.base import Dataset
-from dynloss.models import myrtle
 from dynloss.training import minibatch
 from dynloss_book.tasks import cifar10 as photographs
 
@@ -40,9 +38,7 @@ def sets(images: str, image_size: int, training_images: int, held_out: str, held
         chosen = _some(everything, np.setdiff1d(both, training))
     else:
         chosen = cifar10.subset(test, size=held_out_images)
-    smaller = functools.partial(myrtle.average_pool, window=32 // image_size)
-    normalised = cifar10.normalised(_some(everything, training), chosen)
-    return [Dataset(np.asarray(smaller(jnp.asarray(each.inputs))), each.labels, 10) for each in normalised]
+    return photographs.prepared(_some(everything, training), chosen, image_size)
 
 
 def _some(data: Dataset, rows: np.ndarray) -> Dataset:

@@ -51,17 +51,17 @@ def judge(
     else:
         ends, of, scaled = papers.isel(epoch=-1), paper.FIGURE_1_POINT, ", at the paper's scale"
     static, best = ends.sel(amplitude=1), ends.validation_accuracy.sel(amplitude=of["amplitude"])
-    where, near = "Section II, Figure 1", within(NEAR, "the paper gives two digits")
+    where, near = paper.FIGURE_1_WHERE, within(NEAR, "the paper gives two digits")
 
     def at(point: Mapping[str, float]) -> str:
         return f"T = {point['period']:g}, A = {point['amplitude']:g}"
 
-    def of_number(statement: str, values: xr.DataArray, paper: float, signed: bool = False) -> Claim:
-        verdict = number(values, paper, NEAR, testable=own or papers is not None)
+    def of_number(statement: str, values: xr.DataArray, expected: float, signed: bool = False) -> Claim:
+        verdict = number(values, expected, NEAR, testable=own or papers is not None)
         here = interval(values, signed=signed) + scaled
         if papers is not None and (lost := int(values.isnull().sum())):
             here += f"; a network of {lost} of {values.size} seeds diverged"
-        return Claim(statement, where, f"≈ {paper:g}", here, verdict, near)
+        return Claim(statement, where, f"≈ {expected:g}", here, verdict, near)
 
     claims = (
         Claim(f"Oscillations improve the validation accuracy at {at(point)}", where, "> 0",
@@ -73,7 +73,8 @@ def judge(
         of_number("The static loss fits the training images", static.accuracy, 1),
         of_number("Its validation accuracy is modest", static.validation_accuracy, 0.73),
         of_number(f"The validation accuracy at {at(of)}", best, 0.79),
-        of_number(f"It gains about 6 % at {at(of)}", best - static.validation_accuracy, 0.06, signed=True),
+        of_number(f"It gains about 6 % at {at(of)}", best - static.validation_accuracy, paper.FIGURE_1_GAIN,
+                  signed=True),
     )  # fmt: skip
     verdict = claims[0].verdict
     said = {

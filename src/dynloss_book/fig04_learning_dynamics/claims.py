@@ -65,7 +65,7 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
         f"descent on a quadratic has its edge at 2. It ends with a training accuracy of {accuracy:.3f}."
         if cascades
         else f"No cascade in this run, which ends with a training accuracy of {accuracy:.3f}.",
-        f"{run.attrs['scale']}; the paper: 70,000 steps, T = 5000",
+        f"{run.attrs['scale']}; {paper.FIGURE_4_SCALE}",
         claims,
     )
 
@@ -139,8 +139,7 @@ def halves(values: np.ndarray, period: int, until: int) -> tuple[list[bool], lis
     Medians over tenths of the period are compared: the first, the fifth, and the last.
     """
     tenths = _tenths(values, period, until)
-    falls = [bool(each[4] < each[0]) for each in tenths]
-    return falls, [bool(each[9] > each[4]) for each in tenths]
+    return (tenths[:, 4] < tenths[:, 0]).tolist(), (tenths[:, 9] > tenths[:, 4]).tolist()
 
 
 def kernel(run: xr.Dataset, cascades: Sequence[Instability], period: int) -> tuple[list[bool], list[bool]]:
@@ -149,14 +148,10 @@ def kernel(run: xr.Dataset, cascades: Sequence[Instability], period: int) -> tup
     Means over a hundredth of a period are compared, so that a single bounce decides nothing.
     """
     values, near = run.ntk_eigenvalues.values[:, 0], max(1, period // 100)
-    rises, falls = [], []
-    for cascade in cascades:
-        before = values[max(0, cascade.start - period // 4) :][:near].mean()
-        start = values[max(0, cascade.start - near) : cascade.start + 1].mean()
-        end = values[cascade.end : cascade.end + near].mean()
-        rises.append(bool(start > before))
-        falls.append(bool(end < start))
-    return rises, falls
+    before = [values[max(0, each.start - period // 4) :][:near].mean() for each in cascades]
+    start = [values[max(0, each.start - near) : each.start + 1].mean() for each in cascades]
+    end = [values[each.end : each.end + near].mean() for each in cascades]
+    return list(map(bool, np.greater(start, before))), list(map(bool, np.less(end, start)))
 
 
 def _starts(period: int, until: int) -> range:

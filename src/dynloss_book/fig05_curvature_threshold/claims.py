@@ -12,7 +12,7 @@ from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
 from dynloss_book.engine.verdicts import exists, number, within
 from dynloss_book.fig05_curvature_threshold.experiment import READINGS
-from dynloss_book.paper import EXPONENT
+from dynloss_book.paper import EXPONENT, FIGURE_5
 
 SAME = 0.1  # relative: how near the thresholds of two widths must be to count as the same
 MOST = 0.9  # "always above", and below
@@ -39,7 +39,7 @@ def judge(
         settings: ``period`` and ``steps`` at η = 1, and ``static_steps``.
     """
     narrow, wide = networks
-    testable = (settings["period"], settings["steps"], settings["static_steps"]) == (5000, 70_000, 70_000)
+    testable = all(settings[name] == value for name, value in FIGURE_5.items())
     exponents = tuple(_exponent(label, network, laws, testable) for label, network in networks.items())
     ratio, farthest = _ratio(networks[wide].threshold, networks[narrow].threshold)
     above = {label: share_above(label, run, laws) for label, run in static.items()}

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings
 from dynloss_book.engine.verdicts import exists
 
@@ -23,7 +24,7 @@ def judge(run: xr.Dataset, crossings: pd.DataFrame, settings: Mapping[str, Any])
         crossings: of `analysis.cascades.crossings`: one row a cascade.
         settings: of the experiment.
     """
-    number, where = len(crossings), "Supplement I, Figure S1"
+    number, where = len(crossings), paper.FIGURE_S1_WHERE
     second, third = (int(crossings[rank].notna().sum()) for rank in ("second", "third"))
     complete = crossings.dropna(subset=["second", "breaks"]).astype(float)
     shares = (complete.breaks - complete.second) / (complete.ends - complete.starts).clip(lower=1)
@@ -50,6 +51,6 @@ def judge(run: xr.Dataset, crossings: pd.DataFrame, settings: Mapping[str, Any])
             if len(complete)
             else ""
         ),
-        f"{run.attrs['scale']}; the paper: 70,000 steps, T = 5000",
+        f"{run.attrs['scale']}; {paper.FIGURE_4_SCALE}",
         claims,
     )

@@ -46,9 +46,15 @@ def sets(images: str, image_size: int, training_images: int, held_out_images: in
         training, held_out = cifar10.load()
         training = cifar10.subset(training, size=training_images)
         held_out = cifar10.subset(held_out, size=held_out_images)
-    smaller = functools.partial(myrtle.average_pool, window=32 // image_size)
-    both = cifar10.normalised(training, held_out)
-    return [Dataset(np.asarray(smaller(each.inputs)), each.labels, 10) for each in both]
+    return prepared(training, held_out, image_size)
+
+
+def prepared(training: Dataset, held_out: Dataset, image_size: int) -> list[Dataset]:
+    """Both, each colour normalised by the training set's mean and deviation, and as small as that."""
+    return [
+        Dataset(np.asarray(myrtle.average_pool(jnp.asarray(each.inputs), window=32 // image_size)), each.labels, 10)
+        for each in cifar10.normalised(training, held_out)
+    ]
 
 
 def three_classes(images: str, size: int) -> Dataset:

@@ -34,18 +34,16 @@ def judge(results: Mapping[str, Mapping[str, xr.DataArray]], rare: Sequence[int]
 
 def table(results: Mapping[str, Mapping[str, xr.DataArray]], rare: Sequence[int]) -> list[dict[str, Any]]:
     """Rows of a table: test accuracy on rare and other digits, and the gain over the static loss with balance."""
-    rows = []
-    for label, ways in results.items():
-        base = ways["static and balanced"].mean("digit")
-        for way, test in ways.items():
-            rows.append(
-                {
-                    "network": label,
-                    "loss": way,
-                    "rare digits": interval(test.sel(digit=list(rare)).mean("digit")),
-                    "other digits": interval(test.drop_sel(digit=list(rare)).mean("digit")),
-                    "all digits": interval(test.mean("digit")),
-                    "gain over static and balanced": interval(test.mean("digit") - base, signed=True),
-                }
-            )
-    return rows
+    base = {label: ways["static and balanced"].mean("digit") for label, ways in results.items()}
+    return [
+        {
+            "network": label,
+            "loss": way,
+            "rare digits": interval(test.sel(digit=list(rare)).mean("digit")),
+            "other digits": interval(test.drop_sel(digit=list(rare)).mean("digit")),
+            "all digits": interval(test.mean("digit")),
+            "gain over static and balanced": interval(test.mean("digit") - base[label], signed=True),
+        }
+        for label, ways in results.items()
+        for way, test in ways.items()
+    ]

@@ -66,19 +66,17 @@ def change(branches: xr.Dataset, name: str, way: str) -> xr.DataArray:
 
 def edges(runs: xr.Dataset, learning_rate: float, parts: int) -> list[dict[str, Any]]:
     """Rows of a table: λ_max of the static loss where whole runs end, and over their own edge of stability."""
-    rows = []
-    for run in runs.run.values:
-        step = learning_rate / parts if str(run).endswith(", calm") else learning_rate
-        sharpness = runs.sharpness.sel(run=run)
-        rows.append(
-            {
-                "run": str(run).replace("calm", "in small steps"),
-                "its edge, 2 over the step": f"{2 / step:g}",
-                "λ_max at the end": interval(sharpness),
-                "over the edge": interval(sharpness * step / 2),
-            }
-        )
-    return rows
+    names = [str(run) for run in runs.run.values]
+    step = {name: learning_rate / parts if name.endswith(", calm") else learning_rate for name in names}
+    return [
+        {
+            "run": name.replace("calm", "in small steps"),
+            "its edge, 2 over the step": f"{2 / step[name]:g}",
+            "λ_max at the end": interval(runs.sharpness.sel(run=name)),
+            "over the edge": interval(runs.sharpness.sel(run=name) * step[name] / 2),
+        }
+        for name in names
+    ]
 
 
 def difference(branches: xr.Dataset, name: str) -> xr.DataArray:
@@ -88,18 +86,16 @@ def difference(branches: xr.Dataset, name: str) -> xr.DataArray:
 
 def table(branches: xr.Dataset) -> list[dict[str, Any]]:
     """Rows of a table: how each score changes in a period, by large and by small steps; means over the periods."""
-    rows = []
-    for name, label in NAMES.items():
-        large, small = (change(branches, name, way) for way in ("bouncing", "calm"))
-        rows.append(
-            {
-                "score": label,
-                "in a period by large steps": interval(large, signed=True),
-                "by small steps": interval(small, signed=True),
-                "what the large steps add": interval(large - small, signed=True),
-            }
-        )
-    return rows
+    large, small = ({name: change(branches, name, way) for name in NAMES} for way in ("bouncing", "calm"))
+    return [
+        {
+            "score": label,
+            "in a period by large steps": interval(large[name], signed=True),
+            "by small steps": interval(small[name], signed=True),
+            "what the large steps add": interval(large[name] - small[name], signed=True),
+        }
+        for name, label in NAMES.items()
+    ]
 
 
 def correlations(branches: xr.Dataset, learning_rate: float) -> list[dict[str, Any]]:
