@@ -23,14 +23,12 @@ from dynloss import datasets, dynamics, losses, models, schedules, shapes, spect
 from dynloss.datasets.base import Dataset
 from dynloss.models import convolution, mlp, myrtle, wide_resnet, written_out
 from dynloss.spectral import (
-    alignment,
     batched,
     central_flow,
     edges,
     eigenpairs,
     gauss_newton,
     hessian,
-    infinite_width,
     kernel_map,
     lanczos,
     mlp_hessian,
@@ -176,8 +174,6 @@ ARRAYS = {
     lanczos.norm: lambda w: lanczos.norm(w.L),
     eigenpairs.largest: lambda w: eigenpairs.largest(lambda v: v * bias(w), 3, dtype=w.dtype).eigenvalues,
     tracking.largest: lambda w: tracking.largest(lambda v: w.L * v, w.L, order=6, tolerance=0.0).eigenvalue,
-    alignment.kernel_target_alignment: lambda w: alignment.kernel_target_alignment(w.K, w.Y, w.C),
-    alignment.cosines: lambda w: alignment.cosines(w.X, w.kernel[0][0][0]),
     gauss_newton.weighted_kernel_eigenvalues: lambda w: gauss_newton.weighted_kernel_eigenvalues(
         apply(w), w.params, w.X, w.Y, w.W, order=3
     ),
@@ -193,8 +189,6 @@ ARRAYS = {
     two_step.two_step: bounce,
     central_flow.edge: along_the_edge,
     central_flow.flow: followed,
-    infinite_width.scaled_kernel: lambda w: infinite_width.scaled_kernel(w.params, w.X),
-    infinite_width.limit: lambda w: infinite_width.limit(w.X),
     dynamics.instabilities: lambda w: [tuple(each) for each in dynamics.instabilities(w.steps, w.L)],
 }
 
@@ -221,9 +215,8 @@ WITHIN = {
     recorders.class_weights, recorders.hessian, recorders.validation_accuracy, recorders.eigenvalue_variables,
     recorders.eigenvalue_records, recorders.ntk, recorders.output_averaged_ntk,
     batched_recorders.validation_accuracy, batched_recorders.hessian, batched_recorders.ntk, schedules.over_steps,
-    infinite_width.limit_by_neural_tangents, infinite_width.relative_deviation, dynamics.instabilities_of_pairs,
-    dynamics.threshold, dynamics.curvature_at_marks, dynamics.first_crossings, dynamics.alternation_breaks,
-    losses.exact,
+    dynamics.instabilities_of_pairs, dynamics.threshold, dynamics.curvature_at_marks, dynamics.first_crossings,
+    dynamics.alternation_breaks, losses.exact,
 }
 # fmt: on
 
@@ -430,7 +423,7 @@ def test_a_value_that_is_no_number(function):
 # They work on data sets, which are checked by NumPy, or on trajectories; a compiled program begins after them.
 OUTSIDE = {
     *(Dataset, full_batch.loss_gradient, full_batch.train, full_batch.optimize, minibatch.train, compiled.descend),
-    *(recorders.training_state, batched_recorders.training_state, batched.loss_gradient, infinite_width.limit),
+    *(recorders.training_state, batched_recorders.training_state, batched.loss_gradient),
     *(dynamics.instabilities,),
 }
 
@@ -450,7 +443,7 @@ def test_compiled_over_a_batch(function):
 SMOOTH = [
     *(losses.cross_entropy, losses.squared_error, losses.class_weighted_mean, mlp.MLP, mlp.cross_entropy_gradient),
     *(convolution.convolution, myrtle.Myrtle, myrtle.average_pool, wide_resnet.WideResNet, gauss_newton.root),
-    *(mlp.output_averaged_ntk, ntk.ntk_matrix, lanczos.norm, alignment.kernel_target_alignment),
+    *(mlp.output_averaged_ntk, ntk.ntk_matrix, lanczos.norm),
 ]
 
 
@@ -513,7 +506,7 @@ def public():
 
 
 # How the trainers do it; and data sets and networks of their own files.
-INTERNAL = {"batches", "checkpoints", "neural_tangents", "cifar10", "foreign", "kernel", "vectors", "host"}
+INTERNAL = {"batches", "checkpoints", "cifar10", "foreign", "kernel", "vectors", "host"}
 
 
 def test_no_function_escapes():

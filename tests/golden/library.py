@@ -28,14 +28,12 @@ from dynloss import datasets, dynamics, losses, schedules, shapes
 from dynloss.datasets import cifar10
 from dynloss.models import convolution, mlp, myrtle, wide_resnet
 from dynloss.spectral import (
-    alignment,
     batched,
     central_flow,
     edges,
     eigenpairs,
     gauss_newton,
     hessian,
-    infinite_width,
     kernel_map,
     lanczos,
     mlp_hessian,
@@ -61,7 +59,9 @@ from dynloss_book.cifar_scaling import experiment as scaling
 from dynloss_book.engine import deadline, sweeps
 from dynloss_book.fig05_curvature_threshold import experiment as curvature_threshold
 from dynloss_book.spiral_readings import experiment as readings
+from dynloss_book.squared_error import infinite_width
 from dynloss_book.tasks import digits, plane, spiral
+from dynloss_book.useful_cascades import alignment
 
 Arrays = dict[str, Any]
 

@@ -96,7 +96,7 @@ def test_outputs(x64, depth, groups, side, final_pools):
 
 @pytest.mark.skipif(importlib.util.find_spec("neural_tangents") is None, reason="needs neural-tangents")
 def test_outputs_and_weights_are_those_of_neural_tangents(standard_promotion):
-    from dynloss.spectral import neural_tangents
+    from dynloss_book.squared_error import neural_tangents
 
     neural_tangents.load()
     from neural_tangents import stax

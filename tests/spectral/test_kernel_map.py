@@ -7,8 +7,9 @@ import pytest
 import reference
 
 from dynloss.models import MLP
-from dynloss.spectral import eigenpairs, infinite_width, kernel_map, ntk
-from dynloss.spectral import neural_tangents as adapter
+from dynloss.spectral import eigenpairs, kernel_map, ntk
+from dynloss_book.squared_error import infinite_width
+from dynloss_book.squared_error import neural_tangents as adapter
 
 INPUTS, LABELS = reference.samples(5, 7, 2, 3)
 TARGETS = np.eye(3)[LABELS]

@@ -11,8 +11,8 @@ import pytest
 from flax import linen as nn
 
 from dynloss.models import MLP
-from dynloss.spectral import neural_tangents as adapter
 from dynloss.spectral import ntk
+from dynloss_book.squared_error import neural_tangents as adapter
 
 needs_it = pytest.mark.skipif(
     importlib.util.find_spec("neural_tangents") is None, reason="neural-tangents is not installed"

@@ -9,11 +9,12 @@ from jax.flatten_util import ravel_pytree
 from dynloss import schedules
 from dynloss.models import mlp
 from dynloss.schedules import Schedule
-from dynloss.spectral import alignment, eigenpairs
+from dynloss.spectral import eigenpairs
 from dynloss.spectral.hessian import hessian_eigenvalues
 from dynloss.training import compiled, full_batch
 from dynloss_book.tasks import spiral
 from dynloss_book.tasks.spiral import SpiralTask
+from dynloss_book.useful_cascades import alignment
 
 # The variables of sweeps over `branches` and `whole_runs`.
 SCORES = {

@@ -49,7 +49,7 @@ def limit(inputs: Float[np.ndarray, "P D"]) -> Float[np.ndarray, "P P"]:
 
 def limit_by_neural_tangents(inputs: Float[np.ndarray, "P D"]) -> Float[np.ndarray, "P P"] | None:
     """The same limit from neural-tangents, an independent source; ``None`` where it is not installed."""
-    from dynloss.spectral import neural_tangents
+    from dynloss_book.squared_error import neural_tangents
 
     try:
         with warnings.catch_warnings():
