@@ -26,7 +26,6 @@ from dynloss.spectral import (
     batched,
     central_flow,
     edges,
-    eigenpairs,
     gauss_newton,
     hessian,
     kernel_map,
@@ -51,10 +50,6 @@ def apply(w):
 
 def gradient(w):
     return lambda params: mlp.cross_entropy_gradient(params, w.X, w.Y, w.W)
-
-
-def bias(w):
-    return jnp.asarray(w.params["params"]["hidden"]["bias"])
 
 
 def data(w):
@@ -161,22 +156,23 @@ ARRAYS = {
     recorders.training_state: partial(full, learning_rate=RATE),
     batched_recorders.training_state: in_parts,
     batched.loss_gradient: lambda w: batched.loss_gradient(apply(w), data(w), 4)(w.params, w.W),
-    batched.hessian_operator: lambda w: batched.hessian_eigenvalues(gradient(w), w.params, order=3),
-    batched.ntk_operator: lambda w: batched.ntk_eigenvalues(apply(w), w.params, w.X, batch_size=4, order=3),
+    batched.hessian_operator: lambda w: batched.hessian_eigenvalues(gradient(w), w.params, order=3)[:2],
+    batched.ntk_operator: lambda w: batched.ntk_eigenvalues(apply(w), w.params, w.X, batch_size=4, order=3)[:2],
     batched.in_batches: lambda w: batched.in_batches(4, w.X, w.Y),
-    hessian.hessian_eigenvalues: lambda w: hessian.hessian_eigenvalues(gradient(w), w.params, order=3),
+    hessian.hessian_eigenvalues: lambda w: hessian.hessian_eigenvalues(gradient(w), w.params, order=3)[:2],
     hessian.hessian_matrix: lambda w: hessian.hessian_matrix(gradient(w), w.params),
-    ntk.ntk_eigenvalues: lambda w: ntk.ntk_eigenvalues(apply(w), w.params, w.X, order=3),
+    ntk.ntk_eigenvalues: lambda w: ntk.ntk_eigenvalues(apply(w), w.params, w.X, order=3)[:2],
     ntk.ntk_matrix: lambda w: ntk.ntk_matrix(apply(w), w.params, w.X),
     ntk.output_averaged_ntk_matrix: lambda w: ntk.output_averaged_ntk_matrix(apply(w), w.params, w.X),
-    ntk.kernel_eigenvalues: lambda w: ntk.kernel_eigenvalues(w.K, order=3),
-    lanczos.extreme_eigenvalues: lambda w: lanczos.extreme_eigenvalues(lambda v: w.L * v, len(w.L), start=w.L, order=3),
+    ntk.kernel_eigenvalues: lambda w: ntk.kernel_eigenvalues(w.K, order=3)[:2],
+    lanczos.extreme_eigenvalues: lambda w: lanczos.extreme_eigenvalues(lambda v: w.L * v, len(w.L), start=w.L, order=3)[
+        :2
+    ],
     lanczos.norm: lambda w: lanczos.norm(w.L),
-    eigenpairs.largest: lambda w: eigenpairs.largest(lambda v: v * bias(w), 3, dtype=w.dtype).eigenvalues,
     tracking.largest: lambda w: tracking.largest(lambda v: w.L * v, w.L, order=6, tolerance=0.0).eigenvalue,
     gauss_newton.weighted_kernel_eigenvalues: lambda w: gauss_newton.weighted_kernel_eigenvalues(
         apply(w), w.params, w.X, w.Y, w.W, order=3
-    ),
+    )[:2],
     gauss_newton.parts: lambda w: gauss_newton.parts(gradient(w), apply(w), w.params, w.X, w.Y, w.W, order=6).curvature,
     gauss_newton.root: lambda w: gauss_newton.root(w.F, w.L),
     kernel_map.next_residuals: lambda w: kernel_map.next_residuals(apply(w), w.params, w.X, w.F, RATE),
@@ -185,7 +181,7 @@ ARRAYS = {
     ),
     edges.preconditioned_eigenvalues: lambda w: edges.preconditioned_eigenvalues(
         gradient(w), w.params, w.L[:1], order=3
-    ),
+    )[:2],
     two_step.two_step: bounce,
     central_flow.edge: along_the_edge,
     central_flow.flow: followed,
@@ -208,15 +204,16 @@ AT_RANDOM = {augmentation.flips_and_crops, shapes.without_period}
 # fmt: off
 WITHIN = {
     batched.hessian_eigenvalues, batched.ntk_eigenvalues, batched.sum_over, hessian.hessian_operator,
-    hessian.flattened, ntk.ntk_operator, lanczos.orthogonal, lanczos.tridiagonalise, tracking.cold_start,
-    gauss_newton.weighted_kernel_operator, kernel_map.weighted_operator, central_flow.centre, two_step.multipliers,
-    written_out.layers, mlp_hessian.from_params, mlp_hessian.to_params, full_batch.descend, compiled.compiled_fits,
+    hessian.flattened, ntk.ntk_operator, ntk.jacobian_products, lanczos.orthogonal, lanczos.expanded,
+    lanczos.tridiagonalise, tracking.cold_start, gauss_newton.weighted_kernel_operator, kernel_map.weighted_operator,
+    central_flow.centre, two_step.multipliers, written_out.layers, written_out.narrow_product,
+    mlp_hessian.from_params, mlp_hessian.to_params, full_batch.descend, compiled.compiled_fits,
     full_batch.progress_bar, full_batch.is_finite, full_batch.warn_of_empty_classes, recorders.recorder,
     recorders.class_weights, recorders.hessian, recorders.validation_accuracy, recorders.eigenvalue_variables,
-    recorders.eigenvalue_records, recorders.ntk, recorders.output_averaged_ntk,
-    batched_recorders.validation_accuracy, batched_recorders.hessian, batched_recorders.ntk, schedules.over_steps,
-    dynamics.instabilities_of_pairs, dynamics.threshold, dynamics.curvature_at_marks, dynamics.first_crossings,
-    dynamics.alternation_breaks, losses.exact,
+    recorders.eigenvalue_records, recorders.ntk, recorders.output_averaged_ntk, batched_recorders.validation_accuracy,
+    batched_recorders.hessian, batched_recorders.ntk, schedules.over_steps, dynamics.instabilities_of_pairs,
+    dynamics.threshold, dynamics.curvature_at_marks, dynamics.first_crossings, dynamics.alternation_breaks,
+    losses.exact,
 }
 # fmt: on
 

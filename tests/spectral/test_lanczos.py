@@ -124,13 +124,20 @@ def test_an_operator_that_gives_nan_gives_nan():
     [
         ({"k": 0}, "k must be a whole number, at least 1, got 0"),
         ({"k": 5, "order": 4}, "k must not exceed the order 4, got 5"),
-        ({"order": 13}, "order must not exceed the operator's size 12, got 13"),
+        ({"k": 13, "order": 16}, "k must not exceed the order 12, got 13"),
         ({"k": 1, "order": 0}, "order"),
     ],
 )
 def test_misuse(arguments, said):
     with pytest.raises(ValueError, match=said):
         extreme_eigenvalues(lambda v: v, SIZE, **{"k": 1, "order": 4} | arguments)
+
+
+def test_more_products_than_the_operators_size(x64):
+    with pytest.raises(ValueError, match="order must not exceed the operator's size 12, got 13"):
+        tridiagonalise(lambda v: v, jnp.ones(SIZE), 13)
+    matrix = jnp.asarray(with_spectrum(SPECTRA["spread"]))
+    np.testing.assert_array_equal(extreme(matrix, order=100).eigenvalues, extreme(matrix).eigenvalues)
 
 
 @pytest.mark.parametrize("scale", [1e-20, 1e19])

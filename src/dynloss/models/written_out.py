@@ -46,14 +46,14 @@ def cross_entropy_gradient(
     x = inputs.T
     onehot = losses.one_hot(labels, len(weights)).T.astype(x.dtype)
 
-    units = jax.nn.relu(_narrow_product(hidden["kernel"], x) + hidden["bias"][:, None])
+    units = jax.nn.relu(narrow_product(hidden["kernel"], x) + hidden["bias"][:, None])
     units = jax.lax.optimization_barrier(units)
     logits = output["kernel"].T @ units + output["bias"][:, None]
     likely = jnp.exp(logits - _folded(jnp.maximum, logits)[None, :])
     likely = likely / _folded(jnp.add, likely)[None, :]
     delta = (likely - onehot) * (weights @ onehot / len(labels))[None, :]
     delta = jax.lax.optimization_barrier(delta)
-    back = jnp.where(units > 0, _narrow_product(output["kernel"].T, delta), 0)
+    back = jnp.where(units > 0, narrow_product(output["kernel"].T, delta), 0)
 
     # A row of ones beside the inputs gives the bias's gradient in the same product.
     into_hidden = jnp.concatenate([x, jnp.ones((1, x.shape[1]), x.dtype)]) @ back.T
@@ -119,7 +119,7 @@ def _folded(fold, rows, most: int = 16):
     return functools.reduce(fold, rows) if len(rows) <= most else fold.reduce(rows, axis=0)
 
 
-def _narrow_product(a, b, widest: int = 4):
+def narrow_product(a, b, widest: int = 4):
     """``a.T @ b`` for a (K, M) and b (K, N); for few rows K as a sum of outer products, which XLA fuses."""
     if len(a) > widest:
         return a.T @ b

@@ -71,11 +71,7 @@ def hessian_operator(gradient: Callable[[Any], Any], params: Any) -> tuple[Opera
         The operator and its size, the number of parameters.
     """
     slope, flat = flattened(gradient, params)
-
-    def product(v):
-        return jax.jvp(slope, (flat,), (v,))[1]
-
-    return product, flat.size
+    return lambda v: jax.jvp(slope, (flat,), (v,))[1], flat.size
 
 
 def hessian_eigenvalues(

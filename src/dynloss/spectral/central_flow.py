@@ -25,8 +25,9 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from dynloss.checks import check_precision
 from dynloss.schedules import Schedule
-from dynloss.spectral import eigenpairs
+from dynloss.spectral.lanczos import extreme_eigenvalues
 
 Gradient = Callable[[Any, Any], Any]
 
@@ -69,6 +70,7 @@ def edge(
         order: products with the Hessian in Lanczos's method.
     """
     flat, unravel = ravel_pytree(params)
+    check_precision(flat.dtype)
 
     def slope(w, gammas):
         return ravel_pytree(gradient(unravel(w), gammas))[0]
@@ -79,13 +81,13 @@ def edge(
 
     with jax.default_matmul_precision("highest"):
         here, product = jax.linearize(lambda w: slope(w, weights), flat)
-        pairs = eigenpairs.largest(product, flat.size, k, order=order, dtype=flat.dtype)
-        u = pairs.vectors[0]
+        top = extreme_eigenvalues(product, flat.size, k, order=order, dtype=flat.dtype)
+        u = top.vectors[0]
         sharpening = jax.grad(curve)(flat, weights, u)
         drift = -here @ sharpening
         motion = curve(flat, jnp.asarray(change, flat.dtype), u)
     variance = 2 * (drift + motion / learning_rate) / (sharpening @ sharpening)
-    return Edge(pairs.eigenvalues, u, pairs.residuals[0], drift, motion, variance, here, sharpening)
+    return Edge(top.eigenvalues, u, top.residuals[0], drift, motion, variance, here, sharpening)
 
 
 def centre(before: Any, here: Any, after: Any) -> Any:

@@ -43,7 +43,10 @@ def heavy_ball(learning_rate: float, momentum: float) -> float:
     >>> heavy_ball(0.5, 0.5)
     6.0
     """
-    return gradient_descent(learning_rate) * (1 + _checked("momentum", momentum))
+    check_number("momentum", momentum, at_least=0)
+    if momentum >= 1:
+        raise ValueError(f"momentum must be below 1, got {momentum!r}")
+    return gradient_descent(learning_rate) * (1 + momentum)
 
 
 def nesterov(learning_rate: float, momentum: float) -> float:
@@ -86,17 +89,9 @@ def preconditioned_eigenvalues(
     2.0
     """
     check_arrays(preconditioner=preconditioner)
-    with jax.default_matmul_precision("highest"):
-        operator, size = hessian_operator(gradient, params)
+    operator, size = hessian_operator(gradient, params)
     if preconditioner.shape not in ((), (1,), (size,)):
         raise ValueError(f"preconditioner must hold one number, or one for each of {size}, got {preconditioner.shape}")
     scale = jnp.broadcast_to(1 / jnp.sqrt(preconditioner), (size,))
     dtype = jax.tree.leaves(params)[0].dtype
     return extreme_eigenvalues(lambda v: scale * operator(scale * v), size, k, order=order, dtype=dtype)
-
-
-def _checked(name: str, momentum: float) -> float:
-    check_number(name, momentum, at_least=0)
-    if momentum >= 1:
-        raise ValueError(f"{name} must be below 1, got {momentum!r}")
-    return momentum

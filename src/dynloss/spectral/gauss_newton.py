@@ -23,10 +23,10 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Integer
 
 from dynloss import losses
-from dynloss.checks import check_arrays
+from dynloss.checks import check_arrays, check_precision
 from dynloss.spectral.hessian import hessian_operator
-from dynloss.spectral.lanczos import Operator, Ritz, extreme_eigenvalues, tridiagonalise
-from dynloss.spectral.ntk import Apply, check_model, check_outputs
+from dynloss.spectral.lanczos import Operator, Ritz, extreme_eigenvalues
+from dynloss.spectral.ntk import Apply, jacobian_products
 
 
 class Parts(NamedTuple):
@@ -64,10 +64,7 @@ def weighted_kernel_operator(
     Returns:
         The operator and its size, samples × outputs.
     """
-    check_model(apply, params, inputs)
-    outputs, forward = jax.linearize(lambda w: apply(w, inputs), params)
-    check_outputs(outputs)
-    backward = jax.linear_transpose(forward, params)
+    outputs, forward, backward = jacobian_products(apply, params, inputs)
     factor = root(outputs, losses.weights_of(labels, weights))
 
     def product(v):
@@ -81,8 +78,7 @@ def weighted_kernel_eigenvalues(
     apply: Apply, params: Any, inputs: Any, labels: Any, weights: Any, k: int = 1, *, order: int = 16
 ) -> Ritz:
     """The k largest eigenvalues of BᵀΘB/P, which are those of the Gauss-Newton matrix G."""
-    with jax.default_matmul_precision("highest"):
-        operator, size = weighted_kernel_operator(apply, params, inputs, labels, weights)
+    operator, size = weighted_kernel_operator(apply, params, inputs, labels, weights)
     return extreme_eigenvalues(operator, size, k, order=order, dtype=jax.tree.leaves(params)[0].dtype)
 
 
@@ -102,17 +98,15 @@ def parts(
         gradient: W -> ∇F(W; Γ), shaped as W.
         order: products with H; the shares are as exact as the eigenvector.
     """
-    check_model(apply, params, inputs)
+    operator, size = hessian_operator(gradient, params)
+    flat, unravel = ravel_pytree(params)
+    check_precision(flat.dtype)
+    start = jnp.cos(jnp.arange(1, size + 1, dtype=flat.dtype))  # any vector without structure
+    top = extreme_eigenvalues(operator, size, order=order, start=start)
+    outputs, forward, _ = jacobian_products(apply, params, inputs)
     with jax.default_matmul_precision("highest"):
-        operator, size = hessian_operator(gradient, params)
-        dtype = jax.tree.leaves(params)[0].dtype
-        start = jnp.cos(jnp.arange(1, size + 1, dtype=dtype))  # any vector without structure
-        krylov = tridiagonalise(operator, start, order)
-        values, vectors = jnp.linalg.eigh(krylov.matrix)
-        leading = vectors[:, -1] @ krylov.basis
-        _, unravel = ravel_pytree(params)
-        outputs, along = jax.jvp(lambda w: apply(w, inputs), (params,), (unravel(leading),))
-        check_outputs(outputs)
-        seen = jnp.einsum("jba,jb->ja", root(outputs, losses.weights_of(labels, weights)), along)
-        quadratic = jnp.sum(seen**2) / len(labels)
-    return Parts(values[-1], quadratic, values[-1] - quadratic)
+        factor = root(outputs, losses.weights_of(labels, weights))
+        seen = jnp.einsum("jba,jb->ja", factor, forward(unravel(top.vectors[0])))
+    quadratic = jnp.sum(seen**2) / len(labels)
+    curvature = top.eigenvalues[0]
+    return Parts(curvature, quadratic, curvature - quadratic)

@@ -42,7 +42,8 @@ def hessian_operator(gradient: Callable[[Any], Any], params: Any) -> tuple[Opera
         ValueError: a gradient that is none, such as a loss, and parameters that are none, such as a model.
     """
     slope, flat = flattened(gradient, params)
-    _, product = jax.linearize(slope, flat)
+    with jax.default_matmul_precision("highest"):
+        _, product = jax.linearize(slope, flat)
     return product, flat.size
 
 
@@ -60,10 +61,8 @@ def hessian_eigenvalues(
     >>> [round(value, 3) for value in ritz.eigenvalues.tolist()]
     [3.0, 2.0]
     """
-    with jax.default_matmul_precision("highest"):
-        operator, size = hessian_operator(gradient, params)
-    dtype = jax.tree.leaves(params)[0].dtype
-    return extreme_eigenvalues(operator, size, k, order=min(order, size), which=which, dtype=dtype)
+    operator, size = hessian_operator(gradient, params)
+    return extreme_eigenvalues(operator, size, k, order=order, which=which, dtype=jax.tree.leaves(params)[0].dtype)
 
 
 def hessian_matrix(gradient: Callable[[Any], Any], params: Any) -> Float[Array, "n n"]:

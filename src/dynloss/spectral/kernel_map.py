@@ -11,7 +11,6 @@ eq. (14). A loss that weights the samples by Γ has Γg in place of g; the map i
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -37,11 +36,9 @@ def next_residuals(
     [[0.5]]
     """
     check_arrays(residuals=residuals)
-    with jax.default_matmul_precision("highest"):
-        product, _ = ntk_operator(apply, params, inputs)
-        weighted = residuals * jnp.broadcast_to(jnp.asarray(weights, residuals.dtype), len(residuals))[:, None]
-        change = product(weighted.ravel()).reshape(residuals.shape)
-    return residuals - learning_rate / len(residuals) * change
+    product, _ = ntk_operator(apply, params, inputs)
+    weighted = residuals * jnp.broadcast_to(jnp.asarray(weights, residuals.dtype), len(residuals))[:, None]
+    return residuals - learning_rate / len(residuals) * product(weighted.ravel()).reshape(residuals.shape)
 
 
 def weighted_operator(apply: Apply, params: Any, inputs: Any, weights: Float[Array, " N"]) -> tuple[Operator, int]:

@@ -29,10 +29,17 @@ class Tridiagonal(NamedTuple):
 
 
 class Ritz(NamedTuple):
-    """Approximate eigenvalues, and for each the norm ‖Av - λv‖ that bounds its distance to the spectrum."""
+    """Approximate eigenpairs.
+
+    Attributes:
+        eigenvalues: λ, from their end of the spectrum on, (k,).
+        residuals: the norms ‖Av - λv‖, each of which bounds the distance of its λ to the spectrum, (k,).
+        vectors: v, of norm 1, (k, n).
+    """
 
     eigenvalues: Float[Array, " k"]
     residuals: Float[Array, " k"]
+    vectors: Float[Array, "k n"]
 
 
 def norm(vector: Float[Array, " n"]) -> Float[Array, ""]:
@@ -52,20 +59,55 @@ def orthogonal(vector: Float[Array, " n"], basis: Float[Array, "m n"]) -> Float[
     return vector - (basis @ vector) @ basis
 
 
+def expanded(
+    operator: Operator, vector: Float[Array, " n"], basis: Float[Array, "m n"], scale: Float[Array, ""]
+) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, " n"], Float[Array, ""]]:
+    """One product of Lanczos's method: α, β and the direction that follows.
+
+    Args:
+        operator: v -> Av.
+        vector: v, the last row of ``basis`` that is not zero.
+        basis: orthonormal rows, and below them zeros.
+        scale: the largest ‖Av‖ so far; it comes back last.
+
+    Where the Krylov space is exhausted (β below rounding), β and the direction are zero.
+    """
+    image = operator(vector)
+    scale = jnp.maximum(scale, norm(image))
+    rest = orthogonal(image, basis)
+    beta = norm(rest)
+    tiny = 8 * float(jnp.finfo(vector.dtype).eps) * vector.size**0.5
+    broken = beta <= tiny * scale
+    following = jnp.where(broken, 0, rest / jnp.where(broken, 1, beta))
+    return vector @ image, jnp.where(broken, 0, beta), following, scale
+
+
+def check_krylov(operator: Operator, start: Float[Array, " n"], order: int, fewest: int = 1) -> None:
+    """Raise ``ValueError`` unless so many products of this operator can follow from this vector."""
+    check_arrays(start=start)
+    check_function("operator", operator, "v -> A v")
+    check_precision(start.dtype)
+    check_count("order", order, at_least=fewest)
+    if order > start.size:
+        raise ValueError(f"order must not exceed the operator's size {start.size}, got {order}")
+
+
 def tridiagonalise(operator: Operator, start: Float[Array, " n"], order: int) -> Tridiagonal:
     """Run ``order`` steps of Lanczos; the last β couples to the vector that was not added.
 
-    Each new vector is orthogonalised twice against all earlier ones. Where the Krylov space is
-    exhausted (β below rounding), β is recorded as 0 and a fresh direction continues, so that no spurious eigenvalue
-    appears and repeated eigenvalues are found.
+    Each new vector is orthogonalised twice against all earlier ones. Where the Krylov space is exhausted, β is recorded
+    as 0 and a fresh direction continues, so that no spurious eigenvalue appears and repeated eigenvalues are found.
+
+    Args:
+        operator: v -> Av, linear and symmetric, (n,) -> (n,).
+        start: the first vector, (n,); its length does not matter.
+        order: m, products with A; at most n.
+
+    Raises:
+        ValueError: for an order out of range, and for vectors of less than 32 bits.
     """
+    check_krylov(operator, start, order)
     size, dtype = start.size, start.dtype
-    check_function("operator", operator, "v -> A v")
-    check_precision(start.dtype)
-    check_count("order", order, at_least=1)
-    if order > size:
-        raise ValueError(f"order must not exceed the operator's size {size}, got {order}")
-    tiny = 8 * jnp.finfo(dtype).eps * size**0.5
 
     def fresh_direction(index, basis):
         # Any fixed vector without structure will do; cosines need no random key.
@@ -77,15 +119,9 @@ def tridiagonalise(operator: Operator, start: Float[Array, " n"], order: int) ->
     def extend(carry, index):
         basis, vector, scale = carry
         basis = basis.at[index].set(vector)
-        image = operator(vector)
-        alpha = vector @ image
-        scale = jnp.maximum(scale, norm(image))
-        rest = orthogonal(image, basis)
-        beta = norm(rest)
-        broken = beta <= tiny * scale
-        length = jnp.where(broken, 1, beta)
-        following = jax.lax.cond(broken, lambda: fresh_direction(index, basis), lambda: rest / length)
-        return (basis, following, scale), (alpha, jnp.where(broken, 0, beta))
+        alpha, beta, following, scale = expanded(operator, vector, basis, scale)
+        following = jax.lax.cond(beta == 0, lambda: fresh_direction(index, basis), lambda: following)
+        return (basis, following, scale), (alpha, beta)
 
     first = start / jnp.linalg.norm(start)
     carry = (jnp.zeros((order, size), dtype), first, jnp.zeros((), dtype))
@@ -103,30 +139,34 @@ def extreme_eigenvalues(
     start: Float[Array, " n"] | None = None,
     dtype=None,
 ) -> Ritz:
-    """The k largest (descending) or smallest (ascending) eigenvalues of a symmetric operator.
+    """The k largest (descending) or smallest (ascending) eigenvalues of a symmetric operator, with their eigenvectors.
 
     Args:
         operator: v -> Av, linear and symmetric, (n,) -> (n,).
         size: n.
         k: how many; at most ``order``.
-        order: m, products with A. 16 give the top 3 of the MLP's Hessian in Fig. 4 to about 1e-6.
+        order: m, products with A; no more than n are taken. 16 give the top 3 of the MLP's Hessian in Fig. 4 to
+            about 1e-6.
         which: the end of the spectrum.
         start: first vector; by default a fixed Gaussian one, so that the result is a function of A alone.
         dtype: of the default start vector.
 
     Returns:
-        The Ritz values with their residuals, relative to nothing: compare them with the eigenvalues.
+        The Ritz values with their vectors and their residuals, relative to nothing: compare them with the eigenvalues.
 
     Raises:
-        ValueError: for k above ``order`` or ``order`` above n.
+        ValueError: for k above ``order`` or above n.
 
     >>> top = extreme_eigenvalues(lambda v: jnp.arange(1.0, 6.0) * v, 5, 2, order=5)
     >>> top.eigenvalues.round(3).tolist()
     [5.0, 4.0]
+    >>> jnp.abs(top.vectors[0]).round(2).tolist()
+    [0.0, 0.0, 0.0, 0.0, 1.0]
     """
     check_count("k", k, at_least=1)
     check_arrays(start=start)
     check_choice("which", which, ("largest", "smallest"))
+    order = min(order, size)
     if k > order:
         raise ValueError(f"k must not exceed the order {order}, got {k}")
     dtype = jnp.dtype(dtype or jnp.result_type(float)) if start is None else start.dtype
@@ -138,6 +178,6 @@ def extreme_eigenvalues(
     with jax.default_matmul_precision("highest"):
         krylov = tridiagonalise(products, start.astype(wide), order)
         values, vectors = jnp.linalg.eigh(krylov.matrix)
-    residuals = jnp.abs(krylov.betas[-1] * vectors[-1])
-    ends = slice(None, -k - 1, -1) if which == "largest" else slice(k)
-    return Ritz(values[ends], residuals[ends])
+        residuals = jnp.abs(krylov.betas[-1] * vectors[-1])
+        ends = slice(None, -k - 1, -1) if which == "largest" else slice(k)
+        return Ritz(values[ends], residuals[ends], vectors.T[ends] @ krylov.basis)

@@ -23,6 +23,7 @@ from jaxtyping import Array, Float, Integer
 
 from dynloss import losses
 from dynloss.checks import check_count, check_samples
+from dynloss.models.written_out import narrow_product
 
 
 class Vector(NamedTuple):
@@ -74,14 +75,15 @@ def derivatives(
     classes = at.bias.size
     check_count("the number of classes", classes, at_least=2)
     x = jnp.concatenate([inputs.T, jnp.ones((1, len(inputs)), inputs.dtype)])
-    mask = (_outer_sum(at.hidden, x) > 0).astype(x.dtype)
+    mask = (narrow_product(at.hidden, x) > 0).astype(x.dtype)
     onehot = losses.one_hot(labels, classes).T.astype(x.dtype)
     each = weights @ onehot / len(labels)
 
     def outputs(products, bias):
-        """Outputs less that of the last class, (C - 1, P), from the products (E, C - 1, W) of the active units."""
+        """Outputs less that of the last class, (C, P), from the products (E, C - 1, W) of the active units."""
         summed = (products.reshape(-1, products.shape[-1]) @ mask).reshape(len(x), classes - 1, -1)
-        return jnp.sum(summed * x[:, None, :], axis=0) + (bias[:-1] - bias[-1])[:, None]
+        others = jnp.sum(summed * x[:, None, :], axis=0) + (bias[:-1] - bias[-1])[:, None]
+        return jnp.concatenate([others, jnp.zeros((1, others.shape[1]), others.dtype)])
 
     def moments(errors):
         """B (E, C, W), of errors (C, P) that sum to zero over the classes."""
@@ -100,11 +102,8 @@ def derivatives(
     def difference(output):
         return output[:, :-1].T - output[:, -1][None, :]
 
-    def with_last(values):
-        return jnp.concatenate([values, jnp.zeros((1, values.shape[1]), values.dtype)])
-
     apart = difference(at.output)
-    logits = with_last(outputs(at.hidden[:, None] * apart[None], at.bias))
+    logits = outputs(at.hidden[:, None] * apart[None], at.bias)
     likely = jax.nn.softmax(logits, axis=0)
     delta = (likely - onehot) * each[None, :]
     residual = moments(delta)
@@ -112,15 +111,10 @@ def derivatives(
 
     def product(v: Vector) -> Vector:
         change = v.hidden[:, None] * apart[None] + at.hidden[:, None] * difference(v.output)[None]
-        moved = with_last(outputs(change, v.bias))
+        moved = outputs(change, v.bias)
         errors = likely * (moved - jnp.sum(likely * moved, axis=0, keepdims=True)) * each[None, :]
         along = pulled_back(moments(errors), errors, at.hidden, at.output)
         across = pulled_back(residual, delta, v.hidden, v.output)
         return Vector(along.hidden + across.hidden, along.output + across.output, along.bias)
 
     return Local(logits, gradient, product)
-
-
-def _outer_sum(a, b):
-    """``a.T @ b`` as a sum of outer products, which XLA fuses with what follows."""
-    return sum(a[k][:, None] * b[k][None, :] for k in range(len(a)))

@@ -31,6 +31,15 @@ def check_outputs(outputs: Any) -> None:
         raise ValueError(f"apply must give outputs (P, C), one row a sample, got {outputs.shape}")
 
 
+def jacobian_products(apply: Apply, params: Any, inputs: Any) -> tuple[Float[Array, "P C"], Callable, Callable]:
+    r"""The outputs, and the products :math:`w \mapsto J w` and :math:`v \mapsto (J^\top v,)`; w is shaped as params."""
+    check_model(apply, params, inputs)
+    with jax.default_matmul_precision("highest"):
+        outputs, forward = jax.linearize(lambda w: apply(w, inputs), params)
+    check_outputs(outputs)
+    return outputs, forward, jax.linear_transpose(forward, params)
+
+
 def ntk_operator(apply: Apply, params: Any, inputs: Any) -> tuple[Operator, int]:
     r"""The product :math:`v \mapsto J J^\top v` with the full kernel, v flattened from (samples, outputs).
 
@@ -39,15 +48,8 @@ def ntk_operator(apply: Apply, params: Any, inputs: Any) -> tuple[Operator, int]
     Returns:
         The operator and its size, samples × outputs.
     """
-    check_model(apply, params, inputs)
-    outputs, forward = jax.linearize(lambda w: apply(w, inputs), params)
-    check_outputs(outputs)
-    backward = jax.linear_transpose(forward, params)
-
-    def product(v):
-        return forward(backward(v.reshape(outputs.shape))[0]).ravel()
-
-    return product, outputs.size
+    outputs, forward, backward = jacobian_products(apply, params, inputs)
+    return lambda v: forward(backward(v.reshape(outputs.shape))[0]).ravel(), outputs.size
 
 
 def ntk_eigenvalues(apply: Apply, params: Any, inputs: Any, k: int = 1, *, order: int = 16) -> Ritz:
@@ -56,9 +58,8 @@ def ntk_eigenvalues(apply: Apply, params: Any, inputs: Any, k: int = 1, *, order
     >>> ntk_eigenvalues(lambda w, x: x * w, jnp.array([2.0]), jnp.ones((4, 1)), order=1).eigenvalues.shape
     (1,)
     """
-    with jax.default_matmul_precision("highest"):
-        operator, size = ntk_operator(apply, params, inputs)
-    return extreme_eigenvalues(operator, size, k, order=min(order, size), dtype=jax.tree.leaves(params)[0].dtype)
+    operator, size = ntk_operator(apply, params, inputs)
+    return extreme_eigenvalues(operator, size, k, order=order, dtype=jax.tree.leaves(params)[0].dtype)
 
 
 def ntk_matrix(apply: Apply, params: Any, inputs: Any) -> Float[Array, "P C P C"]:
@@ -84,7 +85,6 @@ def kernel_eigenvalues(kernel: Float[Array, "P P"], k: int = 1, *, order: int = 
     3.0
     """
     check_arrays(kernel=kernel)
-    order = min(order, len(kernel))
     return extreme_eigenvalues(lambda v: kernel @ v, len(kernel), k, order=order, dtype=kernel.dtype)
 
 

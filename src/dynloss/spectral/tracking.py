@@ -15,11 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from dynloss.checks import check_arrays, check_count, check_function, check_number, check_precision
-from dynloss.spectral.lanczos import Operator, norm, orthogonal
+from dynloss.checks import check_count, check_number
+from dynloss.spectral.lanczos import Operator, Tridiagonal, check_krylov, expanded
 
 SHARES = (1.0, 0.3, 0.1)  # of the top Ritz vectors in the next start
-RANDOM_SHARE = 1.0  # of the random vector beside them
 FEWEST = 5  # products
 
 
@@ -66,34 +65,27 @@ def largest(
     >>> round(float(then.eigenvalue), 1), bool(then.products < first.products)
     (20.2, True)
     """
-    check_arrays(start=start)
-    size, dtype = start.size, start.dtype
-    check_function("operator", operator, "v -> A v")
-    check_precision(start.dtype)
     check_count("fewest", fewest, at_least=1)
-    check_count("order", order, at_least=fewest)
+    check_krylov(operator, start, order, fewest)
     check_number("tolerance", tolerance, at_least=0)
-    if order > size:
-        raise ValueError(f"order must not exceed the operator's size {size}, got {order}")
-    tiny = 8 * float(jnp.finfo(dtype).eps) * size**0.5
+    size, dtype = start.size, start.dtype
 
     def extend(lanczos, count, filled):
         """One more product; of the basis only the first ``filled`` vectors are looked at, the others being zero."""
-        basis, vector, alphas, betas, scale = lanczos
-        image = operator(vector)
+        (alphas, betas, basis), vector, scale = lanczos
         basis = basis.at[count].set(vector)
-        scale = jnp.maximum(scale, norm(image))
-        rest = orthogonal(image, basis[:filled])
-        beta = norm(rest)
-        # Where the Krylov space is exhausted, the vectors that follow are zero, and count nothing.
-        broken = beta <= tiny * scale
-        following = jnp.where(broken, 0, rest / jnp.where(broken, 1, beta))
-        alphas = alphas.at[count].set(vector @ image)
-        return basis, following, alphas, betas.at[count].set(jnp.where(broken, 0, beta)), scale
+        alpha, beta, following, scale = expanded(operator, vector, basis[:filled], scale)
+        return Tridiagonal(alphas.at[count].set(alpha), betas.at[count].set(beta), basis), following, scale
 
     def judged(lanczos, count):
-        basis, _, alphas, betas, _ = lanczos
-        values, vectors = _ritz(alphas, betas, jnp.any(basis != 0, axis=1))
+        (alphas, betas, basis), *_ = lanczos
+        # Vectors that are not there yet, or beyond an exhausted Krylov space, are zero. Their part of T goes below all.
+        used = jnp.any(basis != 0, axis=1)
+        largest = jnp.max(jnp.abs(alphas) + 2 * betas)
+        below = -2 * jnp.where(largest > 0, largest, 1)
+        followed = jnp.append(used[1:], False)
+        krylov = Tridiagonal(jnp.where(used, alphas, below), jnp.where(followed, betas, 0), basis)
+        values, vectors = jnp.linalg.eigh(krylov.matrix)
         return lanczos, count, values[-1], jnp.abs(betas[count - 1] * vectors[count - 1, -1]), vectors
 
     def unfinished(state):
@@ -104,24 +96,15 @@ def largest(
         lanczos, count, *_ = state
         return judged(extend(lanczos, count, order), count + 1)
 
-    vector = start / jnp.linalg.norm(start) + RANDOM_SHARE * cold_start(size, dtype)
+    vector = start / jnp.linalg.norm(start) + cold_start(size, dtype)
     vector = vector / jnp.linalg.norm(vector)
     nothing = jnp.zeros(order, dtype)
-    lanczos = jnp.zeros((order, size), dtype), vector, nothing, nothing, jnp.zeros((), dtype)
+    lanczos = Tridiagonal(nothing, nothing, jnp.zeros((order, size), dtype)), vector, jnp.zeros((), dtype)
     with jax.default_matmul_precision("highest"):
         for count in range(fewest):  # nobody asks yet how good it is
             lanczos = extend(lanczos, count, count + 1)
         state = jax.lax.while_loop(unfinished, further, judged(lanczos, jnp.asarray(fewest)))
-        (basis, *_), count, value, residual, vectors = state
+        (krylov, *_), count, value, residual, vectors = state
         shares = jnp.asarray([0.0] * (order - len(SHARES)) + list(reversed(SHARES)), dtype)
-        following = (vectors @ shares) @ basis
+        following = (vectors @ shares) @ krylov.basis
     return Top(value, residual, count, following)
-
-
-def _ritz(alphas, betas, used):
-    """Eigenvalues and vectors of the used rows of tridiag(β, α, β); the others stand below them."""
-    largest = jnp.max(jnp.abs(alphas) + 2 * betas)
-    below = -2 * jnp.where(largest > 0, largest, 1)
-    inner = jnp.where(used[1:], betas[:-1], 0)
-    matrix = jnp.diag(jnp.where(used, alphas, below)) + jnp.diag(inner, 1) + jnp.diag(inner, -1)
-    return jnp.linalg.eigh(matrix)

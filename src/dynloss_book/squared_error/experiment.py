@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from dynloss import losses, schedules
-from dynloss.spectral import eigenpairs, kernel_map, ntk
+from dynloss.spectral import kernel_map, ntk
 from dynloss.spectral.lanczos import extreme_eigenvalues
 from dynloss.training import full_batch
 from dynloss_book.squared_error import infinite_width
@@ -49,7 +49,7 @@ def residuals(task: SpiralTask, params, apply: Callable | None = None) -> Any:
 def top_mode(task: SpiralTask, params, order: int):
     """λ_max of the NTK of eq. (11) with its eigenvector, (N·C,), and residual."""
     operator, size = ntk.ntk_operator(task.model.apply, params, task.inputs)
-    found = eigenpairs.largest(operator, size, order=order, dtype=task.training.inputs.dtype)
+    found = extreme_eigenvalues(operator, size, order=order, dtype=task.training.inputs.dtype)
     return found.eigenvalues[0], found.vectors[0], found.residuals[0]
 
 

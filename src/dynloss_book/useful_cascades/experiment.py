@@ -9,8 +9,8 @@ from jax.flatten_util import ravel_pytree
 from dynloss import schedules
 from dynloss.models import mlp
 from dynloss.schedules import Schedule
-from dynloss.spectral import eigenpairs
 from dynloss.spectral.hessian import hessian_eigenvalues
+from dynloss.spectral.lanczos import extreme_eigenvalues
 from dynloss.training import compiled, full_batch
 from dynloss_book.tasks import spiral
 from dynloss_book.tasks.spiral import SpiralTask
@@ -121,7 +121,7 @@ def _watched(task: SpiralTask, weights: Schedule, learning_rate, params, first, 
     def landscape(at: full_batch.Snapshot):
         flat, unravel = ravel_pytree(at.params)
         by_class, product = jax.linearize(lambda w: class_gradients(task, unravel(w)), flat)
-        found = eigenpairs.largest(lambda v: at.weights @ product(v), flat.size, 3, order=order, dtype=flat.dtype)
+        found = extreme_eigenvalues(lambda v: at.weights @ product(v), flat.size, 3, order=order, dtype=flat.dtype)
         u = found.vectors[0]
         return {
             "cosine": alignment.cosines(by_class, u),
