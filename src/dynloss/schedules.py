@@ -115,24 +115,17 @@ def clock(step, period: float | Array, dtype) -> tuple[Float[Array, ""], Int[Arr
         dtype: of the time, at least float32.
     """
     t, length = jnp.asarray(step), jnp.asarray(period).astype(dtype)
-    is_whole = None if is_traced(period) else float(period).is_integer()
-    counts = jnp.issubdtype(t.dtype, jnp.integer)
-    if not counts or is_whole is False:
-        return _measured(t.astype(dtype), length)
+    moment = t.astype(dtype)
+    phase = jnp.mod(moment, length)
+    # What is left is a whole number of periods up to rounding; dividing t itself could round up to the next one.
+    turn = jnp.round((moment - phase) / length).astype(jnp.int32)
+    if not jnp.issubdtype(t.dtype, jnp.integer):
+        return phase, turn
     steps = t if t.dtype.itemsize >= 4 else t.astype(jnp.int32)
     whole = jnp.maximum(jnp.round(jnp.asarray(period)), 1).astype(steps.dtype)
-    phase, turn = jax.lax.rem(steps, whole).astype(dtype), jax.lax.div(steps, whole).astype(jnp.int32)
-    if is_whole:
-        return phase, turn
-    between = _measured(t.astype(dtype), length)
-    exact = whole.astype(dtype) == length
-    return jnp.where(exact, phase, between[0]), jnp.where(exact, turn, between[1])
-
-
-def _measured(t, length):
-    phase = jnp.mod(t, length)
-    # t - phase is a whole number of periods up to rounding; dividing t itself could round up to the next one.
-    return phase, jnp.round((t - phase) / length).astype(jnp.int32)
+    counted, turns = jax.lax.rem(steps, whole).astype(dtype), jax.lax.div(steps, whole).astype(jnp.int32)
+    is_whole = whole.astype(dtype) == length
+    return jnp.where(is_whole, counted, phase), jnp.where(is_whole, turns, turn)
 
 
 def has_come(step, moment: float | Array) -> Bool[Array, ""]:
@@ -149,11 +142,7 @@ def over_steps(one: Schedule) -> Schedule:
     """A schedule of one step, made one of any array of steps: (…) -> (…, C)."""
 
     def schedule(step, dtype=None) -> Float[Array, "..."]:
-        step = jnp.asarray(step)
-        if not step.ndim:
-            return one(step, dtype)
-        rows = jax.vmap(lambda each: one(each, dtype))(step.ravel())
-        return rows.reshape(*step.shape, rows.shape[-1])
+        return jnp.vectorize(lambda each: one(each, dtype), signature="()->(c)")(step)
 
     return schedule
 
@@ -195,12 +184,11 @@ def last_period(steps: int | Array, period: float | Array, *, reading: Reading =
     check_number("steps", steps, at_least=0)
     check_number("period", period, at_least=1)
     check_choice("reading", reading, _READINGS)
-    xp = jnp if is_traced(steps) or is_traced(period) else None
     remaining = steps - period
     if reading == "code":
         length = period + 1
         remaining = (remaining // length + 1) * length
-    return jnp.maximum(remaining, 0) if xp else max(remaining, 0)
+    return jnp.maximum(remaining, 0) if is_traced(remaining) else max(remaining, 0)
 
 
 def weights_over(schedule: Schedule, steps) -> Float[Array, "steps C"]:

@@ -54,7 +54,8 @@ def pulses(
     def schedule(step, dtype=None) -> Float[Array, " C"]:
         emphasised, share = _turn(step, dtype, period, num_classes, key)
         raised = (jnp.asarray(amplitude).astype(share.dtype) - 1) * WAVES[wave](share)
-        return _normalised(1 + raised * emphasised).astype(dtype or share.dtype)
+        raw = 1 + raised * emphasised
+        return (raw * (num_classes / jnp.sum(raw))).astype(dtype or share.dtype)
 
     return over_steps(schedule)
 
@@ -135,7 +136,3 @@ def _turn(step, dtype, period, num_classes, key):
         number = jax.random.permutation(jax.random.fold_in(key, turn // num_classes), num_classes)[number]
     emphasised = (jnp.arange(num_classes, dtype=jnp.int32) == number).astype(wide)
     return emphasised, phase / jnp.asarray(period).astype(wide)
-
-
-def _normalised(raw):
-    return raw * (len(raw) / jnp.sum(raw))

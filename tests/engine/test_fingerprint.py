@@ -285,7 +285,7 @@ def test_moving_every_module_and_reordering_it_changes_nothing(tmp_path):
         ("training/recorders.py", "k: int = 1, order: int = 16", "k: int = 1, order: int = 9",
          "training.recorders.hessian"),
         ("models/convolution.py", "_GROUP = 8", "_GROUP = 4", "models.convolution._GROUP"),
-        ("models/convolution.py", "_turned(kernel), padding", "kernel, padding", "models.convolution._to_inputs"),
+        ("models/convolution.py", "kernel[::-1, ::-1]", "kernel", "models.convolution._to_inputs"),
         ("models/convolution.py", "_convolve] = _convolve_many", "_convolve] = None",
          "models.convolution, of _convolve, _convolve_many"),
         ("schedules.py", "slope = 2 *", "slope = 3 *", "schedules.oscillating"),

@@ -15,7 +15,7 @@ primitives of JAX that know each other: reverse mode, forward mode and one over 
 among them. On a GPU or TPU ``convolution`` is the plain one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -98,31 +98,14 @@ def _without_strides(inputs, kernel, strides, padding):
     inputs = lax.pad(inputs, jnp.zeros((), inputs.dtype), [none, *around, none])
     kernel = lax.pad(kernel, jnp.zeros((), kernel.dtype), [*ends, none, none])
     (down, across), (rows, columns) = strides, used
-
-    def patched(pixels, first: int):
-        """With sides at ``first`` and the next axis, the channels after them."""
-        before, (height, width, channels, *after) = pixels.shape[:first], pixels.shape[first:]
-        pixels = pixels.reshape(*before, height // down, down, width // across, across, channels, *after)
-        pixels = jnp.moveaxis(pixels, first + 2, first + 1)
-        pixels = lax.slice_in_dim(pixels, 0, rows, axis=first + 2)
-        pixels = lax.slice_in_dim(pixels, 0, columns, axis=first + 3)
-        return pixels.reshape(*before, height // down, width // across, rows * columns * channels, *after)
-
-    return patched(inputs, 1), patched(kernel, 0)
-
-
-def _turned(kernel):
-    """The kernel of the transposed convolution."""
-    return jnp.swapaxes(kernel[::-1, ::-1], 2, 3)
-
-
-def _beyond(window, padding):
-    """The padding of the transposed convolution."""
-    return tuple((size - 1 - before, size - 1 - after) for size, (before, after) in zip(window, padding, strict=True))
+    places = [(row, column) for row in range(rows) for column in range(columns)]
+    inputs = jnp.concatenate([inputs[:, row::down, column::across] for row, column in places], axis=3)
+    kernel = jnp.concatenate([kernel[row::down, column::across] for row, column in places], axis=2)
+    return inputs, kernel
 
 
 def _convolved(inputs, kernel, *, padding):
-    # The barrier keeps XLA from undoing ``_turned`` in favour of its own, slow, reversed windows.
+    # The barrier keeps XLA from undoing that a kernel was turned around, in favour of its own, slow, reversed windows.
     kernel = lax.optimization_barrier(kernel)
     return lax.conv_general_dilated(inputs, kernel, (1, 1), padding, dimension_numbers=_LAYOUT)
 
@@ -155,32 +138,26 @@ def _correlated(inputs, slopes, *, padding):
     return lax.optimization_barrier(total).transpose(1, 2, 0, 3).astype(narrow)
 
 
-def _shape_convolved(inputs, kernel, *, padding):
-    sides = zip(inputs.shape[1:3], kernel.shape[:2], padding, strict=True)
-    outputs = (side + before + after - window + 1 for side, window, (before, after) in sides)
-    return inputs.update(shape=(inputs.shape[0], *outputs, kernel.shape[3]))
+def _primitive(name: str, compute: Callable[..., Any]) -> Primitive:
+    def shaped(first, second, **options):
+        return first.update(shape=jax.eval_shape(partial(compute, **options), first, second).shape)
 
-
-def _shape_correlated(inputs, slopes, *, padding):
-    sides = zip(inputs.shape[1:3], slopes.shape[1:3], padding, strict=True)
-    window = (side + before + after - outputs + 1 for side, outputs, (before, after) in sides)
-    return inputs.update(shape=(*window, inputs.shape[3], slopes.shape[3]))
-
-
-def _primitive(name: str, compute, shape) -> Primitive:
     primitive = Primitive(name)
-    primitive.def_abstract_eval(shape)
+    primitive.def_abstract_eval(shaped)
     primitive.def_impl(jax.jit(primitive.bind, static_argnames="padding"))
     mlir.register_lowering(primitive, mlir.lower_fun(compute, multiple_results=False))
     return primitive
 
 
-_convolve = _primitive("convolve", _convolved, _shape_convolved)
-_correlate = _primitive("correlate", _correlated, _shape_correlated)
+_convolve = _primitive("convolve", _convolved)
+_correlate = _primitive("correlate", _correlated)
 
 
 def _to_inputs(slopes, _, kernel, *, padding):
-    return _convolve.bind(slopes, _turned(kernel), padding=_beyond(kernel.shape[:2], padding))
+    """The transposed convolution: the kernel turned around, and as much padding as makes up for the inputs' size."""
+    sides = zip(kernel.shape[:2], padding, strict=True)
+    beyond = tuple((size - 1 - before, size - 1 - after) for size, (before, after) in sides)
+    return _convolve.bind(slopes, jnp.swapaxes(kernel[::-1, ::-1], 2, 3), padding=beyond)
 
 
 def _to_kernel(slopes, inputs, _, *, padding):
