@@ -167,17 +167,17 @@ def peak_per_second() -> float:
     from numba.core import cgutils, types
     from numba.extending import intrinsic
 
-    from dynloss.training.compiled import vectors
+    from dynloss.training.compiled import kernel
 
     # As many sums as hide the latency of an addition and leave registers for the factor: with 16 sums and 16
     # registers every round would go through memory.
-    chains = 24 if vectors.lanes("float32") == 16 else 12
+    chains = 24 if kernel.lanes("float32") == 16 else 12
 
     @intrinsic
     def work(typing, like, times):
         def generate(context, builder, signature, arguments):
-            emit = vectors.Emitter(builder, [like], [like])
-            source, count = vectors.pointers(context, builder, signature, arguments)
+            emit = kernel.Emitter(builder, [like], [like])
+            source, count = kernel.pointers(context, builder, signature, arguments)
             index = count.type
             sums = [emit.variable(emit.load(source, index(0))) for _ in range(chains)]
             factor = emit.load(source, index(emit.lanes))
@@ -195,7 +195,7 @@ def peak_per_second() -> float:
         work(like, times)
 
     count, threads = 200_000, os.cpu_count() or 1
-    lanes = vectors.lanes("float32")
+    lanes = kernel.lanes("float32")
 
     def fastest(_):
         """Of many short rounds, all threads at once: a long one would meet whatever else runs on the machine."""

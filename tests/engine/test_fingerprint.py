@@ -289,7 +289,7 @@ def test_moving_every_module_and_reordering_it_changes_nothing(tmp_path):
         ("models/convolution.py", "_convolve] = _convolve_many", "_convolve] = None",
          "models.convolution, of _convolve, _convolve_many"),
         ("schedules.py", "slope = 2 *", "slope = 3 *", "schedules.oscillating"),
-        ("training/compiled/vectors.py", "fmul", "fadd", "training.compiled.vectors"),
+        ("training/compiled/kernel.py", "fmul", "fadd", "training.compiled.kernel"),
     ],
 )  # fmt: skip
 def test_a_change_makes_stale_what_reaches_it_and_nothing_else(tmp_path, file, old, new, part):

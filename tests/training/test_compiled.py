@@ -262,19 +262,19 @@ def test_the_exponential_is_within_two_ulp_and_knows_its_limits(dtype):
     from numba.core import types
     from numba.extending import intrinsic
 
-    from dynloss.training.compiled import vectors
+    from dynloss.training.compiled import kernel
 
     @intrinsic
     def exponential(typing, values, result, place):
         def generate(context, builder, signature, arguments):
-            emit = vectors.Emitter(builder, [values], [values])
-            source, target, index = vectors.pointers(context, builder, signature, arguments)
+            emit = kernel.Emitter(builder, [values], [values])
+            source, target, index = kernel.pointers(context, builder, signature, arguments)
             emit.store(emit.exp(emit.load(source, index)), target, index)
             return context.get_dummy_value()
 
         return types.void(values, result, place), generate
 
-    lanes, info = vectors.lanes(dtype), np.finfo(dtype)
+    lanes, info = kernel.lanes(dtype), np.finfo(dtype)
 
     @numba.njit
     def apply(values, result):

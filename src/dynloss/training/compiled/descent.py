@@ -7,7 +7,7 @@ operation, and under ``vmap`` it gets the whole batch and trains the networks on
 differentiation.
 """
 
-import importlib.util
+import importlib
 import platform
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +33,8 @@ MOST_SUMS = 64
 _TESTED = ("x86_64", "amd64")
 _NAME = "dynloss_descend"
 _METHODS = ("auto", "compiled", "xla")
-_LAYERS = (("hidden", "kernel"), ("hidden", "bias"), ("output", "kernel"), ("output", "bias"))
+_LAYER = {"bias": 0, "kernel": 0}
+_NETWORK = jax.tree.structure({"params": {"hidden": _LAYER, "output": _LAYER}})
 
 
 def descend(
@@ -77,31 +78,38 @@ def descend(
     check_number("learning_rate", learning_rate, above=0)
     check_count("steps", steps, at_least=0)
     _check_shapes(params, data, schedule)
-    _check_fast(method)
-    if method == "compiled" and (reason := _obstacle(data)):
-        raise ValueError(f'method "compiled" {reason}; use "xla" or "auto"')
+    obstacle = _obstacle(data)
+    if method == "compiled" and obstacle:
+        raise ValueError(f'method "compiled" {obstacle}; use "xla" or "auto"')
+    if method == "auto" and _tested() and "numba" in obstacle:
+        warnings.warn("without numba networks train several times as slowly: pip install 'dynloss[fast]'", stacklevel=2)
 
-    def by_kernel(params, learning_rate, first):
+    def by_kernel(params: Any, learning_rate: Any, first: Any) -> Any:
         return _descend(params, data, schedule, learning_rate, first, steps)
 
-    def by_xla(params, learning_rate, first):
+    def by_xla(params: Any, learning_rate: Any, first: Any) -> Any:
         arrays = jnp.asarray(data.inputs).astype(_dtype(params)), jnp.asarray(data.labels)
         gradient = lambda w, weights: written_out.cross_entropy_gradient(w, *arrays, weights)  # noqa: E731
         return full_batch.descend(gradient, schedule, learning_rate, params, first, steps)[0]
 
     params = jax.tree.map(jnp.asarray, params)  # float64 of NumPy is float32 where JAX has no other
     start = params, jnp.asarray(learning_rate), jnp.asarray(first)
-    if method == "auto" and compiled_fits(data):
+    if method == "auto" and _tested() and not obstacle:
         return jax.lax.platform_dependent(*start, cpu=by_kernel, default=by_xla)
     return by_kernel(*start) if method == "compiled" else by_xla(*start)
 
 
 def compiled_fits(data: Dataset) -> bool:
     """Whether ``descend`` has its compiled method here: with an x86-64 CPU, numba, and few inputs and classes."""
-    return platform.machine().lower() in _TESTED and _obstacle(data) is None
+    return _tested() and not _obstacle(data)
 
 
-def _obstacle(data: Dataset) -> str | None:
+def _tested() -> bool:
+    return platform.machine().lower() in _TESTED
+
+
+def _obstacle(data: Dataset) -> str:
+    """What stands in the way of the compiled method, if anything."""
     dimensions = np.shape(data.inputs)[1]
     if (dimensions + 1) * (data.num_classes - 1) > MOST_SUMS:
         return f"is for (D + 1) (C - 1) up to {MOST_SUMS}, got D = {dimensions} and C = {data.num_classes}"
@@ -109,101 +117,100 @@ def _obstacle(data: Dataset) -> str | None:
         importlib.import_module("numba")
     except ImportError as error:
         return f"needs numba (pip install numba): {error}"
-    return None
+    return ""
 
 
-def _dtype(params):
+def _dtype(params: Any) -> Any:
     return jax.tree.leaves(params)[0].dtype
 
 
-def _check_fast(method: str) -> None:
-    """Say once what a processor without numba loses."""
-    if method == "auto" and platform.machine().lower() in _TESTED and not importlib.util.find_spec("numba"):
-        warnings.warn("without numba networks train several times as slowly: pip install 'dynloss[fast]'", stacklevel=3)
-
-
-def _check_shapes(params, data: Dataset, schedule: Schedule) -> None:
+def _check_shapes(params: Any, data: Any, schedule: Any) -> None:
     check_data(data)
-    try:
-        leaves = [params["params"][layer][part] for layer, part in _LAYERS]
-    except (KeyError, TypeError, IndexError):
-        leaves = []
-    if not leaves or len(jax.tree.leaves(params)) != len(leaves):
+    leaves, tree = jax.tree.flatten(params)
+    if tree != _NETWORK:
         raise ValueError('params must be those of an MLP: {"params": {"hidden": …, "output": …}}')
     dtypes = {str(leaf.dtype) for leaf in leaves}
     if dtypes not in ({"float32"}, {"float64"}):
         raise ValueError(f"params must be all float32 or all float64, got {', '.join(sorted(dtypes))}")
     if np.ndim(data.inputs) != 2:
         raise ValueError(f"inputs must be (P, D), got {np.shape(data.inputs)}")
-    width = jnp.shape(leaves[1])[-1:]
-    inputs, classes = np.shape(data.inputs)[1], data.num_classes
-    expected = [(inputs, *width), width, (*width, classes), (classes,)]
-    if (shapes := [jnp.shape(leaf) for leaf in leaves]) != expected:
+    width, inputs, classes = leaves[0].shape[-1:], np.shape(data.inputs)[1], data.num_classes
+    if (shapes := [leaf.shape for leaf in leaves]) != [width, (inputs, *width), (classes,), (*width, classes)]:
         raise ValueError(f"params of shapes {shapes} do not fit {inputs} inputs and {classes} classes")
     full_batch.check_schedule(schedule, classes)
 
 
-def _descend(params, data, schedule, learning_rate, first, steps):
-    from dynloss.training.compiled import vectors
+def _descend(params: Any, data: Dataset, schedule: Schedule, learning_rate: Any, first: Any, steps: int) -> Any:
+    from dynloss.training.compiled import kernel
 
     foreign.register(_NAME, _train)
     dtype = _dtype(params)
-    samples, lanes = len(data), vectors.lanes(dtype)
-    fill = [(0, 0), (0, -samples % lanes)]
-    onehot = np.arange(data.num_classes)[:, None] == np.asarray(data.labels)[None, :]
+    onehot = np.arange(data.num_classes)[:, None] == np.asarray(data.labels)
+    fill = [(0, 0), (0, -len(data) % kernel.lanes(dtype))]
     arrays = [np.pad(each.astype(dtype), fill) for each in (np.asarray(data.inputs).T, onehot)]
     rate = learning_rate.astype(dtype)
+    leaves, tree = jax.tree.flatten(params)
+    # Dimensions of size 1 stand for a vmap that an operand has no part in.
+    call = jax.ffi.ffi_call(_NAME, [jax.typeof(leaf) for leaf in leaves], vmap_method="expand_dims")
 
-    def segment(leaves, start, length):
+    def segment(leaves: Any, start: Any, length: int) -> Any:
         steps = start + jnp.arange(length, dtype=start.dtype)
         weights = jax.vmap(lambda step: weights_at(schedule, step, dtype))(steps)
-        shapes = [jax.ShapeDtypeStruct(leaf.shape, dtype) for leaf in leaves]
-        # Dimensions of size 1 stand for a vmap that an operand has no part in.
-        call = jax.ffi.ffi_call(_NAME, shapes, vmap_method="expand_dims")
-        return call(*arrays, np.int32(samples), weights, rate, *leaves)
+        return call(*arrays, weights, rate, *leaves)
 
-    leaves = [params["params"][layer][part] for layer, part in _LAYERS]
     whole, rest = divmod(steps, SEGMENT)
     starts = first + SEGMENT * jnp.arange(whole, dtype=first.dtype)
     leaves, _ = jax.lax.scan(lambda leaves, start: (segment(leaves, start, SEGMENT), None), leaves, starts)
     if rest:
         leaves = segment(leaves, first + SEGMENT * whole, rest)
-    new: dict[str, dict] = {"hidden": {}, "output": {}}
-    for (layer, part), leaf in zip(_LAYERS, leaves, strict=True):
-        new[layer][part] = leaf
-    return {"params": new}
+    return jax.tree.unflatten(tree, leaves)
 
 
-def _train(operands, results) -> None:
+def _train(operands: list[np.ndarray], results: list[np.ndarray]) -> None:
     """What XLA calls: train a batch, its networks shared out among threads."""
     from numba.core.config import NUMBA_NUM_THREADS  # type: ignore[attr-defined]
 
-    from dynloss.training.compiled.kernel import train
+    from dynloss.training.compiled import kernel
 
-    inputs, onehot, samples, *own = operands
-    batch = results[-1].shape[:-1]
-    count = int(np.prod(batch))
-    table, rate, *leaves = (
-        np.ascontiguousarray(np.broadcast_to(each, (*batch, *each.shape[len(batch) :]))).reshape(
-            count, *each.shape[len(batch) :]
-        )
-        for each in own
-    )
-    outputs = [each.reshape(count, *each.shape[len(batch) :]) for each in results]
-    for output, leaf in zip(outputs, leaves, strict=True):
-        output[...] = leaf
-    rows = [tuple(each.reshape(each.shape[-2:])) for each in (inputs, onehot)]
-    number = samples.item()
-    table = table / table.dtype.type(number)
+    inputs, onehot, table, rate, hidden_bias, hidden, output_bias, output = operands
+    inputs, onehot = (each.reshape(each.shape[-2:]) for each in (inputs, onehot))
+    *batch, dimensions, width = results[1].shape
+    samples, classes, lanes = np.count_nonzero(onehot), len(onehot), kernel.lanes(table.dtype)
 
-    def some(start, stop):
-        train(*rows, number, table[start:stop], rate[start:stop], *(each[start:stop] for each in outputs))
+    # What ``kernel.train`` changes in place; and views of it.
+    weights, bias = np.zeros((*batch, dimensions + 2 * classes, width + -width % lanes), table.dtype), results[2]
+    first, second, less = np.split(weights[..., :width], (dimensions + 1, dimensions + 1 + classes), axis=-2)
+    with np.errstate(invalid="ignore"):  # of a network that has diverged
+        first[..., :-1, :] = hidden
+        first[..., -1, :] = hidden_bias
+        second[...] = np.swapaxes(output, -1, -2)
+        less[...] = second[..., :-1, :] - second[..., -1:, :]
+        bias[...] = output_bias
+
+    def by_network(array: np.ndarray) -> np.ndarray:
+        """In one row of networks, and repeated where they share it."""
+        own = array.shape[len(batch) :]
+        return np.array(np.broadcast_to(array, (*batch, *own)), order="C").reshape(-1, *own)
+
+    table, rate = by_network(table / table.dtype.type(samples)), by_network(rate)
+    networks = (table, rate, weights.reshape(-1, *weights.shape[-2:]), bias.reshape(-1, classes))
+    count = len(rate)
+
+    def some(start: int, stop: int) -> None:
+        own = (each[start:stop] for each in networks)
+        kernel.train(tuple(inputs), tuple(onehot), samples, width, lanes, *own)
 
     threads = min(count, NUMBA_NUM_THREADS)
     if threads == 1:
-        return some(0, count)
-    # A few pieces a thread, so that all end together; threads of the call's own, so that no two calls wait in turn.
-    edges = np.linspace(0, count, min(count, 8 * threads) + 1).astype(int)
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(some, edges[:-1], edges[1:]):
-            pass
+        some(0, count)
+    else:
+        # A few pieces a thread, so that all end together; threads of the call's own, so that no two calls wait in turn.
+        edges = np.linspace(0, count, min(count, 8 * threads) + 1).astype(int).tolist()
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(some, edges[:-1], edges[1:]))
+
+    results[0][...] = first[..., -1, :]
+    results[1][...] = first[..., :-1, :]
+    with np.errstate(invalid="ignore"):
+        # The plain formula multiplies errors by units: one that is NaN spreads to idle units too.
+        results[3][...] = np.swapaxes(second + 0 * bias[..., None], -1, -2)

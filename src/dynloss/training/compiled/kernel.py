@@ -1,8 +1,8 @@
 r"""The inner loops of ``compiled.descend``: gradient descent on eq. (1) for a network with one hidden layer.
 
-They are emitted as vector instructions through numba, for each shape of input and output, because no compiler finds
-them: sums stay in registers, the way forward over the hidden units, with samples side by side in a vector, and the way
-back over the samples, with units side by side. Two identities save a third of the arithmetic. With
+They are emitted as LLVM's vector instructions through numba, for each shape of input and output, because no compiler
+finds them: sums stay in registers, the way forward over the hidden units, with samples side by side in a vector, and
+the way back over the samples, with units side by side. Two identities save a third of the arithmetic. With
 :math:`\tilde x = (x, 1)`, :math:`w_j` a hidden unit's weights and bias, :math:`a_j = w_j \cdot \tilde x` and
 :math:`\delta` as in ``models.mlp.cross_entropy_gradient``,
 
@@ -20,22 +20,33 @@ when it is used.
 """
 
 import functools
-import hashlib
-from pathlib import Path
-from typing import no_type_check
+import math
+from collections.abc import Callable
+from typing import Any, no_type_check
 
 import numba
 import numpy as np
+from llvmlite import binding, ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from dynloss.training.compiled import vectors
+_FEATURES = binding.get_host_cpu_features()
+# The processor's family as LLVM calls it.
+_FOUND = binding.get_process_triple().split("-")[0]
+_FAMILY = {"arm64": "aarch64", "amd64": "x86_64"}.get(_FOUND, _FOUND)
+# The control word of a floating-point unit that takes subnormal numbers for zero, as XLA's does: they are many times
+# slower. Of x86 the usual one, with flush-to-zero and denormals-are-zero.
+_FLUSHING = {"x86_64": 0x1F80 | 0x8040, "aarch64": 1 << 24}.get(_FAMILY, 0)
 
 
-def _compiled(function):
+def lanes(dtype: Any) -> int:
+    """How many numbers a vector register of this processor holds."""
+    size = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx") else 16
+    return size // np.dtype(dtype).itemsize
+
+
+def _compiled(function: Callable[..., None]) -> Callable[..., None]:
     """Without the GIL, with IEEE arithmetic, kept on disk where there is a folder to write to."""
-    # numba asks whether this file is as it was; the name says it of the other one.
-    function.__qualname__ += "_" + hashlib.sha256(Path(vectors.__file__).read_bytes()).hexdigest()[:8]
     try:
         return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
     except RuntimeError:
@@ -45,72 +56,43 @@ def _compiled(function):
 # numba reads the code of the functions themselves, so no run-time check of types may wrap them.
 @_compiled
 @no_type_check
-def train(x, onehot, samples, table, rate, kernel, bias, output_kernel, output_bias):
-    """Train B networks, one after the other, without the GIL; the parameters are changed in place.
+def train(x, onehot, samples, width, lanes, table, rate, weights, output_bias):
+    """Train B networks, one after the other, without the GIL; their parameters are changed in place.
 
     Args:
         x: the inputs as a tuple of D rows, one number a sample, padded with zeros to whole vectors.
         onehot: 1 where a sample is of the class, 0 elsewhere, as a tuple of C rows, padded likewise.
-        samples: P.
+        samples, width: P and H, without the padding.
+        lanes: of a vector.
         table: Γ/P at each step, (B, S, C).
         rate: η, (B,).
-        kernel, bias, output_kernel, output_bias: W_1 (B, D, H), b_1 (B, H), W_2 (B, H, C), b_2 (B, C).
+        weights: of each hidden unit in a column, (B, D + 2 C, H): W_1, b_1, W_2, and W_2 less its last class; padded to
+            whole vectors with zeros, which are never active.
+        output_bias: b_2, (B, C).
     """
-    mode = vectors.flush_subnormals()
+    last, real = len(onehot) - 1, weights.dtype
+    size, units = len(x[0]), weights.shape[2]
+    sums = np.empty((last * (len(x) + 1), size), real)
+    total, shift = np.empty((last, lanes), real), np.empty(last, real)
+    mode = exchange_mode(_FLUSHING)
     for b in range(len(rate)):
-        _train(x, onehot, samples, table[b], rate[b], kernel[b], bias[b], output_kernel[b], output_bias[b])
-    vectors.restore_mode(mode)
-
-
-@numba.njit(nogil=True, error_model="numpy")
-@no_type_check
-def _train(x, onehot, samples, table, rate, kernel, bias, output_kernel, output_bias):
-    dimensions, classes, width, real = len(x), len(onehot), len(bias), bias.dtype
-    rows, last, lanes = dimensions + 1, classes - 1, _lanes(bias)
-    # Its rows: W_1, b_1, W_2, and W_2 less its last class. Padded with units that are never active.
-    weights = np.zeros((rows + classes + last, (width + lanes - 1) // lanes * lanes), real)
-    for j in range(width):
-        for d in range(dimensions):
-            weights[d, j] = kernel[d, j]
-        weights[dimensions, j] = bias[j]
-        for k in range(classes):
-            weights[rows + k, j] = output_kernel[j, k]
-        for k in range(last):
-            weights[rows + classes + k, j] = output_kernel[j, k] - output_kernel[j, last]
-    sums, total, shift = np.empty((last * rows, len(x[0])), real), np.empty((last, lanes), real), np.empty(last, real)
-
-    for step in range(len(table)):
-        for k in range(last):
-            shift[k] = output_bias[k] - output_bias[last]
-            for lane in range(lanes):
-                total[k, lane] = 0
-        _forward(x, onehot, table[step], weights, shift, sums, total, width, sums.shape[1], weights.shape[1])
-        _backward(x, onehot, sums, weights, rate, samples, sums.shape[1], weights.shape[1])
-        rest = real.type(0)
-        for k in range(last):
-            gradient = real.type(0)
-            for lane in range(lanes):
-                gradient += total[k, lane]
-            rest -= gradient
-            output_bias[k] -= rate * gradient
-        output_bias[last] -= rate * rest
-
-    for j in range(width):
-        for d in range(dimensions):
-            kernel[d, j] = weights[d, j]
-        bias[j] = weights[dimensions, j]
-        for k in range(classes):
-            # The plain formula multiplies errors by units: one that is NaN spreads to idle units too.
-            output_kernel[j, k] = weights[rows + k, j] + 0 * output_bias[k]
-
-
-@intrinsic
-@no_type_check
-def _lanes(typing, like):
-    def generate(context, builder, signature, arguments):
-        return context.get_constant(types.intp, vectors.lanes(str(like.dtype)))
-
-    return types.intp(like), generate
+        bias = output_bias[b]
+        for step in range(table.shape[1]):
+            for k in range(last):
+                shift[k] = bias[k] - bias[last]
+                for lane in range(lanes):
+                    total[k, lane] = 0
+            _forward(x, onehot, table[b, step], weights[b], shift, sums, total, width, size, units)
+            _backward(x, onehot, sums, weights[b], rate[b], samples, size, units)
+            rest = real.type(0)
+            for k in range(last):
+                gradient = real.type(0)
+                for lane in range(lanes):
+                    gradient += total[k, lane]
+                rest -= gradient
+                bias[k] -= rate[b] * gradient
+            bias[last] -= rate[b] * rest
+    exchange_mode(mode)
 
 
 @intrinsic
@@ -122,12 +104,11 @@ def _forward(typing, x, onehot, gamma, weights, shift, sums, total, width, size,
     """
 
     def generate(context, builder, signature, arguments):
-        emit = vectors.Emitter(builder, x, onehot)
-        inputs, hot, gamma, weights, shift, sums, total, width, size, units = vectors.pointers(
+        emit = Emitter(builder, x, onehot)
+        inputs, hot, gamma, weights, shift, sums, total, width, size, units = pointers(
             context, builder, signature, arguments
         )
         index = size.type
-        place = cgutils.alloca_once_value(builder, index(0))
 
         def block(count, start):
             starts = [builder.add(start, index(v * emit.lanes)) for v in range(count)]
@@ -153,8 +134,7 @@ def _forward(typing, x, onehot, gamma, weights, shift, sums, total, width, size,
                     for d, product in enumerate(products):
                         emit.store(product, sums, emit.at(size, k * len(products) + d, s))
 
-        for count in emit.sample_blocks:
-            emit.repeat(place, size, count, block)
+        emit.in_blocks(emit.sample_blocks, size, block)
         return context.get_dummy_value()
 
     return types.void(x, onehot, gamma, weights, shift, sums, total, width, size, units), generate
@@ -166,10 +146,9 @@ def _backward(typing, x, onehot, sums, weights, rate, samples, size, units):
     """The sums M of all units, and their update."""
 
     def generate(context, builder, signature, arguments):
-        emit = vectors.Emitter(builder, x, onehot)
-        inputs, _, sums, weights, rate, samples, size, units = vectors.pointers(context, builder, signature, arguments)
+        emit = Emitter(builder, x, onehot)
+        inputs, _, sums, weights, rate, samples, size, units = pointers(context, builder, signature, arguments)
         index = size.type
-        place = cgutils.alloca_once_value(builder, index(0))
         down = emit.splat(builder.fneg(rate))
         pairs = [(k, d) for k in emit.others for d in emit.rows]
 
@@ -205,13 +184,151 @@ def _backward(typing, x, onehot, sums, weights, rate, samples, size, units):
                     gradients[k] = emit.multiply_add(unit[d], moment[k, d], gradients[k])
             gradients.append(builder.fneg(functools.reduce(builder.fadd, gradients, emit.zero)))
             new = [emit.multiply_add(down, g, emit.load(weights, row[first + k])) for k, g in enumerate(gradients)]
-            for k, value in enumerate(new):
-                emit.store(value, weights, row[first + k])
-            for k in emit.others:
-                emit.store(builder.fsub(new[k], new[-1]), weights, row[first + emit.classes + k])
+            differences = [builder.fsub(each, new[-1]) for each in new[:-1]]
+            for place, value in zip(row[first:], [*new, *differences], strict=True):
+                emit.store(value, weights, place)
 
-        for count in emit.unit_blocks:
-            emit.repeat(place, units, count, block)
+        emit.in_blocks(emit.unit_blocks, units, block)
         return context.get_dummy_value()
 
     return types.void(x, onehot, sums, weights, rate, samples, size, units), generate
+
+
+@intrinsic
+@no_type_check
+def exchange_mode(typing, mode):
+    """Write the control word of the floating-point unit; returns the one before."""
+
+    def generate(context, builder, signature, arguments):
+        if _FAMILY == "aarch64":
+            before = _call(builder, "aarch64.get.fpcr", ir.IntType(64))
+            _call(builder, "aarch64.set.fpcr", ir.VoidType(), *arguments)
+            return before
+        if _FAMILY != "x86_64":
+            return arguments[0]
+        before, after = (cgutils.alloca_once(builder, ir.IntType(32)) for _ in range(2))
+        builder.store(builder.trunc(arguments[0], ir.IntType(32)), after)
+        for name, place in (("stmxcsr", before), ("ldmxcsr", after)):
+            _call(builder, f"x86.sse.{name}", ir.VoidType(), builder.bitcast(place, ir.IntType(8).as_pointer()))
+        return builder.zext(builder.load(before), ir.IntType(64))
+
+    return types.uint64(types.uint64), generate
+
+
+def pointers(context: Any, builder: Any, signature: Any, arguments: Any) -> list[Any]:
+    """Arrays as pointers to their first number, tuples of arrays as lists of them, numbers as they are."""
+
+    def pointer(kind: Any, value: Any) -> Any:
+        if isinstance(kind, types.UniTuple):
+            return [pointer(*each) for each in zip(kind.types, cgutils.unpack_tuple(builder, value), strict=True)]
+        return context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
+
+    return [pointer(*each) for each in zip(signature.args, arguments, strict=True)]
+
+
+class Emitter:
+    """Emits arithmetic on vectors of one type, for one shape of the data; values are LLVM's."""
+
+    def __init__(self, builder: Any, x: Any, onehot: Any) -> None:
+        self.builder, self.classes, self.dtype = builder, len(onehot), np.dtype(str(x[0].dtype))
+        self.rows, self.others = range(len(x) + 1), range(self.classes - 1)
+        self.lanes = lanes(self.dtype)
+        self.scalar = ir.FloatType() if self.dtype.itemsize == 4 else ir.DoubleType()
+        self.vector = ir.VectorType(self.scalar, self.lanes)
+        self.zero = self.number(0)
+        # As many vectors side by side as the registers hold (16 on x86 before AVX-512, 32 elsewhere).
+        free = 32 if _FEATURES.get("avx512f") or _FAMILY != "x86_64" else 16
+        held = len(x) + len(self.others)
+        self.sample_blocks = [count for count in (4, 2) if count * held + held + 2 <= free] + [1]
+        self.unit_blocks = [count for count in (2,) if count * len(self.rows) * self.classes <= 0.6 * free] + [1]
+
+    def number(self, value: float) -> Any:
+        return ir.Constant(self.vector, [ir.Constant(self.scalar, float(value))] * self.lanes)
+
+    def variable(self, value: Any) -> Any:
+        return cgutils.alloca_once_value(self.builder, value)
+
+    def at(self, stride: Any, row: int, index: Any) -> Any:
+        return self.builder.add(self.builder.mul(stride, stride.type(row)), index)
+
+    def splat(self, value: Any) -> Any:
+        first = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), None)
+        one = self.builder.insert_element(ir.Constant(self.vector, ir.Undefined), value, ir.IntType(32)(0))
+        return self.builder.shuffle_vector(one, one, first)
+
+    def broadcast(self, pointer: Any, index: Any) -> Any:
+        return self.splat(self.builder.load(self.builder.gep(pointer, [index])))
+
+    def place(self, pointer: Any, index: Any) -> Any:
+        return self.builder.bitcast(self.builder.gep(pointer, [index]), self.vector.as_pointer())
+
+    def load(self, pointer: Any, index: Any) -> Any:
+        return self.builder.load(self.place(pointer, index), align=self.dtype.itemsize)
+
+    def store(self, value: Any, pointer: Any, index: Any) -> None:
+        self.builder.store(value, self.place(pointer, index), align=self.dtype.itemsize)
+
+    def in_blocks(self, counts: list[int], stop: Any, block: Callable[[int, Any], None]) -> None:
+        """``block(count, start)`` over all numbers up to ``stop``: count vectors at a time, while there are as many."""
+        start = stop.type(0)
+        for count in counts:
+            step = stop.type(count * self.lanes)
+            times = self.builder.sdiv(self.builder.sub(stop, start), step)
+            with cgutils.for_range(self.builder, times) as loop:
+                block(count, self.builder.add(start, self.builder.mul(loop.index, step)))
+            start = self.builder.add(start, self.builder.mul(times, step))
+
+    def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
+        return _call(self.builder, f"fmuladd.v{self.lanes}f{8 * self.dtype.itemsize}", self.vector, a, b, c)
+
+    def before_relu(self, unit: list[Any], sample: list[Any]) -> Any:
+        """w · x̃, the same to the last bit in both ways, since its sign says which units are active."""
+        result = unit[-1]
+        for weight, value in zip(unit[:-1], sample, strict=True):
+            result = self.multiply_add(weight, value, result)
+        return result
+
+    def errors(self, logits: list[Any], wanted: list[Any], gamma: Any) -> list[Any]:
+        """δ of all classes but the last, from the outputs less that of the last."""
+        builder = self.builder
+        peak = self.zero
+        for z in logits:
+            peak = builder.select(builder.fcmp_ordered(">", z, peak), z, peak)
+        likely = [self.exp(builder.fsub(z, peak)) for z in [*logits, self.zero]]
+        share = builder.fdiv(self.number(1), functools.reduce(builder.fadd, likely))
+        scale = self.zero
+        for k, each in enumerate(wanted):
+            scale = self.multiply_add(each, self.broadcast(gamma, ir.IntType(64)(k)), scale)
+        probable = [builder.fmul(each, share) for each in likely]
+        return [builder.fmul(scale, builder.fsub(probable[k], wanted[k])) for k in self.others]
+
+    def exp(self, x: Any) -> Any:
+        """e^x for x ≤ 0 to about an ulp; 0 where it would be subnormal, NaN for NaN."""
+        builder, info = self.builder, np.finfo(self.dtype)
+        integer = ir.IntType(info.bits)
+        integers = ir.VectorType(integer, self.lanes)
+        # log 2 in two parts: its first bits, so that a few-digit multiple is exact, and the rest, beyond a double's.
+        log2, shift = math.log(2), 2.0 ** (info.nmant - 11)
+        high = math.floor(log2 * shift) / shift
+        low = (log2 - high) + 2.319046813846299558e-17
+        # Adding 1.5 · 2^fraction rounds x / log 2 to a whole number, which then stands in the lowest bits.
+        magic = self.number(1.5 * 2.0**info.nmant)
+        rounded = self.multiply_add(x, self.number(1 / log2), magic)
+        turns = builder.fsub(rounded, magic)
+        rest = self.multiply_add(turns, self.number(-high), x)
+        rest = self.multiply_add(turns, self.number(-low), rest)
+        degree = next(n for n in range(99) if (log2 / 2) ** (n + 1) / math.factorial(n + 1) < info.eps / 16)
+        result = self.number(1 / math.factorial(degree))
+        for n in reversed(range(degree)):
+            result = self.multiply_add(result, rest, self.number(1 / math.factorial(n)))
+        bias, fraction = (ir.Constant(integers, [integer(each)] * self.lanes) for each in (info.maxexp - 1, info.nmant))
+        power = builder.shl(builder.add(builder.bitcast(rounded, integers), bias), fraction)
+        result = builder.fmul(result, builder.bitcast(power, self.vector))
+        vanishes = builder.fcmp_ordered("<", x, self.number(math.log(float(info.tiny)) + 0.5))
+        return builder.select(vanishes, self.zero, result)
+
+
+def _call(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
+    """A function of LLVM's own."""
+    kind = ir.FunctionType(result, [each.type for each in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}"), arguments)
