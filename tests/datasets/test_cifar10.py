@@ -62,7 +62,7 @@ def members(batches):
 
 def released(packed, url="http://127.0.0.1:9/cifar-10-binary.tar.gz"):
     """What is expected of this archive; nothing listens on port 9."""
-    return cifar10.Release(url, hashlib.md5(packed).hexdigest(), hashlib.sha256(packed).hexdigest(), RECORDS)
+    return cifar10.Release(url, hashlib.sha256(packed).hexdigest(), RECORDS)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,8 @@ def test_downloaded_once_and_kept(server, packed, tmp_path):
 
 
 def test_without_a_network(packed, archive, tmp_path):
-    with pytest.raises(cifar10.Cifar10Error, match=r"cannot download CIFAR-10 \(ConnectionError\): unpack .*DYNLOSS_"):
+    said = r"cannot download CIFAR-10 to .*cache.*: unpack .*DYNLOSS_.* \(ConnectionError: "
+    with pytest.raises(cifar10.Cifar10Error, match=said):
         cifar10.load(release=released(packed))
     kept = tmp_path / "cache" / "dynloss" / archive.name
     kept.write_bytes(packed)
@@ -175,24 +176,22 @@ def test_nothing_is_downloaded_unasked(server, packed):
 
 
 def test_the_server_sends_another_file(server, packed, tmp_path):
-    wrong = replace(released(packed, server[0]), md5="0" * 32)
-    with pytest.raises(cifar10.Cifar10Error, match=r"sent another file than CIFAR-10 \(wrong MD5\)"):
+    wrong = replace(released(packed, server[0]), sha256="0" * 64)
+    with pytest.raises(cifar10.Cifar10Error, match=r"cannot download .* \(ValueError: SHA256 hash .* does not match"):
         cifar10.load(release=wrong)
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
-    with pytest.raises(cifar10.Cifar10Error, match="damaged or another file"):
-        cifar10.load(release=replace(released(packed, server[0]), sha256="0" * 64))
 
 
 def test_the_server_does_not_have_it(server, packed):
-    with pytest.raises(cifar10.Cifar10Error, match=r"cannot download CIFAR-10 \(HTTP status 404\)"):
+    with pytest.raises(cifar10.Cifar10Error, match=r"cannot download CIFAR-10 .*\(HTTPError: 404 "):
         cifar10.load(release=released(packed, f"{server[0]}.old"))
 
 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (OSError(28, "No space left on device"), r"\(No space left on device\): make room, or unpack"),
-        (PermissionError("a long\nstory"), r"cannot keep CIFAR-10 in .*\(no permission\)"),
+        (OSError(28, "No space left on device"), r"CIFAR-10 to .*: unpack .*\(OSError: .* No space left on device\)"),
+        (PermissionError("a long\nstory"), r"CIFAR-10 to .*: unpack .*\(PermissionError: a long\)"),
     ],
 )
 def test_a_disk_that_takes_no_more(error, said, packed, monkeypatch):
@@ -255,7 +254,7 @@ def wrong_batches(batches):
     other["test_batch.bin"] = b"\x01" + other["test_batch.bin"][1:]
     return {
         "data_batch_3.bin.* has 61459 bytes instead of 61460: unpack the archive again": short,
-        r"\(data_batch_1.bin …\) holds the label 10, beyond 9: not CIFAR-10, or damaged": label,
+        r"\(data_batch_1.bin …\) should hold as many .* but holds \[9, .*, 10, 1\]: not CIFAR-10, or damaged": label,
         r"\(test_batch.bin …\) should hold as many .* but holds \[1, 3, 2, 2, 2, 2, 2, 2, 2, 2\]": other,
         "lacks data_batch_4.bin: unpack, or download,": {k: v for k, v in batches.items() if "4" not in k},
     }
@@ -285,7 +284,7 @@ def test_a_place_with_nothing_in_it(tmp_path, packed):
 
 def test_the_official_release():
     # Of the data set's page; the size is that of the binary archive's files.
-    assert cifar10.OFFICIAL.md5 == "c32a1d4ab5d03f1284b67883e8d87530" and len(cifar10.OFFICIAL.sha256) == 64
+    assert len(cifar10.OFFICIAL.sha256) == 64
     assert cifar10.OFFICIAL.url == "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
     assert cifar10.OFFICIAL.records == 10_000 and len(cifar10.CLASSES) == 10
 

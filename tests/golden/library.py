@@ -373,7 +373,7 @@ def photographs_from_files() -> Arrays:
                 archive.add(Path(folder, name), f"cifar-10-batches-bin/{name}")
         file = Path(folder, "packed.tar.gz")
         file.write_bytes(packed.getvalue())
-        release = cifar10.Release("", "", hashlib.sha256(packed.getvalue()).hexdigest(), records=10)
+        release = cifar10.Release("", hashlib.sha256(packed.getvalue()).hexdigest(), records=10)
         sets = {where: cifar10.load(where, release=release) for where in (folder, file)}
     found: Arrays = {}
     for kind, (training, validation) in zip(("folder", "archive"), sets.values(), strict=True):

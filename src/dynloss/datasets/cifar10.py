@@ -36,18 +36,16 @@ class Cifar10Error(OSError):
 
 @dataclass(frozen=True)
 class Release:
-    """An archive in the format of CIFAR-10: where it is, its checksums, and the images in each of its six files."""
+    """An archive in the format of CIFAR-10: where it is, its checksum, and the images in each of its six files."""
 
     url: str
-    md5: str
     sha256: str
     records: int = 10_000
 
 
-# The authors publish the MD5; by this SHA-256 other libraries have long checked the same file.
+# The authors publish an MD5; by this SHA-256 other libraries have long checked the same file.
 OFFICIAL = Release(
     url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-    md5="c32a1d4ab5d03f1284b67883e8d87530",
     sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
 )
 
@@ -68,10 +66,12 @@ def load(
 
     Raises:
         Cifar10Error: an ``OSError``: files that are missing, short or damaged; no network; no space.
+        OSError: a file that the system does not let us read.
     """
     given = folder or os.environ.get(ENVIRONMENT)
     path = Path(given).expanduser() if given else _cached(download, release)
-    contents = _from_folder(path, release) if path.is_dir() else _from_archive(path, release)
+    contents = _from_folder(path) if path.is_dir() else _from_archive(path, release)
+    _check_files(contents, path, release)
     return _dataset(contents, _TRAINING, path), _dataset(contents, _VALIDATION, path)
 
 
@@ -218,83 +218,61 @@ def _scaled(data: Dataset, mean: np.ndarray, factor: np.ndarray) -> Dataset:
 
 
 def _cached(download: bool, release: Release) -> Path:
-    """The archive in the user's cache, downloaded where it is not there."""
+    """The archive in the user's cache, downloaded where it is not there, or damaged."""
     import pooch  # only where it is needed: who has the data needs no downloader
 
-    folder = pooch.os_cache("dynloss")
-    path = folder / PurePosixPath(release.url).name
-    if not download:
-        return path
-    elsewhere = f"unpack {release.url} elsewhere and name its folder in {ENVIRONMENT}"
-    try:
-        pooch.retrieve(release.url, f"md5:{release.md5}", fname=path.name, path=folder, progressbar=True)
-    except ValueError as error:
-        raise Cifar10Error(f"{release.url} sent another file than CIFAR-10 (wrong MD5): {elsewhere}") from error
-    except OSError as error:
-        if error.errno or isinstance(error, PermissionError):  # the disk: what the network raises has no number
-            reason = error.strerror or "no permission"
-            raise Cifar10Error(f"cannot keep CIFAR-10 in {folder} ({reason}): make room, or {elsewhere}") from error
-        answer = getattr(error, "response", None)
-        reason = type(error).__name__ if answer is None else f"HTTP status {answer.status_code}"
-        raise Cifar10Error(f"cannot download CIFAR-10 ({reason}): {elsewhere}") from error
+    path = Path(pooch.os_cache("dynloss"), PurePosixPath(release.url).name)
+    if download:
+        try:
+            pooch.retrieve(release.url, f"sha256:{release.sha256}", path.name, path.parent, progressbar=True)
+        except (OSError, ValueError) as error:  # of the network or the disk; another file than expected
+            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+            elsewhere = f"unpack {release.url} elsewhere and name its folder in {ENVIRONMENT}"
+            raise Cifar10Error(f"cannot download CIFAR-10 to {path.parent}: {elsewhere} ({reason})") from error
     return path
 
 
 def _from_archive(path: Path, release: Release) -> dict[str, bytes]:
-    """The six files, by name and into memory: nothing is written, so that no path or link in it leads anywhere."""
+    """The files, by name and into memory: nothing is written, so that no path or link in it leads anywhere."""
     if not path.is_file():
         raise Cifar10Error(f"no CIFAR-10 at {path}: name your {_FOLDER} (argument, or {ENVIRONMENT}), or download it")
-    packed = _read(path)
+    packed = path.read_bytes()
     if (found := hashlib.sha256(packed).hexdigest()) != release.sha256:
         raise Cifar10Error(f"{path} is damaged or another file (SHA-256 {found[:8]}…): download it again")
-    members, contents = {f"{_FOLDER}/{name}": name for name in _TRAINING + _VALIDATION}, {}
+    contents = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r|gz") as archive:
             for member in archive:
-                name = members.get(str(PurePosixPath(member.name)))
-                if name and member.isreg() and (file := archive.extractfile(member)):
-                    _check_size(f"{name} in {path}", member.size, release)
-                    contents[name] = file.read()
+                if member.isreg() and (file := archive.extractfile(member)):
+                    contents[member.name.removeprefix(f"{_FOLDER}/")] = file.read()
     except (tarfile.TarError, zlib.error, EOFError) as error:
         raise Cifar10Error(f"cannot read {path} ({error}): download the archive again") from error
-    _check_complete(path, contents)
     return contents
 
 
-def _from_folder(path: Path, release: Release) -> dict[str, bytes]:
+def _from_folder(path: Path) -> dict[str, bytes]:
     path = path / _FOLDER if (path / _FOLDER).is_dir() else path
-    files = {name: path / name for name in _TRAINING + _VALIDATION if (path / name).is_file()}
-    _check_complete(path, files)
-    for file in files.values():
-        _check_size(str(file), file.stat().st_size, release)
-    return {name: _read(file) for name, file in files.items()}
+    return {name: (path / name).read_bytes() for name in _TRAINING + _VALIDATION if (path / name).is_file()}
 
 
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise Cifar10Error(f"cannot read {file}: {error.strerror}") from error
-
-
-def _check_complete(path: Path, names) -> None:
-    if missing := [name for name in _TRAINING + _VALIDATION if name not in names]:
+def _check_files(contents: dict[str, bytes], path: Path, release: Release) -> None:
+    """Raise ``Cifar10Error`` unless all six files are there, and of the right size."""
+    names, size = _TRAINING + _VALIDATION, release.records * _RECORD
+    if missing := [name for name in names if name not in contents]:
         raise Cifar10Error(f"{path} lacks {', '.join(missing)}: unpack, or download, the archive again")
-
-
-def _check_size(what: str, size: int, release: Release) -> None:
-    if size != release.records * _RECORD:
-        raise Cifar10Error(f"{what} has {size} bytes instead of {release.records * _RECORD}: unpack the archive again")
+    if wrong := [name for name in names if len(contents[name]) != size]:
+        found = f"{wrong[0]} in {path} has {len(contents[wrong[0]])} bytes"
+        raise Cifar10Error(f"{found} instead of {size}: unpack the archive again")
 
 
 def _dataset(contents: dict[str, bytes], names: tuple[str, ...], path: Path) -> Dataset:
     records = [np.frombuffer(contents[name], np.uint8).reshape(-1, _RECORD) for name in names]
     labels = np.concatenate([each[:, 0] for each in records]).astype(np.int32)
-    where, again = f"{path} ({names[0]} …)", "not CIFAR-10, or damaged: unpack the archive again"
-    if labels.max() >= len(CLASSES):
-        raise Cifar10Error(f"{where} holds the label {labels.max()}, beyond 9: {again}")
     counts = np.bincount(labels, minlength=len(CLASSES))
-    if (counts * len(CLASSES) != len(labels)).any():
-        raise Cifar10Error(f"{where} should hold as many images of each class, but holds {counts.tolist()}: {again}")
+    if len(counts) > len(CLASSES) or (counts * len(CLASSES) != len(labels)).any():
+        raise Cifar10Error(
+            f"{path} ({names[0]} …) should hold as many images of each class, but holds {counts.tolist()}: "
+            "not CIFAR-10, or damaged: unpack the archive again"
+        )
     pixels = np.concatenate([each[:, 1:].reshape(-1, 3, 32 * 32).swapaxes(1, 2) for each in records])
     return Dataset(pixels.reshape(-1, 32, 32, 3), labels, len(CLASSES))
