@@ -45,12 +45,12 @@ def test_renamed_results_are_found_by_their_new_names_with_the_same_numbers(reke
     table = {"figures": {"old": "new"}, "functions": {"point": "better"}, "parameters": names, "only": ["old"]}
     moved = rekey(results, table)
     assert len(moved) == 3 and not (results / "old").exists()
-    monkeypatch.setenv(archive.READ_ONLY, "1")
+    monkeypatch.setenv("DYNLOSS_ARCHIVE_ONLY", "1")
     assert archive.fetch_or_compute("new", single, {"steps": 5}).drop_attrs().identical(before.drop_attrs())
     assert archive.fetch_or_compute("other", single, {"steps": 5}).identical(kept.assign_attrs(origin="archived"))
     with pytest.raises(archive.NotArchived, match="stale"):  # found, and of other code: a keyword was renamed
         swept("new", better, units=3)
-    monkeypatch.delenv(archive.READ_ONLY)
+    monkeypatch.delenv("DYNLOSS_ARCHIVE_ONLY")
     with pytest.warns(archive.ArchiveWarning, match="STALE"):
         again = swept("new", better, units=3)
     np.testing.assert_array_equal(again.value.values, sweep.value.values)

@@ -206,7 +206,7 @@ def test_what_may_not_be_read_is_named(results, monkeypatch):
     monkeypatch.setattr(Path, "open", denied)
     (error,) = archive.contents(results).unreadable
     assert str(error) == f"{path} cannot be read (Permission denied)"
-    monkeypatch.setenv(archive.READ_ONLY, "1")
+    monkeypatch.setenv("DYNLOSS_ARCHIVE_ONLY", "1")
     with pytest.raises(archive.NotArchived, match=r"cannot be read \(Permission denied\)"):  # and not: there is none
         fetch()
 

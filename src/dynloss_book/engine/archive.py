@@ -32,6 +32,7 @@ from dynloss.checks import truth
 from dynloss.files import sole
 from dynloss_book.engine import deadline, fingerprint, ledger, review
 from dynloss_book.engine.fingerprint import Fingerprint
+from dynloss_book.engine.policy import VARIABLES, Policy
 from dynloss_book.engine.provenance import Provenance, decoded, execution, provenance
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
@@ -51,10 +52,7 @@ __all__ = [
     "results_folder",
 ]
 
-RESULTS = "DYNLOSS_RESULTS"
-READ_ONLY = "DYNLOSS_ARCHIVE_ONLY"  # set: what the archive lacks, or has from other code, is not computed
-RENEW = "DYNLOSS_RENEW"  # set: a stale result counts as none
-
+RESULTS, READ_ONLY, RENEW = (VARIABLES[name] for name in ("results", "read_only", "renew"))
 
 class ArchiveWarning(UserWarning):
     """A result is stale, damaged, or could not be kept."""
@@ -145,12 +143,12 @@ def fetch_or_compute(
             stale = code.changed_since(dataset.attrs)
         elif stale and read_only():
             raise NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
-        elif stale and not renew():
+        elif stale and not Policy.current().renew:
             warn(f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. With the profile "
                   f"of this result, `dynloss verify {figure} --profile …` computes it again and says whether it comes "
                   f"out the same; `dynloss run {figure} --profile … --fresh` (fresh=True) replaces it.")  # fmt: skip
         _note(path, dataset, stale)
-        if not stale or not renew() or review.reviewer is not None:
+        if not stale or not Policy.current().renew or review.reviewer is not None:
             return dataset.assign_attrs(origin="archived", stale=stale, path=str(path))
     else:
         _note(path)
@@ -183,7 +181,7 @@ def _computed(
         write(path, content)
         kept = str(path)
     except (OSError, TypeError, ValueError) as error:  # what was computed must not be lost with the file
-        warn(f"{figure}: computed, not archived: {error}. {RESULTS} names another folder.")
+        warn(f"{figure}: computed, not archived: {error}. DYNLOSS_RESULTS names another folder.")
     return dataset, kept
 
 
@@ -263,8 +261,8 @@ def _plain(name: str, value: Any) -> Any:
 def results_folder(results: str | os.PathLike | None = None) -> Path:
     """The argument; else the environment variable DYNLOSS_RESULTS; else `results` beside the nearest `_toc.yml`
     (here or above); else `./results`."""
-    if results or os.environ.get(RESULTS):
-        return Path(results or os.environ[RESULTS]).expanduser().absolute()
+    if named := results or Policy.current().results:
+        return Path(named).expanduser().absolute()
     here = Path.cwd()
     root = next((folder for folder in (here, *here.parents) if (folder / "_toc.yml").is_file()), here)
     return root / "results"
@@ -272,12 +270,7 @@ def results_folder(results: str | os.PathLike | None = None) -> Path:
 
 def read_only() -> bool:
     """Whether nothing is to be computed: the environment variable DYNLOSS_ARCHIVE_ONLY is set."""
-    return bool(os.environ.get(READ_ONLY))
-
-
-def renew() -> bool:
-    """Whether a stale result counts as none: the environment variable DYNLOSS_RENEW is set."""
-    return bool(os.environ.get(RENEW))
+    return Policy.current().read_only
 
 
 def records(figure: str, results: str | os.PathLike | None = None) -> list[dict[str, Any]]:
@@ -455,7 +448,7 @@ def check_writable(folder: Path) -> None:
     except OSError as error:
         raise ArchiveError(
             f"results cannot be written to {folder} ({error.strerror}); nothing was computed. "
-            f"Set {RESULTS} to a folder that can be written to."
+            "Set DYNLOSS_RESULTS to a folder that can be written to."
         ) from error
 
 

@@ -10,15 +10,15 @@ nothing is begun.
 
 import contextlib
 import math
-import os
 import time
 from collections.abc import Iterator
 
 from dynloss import files
+from dynloss_book.engine.policy import VARIABLES, Policy
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
 
-DEADLINE = "DYNLOSS_DEADLINE"
+DEADLINE = VARIABLES["deadline"]
 _moment = math.inf
 
 
@@ -48,7 +48,7 @@ files.after_checkpoint.append(check)
 
 def given() -> bool:
     """Whether this process as a whole has a deadline, be it never."""
-    return bool(os.environ.get(DEADLINE))
+    return Policy.current().deadline is not None
 
 
 def over() -> bool:
@@ -58,7 +58,8 @@ def over() -> bool:
 
 def left(minutes: float | None) -> float | None:
     """Of so many minutes, or of no limit (None), what the process's own deadline leaves."""
-    moment = float(os.environ.get(DEADLINE) or math.inf)
+    moment = Policy.current().deadline
+    if moment is None or math.isinf(moment):
+        return minutes
     rest = max(0.0, (moment - time.time()) / 60)
-    least = rest if minutes is None else min(minutes, rest)
-    return None if math.isinf(least) else least
+    return rest if minutes is None else min(minutes, rest)

@@ -5,17 +5,16 @@ when it is done. A request that fails, or runs out of time, leaves what was miss
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dynloss import files
+from dynloss_book.engine.policy import VARIABLES, Policy
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
 
-LEDGER = "DYNLOSS_LEDGER"
-
+LEDGER = VARIABLES["ledger"]
 
 class Request(NamedTuple):
     """What was asked for in one place, by one call.
@@ -39,14 +38,14 @@ class Request(NamedTuple):
 
 def note(request: Request, call: str = "") -> None:
     """Write a request down, if this process keeps a ledger; ``call`` tells several in one place apart."""
-    if path := os.environ.get(LEDGER):
+    if path := Policy.current().ledger:
         with files.named(Path(path)), open(path, "a") as file:
             file.write(json.dumps({"call": f"{request.place} {call}", **request._asdict()}) + "\n")
 
 
 def kept() -> bool:
     """Whether this process keeps a ledger."""
-    return bool(os.environ.get(LEDGER))
+    return bool(Policy.current().ledger)
 
 
 def read(path: Path) -> list[Request]:

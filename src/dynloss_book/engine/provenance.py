@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dynloss_book.engine.mime import PROVENANCE as MIME
+from dynloss_book.engine.policy import Policy
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -85,7 +86,7 @@ def _record(dataset: "xr.Dataset") -> dict[str, Any]:
     names = ("figure", "origin", "stale", "path", "parameters", "fingerprint", "versions", "device", "dtype", "seed",
              "seconds", "commit", "date")  # fmt: skip
     extra = {name: str(record.get(name, "")) for name in ("scale", *KEPT)}
-    extra["profile"] = os.environ.get("DYNLOSS_PROFILE", "")
+    extra["profile"] = Policy.current().profile
     return {name: record[name] for name in names} | extra
 
 

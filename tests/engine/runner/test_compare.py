@@ -196,7 +196,7 @@ def test_the_last_cell_of_a_notebook(checkout, tmp_path, monkeypatch):
     new = archive.fetch_or_compute("fig01_good", simulate, {"steps": 5, "amplitude": 2.0}, results=tmp_path / "mine")
     assert "no published result has its parameters" in shown(compare.with_published(new))
     assert "Not compared" in shown(compare.with_published(xr.Dataset()))  # whatever it is given
-    monkeypatch.setenv(archive.READ_ONLY, "1")
+    monkeypatch.setenv("DYNLOSS_ARCHIVE_ONLY", "1")
     assert compare.with_published(published) is None  # a book is made of published results
 
 

@@ -715,12 +715,12 @@ def test_minutes_end_a_point_at_its_checkpoint_and_the_next_call_goes_on(tmp_pat
 
 
 def test_only_the_archive_is_asked(monkeypatch, tmp_path):
-    monkeypatch.setenv(archive.READ_ONLY, "1")
+    monkeypatch.setenv("DYNLOSS_ARCHIVE_ONLY", "1")
     with pytest.raises(archive.NotArchived, match="no point of this sweep of test"):
         run(number, vectorize=False, results=tmp_path)
-    monkeypatch.delenv(archive.READ_ONLY)
+    monkeypatch.delenv("DYNLOSS_ARCHIVE_ONLY")
     run(number, vectorize=False, results=tmp_path, seeds=[0])
-    monkeypatch.setenv(archive.READ_ONLY, "1")
+    monkeypatch.setenv("DYNLOSS_ARCHIVE_ONLY", "1")
     assert run(number, vectorize=False, results=tmp_path).attrs["scale"] == "1 of 2 seeds"
     monkeypatch.setattr(engine.fingerprint, "take", other_code)
     with pytest.raises(archive.NotArchived, match="stale: "):

@@ -4,7 +4,6 @@ import datetime
 import functools
 import json
 import math
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -16,13 +15,13 @@ import xarray as xr
 
 from dynloss.checks import check_number, truth
 from dynloss_book.engine import archive, deadline, fingerprint, ledger, review
+from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import KEPT, decoded, execution
 from dynloss_book.engine.sweeps import contract, evaluate
 from dynloss_book.engine.sweeps import grid as grids
 from dynloss_book.engine.sweeps.grid import SEED, Grid, Points, Variables
 from dynloss_book.engine.sweeps.store import MANY, NothingYet, Store, SweepError, together
 
-SCHEDULER = "DYNLOSS_SCHEDULER"  # the address of a dask scheduler, tcp://host:port
 WRITE_EVERY = 10.0  # seconds: what a killed sweep may lose, beside the batches in flight
 _POLL = 0.2  # seconds between looks at what another process is computing
 
@@ -110,7 +109,7 @@ def run(
                 review.reviewer.lacks(kept.folder, f"the archive has no point of this sweep of {figure}")
         elif stale := kept.stale():
             raise archive.NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
-    fresh = fresh or (archive.renew() and bool(kept.stale()))
+    fresh = fresh or (Policy.current().renew and bool(kept.stale()))
     points, anew = wanted.points(), fresh and minutes != 0
     missing = points if anew else grids.select(points, ~kept.holds(points))
     compute = bool(len(missing[SEED])) and minutes != 0
@@ -161,16 +160,16 @@ def _how(kept: Store, function, fixed, names, vectorize, chunk, wanted: Grid, cl
 
 def _client() -> Any:
     """A client of the scheduler that the environment names, if it does; the same one every time."""
-    if not (address := os.environ.get(SCHEDULER)):
+    if not (address := Policy.current().scheduler):
         return None
     try:
         from distributed import get_client
     except ImportError as error:
-        raise SweepError(f"{SCHEDULER} is set, but dask is missing: pip install 'dynloss[cluster]'") from error
+        raise SweepError("DYNLOSS_SCHEDULER is set, but dask is missing: pip install 'dynloss[cluster]'") from error
     try:
         return get_client(address, timeout="30s")
     except OSError as error:
-        raise SweepError(f"no dask scheduler answers at {SCHEDULER}={address}: {error}") from error
+        raise SweepError(f"no dask scheduler answers at DYNLOSS_SCHEDULER={address}: {error}") from error
 
 
 def _note(kept: Store, wanted: Grid) -> None:
