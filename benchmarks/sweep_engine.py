@@ -64,7 +64,7 @@ def overhead(steps, points):
     """
     how = evaluate.vectorised(final_loss, {"steps": steps}, ["period", "amplitude", "seed"], CHUNK, points)
     evaluate.vectorised = lambda *_: how
-    begin, wait, bare, inside, moments = how.begin, how.wait, [], [], []
+    begin, wait, bare, inside, moments = how.begin, engine.wait, [], [], []
 
     def twice(batch):
         began = time.perf_counter()
@@ -81,12 +81,11 @@ def overhead(steps, points):
         moments.append(time.perf_counter())
         return timed
 
-    def waited(patience=None):
-        if batch := wait(patience):
+    def waited(*arguments):
+        if wait(*arguments).done:
             moments.append(time.perf_counter())
-        return batch
 
-    how.begin, how.wait = twice, waited
+    how.begin, engine.wait = twice, waited
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         sweeps.run("benchmark", final_loss, **arguments(points, steps, folder))
@@ -123,7 +122,7 @@ def restart(stored):
             flushes -= 1
             if flushes < 0:
                 raise First
-            submit(self, points)
+            return submit(self, points)
 
         evaluate.Local.submit = killed
         with contextlib.suppress(First):

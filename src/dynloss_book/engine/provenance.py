@@ -155,8 +155,13 @@ def device() -> str:
 
     first, count = jax.devices()[0], jax.device_count()
     if first.platform == "cpu":
-        return f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} CPU cores"
+        return f"{cores()} CPU cores"
     return f"{count} × {first.device_kind}" if count > 1 else first.device_kind
+
+
+def cores() -> int:
+    """Of the processor, those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def commit() -> str:

@@ -83,7 +83,7 @@ def batchwise(store, log, points, write_every):
     def said(self, points):
         with open(log, "a") as file:
             file.write("".join(f"{x:g} {seed}\n" for x, seed in zip(points["x"], points["seed"], strict=True)))
-        submit(self, points)
+        return submit(self, points)
 
     evaluate.Local.submit = said
     sweeps.run(

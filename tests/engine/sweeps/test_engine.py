@@ -53,7 +53,7 @@ def counted(monkeypatch):
 
     def counting(self, points):
         seen.extend(keys(points, list(points)))
-        submit(self, points)
+        return submit(self, points)
 
     monkeypatch.setattr(evaluate.Local, "submit", counting)
     return seen
@@ -205,7 +205,7 @@ import sys, time
 sys.path.insert(0, {folder!r})
 import jax, sweep_points
 from dynloss_book.engine import sweeps
-from dynloss_book.engine.sweeps import evaluate
+from dynloss_book.engine.sweeps import engine
 
 def plain(x, seed):
     time.sleep(60 if x > 5 else 0)
@@ -216,14 +216,13 @@ def traced(x, seed):
     end = jax.lax.fori_loop(0, jax.numpy.where(x > 5, 1_500_000, 1), lambda _, a: jax.numpy.sin(a), ones)
     return {{"value": x + 0 * end.mean()}}
 
-wait, handed = evaluate.Local.wait, set()
-def said(self, seconds=None):
+wait, handed = engine.wait, set()
+def said(running, *options):
     if handed == {{1, 2, 3, 4, 5}}:  # the engine has them all, and only what takes long is computed
         print("now", flush=True)
-    ready = wait(self, seconds)
-    handed.update(ready[0]["x"].tolist() if ready else [])
-    return ready
-evaluate.Local.wait = said
+    ready, _ = wait(running, *options)
+    handed.update(x for each in ready for x in running[each]["x"].tolist())
+engine.wait = said
 
 sweeps.run("test", {function}, axes={{"x": range(1, 10)}}, seeds=[0], vectorize={vectorize}, chunk=1, store={store!r},
            progress=False)

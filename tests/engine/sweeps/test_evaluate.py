@@ -1,5 +1,4 @@
 import threading
-import time
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +7,7 @@ import pytest
 import sweep_points
 
 from dynloss_book.engine import sweeps
-from dynloss_book.engine.sweeps import contract, engine, evaluate
+from dynloss_book.engine.sweeps import engine, evaluate
 from dynloss_book.engine.sweeps import grid as grids
 
 POINTS = grids.grid({"x": [1, 2, 3, 4, 5]}, [0, 1]).points()
@@ -17,15 +16,8 @@ NAMES = ["x", "seed"]
 
 def everything(how, points=POINTS):
     """What an evaluator makes of all points, in their order."""
-    parts = []
-    queue = [slice(first, first + how.size) for first in range(0, len(points["seed"]), how.size)]
-    while queue or how.busy:
-        while how.room and queue:
-            how.submit(grids.select(points, queue.pop(0)))
-        parts.append(how.wait())
-    where = grids.joined([each for each, _ in parts])
-    order = [grids.keys(where, NAMES).index(key) for key in grids.keys(points, NAMES)]
-    return grids.select(grids.joined([each for _, each in parts]), order)
+    places = [slice(first, first + how.size) for first in range(0, len(points["seed"]), how.size)]
+    return grids.joined([each.result() for each in [how.submit(grids.select(points, place)) for place in places]])
 
 
 @pytest.mark.parametrize("size", [1, 3, 10])
@@ -38,9 +30,8 @@ def test_a_vectorised_batch_holds_what_each_point_gives_alone(size):
 
 def test_the_last_batch_is_filled_up_and_cut():
     how = evaluate.vectorised(sweep_points.number, {}, NAMES, 4, 10)
-    how.submit(grids.select(POINTS, slice(8, 10)))
-    points, outputs = how.wait()
-    assert points["x"].tolist() == [4, 5] and outputs["value"].tolist() == [5, 6]
+    outputs = how.submit(grids.select(POINTS, slice(8, 10))).result()
+    assert outputs["value"].tolist() == [5, 6]
 
 
 def test_a_batch_is_never_larger_than_the_sweep():
@@ -60,15 +51,6 @@ def test_the_batch_fits_the_memory(monkeypatch):
     assert size(0, chunk=10) == 10  # asked for
     assert size(0) == 1
     assert size(None) == 10
-
-
-def test_batches_that_had_finished_are_handed_out_at_the_end():
-    how = evaluate.vectorised(sweep_points.number, {}, NAMES, 5, 10)
-    how.submit(grids.select(POINTS, slice(5)))
-    while how.finished.empty():
-        time.sleep(0.001)
-    assert [len(points["x"]) for points, _ in how.close()] == [5]
-    assert how.close() == [] and not how.busy
 
 
 def test_threads_compute_point_by_point_with_plain_numbers():
@@ -94,19 +76,11 @@ def test_threads_overlap():
     assert everything(evaluate.pointwise(together, {}, workers=3), points)["value"].tolist() == [1, 2, 3]
 
 
-def test_a_failing_point_is_named_and_what_had_finished_is_kept():
+def test_a_failing_point_is_named():
     how = evaluate.pointwise(sweep_points.at_most_one, {}, workers=2)
-    how.submit(grids.select(POINTS, slice(1)))
-    while how.finished.empty():
-        time.sleep(0.001)
-    how.submit(grids.select(POINTS, slice(1, 2)))
-    assert how.wait()[1]["value"] == [1]
-    how.submit(grids.select(POINTS, slice(5, 6)))
+    assert how.submit(grids.select(POINTS, slice(1))).result()["value"] == [1]
     with pytest.raises(sweeps.SweepError, match=r"at_most_one failed at x=2, seed=0: RuntimeError: x is 2"):
-        how.wait()
-    while how.finished.empty():
-        time.sleep(0.001)
-    assert [outputs["value"].tolist() for _, outputs in how.close()] == [[1]]
+        how.submit(grids.select(POINTS, slice(1, 2))).result()
 
 
 @pytest.mark.parametrize(
@@ -132,7 +106,7 @@ def test_results_that_cannot_be_kept_are_refused(outputs, message):
         return outputs
 
     with pytest.raises(ValueError, match=f"function {message}"):
-        evaluate._point_by_point(function, {}, None, grids.select(POINTS, slice(1)))
+        evaluate._one_point(function, {}, None, grids.select(POINTS, slice(1)))
 
 
 def test_a_function_that_jax_cannot_trace_says_what_to_do():
@@ -140,7 +114,7 @@ def test_a_function_that_jax_cannot_trace_says_what_to_do():
         return {"value": 1.0 if x > 2 else 0.0}
 
     with pytest.raises(jax.errors.TracerBoolConversionError) as raised:
-        contract.layout_of(branches, {}, NAMES)
+        evaluate.vectorised(branches, {}, NAMES, None, 10)
     assert "branches cannot be traced by JAX; vectorize=False calls it point by point" in raised.value.__notes__
 
 

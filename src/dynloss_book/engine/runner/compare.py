@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import xarray as xr
 
 from dynloss_book.engine import archive
@@ -18,8 +17,8 @@ from dynloss_book.engine.agreement import FREE, Agreement, Incomparable, Quantit
 from dynloss_book.engine.findings import MIME as FINDINGS
 from dynloss_book.engine.provenance import MIME as PROVENANCE
 from dynloss_book.engine.runner import recorded, tables
-from dynloss_book.engine.sweeps import grid as grids
-from dynloss_book.engine.sweeps.store import REQUEST, rows
+from dynloss_book.engine.sweeps import overview
+from dynloss_book.engine.sweeps.store import REQUEST
 
 NOWHERE = "There are no published results here to compare with; in a checkout of the repository there are."
 
@@ -217,11 +216,7 @@ def _read(path: Path) -> xr.Dataset:
         raise Incomparable(f"{path} holds no results yet")
     if "axes" not in parts[0].attrs:
         return parts[0]
-    *axes, seed = json.loads(parts[0].attrs["axes"])
-    everything = rows(parts, [*axes, seed])
-    values = {name: np.unique(everything[name].values) for name in axes}
-    grid = grids.grid(values, np.unique(everything[seed].values).tolist())
-    return grids.assemble(grid, everything).assign_attrs(parts[0].attrs)
+    return overview.whole(parts)
 
 
 def _of_notebook(path: Path, reference: Path) -> list[Outcome]:

@@ -214,8 +214,8 @@ def _first_apart(rows: xr.Dataset, names: list[str], how: Any, count: int) -> st
     points = {name: rows[name].values[chosen] for name in names}
     place = {key: row for row, key in enumerate(grids.keys(rows, names))}
     for first in range(0, count, how.size):
-        how.submit(grids.select(points, slice(first, first + how.size)))
-        computed, outputs = how.wait()
+        computed = grids.select(points, slice(first, first + how.size))
+        outputs = how.submit(computed).result()
         for row, key in enumerate(grids.keys(computed, names)):
             for name, found in outputs.items():
                 if not _equal(rows[name].values[place[key]], found[row]):

@@ -1,17 +1,14 @@
 """What a sweep asks of its function: the names it takes, and results that can be kept and fit those already there."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from dynloss_book.engine import archive
 from dynloss_book.engine.sweeps import grid as grids
-from dynloss_book.engine.sweeps.grid import FLAGS, SEED, Layout, Points, Variables
+from dynloss_book.engine.sweeps.grid import FLAGS, Layout, Points, Variables
 from dynloss_book.engine.sweeps.store import SweepError
 
 
@@ -23,52 +20,19 @@ def check_function(function: Callable, names: list[str], constants: Mapping[str,
     try:
         inspect.signature(function).bind(**dict.fromkeys(names), **constants)
     except TypeError as error:
-        raise ValueError(f"{called(function)} does not take {', '.join([*names, *constants])} ({error})") from None
-
-
-def takes_checkpoint(function: Callable, constants: Mapping[str, Any]) -> bool:
-    """Whether the function asks for a file in which to keep its unfinished run."""
-    return "checkpoint" in inspect.signature(function).parameters and "checkpoint" not in constants
+        raise ValueError(f"{function.__name__} does not take {', '.join([*names, *constants])} ({error})") from None
 
 
 def check_outputs(function: Callable, outputs: Any, names: list[str]) -> None:
     """Raise ``ValueError`` unless a point's result is a mapping of free names to numbers or arrays of numbers."""
     if not isinstance(outputs, Mapping) or not outputs:
-        raise ValueError(f"{called(function)} must return {{name: value}}, got {type(outputs).__name__}")
+        raise ValueError(f"{function.__name__} must return {{name: value}}, got {type(outputs).__name__}")
     if taken := sorted(set(outputs) & {*names, *FLAGS, "point"}):
-        raise ValueError(f"{called(function)} returns {', '.join(taken)}, which the sweep uses itself")
+        raise ValueError(f"{function.__name__} returns {', '.join(taken)}, which the sweep uses itself")
     for name, value in outputs.items():
         dtype = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
         if getattr(dtype, "kind", "O") not in "biuf":
-            raise ValueError(f"{called(function)} returns {name} of type {dtype}; a sweep keeps real numbers")
-
-
-def layout_of(function: Callable, constants: Mapping[str, Any], names: list[str]) -> Layout:
-    """The shapes and types of a point's results, found by tracing the function."""
-    example = {name: jax.ShapeDtypeStruct((), argument_type(name)) for name in names}
-    with tracing(function):
-        found = jax.eval_shape(lambda point: function(**point, **constants), example)
-    return traced(function, found, names)
-
-
-@contextmanager
-def tracing(function: Callable) -> Iterator[None]:
-    """Tells what to do about a function that JAX cannot trace."""
-    try:
-        yield
-    except (TypeError, jax.errors.JAXTypeError) as error:
-        error.add_note(f"{called(function)} cannot be traced by JAX; vectorize=False calls it point by point")
-        raise
-
-
-def traced(function: Callable, outputs: Any, names: list[str], batched: bool = False) -> Layout:
-    """The shapes and types of a point's results, from those of what the function returned when it was traced.
-
-    Args:
-        batched: whether it was traced for many points at once.
-    """
-    check_outputs(function, outputs, names)
-    return {name: (each.shape[batched:], np.dtype(each.dtype)) for name, each in outputs.items()}
+            raise ValueError(f"{function.__name__} returns {name} of type {dtype}; a sweep keeps real numbers")
 
 
 def check_layout(expected: Layout, variables: Variables, names: list[str]) -> None:
@@ -84,12 +48,6 @@ def check_layout(expected: Layout, variables: Variables, names: list[str]) -> No
         archive.encode(rows)
     except (TypeError, ValueError) as error:
         raise ValueError(f"results cannot be kept like this: {error}") from error
-
-
-def fits(found: Layout, expected: Layout | None) -> bool:
-    """Whether results have the names and shapes that are expected."""
-    shapes = {name: shape for name, (shape, _) in found.items()}
-    return expected is not None and shapes == {name: shape for name, (shape, _) in expected.items()}
 
 
 def check_same(found: Layout, expected: Layout, where: str, types: bool = False) -> None:
@@ -110,13 +68,3 @@ def place(points: Points) -> str:
     'period=10, seed=3'
     """
     return ", ".join(f"{name}={values[0].item()}" for name, values in points.items())
-
-
-def called(function: Callable) -> str:
-    """The name of a function, or what stands for it."""
-    return getattr(function, "__name__", repr(function))
-
-
-def argument_type(name: str):
-    """Seeds are whole numbers; every other axis is of the default floating-point type, so that 1 and 1.0 agree."""
-    return jnp.dtype(jnp.int32) if name == SEED else jnp.result_type(float)

@@ -1,5 +1,6 @@
 """Run a sweep: what is missing in the store is computed in batches, kept as it comes, and shown as one dataset."""
 
+import contextlib
 import datetime
 import functools
 import json
@@ -7,20 +8,21 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from dynloss.checks import check_number, truth
+from dynloss.checks import check_count, check_number, truth
 from dynloss_book.engine import archive, deadline, fingerprint, ledger, review
 from dynloss_book.engine.policy import Policy
-from dynloss_book.engine.provenance import KEPT, decoded, execution
+from dynloss_book.engine.provenance import KEPT, execution
 from dynloss_book.engine.sweeps import contract, evaluate
 from dynloss_book.engine.sweeps import grid as grids
 from dynloss_book.engine.sweeps.grid import SEED, Grid, Points, Variables
-from dynloss_book.engine.sweeps.store import MANY, NothingYet, Store, SweepError, together
+from dynloss_book.engine.sweeps.store import MANY, NothingYet, Store, SweepError, combined
 
 WRITE_EVERY = 10.0  # seconds: what a killed sweep may lose, beside the batches in flight
 _POLL = 0.2  # seconds between looks at what another process is computing
@@ -87,14 +89,19 @@ def run(
         archive.NotArchived: only the archive is to be asked (``archive.read_only``), and the store is stale or empty.
     """
     wanted, fixed, fresh = grids.grid(axes, seeds), dict(constants or {}), truth("fresh", fresh)
-    names = list(wanted.axes)
+    names, code = list(wanted.axes), fingerprint.take(function)
     contract.check_function(function, names, fixed)
-    evaluate.check_size(chunk)
+    if chunk is not None:
+        check_count("chunk", chunk, at_least=1)
     if minutes is not None:
         check_number("minutes", minutes, at_least=0)
     asked = minutes != 0  # to compute; otherwise the notebook only looks at what there is
     minutes = deadline.left(minutes)
-    kept = _open(figure, function, fixed, names, store, results)
+    called = function.__name__
+    key = archive.key(figure, {"function": called, "axes": names, "constants": fixed})
+    folder = Path(store) if store is not None else archive.results_folder(results) / figure / key
+    identity = {"figure": figure, "function": called, "parameters": archive.canonical(fixed)}
+    kept = Store(folder.expanduser().absolute(), identity, code, names)
     if asked:
         _note(kept, wanted)
     if archive.read_only():
@@ -131,21 +138,12 @@ def run(
             kept.set_aside(points)
         kept.merge(more_than=MANY)
         kept.note_request({name: values.tolist() for name, values in wanted.axes.items()}, wanted.size)
-        facts = {"seed": _span(wanted.seeds)} | ({"dtype": fixed["precision"]} if "precision" in fixed else {})
+        facts = {"seed": _span(wanted)} | ({"dtype": fixed["precision"]} if "precision" in fixed else {})
         task = _Task(kept, how, missing, variables or {}, facts, minutes)
         _compute(task, wanted.size, figure if progress else None)
         kept.merge()
         _note(kept, wanted)
     return _result(kept, wanted, computed=compute)
-
-
-def _open(figure, function, fixed, names, store, results) -> Store:
-    code = fingerprint.take(function)
-    called = function.__name__
-    key = archive.key(figure, {"function": called, "axes": names, "constants": fixed})
-    folder = Path(store) if store is not None else archive.results_folder(results) / figure / key
-    identity = {"figure": figure, "function": called, "parameters": archive.canonical(fixed)}
-    return Store(folder.expanduser().absolute(), identity, code, names)
 
 
 def _how(kept: Store, function, fixed, names, vectorize, chunk, wanted: Grid, client) -> Any:
@@ -179,10 +177,10 @@ def _note(kept: Store, wanted: Grid) -> None:
     points, stale = wanted.points(), kept.stale()
     left = grids.select(points, slice(None) if stale else ~kept.holds(points))
     missing = tuple(zip(*(left[name].tolist() for name in wanted.axes), strict=True))
-    facts = [decoded(part.attrs) for part in kept.parts]
-    rows = sum(len(part.point) for part in kept.parts)
-    pace = sum(each["seconds"] for each in facts) / rows if rows else None
-    device = together(each["device"] for each in facts)
+    pace, device = None, ""
+    if kept.parts:
+        told = combined(kept.parts)
+        pace, device = told["seconds"] / sum(len(part.point) for part in kept.parts), told["device"]
     request = ledger.Request(str(kept.folder), wanted.size, missing, pace, device, stale)
     ledger.note(request, archive.canonical({name: values.tolist() for name, values in wanted.axes.items()}))
 
@@ -203,7 +201,8 @@ def _compute(task: _Task, total: int, label: str | None) -> None:
 
     store, how, count = task.store, task.how, len(task.missing[SEED])
     queue = deque(slice(first, first + how.size) for first in range(0, count, how.size))
-    finished: list[evaluate.Batch] = []
+    running: dict[Future[evaluate.Outputs], Points] = {}
+    finished: list[tuple[Points, evaluate.Outputs]] = []
     layout = how.layout
     facts = execution({}, task.facts, 0)  # once: git takes as long to tell the commit as many batches
     began = since = time.monotonic()
@@ -223,24 +222,31 @@ def _compute(task: _Task, total: int, label: str | None) -> None:
             finished.clear()
         since = time.monotonic()
 
+    def accept(future: Future[evaluate.Outputs], points: Points) -> None:
+        nonlocal layout
+        try:
+            outputs = future.result()
+        except deadline.OutOfTime:
+            store.locks.release(points)
+            return
+        layout = _checked(task, points, outputs, layout)
+        finished.append((points, outputs))
+        bar.update(len(points[SEED]))
+
     shown = tqdm(total=total, initial=total - count, desc=label, unit=" points", disable=not label, mininterval=1)
     with deadline.until(end), shown as bar:
         try:
             while True:
                 # However little time there is, one batch is begun; if it keeps a checkpoint, it ends there.
-                while how.room and queue and (not started or time.monotonic() < end):
+                while queue and len(running) < how.limit and (not started or time.monotonic() < end):
                     if (batch := _take(task, queue, bar)) is None:
                         break
-                    how.submit(batch)
+                    running[how.submit(batch)] = batch
                     started = True
-                if how.busy:
-                    ready = how.wait(WRITE_EVERY if finished else None)
-                    if ready is not None and not ready[1]:
-                        store.locks.release(ready[0])
-                    elif ready is not None:
-                        layout = _checked(task, ready[0], ready[1], layout)
-                        finished.append(ready)
-                        bar.update(len(ready[0][SEED]))
+                if running:
+                    wait(running, WRITE_EVERY if finished else None, FIRST_COMPLETED)
+                    for future in [each for each in running if each.done()]:
+                        accept(future, running.pop(future))
                     if time.monotonic() - since > WRITE_EVERY:
                         flush()
                     continue
@@ -250,7 +256,10 @@ def _compute(task: _Task, total: int, label: str | None) -> None:
                 bar.set_postfix_str("waiting for another process")
                 time.sleep(_POLL)
         finally:
-            finished += [each for each in how.close() if each[1] and contract.fits(grids.layout(each[1]), layout)]
+            for future, points in running.items():  # after an error: what has finished is kept
+                if not future.cancel() and future.done():
+                    with contextlib.suppress(Exception):
+                        accept(future, points)
             try:
                 flush()
             finally:
@@ -303,37 +312,31 @@ def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
             f"{store.folder} holds no point of this sweep, and none was finished in the time given (minutes); "
             "an unfinished run that keeps a checkpoint goes on next time"
         )
-    facts = [decoded(part.attrs) for part in store.parts]
-    latest = max(facts, key=lambda each: each["date"])
-    stale = store.stale()
+    told, stale = combined(store.parts), store.stale()
     if stale:
-        archive.warn(f"the archived {store.identity['figure']} of {latest['date']} is STALE: {stale} changed since.")
-    parameters = json.loads(store.identity["parameters"])
-    ranges = {name: values.tolist() for name, values in wanted.axes.items() if name != SEED}
+        archive.warn(f"the archived {store.identity['figure']} of {told['date']} is STALE: {stale} changed since.")
+    else:
+        told |= store.code.attributes()
+    own = ("sources", "fingerprint", "versions", "device", "commit", "dtype", "seconds", "date")
+    ranges = {name: values.tolist() for name, values in wanted.axes.items()}
+    seeds = ranges.pop(SEED)
     return result.assign_attrs(
+        {name: told[name] for name in own} | {name: told.get(name, "") for name in KEPT},
         figure=store.identity["figure"],
-        parameters=archive.canonical(parameters | ranges | {"seeds": wanted.seeds.tolist()}),
-        sources=json.dumps(latest["sources"] if stale else store.code.parts),
-        fingerprint=latest["fingerprint"] if stale else store.code.whole,
-        versions=json.dumps(latest["versions"]),
-        device=together(each["device"] for each in facts),
-        commit=together(each["commit"] for each in facts),
-        dtype=latest["dtype"],
-        seed=_span(wanted.seeds),
-        seconds=round(sum(each["seconds"] for each in facts), 3),
-        date=latest["date"],
+        parameters=archive.canonical(json.loads(store.identity["parameters"]) | ranges | {"seeds": seeds}),
+        seed=_span(wanted),
         scale=grids.scale(result),
         origin="computed" if computed else "archived",
         stale=stale,
-        **{name: next(filter(None, (part.attrs.get(name) for part in store.parts)), "") for name in KEPT},
         path=str(store.folder) if store.saved else "",
     )
 
 
-def _span(seeds: np.ndarray) -> str:
-    """
-    >>> _span(np.arange(50)), _span(np.array([3]))
+def _span(wanted: Grid) -> str:
+    """Its seeds in words.
+
+    >>> _span(grids.grid({}, range(50))), _span(grids.grid({}, [3]))
     ('0 to 49', '3')
     """
-    first, last = int(seeds.min()), int(seeds.max())
+    first, last = int(wanted.axes[SEED].min()), int(wanted.axes[SEED].max())
     return f"{first} to {last}" if last > first else str(first)

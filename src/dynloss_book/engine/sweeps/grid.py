@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from dynloss.checks import check_count
@@ -34,21 +35,12 @@ class Grid(NamedTuple):
         """The number of points."""
         return math.prod(map(len, self.axes.values()))
 
-    @property
-    def seeds(self) -> np.ndarray:
-        return self.axes[SEED]
-
     def points(self) -> Points:
         """All points, seed after seed: so that an unfinished sweep has whole diagrams of fewer seeds."""
         *names, seed = self.axes
         seeds_first = [self.axes[name] for name in (seed, *names)]
         columns = [each.reshape(-1) for each in np.meshgrid(*seeds_first, indexing="ij")]
         return dict(zip(names, columns[1:], strict=True)) | {seed: columns[0]}
-
-    def within(self, rows: xr.Dataset) -> xr.Dataset:
-        """Those rows that are on the grid: axis by axis, which is far cheaper than point by point."""
-        inside = [np.isin(rows[name].values, values) for name, values in self.axes.items()]
-        return rows.isel(point=np.logical_and.reduce(inside))
 
 
 def grid(axes: Mapping[str, Iterable[Any]], seeds: Iterable[int]) -> Grid:
@@ -103,18 +95,6 @@ def keys(points: Points | xr.Dataset, names: Sequence[str]) -> list[bytes]:
     return [content[at : at + width] for at in range(0, len(content), width)]
 
 
-def first_of_each(found: Sequence[bytes]) -> list[int]:
-    """The places at which a key stands for the first time.
-
-    >>> first_of_each([b"a", b"b", b"a"])
-    [0, 1]
-    """
-    first: dict[bytes, int] = {}
-    for place, key in enumerate(found):
-        first.setdefault(key, place)
-    return list(first.values())
-
-
 def select(points: Points, where) -> Points:
     return {name: values[where] for name, values in points.items()}
 
@@ -147,10 +127,11 @@ def assemble(on: Grid, stored: xr.Dataset | None) -> xr.Dataset:
     done, diverged = np.zeros(shape, bool), np.zeros(shape, bool)
     data: dict[str, tuple] = {}
     if stored is not None:
-        stored = on.within(stored)
-        if len(stored.point):
-            # Each row's place on every axis; the axes are short, so a lookup in the sorted values does.
-            place = tuple(_places(values, stored[name].values) for name, values in on.axes.items())
+        # Each row's place on every axis, -1 where it is not on the grid.
+        places = np.array([pd.Index(values).get_indexer(stored[name].values) for name, values in on.axes.items()])
+        inside = (places >= 0).all(axis=0)
+        stored, place = stored.isel(point=inside), tuple(places[:, inside])
+        if inside.any():
             done[place] = True
             for name, variable in stored.data_vars.items():
                 dtype = variable.dtype if variable.dtype.kind == "f" else np.dtype(float)
@@ -176,8 +157,3 @@ def scale(result: xr.Dataset) -> str:
         return f"{fewest} of {wanted} seeds"
     between = f"{fewest} to {most} of {wanted} seed{'s' * (wanted > 1)}"
     return between if fewest else f"{np.count_nonzero(count)} of {count.size} points, {between}"
-
-
-def _places(values: np.ndarray, found: np.ndarray) -> np.ndarray:
-    order = np.argsort(values)
-    return order[np.searchsorted(values, found, sorter=order)]

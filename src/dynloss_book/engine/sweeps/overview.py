@@ -1,16 +1,17 @@
 """How far the sweeps in an archive are: what `dynloss sweep status` shows."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from dynloss_book.engine import archive
 from dynloss_book.engine.sweeps import grid as grids
-from dynloss_book.engine.sweeps.store import REQUEST, rows
+from dynloss_book.engine.sweeps.store import REQUEST, combined, rows
 
 
 class Progress(NamedTuple):
@@ -58,41 +59,40 @@ def gathered(folder: Path) -> xr.Dataset:
         raise archive.Unreadable("; ".join([f"{folder} holds no results of a sweep", *map(str, unreadable)]))
     for error in unreadable:
         archive.warn(f"{error}: it is left out.")
+    return whole(parts)
+
+
+def whole(parts: list[xr.Dataset]) -> xr.Dataset:
+    """The files of a sweep, over the smallest grid that holds all their points."""
     names = json.loads(parts[0].attrs["axes"])
     everything = rows(parts, names)
-    *axes, seed = (np.unique(everything[name].values) for name in names)
-    result = grids.assemble(grids.grid(dict(zip(names, axes, strict=False)), seed.tolist()), everything)
-    return result.assign_attrs(max(parts, key=lambda part: part.attrs["date"]).attrs, scale=grids.scale(result))
+    result = grids.assemble(grids.Grid({name: np.unique(everything[name].values) for name in names}), everything)
+    return result.assign_attrs(combined(parts), scale=grids.scale(result))
 
 
 def _progress(folder: Path) -> Progress | None:
-    try:
+    request: dict[str, Any] = {"figure": folder.parent.name, "parameters": "{}", "points": None}
+    wanted = None
+    with contextlib.suppress(OSError, ValueError, KeyError):
         request = json.loads((folder / REQUEST).read_text("utf-8"))
-        wanted = grids.grid({n: v for n, v in request["axes"].items() if n != grids.SEED}, request["axes"][grids.SEED])
-    except (OSError, ValueError, KeyError):
-        request, wanted = None, None
+        wanted = grids.Grid({name: np.asarray(values) for name, values in request["axes"].items()})
     parts, unreadable = _parts(folder, numbers=False)
     if not parts:
-        if request is None and not unreadable:
+        if wanted is None and not unreadable:
             return None
-        known = request or {"figure": folder.parent.name, "parameters": "{}", "points": None}
         nothing = (0, 0, "–", 0.0, "–", folder, len(unreadable))
-        return Progress(known["figure"], json.loads(known["parameters"]), known["points"], *nothing)
-    names = json.loads(parts[0].attrs["axes"])
-    columns = {name: np.concatenate([part[name].values for part in parts]) for name in names}
-    first = grids.first_of_each(grids.keys(columns, names))
-    points = xr.Dataset(coords={name: ("point", values[first]) for name, values in columns.items()})
-    result = None if wanted is None else grids.assemble(wanted, points)
-    attributes = parts[0].attrs
+        return Progress(request["figure"], json.loads(request["parameters"]), request["points"], *nothing)
+    told, points = combined(parts), rows(parts, json.loads(parts[0].attrs["axes"]))
+    held, result = len(points.point), None if wanted is None else grids.assemble(wanted, points)
     return Progress(
-        attributes["figure"],
-        json.loads(attributes["parameters"]),
+        told["figure"],
+        json.loads(told["parameters"]),
         None if wanted is None else wanted.size,
-        len(points.point) if result is None else int(result.done.sum()),
-        len(points.point),
+        held if result is None else int(result.done.sum()),
+        held,
         "–" if result is None else grids.scale(result),
-        sum(float(part.attrs["seconds"]) for part in parts),
-        max(part.attrs["date"] for part in parts),
+        told["seconds"],
+        told["date"],
         folder,
         len(unreadable),
     )

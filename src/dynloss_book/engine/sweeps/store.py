@@ -20,7 +20,7 @@ import xarray as xr
 
 from dynloss_book.engine import archive
 from dynloss_book.engine.fingerprint import Fingerprint
-from dynloss_book.engine.provenance import KEPT, decoded
+from dynloss_book.engine.provenance import KEPT
 from dynloss_book.engine.sweeps import grid as grids
 from dynloss_book.engine.sweeps.grid import Layout, Points
 from dynloss_book.engine.sweeps.locks import Locks
@@ -54,9 +54,8 @@ class Store:
         self._parts: dict[str, xr.Dataset] = {}  # what is on disk, by file
         self._unsaved: list[xr.Dataset] = []
         self._held: set[bytes] = set()  # the points of all these
-        self._superfluous: set[str] = set()  # files all of whose points other files hold
-        self._left_out: dict[str, tuple[tuple[int, int], str]] = {}  # files, when they were written, and why
-        self._own: list[str] = []  # files that this process has written
+        # Files that do not count, when they were written, and why; empty where other files hold all of their points.
+        self._left_out: dict[str, tuple[tuple[int, int], str]] = {}
         self.locks = Locks(folder, names)
         self._open = False
         self.refresh()
@@ -81,9 +80,9 @@ class Store:
             present = set(os.listdir(self.folder)) if self.folder.is_dir() else set()
             if missing := self._parts.keys() - present:
                 gone += [self._parts.pop(name) for name in missing]
-                self._superfluous.clear()
+                self._left_out = {name: left for name, left in self._left_out.items() if left[1]}
                 self._held = {key for part in self.parts for key in grids.keys(part, self.names)}
-            new = present - self._parts.keys() - self._superfluous
+            new = present - self._parts.keys()
             files = {name: (self.folder / name).stat() for name in new if name.endswith(".nc") and name[0] != "."}
             # The largest first: where a merger was killed before it removed what it had merged, that adds nothing.
             for name in sorted(files, key=lambda each: (-files[each].st_size, each)):
@@ -101,7 +100,7 @@ class Store:
             self._left_out[name] = stamp, part
             archive.warn(f"{part}: it is left out, and its points are computed again.")
         elif self._held.issuperset(new := grids.keys(part, self.names)):
-            self._superfluous.add(name)
+            self._left_out[name] = stamp, ""
         else:
             self._parts[name] = part
             self._held.update(new)
@@ -118,7 +117,7 @@ class Store:
     @property
     def left_out(self) -> dict[str, str]:
         """The files that are there but do not count, and why: as a rule, since they cannot be read."""
-        return {name: why for name, (_, why) in self._left_out.items()}
+        return {name: why for name, (_, why) in self._left_out.items() if why}
 
     @property
     def saved(self) -> bool:
@@ -155,8 +154,7 @@ class Store:
         self._unsaved.append(rows.assign_attrs(attributes))
         self._held.update(grids.keys(rows, self.names))
         self.save()
-        if len(self._own) > MANY:
-            self._merge(list(self._own))
+        self.merge(more_than=MANY)
 
     def save(self) -> None:
         """Write what is not on disk yet."""
@@ -172,34 +170,17 @@ class Store:
                 return
             self._unsaved.pop(0)
             self._parts[name] = part
-            self._own.append(name)
             self._left_out.pop(name, None)
 
     def merge(self, more_than: int = 1) -> None:
         """All files into one: quicker to read, and one to archive. Whoever else adds or merges is not disturbed."""
-        if len(self._parts) + len(self._superfluous) > more_than:
-            self._merge([*self._parts, *self._superfluous])
-
-    def _merge(self, names: list[str]) -> None:
-        """Write what these files hold as one, then remove them.
-
-        Only who has just written all rows of a file may remove it, and the same rows have the same name: so two
-        processes never remove each other's.
-        """
-        parts = [self._parts[name] for name in names if name in self._parts]
-        if not self.saved or not parts or self.stale():
+        # Only who has just written all rows of a file may remove it, and the same rows have the same name: so two
+        # processes never remove each other's.
+        superfluous = [name for name, (_, why) in self._left_out.items() if not why]
+        names = [*self._parts, *superfluous]
+        if len(names) <= more_than or not self.saved or self.stale():
             return
-        facts = [decoded(part.attrs) for part in parts]
-        latest = max(parts, key=lambda part: part.attrs["date"])
-        why = {name: next(filter(None, (part.attrs.get(name) for part in parts)), "") for name in KEPT}
-        merged = rows(parts, self.names).assign_attrs(
-            latest.attrs,
-            seconds=round(sum(each["seconds"] for each in facts), 3),
-            device=together(each["device"] for each in facts),
-            commit=together(each["commit"] for each in facts),
-            fresh_at=latest.attrs.get("fresh_at") or latest.attrs["commit"],
-            **{name: told for name, told in why.items() if told},
-        )
+        merged = rows(self.parts, self.names).assign_attrs(combined(self.parts))
         try:
             name = self._write(merged)
             for old in names:
@@ -207,18 +188,16 @@ class Store:
                     (self.folder / old).unlink(missing_ok=True)
         except OSError:  # it was only to be tidier
             return
-        self._parts = {each: part for each, part in self._parts.items() if each not in names} | {name: merged}
-        self._own = [each for each in self._own if each not in names] + [name]
-        self._superfluous.difference_update(names)
+        self._parts = {name: merged}
+        for each in superfluous:
+            del self._left_out[each]
 
     def keep(self, attributes: Mapping[str, Any], of: Callable[[xr.Dataset], bool] = lambda part: True) -> None:
         """Give the code of now, and these attributes, to those parts that come from other code."""
-        for name, part in list(self._parts.items()):
+        for name, part in self._parts.items():
             if of(part) and self.code.changed_since(part.attrs):
-                part = part.assign_attrs(self.code.attributes() | dict(attributes))
-                self._parts[self._write(part)] = part
-                if name not in self._parts:
-                    (self.folder / name).unlink(missing_ok=True)
+                self._parts[name] = part.assign_attrs(self.code.attributes() | dict(attributes))
+                archive.write(self.folder / name, archive.encode(self._parts[name]))
 
     def set_aside(self, points: Points) -> None:
         """Begin anew with these points: all that there is stays in a folder beside.
@@ -233,17 +212,15 @@ class Store:
             os.replace(self.folder, self._free_name())
         with contextlib.suppress(OSError):  # a full disk: the results will say so
             self.folder.mkdir(parents=True)
-        for known in (self._parts, self._unsaved, self._held, self._superfluous, self._left_out, self._own):
-            known.clear()  # type: ignore[attr-defined]
-        self._unsaved += others
-        self._held.update(key for part in others for key in grids.keys(part, self.names))
+        self._parts, self._left_out, self._unsaved = {}, {}, others
+        self._held = {key for part in others for key in grids.keys(part, self.names)}
         self.save()
 
     def _without(self, part: xr.Dataset, points: Points) -> xr.Dataset:
         """The rows of other points, with their share of the time."""
         dropped = set(grids.keys(points, self.names))
         left = [row for row, key in enumerate(grids.keys(part, self.names)) if key not in dropped]
-        seconds = decoded(part.attrs)["seconds"] * len(left) / len(part.point)
+        seconds = float(part.attrs["seconds"]) * len(left) / len(part.point)
         return part.isel(point=left).assign_attrs(seconds=round(seconds, 3))
 
     def _free_name(self) -> Path:
@@ -297,8 +274,22 @@ def rows(parts: list[xr.Dataset], names: list[str]) -> xr.Dataset:
     if len(bare) > 1:
         options: Any = {"data_vars": "all", "coords": "minimal", "compat": "override", "join": "override"}
         everything = xr.concat(bare, "point", combine_attrs="override", **options)
-    first = grids.first_of_each(grids.keys(everything, names))
-    return everything if len(first) == len(everything.point) else everything.isel(point=first)
+    first = {key: row for row, key in reversed(list(enumerate(grids.keys(everything, names))))}
+    return everything if len(first) == len(everything.point) else everything.isel(point=sorted(first.values()))
+
+
+def combined(parts: list[xr.Dataset]) -> dict[str, Any]:
+    """The attributes of several files as those of one: of the newest, but with the time and the devices of all."""
+    latest = max(parts, key=lambda part: part.attrs["date"]).attrs
+    why = {name: next(filter(None, (part.attrs.get(name) for part in parts)), "") for name in KEPT}
+    return {
+        **latest,
+        "seconds": round(sum(float(part.attrs["seconds"]) for part in parts), 3),
+        "device": together(part.attrs["device"] for part in parts),
+        "commit": together(part.attrs["commit"] for part in parts),
+        "fresh_at": latest.get("fresh_at") or latest["commit"],
+        **{name: told for name, told in why.items() if told},
+    }
 
 
 def together(names: Any) -> str:
