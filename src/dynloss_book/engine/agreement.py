@@ -18,6 +18,7 @@ import xarray as xr
 from dynloss_book.engine import fingerprint, hooks
 from dynloss_book.engine.provenance import decoded
 from dynloss_book.engine.sweeps.grid import FLAGS, SEED
+from dynloss_book.engine.sweeps.statistics import Summary, summary
 
 FREE = ("seed", "seeds", "precision")  # parameters in which a re-run may differ; all others make another experiment
 ROUNDING = 1e4  # units in the last place, which rounding may grow to on the smooth way to the first cascade
@@ -93,21 +94,20 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
     ours, theirs = _facts(mine), _facts(published)
     _check_same(ours, theirs)
     notes = tuple(_notes(ours, theirs))
-    same_seed = ours["parameters"].get("seed") == theirs["parameters"].get("seed")
-    if is_sweep(published):
-        _check_sweep(mine, published)
-        quantities, how = _of_sweeps(mine, published)
-    elif "seed" in published.dims:
+    of_seeds = SEED in published.dims and not is_sweep(published)
+    if of_seeds:
         mine, published = _of_one_size(mine, published), _of_one_size(published, mine)
-        _check_whole(mine, published)
+    _check_whole(mine, published)
+    if is_sweep(published):
+        quantities, how = _of_sweeps(mine, published)
+    elif of_seeds:
         quantities, how = _of_seeds(mine, published)
         alone, apart = _without_seeds(mine, published)
         quantities, notes = [*quantities, *alone], (*notes, *apart)
     elif any(str(name).startswith("step") for name in published.dims):
-        _check_whole(mine, published)
+        same_seed = ours["parameters"].get("seed") == theirs["parameters"].get("seed")
         quantities, how = _trajectories(mine, published, theirs["parameters"], same_seed)
     else:
-        _check_whole(mine, published)
         quantities, how = [_pointwise(mine, published, name) for name in _names(published)], "point by point"
     return Agreement(theirs["figure"], tuple(quantities), notes, how)
 
@@ -252,15 +252,21 @@ def different(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _check_variables(mine: xr.Dataset, published: xr.Dataset) -> None:
+def _check_whole(mine: xr.Dataset, published: xr.Dataset) -> None:
+    """Raise unless it has the variables and sizes of the published result; of a sweep, its axes and a point of it."""
     if lacking := sorted(str(name) for name in set(published.data_vars) - set(mine.data_vars)):
         raise Incomparable(f"it is not whole: it lacks {', '.join(lacking)}")
-
-
-def _check_whole(mine: xr.Dataset, published: xr.Dataset) -> None:
-    _check_variables(mine, published)
+    if is_sweep(published):
+        if SEED not in mine.dims:
+            raise Incomparable("it is no sweep, the published result is one")
+        if set(_axes(mine)) != set(_axes(published)):
+            raise Incomparable(f"its axes are {', '.join(_axes(mine))}, published {', '.join(_axes(published))}")
+        shared, _ = xr.align(mine, published, join="inner", exclude=[SEED])
+        if 0 in shared.sizes.values() or not bool(shared.done.any()):
+            raise Incomparable("it shares no computed point with the published sweep")
+        return
     for name in published.data_vars:
-        sizes = [{dim: size for dim, size in each[name].sizes.items() if dim != "seed"} for each in (mine, published)]
+        sizes = [{dim: size for dim, size in each[name].sizes.items() if dim != SEED} for each in (mine, published)]
         if mine[name].dims != published[name].dims or sizes[0] != sizes[1]:
             raise Incomparable(f"it is not whole: {name} is of {sizes[0]}, published {sizes[1]}")
 
@@ -286,18 +292,6 @@ def _notes(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
 # Sweeps, and results of several seeds
 
 
-def _check_sweep(mine: xr.Dataset, published: xr.Dataset) -> None:
-    """Raise unless both have the same axes and variables, and points in common."""
-    if SEED not in mine.dims:
-        raise Incomparable("it is no sweep, the published result is one")
-    _check_variables(mine, published)
-    if set(_axes(mine)) != set(_axes(published)):
-        raise Incomparable(f"its axes are {', '.join(_axes(mine))}, published {', '.join(_axes(published))}")
-    shared, _ = xr.align(mine, published, join="inner", exclude=[SEED])
-    if 0 in shared.sizes.values() or not bool(shared.done.any()):
-        raise Incomparable("it shares no computed point with the published sweep")
-
-
 def _of_sweeps(mine: xr.Dataset, published: xr.Dataset) -> tuple[list[Quantity], str]:
     """What was compared, and how."""
     ours, theirs = xr.align(mine, published, join="inner", exclude=[SEED])
@@ -308,7 +302,7 @@ def _of_sweeps(mine: xr.Dataset, published: xr.Dataset) -> tuple[list[Quantity],
     found, exact = [], True
     for name in names:
         a, b = _ends(ours[name]), _ends(theirs[name])
-        label = str(theirs[name].attrs.get("long_name", name.replace("_", " ")))
+        label = in_words(theirs[name], name)
         same = _same(a, b)
         exact &= same[0] == same[1] > 0
         found += [_everywhere(a, b, label, same, tests), _each_point(a, b, label, tests)]
@@ -329,7 +323,7 @@ def _of_seeds(mine: xr.Dataset, published: xr.Dataset) -> tuple[list[Quantity], 
     called = Counter(published[name].attrs.get("long_name") for name in names)
     pairs = []
     for name in names:
-        label = str(published[name].attrs.get("long_name", name.replace("_", " ")))
+        label = in_words(published[name], name)
         label += f" ({name})" if called[label] > 1 else ""
         pairs += _by_word(label, _averaged(mine[name]), _averaged(published[name]))
     found, exact = [], True
@@ -396,7 +390,8 @@ def _at_all_places(a: xr.DataArray, b: xr.DataArray, label: str, tests: int) -> 
     mine = f"{ours.mean():.4f} ({_same(a, b)[0]} of {len(ours)} values the same)"
     if len(ours) < FEWEST:
         return Quantity(label, mine, f"{theirs.mean():.4f}", "too few values for an interval", True)
-    margin = max(_margin(ours - theirs, tests), SMALL * float(np.abs(theirs).mean()))
+    scatter = float(summary(xr.DataArray(ours - theirs, dims=SEED), _each(tests)).margin)
+    margin = max(scatter, SMALL * float(np.abs(theirs).mean()))
     allowed = f"± {margin:.2g}, 99 % interval over the places of shared seeds"
     return Quantity(label, mine, f"{theirs.mean():.4f}", allowed, bool(abs((ours - theirs).mean()) <= margin))
 
@@ -426,12 +421,11 @@ def _everywhere(a: xr.DataArray, b: xr.DataArray, label: str, same: tuple[int, i
     ours, theirs = (each.where(both).mean(points) for each in (a, b))
     paired, twin = xr.align(a, b, join="inner")
     if paired.sizes[SEED] > 1:
-        margin = _margin((paired - twin).mean(points).values, tests)
-        difference = float((paired - twin).mean(points).mean())
-        how = "99 % interval, the same seeds compared"
+        difference = summary((paired - twin).mean(points), _each(tests))
+        apart, margin, how = difference.mean, float(difference.margin), "99 % interval, the same seeds compared"
     else:
-        difference = float(ours.mean() - theirs.mean())
-        margin, how = _margin_of_two(ours.values, theirs.values, tests), "99 % interval over seeds"
+        apart = ours.mean() - theirs.mean()
+        margin, how = float(_margin_of_two(summary(ours), summary(theirs), tests)), "99 % interval over seeds"
     mine = f"{float(ours.mean()):.4f} ({same[0]} of {same[1]} values the same)"
     if not np.isfinite(margin):
         there = bool(both.any()) or not (np.isfinite(a.values).any() or np.isfinite(b.values).any())
@@ -439,27 +433,22 @@ def _everywhere(a: xr.DataArray, b: xr.DataArray, label: str, same: tuple[int, i
                         "one seed each: no interval" if there else "values at the same points", there)  # fmt: skip
     allowed = max(margin, _grain(b.values) / max(1, int(both.sum())))
     return Quantity(f"{label}, mean over the points", mine, f"{float(theirs.mean()):.4f}",
-                    f"± {allowed:.2g}, {how}", bool(abs(difference) <= allowed))  # fmt: skip
+                    f"± {allowed:.2g}, {how}", bool(abs(apart) <= allowed))  # fmt: skip
 
 
 def _each_point(a: xr.DataArray, b: xr.DataArray, label: str, tests: int) -> Quantity:
     """Each point's mean against the other's, at 1 % shared among the points (Bonferroni)."""
-    points = [str(name) for name in a.dims if name != SEED]
-    a, b = (each.stack(place=points).transpose("place", SEED) for each in (a, b))
-    least = _grain(b.values)
-    worst, outside, judged = (0.0, ""), 0, 0
-    for ours, theirs, at in zip(a.values, b.values, b.place.values, strict=True):
-        margin = _margin_of_two(ours, theirs, tests * len(b.place))
-        if not np.isfinite(margin):
-            continue
-        judged += 1
-        difference = abs(np.nanmean(ours) - np.nanmean(theirs))
-        outside += bool(difference > max(margin, least))
-        if difference > worst[0]:
-            values = [f"{each}" if isinstance(each, str) else f"{each:g}" for each in np.atleast_1d(at)]
-            place = ", ".join(f"{name}={value}" for name, value in zip(points, values, strict=True))
-            worst = (difference, f"{np.nanmean(ours):.4f} at {place}, published {np.nanmean(theirs):.4f}")
-    mine = f"{outside} of {judged} points apart" + f"; the farthest {worst[1]}" * bool(worst[1])
+    ours, theirs = summary(a), summary(b)
+    margin = _margin_of_two(ours, theirs, tests * ours.mean.size)
+    apart = abs(ours.mean - theirs.mean).where(np.isfinite(margin))
+    judged, outside = int(apart.count()), int((apart > np.maximum(margin, _grain(b.values))).sum())
+    mine = f"{outside} of {judged} points apart"
+    if apart.max() > 0:
+        worst = apart.argmax(apart.dims)
+        here, there = (float(each.mean.isel(worst)) for each in (ours, theirs))
+        values = {str(name): apart[name].values[place] for name, place in worst.items()}
+        at = ", ".join(f"{name}={value if isinstance(value, str) else f'{value:g}'}" for name, value in values.items())
+        mine += f"; the farthest {here:.4f} at {at}, published {there:.4f}"
     if not judged:
         mine = "one seed each: no interval"
     return Quantity(f"{label}, point by point", mine, f"{judged} points with an interval",
@@ -480,28 +469,23 @@ def _divergences(ours: xr.Dataset, theirs: xr.Dataset, computed: xr.DataArray) -
     return Quantity("runs that diverge", mine, published, "Fisher's exact test, 1 %", likely)
 
 
-def _margin(differences: np.ndarray, tests: int) -> float:
-    """Half the width of the interval of a mean, shared among so many tests; infinite for fewer than two values."""
+def _each(tests: int) -> float:
+    """The confidence of one interval among so many (Bonferroni)."""
+    return 1 - (1 - CONFIDENCE) / tests
+
+
+def _margin_of_two(a: Summary, b: Summary, tests: int) -> xr.DataArray:
+    """Half the width of the interval of the difference of two means, shared among so many tests (Welch).
+
+    Where one side has a single seed it scatters as the other; NaN where neither has two.
+    """
     from scipy.stats import t as student
 
-    values = differences[np.isfinite(differences)]
-    if len(values) < 2:
-        return float("inf")
-    error = values.std(ddof=1) / len(values) ** 0.5
-    return float(student.ppf(1 - (1 - CONFIDENCE) / 2 / tests, len(values) - 1) * error)
-
-
-def _margin_of_two(a: np.ndarray, b: np.ndarray, tests: int) -> float:
-    """The same for the difference of two means (Welch); where one side has a single seed it scatters as the other."""
-    from scipy.stats import t as student
-
-    a, b = a[np.isfinite(a)], b[np.isfinite(b)]
-    if len(a) + len(b) < 3 or not len(a) or not len(b):
-        return float("nan")
-    variances = [each.var(ddof=1) if len(each) > 1 else other.var(ddof=1) for each, other in ((a, b), (b, a))]
-    parts = [variance / len(each) for variance, each in zip(variances, (a, b), strict=True)]
-    if sum(parts) == 0:
-        return 0.0
-    degrees = [max(1, len(each) - 1) if len(each) > 1 else max(len(a), len(b)) - 1 for each in (a, b)]
-    freedom = sum(parts) ** 2 / sum(part**2 / degree for part, degree in zip(parts, degrees, strict=True))
-    return float(student.ppf(1 - (1 - CONFIDENCE) / 2 / tests, freedom) * sum(parts) ** 0.5)
+    numbers = a.number, b.number
+    variances = [each.error**2 * each.number for each in (a, b)]
+    parts = [mine.fillna(other) / n for n, mine, other in zip(numbers, variances, variances[::-1], strict=True)]
+    degrees = [xr.where(n > 1, n, other) - 1 for n, other in zip(numbers, numbers[::-1], strict=True)]
+    total = parts[0] + parts[1]
+    freedom = total**2 / (parts[0] ** 2 / degrees[0] + parts[1] ** 2 / degrees[1])
+    margin = student.ppf((1 + _each(tests)) / 2, freedom) * total**0.5
+    return xr.where(total == 0, 0.0, margin)
