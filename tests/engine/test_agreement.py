@@ -15,6 +15,9 @@ ATTRIBUTES = {
     "versions": json.dumps({"jax": "0.9"}),
     "device": "2 CPU cores",
     "dtype": "float64",
+    "seconds": 1.0,
+    "commit": "none",
+    "date": "2026-01-01 00:00 UTC",
 }
 PERIOD, STEPS = 100, 1000
 PARAMETERS = {"period": PERIOD, "steps": STEPS, "learning_rate": 1, "seed": 0, "precision": "float64"}

@@ -222,8 +222,6 @@ def in_words(variable: xr.DataArray, name: str) -> str:
 
 
 def _facts(dataset: xr.Dataset) -> dict[str, Any]:
-    if missing := {"figure", "parameters", "sources", "versions"} - set(dataset.attrs):
-        raise Incomparable(f"no result of dynloss: it lacks {', '.join(sorted(missing))}")
     try:
         return decoded(dataset.attrs)
     except ValueError as error:

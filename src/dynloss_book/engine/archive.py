@@ -48,7 +48,6 @@ __all__ = [
     "fetch_or_compute",
     "key",
     "provenance",
-    "records",
     "results_folder",
 ]
 
@@ -273,17 +272,6 @@ def read_only() -> bool:
     return Policy.current().read_only
 
 
-def records(figure: str, results: str | os.PathLike | None = None) -> list[dict[str, Any]]:
-    """What the archive has of a figure, newest first: the attributes of its files, and `path`; see `Contents`.
-
-    Files that cannot be read are warned of.
-    """
-    found = contents(results, [figure])
-    for error in found.unreadable:
-        warn(str(error))
-    return found.records
-
-
 def contents(
     results: str | os.PathLike | None = None, figures: Collection[str] = (), *, thoroughly: bool = False
 ) -> Contents:
@@ -340,7 +328,7 @@ def _about(path: Path, changed: int) -> dict[str, Any]:
     import h5netcdf
 
     with path.open("rb") as content, h5netcdf.File(content, "r") as file:
-        return _told({name: file.attrs[name] for name in file.attrs})
+        return decoded(file.attrs)
 
 
 def read(path: Path) -> xr.Dataset:
@@ -357,7 +345,12 @@ def read(path: Path) -> xr.Dataset:
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[xr.Dataset]:
     """A result's file, whose numbers are read when they are asked for; it raises what ``read`` does."""
-    with _readable(path), path.open("rb") as content, _decoded(content) as dataset:
+    with (
+        _readable(path),
+        path.open("rb") as content,
+        _undistributed(),
+        xr.open_dataset(content, engine="h5netcdf") as dataset,
+    ):
         yield dataset
 
 
@@ -377,21 +370,13 @@ def _readable(path: Path) -> Iterator[None]:
         raise Unreadable(f"{path} cannot be read ({' '.join(said.split())})") from error
 
 
-def _told(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes of a result, decoded."""
-    names = ("figure", "parameters", "sources", "versions", "device", "seconds", "commit", "date")
-    if missing := [name for name in names if name not in attributes]:
-        raise ValueError(f"no result of dynloss: it has no {', '.join(missing)}")
-    return decoded(attributes)
-
-
 def _read(path: Path, parameters: Mapping[str, Any]) -> xr.Dataset | None:
     """An archived result; None if it is not there."""
     with _readable(path):
         if not path.exists():
             return None
         dataset = read(path)
-        if _told(dataset.attrs)["parameters"] != json.loads(canonical(parameters)):
+        if decoded(dataset.attrs)["parameters"] != json.loads(canonical(parameters)):
             raise ValueError("it holds other parameters than its name says")
         return dataset
 
@@ -408,26 +393,14 @@ def encode(dataset: xr.Dataset) -> bytes:
 
 
 def decode(content: bytes) -> xr.Dataset:
-    with _decoded(io.BytesIO(content)) as dataset:
-        return dataset.load()
+    with _undistributed():
+        return xr.load_dataset(io.BytesIO(content), engine="h5netcdf")
 
 
-@contextlib.contextmanager
-def _decoded(content: Any) -> Iterator[xr.Dataset]:
-    with _undistributed(), xr.open_dataset(content, engine="h5netcdf") as dataset:
-        yield dataset
-
-
-@contextlib.contextmanager
-def _undistributed() -> Iterator[None]:
+def _undistributed() -> contextlib.AbstractContextManager:
     """No dask in xarray: beside a client it asks the cluster for a lock on each file, and fails for one in memory."""
-    if "dask" not in sys.modules:
-        yield
-        return
-    import dask
-
-    with dask.config.set(scheduler="synchronous"):
-        yield
+    dask = sys.modules.get("dask")
+    return dask.config.set(scheduler="synchronous") if dask else contextlib.nullcontext()
 
 
 def write(path: Path, content: bytes) -> None:

@@ -320,42 +320,31 @@ def _array(value: Any) -> np.ndarray | None:
 
 
 def _syntax(function: types.FunctionType, kind: str = "") -> Any:
-    """The syntax of a function, or of the class of that name around it; of lambdas on one line, the right one."""
+    """The syntax of a function, or of the class of that name around it: the innermost that holds all of its code."""
     code = function.__code__
     try:
         nodes = _defined_in("".join(inspect.findsource(function)[0]))
     except (OSError, TypeError) as error:
         raise ValueError(f"cannot read the source of {code.co_qualname}: define it in a file or notebook") from error
-    first = code.co_firstlineno
-    if kind:
-        found = [node for node in nodes if _called(node) == kind and node.lineno <= first <= node.end_lineno]
-    else:
-        found = [node for node in nodes if (_first_line(node), _called(node)) == (first, code.co_name)]
-    if len(found) > 1:
-        known = [place for place in code.co_positions() if None not in place and place[2:] != (0, 0)]
-        places = [((row, column), (last, end)) for row, last, column, end in known]
-        found = [node for node in found if all(_start(node) <= each[0] and each[1] <= _end(node) for each in places)]
-        found = sorted(found, key=_start)[-1:] if places else []  # the innermost
-    if not found:
+    # What belongs to no expression stands nowhere, or at the beginning of a line.
+    known = [place for place in code.co_positions() if None not in place and place[2:] != (0, 0)]
+    places = [((row, column), (last, end)) for row, last, column, end in known]
+
+    def holds(node: Any) -> bool:
+        top = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
+        first, final = _start(node), (node.end_lineno, node.end_col_offset)
+        inside = all(first <= begin and end <= final for begin, end in places)
+        return inside and top <= code.co_firstlineno <= node.end_lineno
+
+    name = kind or code.co_name
+    found = [node for node in nodes if getattr(node, "name", "<lambda>") == name and holds(node)]
+    if not found or (len(found) > 1 and not places):
         raise ValueError(f"cannot find {code.co_qualname} in its source, which has changed since it was read")
-    return found[0]
-
-
-def _called(node: Any) -> str:
-    return getattr(node, "name", "<lambda>")
-
-
-def _first_line(node: Any) -> int:
-    return min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
+    return max(found, key=_start)
 
 
 def _start(node: Any) -> tuple[int, int]:
-    body = node.body[0] if isinstance(node.body, list) else node.body
-    return body.lineno, body.col_offset
-
-
-def _end(node: Any) -> tuple[int, int]:
-    return node.end_lineno, node.end_col_offset
+    return node.lineno, node.col_offset
 
 
 @functools.lru_cache(maxsize=256)

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -40,13 +40,13 @@ class Provenance:
         parts = [
             *dict.fromkeys(map(_origin, self.records)),
             *([f"{lost} not archived" if len(self.records) > 1 else "not archived"] if lost else []),
-            _words(each("device")),
-            _words(each("dtype")),
+            words(each("device")),
+            words(each("dtype")),
             duration(sum(record["seconds"] for record in self.records)),
-            f"commit {_words(each('commit'))}",
+            f"commit {words(each('commit'))}",
             " to ".join(dict.fromkeys([dates[0], dates[-1]])),
             *(f"{name} {', '.join(each(name))}" for name in ("profile", "scale") if each(name)),
-            *([f"held to be fresh at commit {_words(list(self.kept()))}"] if self.kept() else []),
+            *([f"held to be fresh at commit {words(list(self.kept()))}"] if self.kept() else []),
         ]
         return " · ".join(parts)
 
@@ -95,12 +95,13 @@ def _origin(record: Mapping[str, Any]) -> str:
     return "computed in this run" if record["origin"] == "computed" else f"read from the archive, {stale}"
 
 
-def _words(lists: list[str]) -> str:
-    """
-    >>> _words(["a, b", "b, c"])
+def words(lists: Iterable[str]) -> str:
+    """Different words of lists of words, each once, in order.
+
+    >>> words(["a, b", "b, c"])
     'a, b, c'
     """
-    return ", ".join(dict.fromkeys(each for words in lists for each in words.split(", ")))
+    return ", ".join(dict.fromkeys(each for one in lists for each in one.split(", ")))
 
 
 def duration(seconds: float) -> str:
@@ -127,12 +128,24 @@ def execution(parameters: Mapping[str, Any], given: Mapping[str, Any], seconds: 
         "seed": str(given.get("seed", parameters.get("seed", parameters.get("seeds", "none")))),
         "seconds": round(seconds, 3),
         "commit": commit(),
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "date": date(),
     }
 
 
+def date() -> str:
+    """Now, in the one form in which results and reasons are dated."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def decoded(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """A file's attributes as Python values."""
+    """A result's attributes as Python values.
+
+    Raises:
+        ValueError: it is none of dynloss, or they are damaged.
+    """
+    names = ("figure", "parameters", "sources", "versions", "device", "seconds", "commit", "date")
+    if missing := [name for name in names if name not in attributes]:
+        raise ValueError(f"no result of dynloss: it has no {', '.join(missing)}")
     plain = {name: value.item() if hasattr(value, "item") else value for name, value in attributes.items()}
     return plain | {name: json.loads(plain[name]) for name in ("parameters", "sources", "versions")}
 

@@ -1,7 +1,6 @@
 """Run a sweep: what is missing in the store is computed in batches, kept as it comes, and shown as one dataset."""
 
 import contextlib
-import datetime
 import functools
 import json
 import math
@@ -18,7 +17,7 @@ import xarray as xr
 from dynloss.checks import check_count, check_number, truth
 from dynloss_book.engine import archive, deadline, fingerprint, ledger, review
 from dynloss_book.engine.policy import Policy
-from dynloss_book.engine.provenance import KEPT, execution
+from dynloss_book.engine.provenance import KEPT, date, execution
 from dynloss_book.engine.sweeps import contract, evaluate
 from dynloss_book.engine.sweeps import grid as grids
 from dynloss_book.engine.sweeps.grid import SEED, Grid, Points, Variables
@@ -200,7 +199,7 @@ def _compute(task: _Task, total: int, label: str | None) -> None:
     from tqdm import tqdm
 
     store, how, count = task.store, task.how, len(task.missing[SEED])
-    queue = deque(slice(first, first + how.size) for first in range(0, count, how.size))
+    queue = deque(grids.select(task.missing, slice(at, at + how.size)) for at in range(0, count, how.size))
     running: dict[Future[evaluate.Outputs], Points] = {}
     finished: list[tuple[Points, evaluate.Outputs]] = []
     layout = how.layout
@@ -214,8 +213,7 @@ def _compute(task: _Task, total: int, label: str | None) -> None:
         nonlocal since
         if finished:
             points, outputs = (grids.joined(each) for each in zip(*finished, strict=True))
-            date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-            now = {"seconds": round(time.monotonic() - since, 3), "date": date}
+            now = {"seconds": round(time.monotonic() - since, 3), "date": date()}
             store.add(grids.rows(points, outputs, task.variables), facts | now)
             for batch, _ in finished:
                 store.locks.release(batch)
@@ -239,7 +237,7 @@ def _compute(task: _Task, total: int, label: str | None) -> None:
             while True:
                 # However little time there is, one batch is begun; if it keeps a checkpoint, it ends there.
                 while queue and len(running) < how.limit and (not started or time.monotonic() < end):
-                    if (batch := _take(task, queue, bar)) is None:
+                    if (batch := _take(store, queue, bar)) is None:
                         break
                     running[how.submit(batch)] = batch
                     started = True
@@ -267,26 +265,23 @@ def _compute(task: _Task, total: int, label: str | None) -> None:
     store.save()
 
 
-def _take(task: _Task, queue: deque[slice], bar) -> Points | None:
+def _take(store: Store, queue: deque[Points], bar) -> Points | None:
     """The next batch that nobody else computes, less what others have computed; None if there is none now."""
-    for _ in range(len(queue)):
-        rows = queue.popleft()
-        batch = grids.select(task.missing, rows)
-        if not task.store.locks.take(batch):
-            queue.append(rows)
+    untried = len(queue)
+    while queue and untried:
+        batch = queue.popleft()
+        if not store.locks.take(batch):
+            queue.append(batch)
+            untried -= 1
             continue
-        task.store.refresh()
-        left = ~task.store.holds(batch)
-        if left.all():
+        store.refresh()
+        there = store.holds(batch)
+        if not there.any():
             return batch
-        task.store.locks.release(batch)
-        rest = grids.select(batch, left)
-        if left.any() and not task.store.locks.take(rest):
-            queue.append(rows)
-            continue
-        bar.update(int(np.count_nonzero(~left)))
-        if left.any():
-            return rest
+        store.locks.release(batch)
+        bar.update(int(np.count_nonzero(there)))
+        if not there.all():
+            queue.appendleft(grids.select(batch, ~there))
     return None
 
 

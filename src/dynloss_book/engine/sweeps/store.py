@@ -20,7 +20,7 @@ import xarray as xr
 
 from dynloss_book.engine import archive
 from dynloss_book.engine.fingerprint import Fingerprint
-from dynloss_book.engine.provenance import KEPT
+from dynloss_book.engine.provenance import KEPT, words
 from dynloss_book.engine.sweeps import grid as grids
 from dynloss_book.engine.sweeps.grid import Layout, Points
 from dynloss_book.engine.sweeps.locks import Locks
@@ -135,7 +135,7 @@ class Store:
 
     def stale(self) -> str:
         """What of the code has changed since any of the rows was computed; empty if nothing."""
-        return together(filter(None, (self.code.changed_since(part.attrs) for part in self.parts)))
+        return words(filter(None, (self.code.changed_since(part.attrs) for part in self.parts)))
 
     # Adding to it
 
@@ -285,13 +285,8 @@ def combined(parts: list[xr.Dataset]) -> dict[str, Any]:
     return {
         **latest,
         "seconds": round(sum(float(part.attrs["seconds"]) for part in parts), 3),
-        "device": together(part.attrs["device"] for part in parts),
-        "commit": together(part.attrs["commit"] for part in parts),
+        "device": words(part.attrs["device"] for part in parts),
+        "commit": words(part.attrs["commit"] for part in parts),
         "fresh_at": latest.get("fresh_at") or latest["commit"],
         **{name: told for name, told in why.items() if told},
     }
-
-
-def together(names: Any) -> str:
-    """Different words, each once, in order."""
-    return ", ".join(dict.fromkeys(each for name in names for each in str(name).split(", ")))
