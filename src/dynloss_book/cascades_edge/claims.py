@@ -37,8 +37,8 @@ def onset_over_edge(one: xr.Dataset, mark: int = 0) -> xr.DataArray:
     return one.onset.isel(mark=mark).mean("cascade")
 
 
-def at_the_edge(values: xr.DataArray, edge: float = 1.0) -> str:
-    """Whether a mean over seeds is near the edge, in a word.
+def at_the_edge(values: xr.DataArray) -> str:
+    """Whether a mean over seeds, in units of the edge, is near it, in a word.
 
     >>> at_the_edge(xr.DataArray([0.99, 1.01], dims="seed")), at_the_edge(xr.DataArray([0.5, 0.51], dims="seed"))
     ('yes', 'no')
@@ -48,7 +48,7 @@ def at_the_edge(values: xr.DataArray, edge: float = 1.0) -> str:
     found = summary(values)
     if found.number == 0:
         return "no cascade"
-    off, margin = abs(float(found.mean) / edge - 1), float(found.margin.fillna(np.inf)) / edge
+    off, margin = abs(float(found.mean) - 1), float(found.margin.fillna(np.inf))
     return "no" if off - margin > NEAR else "yes" if off + margin <= NEAR else "undecided"
 
 

@@ -106,41 +106,6 @@ def mark(axis: str, at: float, colour: str) -> dict[str, Any]:
     return {"axis": axis, "at": float(at), "colour": colour}
 
 
-def plane(name: str, summaries: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> Explorable:
-    """Fig. 3: of each cell of the (T, A) plane the mean, half its 95 % confidence interval, and the number of seeds.
-
-    Args:
-        name: of the picture.
-        summaries: {label of a network: {accuracy: ``sweeps.Summary`` over (period, amplitude)}}.
-        titles: {accuracy: its title}.
-    """
-    panels = []
-    for label, each in summaries.items():
-        whole = np.concatenate([each[which].mean.values.ravel() for which in titles])
-        for which, title in titles.items():
-            parts = (each[which].mean, each[which].margin, each[which].number)
-            mean, margin, number = (part.transpose("amplitude", "period") for part in parts)
-            panels.append({
-                "title": f"{label}, {title}",
-                "columns": rounded(mean.period),
-                "rows": rounded(mean.amplitude),
-                "means": rounded(mean),
-                "margins": [None if value is None else float(f"{value:.2g}") for value in rounded(margin)],
-                "seeds": number.values.ravel().astype(int).tolist(),
-                "colours": _colours(mean.values.ravel(), whole),
-            })  # fmt: skip
-    return Explorable({"kind": "planes", "name": name, "panels": panels})
-
-
-def _colours(values: np.ndarray, whole: np.ndarray) -> list[str | None]:
-    """The picture's colours, from the smallest to the largest value of a row of panels; None for what is missing."""
-    from matplotlib import colormaps, colors  # here, so that the runner need not load it
-
-    norm = colors.Normalize(np.nanmin(whole), np.nanmax(whole))
-    shades = colormaps["viridis"](norm(values))
-    return [colors.to_hex(shade) if np.isfinite(value) else None for shade, value in zip(shades, values, strict=True)]
-
-
 def curves(name: str, panels: list[dict[str, Any]]) -> Explorable:
     """Figs. 4 and 5: curves along the training, and points."""
     return Explorable({"kind": "curves", "name": name, "panels": panels})

@@ -6,7 +6,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
-from matplotlib.colors import BoundaryNorm
+from matplotlib import colormaps
+from matplotlib.colors import BoundaryNorm, Normalize, to_hex
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
@@ -58,12 +59,33 @@ def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
 
 
 def explore(summaries: Mapping[str, Mapping[str, Any]]) -> interactive.Explorable:
-    """What ``plot`` shows, cell by cell, with intervals and seeds.
+    """What ``plot`` shows: of each cell the mean, half its 95 % confidence interval, and the number of seeds.
 
     Args:
-        summaries: {label of a network: {``accuracy``, ``validation_accuracy``: ``sweeps.Summary``}}.
+        summaries: {label of a network: {accuracy: ``sweeps.Summary`` over (period, amplitude)}}.
     """
-    return interactive.plane("fig-phase-diagram", summaries, ACCURACIES)
+    panels_of = []
+    for label, each in summaries.items():
+        whole = np.concatenate([each[which].mean.values.ravel() for which in ACCURACIES])
+        for which, title in ACCURACIES.items():
+            parts = (each[which].mean, each[which].margin, each[which].number)
+            mean, margin, number = (part.transpose("amplitude", "period") for part in parts)
+            panels_of.append({
+                "title": f"{label}, {title}",
+                "columns": interactive.rounded(mean.period),
+                "rows": interactive.rounded(mean.amplitude),
+                "means": interactive.rounded(mean),
+                "margins": [None if value is None else float(f"{value:.2g}") for value in interactive.rounded(margin)],
+                "seeds": number.values.ravel().astype(int).tolist(),
+                "colours": _colours(mean.values.ravel(), whole),
+            })  # fmt: skip
+    return interactive.Explorable({"kind": "planes", "name": "fig-phase-diagram", "panels": panels_of})
+
+
+def _colours(values: np.ndarray, whole: np.ndarray) -> list[str | None]:
+    """The picture's colours, from the smallest to the largest value of a row of panels; None for what is missing."""
+    shades = colormaps["viridis"](Normalize(np.nanmin(whole), np.nanmax(whole))(values))
+    return [to_hex(shade) if np.isfinite(value) else None for shade, value in zip(shades, values, strict=True)]
 
 
 @figure_style()
