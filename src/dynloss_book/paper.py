@@ -16,12 +16,15 @@ FIGURE_1 = {
 }
 FIGURE_1_POINT = {"period": 100.0, "amplitude": 50.0}  # of its largest gain
 FIGURE_1_SEEDS = 30
-FIGURE_1_GAIN = 0.06  # "validation accuracy increases by ∼ 6% to ∼ 0.79"
+# Sec. II: "training accuracy ∼ 1", "a modest ∼ 0.73 validation accuracy", which "increases by ∼ 6% to ∼ 0.79".
+FIGURE_1_FIT, FIGURE_1_STATIC, FIGURE_1_BEST, FIGURE_1_GAIN = 1.0, 0.73, 0.79, 0.06
 FIGURE_1_WHERE = "Section II, Figure 1"
 FIGURE_1_SCALE = {"steps": 68_600, "images": 50_000, "channels": 64}  # as the rungs of a ladder count it
 
 FIGURE_3 = {"steps": 35_000, "learning_rate": 1.0, "narrow": 100, "wide": 1000}
-FIGURE_3_STATIC = 0.65  # of the narrow network: "very poor training and validation accuracies (∼ 0.65)"
+# Sec. III.A, of the narrow network: "very poor training and validation accuracies (∼ 0.65)" with the static loss; in
+# its region "the validation accuracy reaches ∼ 0.9".
+FIGURE_3_STATIC, FIGURE_3_REACHED = 0.65, 0.9
 FIGURE_3_WHERE = "Section III.A, Figure 3"
 FIGURE_3_SCALE = "the paper: 50 seeds, 35,000 steps"
 

@@ -70,9 +70,9 @@ def judge(
               f"{interval(framed, signed=True)}; {counted}",
               positive(framed, testable=signs) if points >= ENOUGH * inside.sizes["place"] else Verdict.NOT_COMPUTED,
               f"{SIGN}, over the points that have one, once these are {ENOUGH:.0%} of its points; {WHY}"),
-        of_number("The static loss fits the training images", static.accuracy, 1),
-        of_number("Its validation accuracy is modest", static.validation_accuracy, 0.73),
-        of_number(f"The validation accuracy at {at(of)}", best, 0.79),
+        of_number("The static loss fits the training images", static.accuracy, paper.FIGURE_1_FIT),
+        of_number("Its validation accuracy is modest", static.validation_accuracy, paper.FIGURE_1_STATIC),
+        of_number(f"The validation accuracy at {at(of)}", best, paper.FIGURE_1_BEST),
         of_number(f"It gains about 6 % at {at(of)}", best - static.validation_accuracy, paper.FIGURE_1_GAIN,
                   signed=True),
     )  # fmt: skip
