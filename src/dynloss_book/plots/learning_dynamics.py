@@ -36,6 +36,7 @@ class _Row(NamedTuple):
         log: whether the axis is logarithmic.
         marked: whether starts and ends of cascades are.
         level: a dashed line, the threshold.
+        by_outer: whether the first and the last series alone limit the axis.
     """
 
     label: str
@@ -47,6 +48,7 @@ class _Row(NamedTuple):
     log: bool = False
     marked: bool = True
     level: float | None = None
+    by_outer: bool = False
 
 
 @figure_style()
@@ -87,8 +89,9 @@ def plot_eigenvalues(trajectory, cascades: list[Instability], threshold: float, 
     change = np.diff(trajectory.loss.values, prepend=np.nan)
     rows = [
         _Row(r"$\mathcal{F}(t)-\mathcal{F}(t-1)$ (nats)", [change], [INK]),
-        _Row(r"Hessian eigenvalues $\lambda_{1,2,3}$", eigenvalues.T[::-1], ranks[::-1], level=threshold),
-    ]
+        _Row(r"Hessian eigenvalues $\lambda_{1,2,3}$", eigenvalues.T[::-1], ranks[::-1], level=threshold,
+             by_outer=True),
+    ]  # fmt: skip
     figure, axes = panels(2, 2, figsize=(10, 6.6), sharex="col", width_ratios=[1.6, 1])
     _draw(axes, rows, trajectory.step.values, cascades, zoom)
     for ax in axes[:, 1]:
@@ -156,7 +159,7 @@ def _draw(axes, rows: Sequence[_Row], step, cascades, zoom) -> None:
             if row.log:
                 ax.set_yscale("log")
             else:
-                limit(ax, np.concatenate(series), _RARE)
+                limit(ax, np.concatenate([series[0], series[-1]] if row.by_outer else series), _RARE)
             if row.marked:
                 cascade_lines(ax, cascades, (first, last))
             if row.level is not None:
