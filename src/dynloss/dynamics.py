@@ -7,7 +7,7 @@ jump joins: the branches' midpoint, and not whichever side the step happens to b
 A single sample that crosses a kink of a ReLU also makes λ_max jump, for a step or two; ``lasting`` tells the two apart.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,12 +52,14 @@ class PowerLaw(NamedTuple):
     prefactor: float
     points: int
 
-    def at(self, x):
+    def at(self, x: Any) -> np.ndarray:
         """The fitted y at x, an array."""
         return self.prefactor * np.asarray(x, dtype=float) ** self.exponent
 
 
-def instabilities(steps, curvature, *, jump: float = 0.1, quiet: int = 500, lasting: int = 1) -> list[Instability]:
+def instabilities(
+    steps: Any, curvature: Any, *, jump: float = 0.1, quiet: int = 500, lasting: int = 1
+) -> list[Instability]:
     """The cascades of a trajectory.
 
     Args:
@@ -81,14 +83,14 @@ def instabilities(steps, curvature, *, jump: float = 0.1, quiet: int = 500, last
 
 
 def instabilities_of_pairs(
-    steps, before, after, *, jump: float = 0.1, quiet: int = 500, lasting: int = 1
+    steps: Any, before: Any, after: Any, *, jump: float = 0.1, quiet: int = 500, lasting: int = 1
 ) -> list[Instability]:
     """The cascades of a trajectory of which only pairs are known: λ_max before and after a step, now and then.
 
     Args:
         steps: (n,), increasing.
         before, after: λ_max on the two sides of each, (n,).
-        jump, quiet, lasting: see ``instabilities``; ``lasting`` counts pairs.
+        jump, quiet, lasting: see ``instabilities``, with the same errors; ``lasting`` counts pairs.
 
     >>> bounces = instabilities_of_pairs([0, 9, 18], before=[2.0, 1.75, 2.0], after=[2.0, 2.25, 2.0])
     >>> bounces
@@ -116,7 +118,7 @@ def instabilities_of_pairs(
     ]
 
 
-def _in_rows(indices, length: int):
+def _in_rows(indices: np.ndarray, length: int) -> np.ndarray:
     """Those of increasing indices that stand in a row of at least ``length`` neighbours."""
     rows = np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1)
     return np.concatenate([row for row in rows if len(row) >= length] or [indices[:0]])
@@ -134,7 +136,7 @@ def threshold(cascades: list[Instability]) -> Threshold:
     return Threshold(float(np.mean(values)), float(np.std(values, ddof=1) / len(values) ** 0.5), len(values))
 
 
-def curvature_at_marks(cascades: list[Instability]):
+def curvature_at_marks(cascades: list[Instability]) -> np.ndarray:
     """λ_max at the start and the end of every cascade, in this order: (2 · cascades,).
 
     >>> curvature_at_marks([Instability(1, 9, 1.9, 2.1)]).tolist()
@@ -143,7 +145,7 @@ def curvature_at_marks(cascades: list[Instability]):
     return np.array([value for c in cascades for value in (c.curvature_at_start, c.curvature_at_end)], dtype=float)
 
 
-def first_crossings(steps, eigenvalues, level: float, window: tuple[int, int]) -> list[int | None]:
+def first_crossings(steps: Any, eigenvalues: Any, level: float, window: tuple[int, int]) -> list[int | None]:
     """For each eigenvalue the first step inside a window at which it exceeds a level, or ``None``.
 
     Args:
@@ -162,15 +164,24 @@ def first_crossings(steps, eigenvalues, level: float, window: tuple[int, int]) -
     return [int(steps[np.argmax(column)]) if column.any() else None for column in crossed.T]
 
 
-def alternation_breaks(steps, loss, window: tuple[int, int], *, fraction: float = 0.25) -> int | None:
+def alternation_breaks(steps: Any, loss: Any, window: tuple[int, int], *, fraction: float = 0.25) -> int | None:
     """The first step in a window where the loss no longer alternates between two values: the second bifurcation.
 
     Bouncing between two walls has period two: F(t) - F(t-2) is small beside F(t) - F(t-1). We look for the first step
     at which this alternation stands (a tenth or less), and then for the first at which F(t) - F(t-2) exceeds
     ``fraction`` of F(t) - F(t-1); both in the median over eight steps, since two branches may meet in single steps.
 
+    Args:
+        steps: (n,).
+        loss: F at each, (n,).
+        window: first and last step looked at.
+        fraction: of F(t) - F(t-1), above 0.
+
     Returns:
         The step, or ``None`` where the loss never alternates or never ceases to.
+
+    Raises:
+        ValueError: for a fraction not above 0.
 
     >>> loss = np.r_[np.tile([1.0, 2.0], 10), np.tile([0.5, 2.5, 1.0, 2.0], 5)]
     >>> 16 <= alternation_breaks(range(40), loss, (0, 40)) <= 28
@@ -192,7 +203,7 @@ def alternation_breaks(steps, loss, window: tuple[int, int], *, fraction: float 
     return int(steps[2 + np.argmax(broken)]) if broken.any() else None
 
 
-def power_law(x, y, *, confidence: float = 0.95) -> PowerLaw:
+def power_law(x: Any, y: Any, *, confidence: float = 0.95) -> PowerLaw:
     r"""A power law by least squares in the logarithms, with a confidence interval that few points widen.
 
     With :math:`u = \ln x`, :math:`v = \ln y` and n points, :math:`v = \ln c + p\,u`:

@@ -119,7 +119,7 @@ def class_numbers(labels: Integer[Array, "..."]) -> Integer[Array, "..."]:
     return labels if labels.dtype.itemsize >= 4 else labels.astype(jnp.int32)
 
 
-def exact(dtype) -> Any:
+def exact(dtype: Any) -> Any:
     """The type for times, counts and sums of numbers of this type: at least float32, since bfloat16 counts to 256.
 
     >>> str(exact("bfloat16")), str(exact("float64"))
@@ -128,25 +128,25 @@ def exact(dtype) -> Any:
     return jnp.dtype(dtype if jnp.finfo(dtype).bits >= 32 else "float32")
 
 
-def _in_range(labels, num_classes: int):
+def _in_range(labels: Any, num_classes: int) -> Array:
     numbers = class_numbers(labels)
     return (numbers >= 0) & (numbers < num_classes)
 
 
-def _check_labels(labels) -> None:
+def _check_labels(labels: Any) -> None:
     check_arrays(labels=labels)
     if not jnp.issubdtype(labels.dtype, jnp.integer):
         raise ValueError(f"labels must be whole numbers, the classes from 0 on, got {labels.dtype} {labels.shape}")
 
 
-def _check_one_each(losses, labels) -> None:
+def _check_one_each(losses: Any, labels: Any) -> None:
     _check_labels(labels)
     check_arrays(losses=losses)
     if losses.shape != labels.shape:
         raise ValueError(f"losses {losses.shape} and labels {labels.shape} must be one each a sample")
 
 
-def _check_one_a_row(outputs, labels) -> None:
+def _check_one_a_row(outputs: Any, labels: Any) -> None:
     _check_labels(labels)
     check_arrays(outputs=outputs)
     if labels.shape != outputs.shape[:-1] or outputs.ndim < 1:

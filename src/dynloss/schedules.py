@@ -10,7 +10,7 @@ import inspect
 import math
 import warnings
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -71,7 +71,7 @@ def oscillating(
     check_choice("reading", reading, _READINGS)
     check_steps(period, stop)
 
-    def schedule(step, dtype=None) -> Float[Array, " C"]:
+    def schedule(step: Any, dtype: Any = None) -> Float[Array, " C"]:
         dtype = jnp.dtype(dtype or jnp.result_type(float))
         wide = exact(dtype)  # half precision is for what is returned
         T, A = (jnp.asarray(x).astype(wide) for x in (period, amplitude))
@@ -104,7 +104,7 @@ def check_steps(period: float | Array, stop: float | Array | None = None) -> Non
         raise ValueError(f"stop is a minimisation step, not a share of the run: stop={stop} would be before step 1")
 
 
-def clock(step, period: float | Array, dtype) -> tuple[Float[Array, ""], Int[Array, ""]]:
+def clock(step: Any, period: float | Array, dtype: Any) -> tuple[Float[Array, ""], Int[Array, ""]]:
     r"""The time within a period, :math:`t \bmod T`, and how many have passed, :math:`\lfloor t/T \rfloor`.
 
     Whole steps of a whole period are counted in integers: exact below 2³¹, whatever the type of the result.
@@ -128,7 +128,7 @@ def clock(step, period: float | Array, dtype) -> tuple[Float[Array, ""], Int[Arr
     return jnp.where(is_whole, counted, phase), jnp.where(is_whole, turns, turn)
 
 
-def has_come(step, moment: float | Array) -> Bool[Array, ""]:
+def has_come(step: Any, moment: float | Array) -> Bool[Array, ""]:
     """Whether a step is at or after a moment; whole steps are compared as integers, exact below 2³¹."""
     t = jnp.asarray(step)
     if not jnp.issubdtype(t.dtype, jnp.integer):
@@ -141,14 +141,19 @@ def has_come(step, moment: float | Array) -> Bool[Array, ""]:
 def over_steps(one: Schedule) -> Schedule:
     """A schedule of one step, made one of any array of steps: (…) -> (…, C)."""
 
-    def schedule(step, dtype=None) -> Float[Array, "..."]:
+    def schedule(step: Any, dtype: Any = None) -> Any:
         return jnp.vectorize(lambda each: one(each, dtype), signature="()->(c)")(step)
 
     return schedule
 
 
-def weights_at(schedule: Schedule, step, dtype) -> Float[Array, "..."]:
+def weights_at(schedule: Schedule, step: Any, dtype: Any) -> Float[Array, "..."]:
     """The weights of a schedule at a step, of this type; one that takes no type gives its own, which is converted.
+
+    Args:
+        schedule: step -> Γ, (C,).
+        step: t; may be traced.
+        dtype: of the weights.
 
     >>> base = jnp.array([1.0, 2.0])
     >>> weights_at(lambda t: base * static(2)(t), 0, "float32").tolist()
@@ -166,7 +171,7 @@ def static(num_classes: int) -> Schedule:
     """
     check_count("num_classes", num_classes, at_least=1)
 
-    def schedule(step, dtype=None) -> Float[Array, " C"]:
+    def schedule(step: Any, dtype: Any = None) -> Float[Array, " C"]:
         return jnp.ones(num_classes, dtype or jnp.result_type(float))
 
     return over_steps(schedule)
@@ -177,6 +182,14 @@ def last_period(steps: int | Array, period: float | Array, *, reading: Reading =
 
     ``"text"``: ``steps - T``. ``"code"``: the first step of the period that begins after ``steps - T``, with T + 1
     steps a period. By the text's reading it is 0 where the run is no longer than a period: it never oscillates then.
+
+    Args:
+        steps: of the run.
+        period: T, in steps; may be traced.
+        reading: of the paper, see ``oscillating``.
+
+    Raises:
+        ValueError: for negative steps, a period below 1, and another reading.
 
     >>> last_period(70_000, 5000), last_period(70_000, 5000, reading="code")
     (65000, 65013)
@@ -191,7 +204,7 @@ def last_period(steps: int | Array, period: float | Array, *, reading: Reading =
     return jnp.maximum(remaining, 0) if is_traced(remaining) else max(remaining, 0)
 
 
-def weights_over(schedule: Schedule, steps) -> Float[Array, "steps C"]:
+def weights_over(schedule: Schedule, steps: Any) -> Float[Array, "steps C"]:
     """Γ at many steps: one row a step.
 
     >>> weights_over(static(2), jnp.arange(3)).shape

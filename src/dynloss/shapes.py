@@ -51,9 +51,9 @@ def pulses(
     check_number("amplitude", amplitude, at_least=1)
     check_count("num_classes", num_classes, at_least=1)
 
-    def schedule(step, dtype=None) -> Float[Array, " C"]:
+    def schedule(step: Any, dtype: Any = None) -> Float[Array, " C"]:
         emphasised, share = _turn(step, dtype, period, num_classes, key)
-        raised = (jnp.asarray(amplitude).astype(share.dtype) - 1) * WAVES[wave](share)
+        raised: Array = (jnp.asarray(amplitude).astype(share.dtype) - 1) * WAVES[wave](share)
         raw = 1 + raised * emphasised
         return (raw * (num_classes / jnp.sum(raw))).astype(dtype or share.dtype)
 
@@ -70,7 +70,7 @@ def one_at_a_time(period: float | Array, num_classes: int) -> Schedule:
     check_number("period", period, at_least=1)
     check_count("num_classes", num_classes, at_least=1)
 
-    def schedule(step, dtype=None) -> Float[Array, " C"]:
+    def schedule(step: Any, dtype: Any = None) -> Float[Array, " C"]:
         emphasised, share = _turn(step, dtype, period, num_classes, None)
         return jnp.where(share == 0, jnp.ones_like(emphasised), num_classes * emphasised).astype(dtype or share.dtype)
 
@@ -86,13 +86,16 @@ def without_period(schedule: Schedule, cycle: float | Array, hold: float | Array
     Args:
         schedule: step -> Γ, with a period of ``cycle`` steps.
         cycle: C·T for the schedules of this module.
-        hold: 1 draws at every step.
+        hold: in steps; 1 draws at every step.
         key: of the draws.
+
+    Raises:
+        ValueError: for a ``cycle`` or ``hold`` below 1.
     """
     check_number("cycle", cycle, at_least=1)
     check_number("hold", hold, at_least=1)
 
-    def shuffled(step, dtype=None) -> Float[Array, " C"]:
+    def shuffled(step: Any, dtype: Any = None) -> Float[Array, " C"]:
         _, turn = clock(step, hold, jnp.result_type(float))
         draw = jax.random.fold_in(key, turn.astype(jnp.uint32))
         moment = jnp.floor(jax.random.uniform(draw, dtype=jnp.float32) * cycle)
@@ -109,7 +112,7 @@ def stopped(schedule: Schedule, stop: float | Array) -> Schedule:
     """
     check_number("stop", stop, at_least=0)
 
-    def until(step, dtype=None) -> Float[Array, " C"]:
+    def until(step: Any, dtype: Any = None) -> Float[Array, " C"]:
         weights = weights_at(schedule, step, dtype or jnp.result_type(float))
         return jnp.where(has_come(step, stop), jnp.ones_like(weights), weights)
 
@@ -127,7 +130,9 @@ def strength(schedule: Schedule, steps: int) -> Float[Array, ""]:
     return jnp.sqrt(jnp.mean((weights - 1) ** 2))
 
 
-def _turn(step, dtype, period, num_classes, key):
+def _turn(
+    step: Any, dtype: Any, period: float | Array, num_classes: int, key: Array | None
+) -> tuple[Float[Array, " C"], Float[Array, ""]]:
     """Which class is emphasised, as (C,) of zeros and a one, and the share of its period that has passed."""
     wide = exact(dtype or jnp.result_type(float))
     phase, turn = clock(step, period, wide)

@@ -28,6 +28,7 @@ from jaxtyping import Array, Float
 
 from dynloss.checks import check_arrays
 
+_Padding = tuple[tuple[int, int], ...]
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _PLAIN = lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
 # Images that enter a product together in ``correlate``: of 32 × 32 pixels and 64 channels they fill 2 MB.
@@ -51,6 +52,9 @@ def convolution(
         options: the others of ``lax.conv_general_dilated``. With dilations, groups of channels or another layout it
             is that function itself.
 
+    Raises:
+        ValueError: for what is no array.
+
     >>> convolution(jnp.ones((1, 3, 3, 1)), jnp.ones((3, 3, 1, 1)))[0, :, :, 0].tolist()
     [[4.0, 6.0, 4.0], [6.0, 9.0, 6.0], [4.0, 6.0, 4.0]]
     """
@@ -65,10 +69,11 @@ def convolution(
     if strides != (1, 1):
         inputs, kernel = _without_strides(inputs, kernel, strides, padding)
         padding = ((0, 0), (0, 0))
-    return _convolve.bind(inputs, kernel, padding=padding)
+    outputs: Array = _convolve.bind(inputs, kernel, padding=padding)
+    return outputs
 
 
-def _is_plain(inputs, kernel, options: dict[str, Any]) -> bool:
+def _is_plain(inputs: Array, kernel: Array, options: dict[str, Any]) -> bool:
     ones = {"lhs_dilation", "rhs_dilation", "feature_group_count", "batch_group_count"}
     layout = options.get("dimension_numbers")
     return (
@@ -81,7 +86,7 @@ def _is_plain(inputs, kernel, options: dict[str, Any]) -> bool:
     )
 
 
-def _without_strides(inputs, kernel, strides, padding):
+def _without_strides(inputs: Array, kernel: Array, strides: tuple[int, ...], padding: _Padding) -> tuple[Array, Array]:
     """Images and a kernel whose convolution, without strides or padding, is the same.
 
     Each patch of as many pixels as the strides becomes one pixel with all their channels; the kernel's likewise.
@@ -104,13 +109,13 @@ def _without_strides(inputs, kernel, strides, padding):
     return inputs, kernel
 
 
-def _convolved(inputs, kernel, *, padding):
+def _convolved(inputs: Array, kernel: Array, *, padding: _Padding) -> Array:
     # The barrier keeps XLA from undoing that a kernel was turned around, in favour of its own, slow, reversed windows.
     kernel = lax.optimization_barrier(kernel)
     return lax.conv_general_dilated(inputs, kernel, (1, 1), padding, dimension_numbers=_LAYOUT)
 
 
-def _correlated(inputs, slopes, *, padding):
+def _correlated(inputs: Array, slopes: Array, *, padding: _Padding) -> Any:
     """A convolution with the slopes as its kernel; the images take the part of channels, and channels that of images.
 
     XLA would move the axes by strides, slowly: the barriers make it copy.
@@ -118,12 +123,12 @@ def _correlated(inputs, slopes, *, padding):
     narrow = inputs.dtype
     wide = narrow if jnp.finfo(narrow).bits >= 32 else jnp.float32  # of a sum over many groups
 
-    def product(inputs, slopes):
+    def product(inputs: Array, slopes: Array) -> Array:
         inputs, slopes = inputs.astype(wide).transpose(3, 1, 2, 0), slopes.astype(wide).transpose(1, 2, 0, 3)
         inputs, slopes = lax.optimization_barrier((inputs, slopes))
         return lax.conv_general_dilated(inputs, slopes, (1, 1), padding, dimension_numbers=_LAYOUT)
 
-    def add(total, group):
+    def add(total: Array, group: tuple[Array, ...]) -> tuple[Array, None]:
         return total + product(*group), None
 
     rest = -len(inputs) % _GROUP if len(inputs) > _GROUP else 0
@@ -139,7 +144,7 @@ def _correlated(inputs, slopes, *, padding):
 
 
 def _primitive(name: str, compute: Callable[..., Any]) -> Primitive:
-    def shaped(first, second, **options):
+    def shaped(first: Any, second: Any, **options: Any) -> Any:
         return first.update(shape=jax.eval_shape(partial(compute, **options), first, second).shape)
 
     primitive = Primitive(name)
@@ -153,22 +158,22 @@ _convolve = _primitive("convolve", _convolved)
 _correlate = _primitive("correlate", _correlated)
 
 
-def _to_inputs(slopes, _, kernel, *, padding):
+def _to_inputs(slopes: Array, _: Any, kernel: Array, *, padding: _Padding) -> Any:
     """The transposed convolution: the kernel turned around, and as much padding as makes up for the inputs' size."""
     sides = zip(kernel.shape[:2], padding, strict=True)
     beyond = tuple((size - 1 - before, size - 1 - after) for size, (before, after) in sides)
     return _convolve.bind(slopes, jnp.swapaxes(kernel[::-1, ::-1], 2, 3), padding=beyond)
 
 
-def _to_kernel(slopes, inputs, _, *, padding):
+def _to_kernel(slopes: Array, inputs: Array, _: Any, *, padding: _Padding) -> Any:
     return _correlate.bind(inputs, slopes, padding=padding)
 
 
-def _correlate_to_inputs(kernel, _, slopes, *, padding):
+def _correlate_to_inputs(kernel: Array, _: Any, slopes: Array, *, padding: _Padding) -> Any:
     return _to_inputs(slopes, _, kernel, padding=padding)
 
 
-def _correlate_to_slopes(kernel, inputs, _, *, padding):
+def _correlate_to_slopes(kernel: Array, inputs: Array, _: Any, *, padding: _Padding) -> Any:
     return _convolve.bind(inputs, kernel, padding=padding)
 
 
@@ -176,20 +181,20 @@ ad.defbilinear(_convolve, _to_inputs, _to_kernel)
 ad.defbilinear(_correlate, _correlate_to_inputs, _correlate_to_slopes)
 
 
-def _one_by_one(primitive, arguments, axes, **options):
+def _one_by_one(primitive: Primitive, arguments: Any, axes: Any, **options: Any) -> tuple[Any, int]:
     """Under ``vmap``: one after another, for one convolution with many kernels is far slower on a processor."""
     many = [jnp.moveaxis(each, axis, 0) for each, axis in zip(arguments, axes, strict=True) if axis is not None]
 
-    def one(own):
-        own = iter(own)
+    def one(own: list[Array]) -> Any:
+        left = iter(own)
         return primitive.bind(
-            *(each if axis is None else next(own) for each, axis in zip(arguments, axes, strict=True)), **options
+            *(each if axis is None else next(left) for each, axis in zip(arguments, axes, strict=True)), **options
         )
 
     return lax.map(one, many), 0
 
 
-def _convolve_many(arguments, axes, **options):
+def _convolve_many(arguments: Any, axes: Any, **options: Any) -> tuple[Any, int]:
     """Images of many, with the same kernel, go together."""
     (inputs, kernel), (axis, other) = arguments, axes
     if other is not None:

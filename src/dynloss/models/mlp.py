@@ -40,7 +40,7 @@ class MLP(nn.Module):
     initialization: str = "standard"
     param_dtype: Any = jnp.float32
 
-    def setup(self):
+    def setup(self) -> None:
         check_count("width", self.width, at_least=1)
         check_count("num_classes", self.num_classes, at_least=1)
         check_choice("initialization", self.initialization, tuple(_KERNELS))

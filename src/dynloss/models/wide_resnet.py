@@ -68,7 +68,7 @@ class WideResNet(nn.Module):
         pixels = jnp.mean(x.astype(jnp.float32), axis=(1, 2))
         return nn.Dense(self.num_classes, kernel_init=HE, name="output")(pixels)
 
-    def _block(self, x, channels: int, stride: int, train: bool, name: str):
+    def _block(self, x: Array, channels: int, stride: int, train: bool, name: str) -> Array:
         """x plus two convolutions of it; where the shape changes, x goes through a 1 × 1 convolution of its own."""
         before = _normalised(self, x, train, f"{name}_normalisation_1")
         change = _convolution(self, channels, 3, f"{name}_convolution_1", stride)(before)
@@ -94,7 +94,7 @@ def _convolution(model: WideResNet, channels: int, window: int, name: str, strid
     )
 
 
-def _normalised(model: WideResNet, x, train: bool, name: str):
+def _normalised(model: WideResNet, x: Array, train: bool, name: str) -> Array:
     """Batch normalisation in float32 and ReLU; the result has the type of ``x`` again."""
     normalise = nn.BatchNorm(use_running_average=not train, momentum=model.momentum, epsilon=1e-5, name=name)
     return nn.relu(normalise(x.astype(jnp.float32)).astype(x.dtype))

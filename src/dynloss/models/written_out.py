@@ -97,7 +97,7 @@ def layers(params: Any, inputs: Float[Array, "P D"]) -> tuple[Float[Array, "P W"
     return units, (active * strength[None, :]) @ active.T
 
 
-def check_vectors(inputs) -> None:
+def check_vectors(inputs: Any) -> None:
     """Raise ``ValueError`` unless there is one vector a sample."""
     check_arrays(inputs=inputs)
     if inputs.ndim != 2:
@@ -107,20 +107,25 @@ def check_vectors(inputs) -> None:
         )
 
 
-def _check_classes(params, weights) -> None:
+def _check_classes(params: Any, weights: Any) -> None:
     check_arrays(weights=weights)
     outputs = params["params"]["output"]["bias"].shape
     if weights.shape != outputs:
         raise ValueError(f"weights {weights.shape} must be one for each of the network's outputs {outputs}")
 
 
-def _folded(fold, rows, most: int = 16):
+def _folded(fold: Any, rows: Array, most: int = 16) -> Any:
     """A fold over the rows, written out where they are few, which XLA fuses; many would take minutes to compile."""
     return functools.reduce(fold, rows) if len(rows) <= most else fold.reduce(rows, axis=0)
 
 
-def narrow_product(a, b, widest: int = 4):
-    """``a.T @ b`` for a (K, M) and b (K, N); for few rows K as a sum of outer products, which XLA fuses."""
+def narrow_product(a: Any, b: Any, widest: int = 4) -> Any:
+    """``a.T @ b`` for a (K, M) and b (K, N); for few rows K as a sum of outer products, which XLA fuses.
+
+    Args:
+        a, b: (K, M) and (K, N).
+        widest: the most rows that are few.
+    """
     if len(a) > widest:
         return a.T @ b
     return sum(a[k][:, None] * b[k][None, :] for k in range(len(a)))

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from dynloss import losses
 from dynloss.checks import check_count, check_samples, is_traced
@@ -21,8 +22,11 @@ from dynloss.spectral.hessian import flattened
 from dynloss.spectral.lanczos import Operator, Ritz, extreme_eigenvalues
 from dynloss.spectral.ntk import Apply, check_model
 
+Loss = Callable[[Any, Any], Array]
+Gradient = Callable[[Any, Any], Any]
 
-def loss_gradient(apply: Apply, data: Dataset, batch_size: int, loss: Callable = losses.cross_entropy) -> Callable:
+
+def loss_gradient(apply: Apply, data: Dataset, batch_size: int, loss: Loss = losses.cross_entropy) -> Gradient:
     r"""The gradient of eq. (1), :math:`\nabla F = \frac1P \sum_b \sum_{j \in b} \Gamma_{y_j} \nabla \ell_j`.
 
     Args:
@@ -46,8 +50,8 @@ def loss_gradient(apply: Apply, data: Dataset, batch_size: int, loss: Callable =
     batches = in_batches(batch_size, data.inputs, data.labels)
     samples = len(data)
 
-    def gradient(params, weights):
-        def objective(params, batch):
+    def gradient(params: Any, weights: Any) -> Any:
+        def objective(params: Any, batch: Any) -> Array:
             (inputs, labels), there = batch
             each = loss(apply(params, inputs), labels) * losses.weights_of(labels, weights)
             return jnp.sum(jnp.where(there, each, 0)) / samples
@@ -82,7 +86,14 @@ def hessian_eigenvalues(
     order: int = 16,
     which: Literal["largest", "smallest"] = "largest",
 ) -> Ritz:
-    """The k extreme eigenvalues of the Hessian, by ``order`` products in Lanczos's method.
+    """``hessian.hessian_eigenvalues`` by the products of this module, with the same arguments and errors.
+
+    Args:
+        gradient: W -> ∇F(W), shaped as W.
+        params: W.
+        k: how many; at most ``order``.
+        order: products with the Hessian.
+        which: the end of the spectrum.
 
     >>> ritz = hessian_eigenvalues(lambda w: jnp.array([1.0, 2.0, 3.0]) * w, jnp.zeros(3), 2, order=3)
     >>> [round(value, 3) for value in ritz.eigenvalues.tolist()]
@@ -97,6 +108,12 @@ def ntk_operator(apply: Apply, params: Any, inputs: Any, batch_size: int) -> tup
 
     First :math:`w = J^\top v`, summed over batches; then :math:`J w`, batch by batch.
 
+    Args:
+        apply: (W, x) -> f, (P, C).
+        params: W.
+        inputs: x, P samples.
+        batch_size: the most samples in memory at a time.
+
     Returns:
         The operator and its size, samples × outputs.
 
@@ -108,12 +125,12 @@ def ntk_operator(apply: Apply, params: Any, inputs: Any, batch_size: int) -> tup
     outputs = jax.eval_shape(apply, params, jax.ShapeDtypeStruct(np.shape(inputs), batches[0][0].dtype))
     samples = outputs.shape[0]
 
-    def backwards(batch):
+    def backwards(batch: Any) -> Any:
         ((inputs,), there), v = batch
         _, pull = jax.vjp(lambda w: apply(w, inputs), params)
         return pull(jnp.where(there[:, None], v, 0))[0]
 
-    def product(v):
+    def product(v: Array) -> Any:
         (v,), _ = in_batches(batch_size, v.reshape(outputs.shape))
         w = sum_over((batches, v), backwards)
         images = jax.lax.map(lambda batch: jax.jvp(lambda w: apply(w, batch[0][0]), (params,), (w,))[1], batches)
@@ -126,6 +143,11 @@ def ntk_eigenvalues(apply: Apply, params: Any, inputs: Any, k: int = 1, *, batch
     """The k largest eigenvalues of the full kernel of eq. (11) on ``inputs``, by ``order`` products.
 
     It is a sum over samples, so that the eigenvalues grow with their number: state which samples they are.
+
+    Args:
+        apply, params, inputs, batch_size: as for ``ntk_operator``, with the same errors.
+        k: how many; at most ``order``.
+        order: products with the kernel in Lanczos's method.
 
     >>> four = jnp.ones((4, 1))
     >>> ritz = ntk_eigenvalues(lambda w, x: x * w, jnp.array([2.0]), four, batch_size=3, order=1)
@@ -156,7 +178,7 @@ def in_batches(batch_size: int, *arrays: Any) -> tuple[tuple[Any, ...], Any]:
     return tuple(jnp.asarray(array[places % samples]) for array in known), jnp.asarray(places < samples)
 
 
-def sum_over(batches: Any, part: Callable) -> Any:
+def sum_over(batches: Any, part: Callable[[Any], Any]) -> Any:
     """The sum of ``part(batch)`` over all batches, a tree of arrays (N, B, …), with one of them in memory at a time.
 
     >>> sum_over(jnp.array([[1.0, 2.0], [3.0, 4.0]]), jnp.sum).tolist()
@@ -166,7 +188,7 @@ def sum_over(batches: Any, part: Callable) -> Any:
     if len(jax.tree.leaves(batches)[0]) == 1:
         return part(first)  # without a loop, which would stand in the way of XLA
 
-    def add(so_far, batch):
+    def add(so_far: Any, batch: Any) -> tuple[Any, None]:
         return jax.tree.map(jnp.add, so_far, part(batch)), None
 
     zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(part, first))

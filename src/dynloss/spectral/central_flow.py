@@ -56,7 +56,14 @@ class Edge(NamedTuple):
 
 
 def edge(
-    gradient: Gradient, params: Any, weights: Float[Array, " C"], change, learning_rate, *, k: int = 1, order: int = 32
+    gradient: Gradient,
+    params: Any,
+    weights: Float[Array, " C"],
+    change: Any,
+    learning_rate: Any,
+    *,
+    k: int = 1,
+    order: int = 32,
 ) -> Edge:
     """The terms of the central flow at one moment.
 
@@ -68,14 +75,17 @@ def edge(
         learning_rate: η.
         k: eigenvalues to return.
         order: products with the Hessian in Lanczos's method.
+
+    Raises:
+        ValueError: for k above ``order``, and for parameters of less than 32 bits.
     """
     flat, unravel = ravel_pytree(params)
     check_precision(flat.dtype)
 
-    def slope(w, gammas):
+    def slope(w: Array, gammas: Any) -> Array:
         return ravel_pytree(gradient(unravel(w), gammas))[0]
 
-    def curve(w, gammas, u):
+    def curve(w: Array, gammas: Any, u: Array) -> Any:
         """uᵀHu, by a derivative of the gradient along u."""
         return u @ jax.jvp(lambda at: slope(at, gammas), (w,), (u,))[1]
 
@@ -91,13 +101,25 @@ def edge(
 
 
 def centre(before: Any, here: Any, after: Any) -> Any:
-    """The mean of a bounce, (w₋ + 2w + w₊)/4: what alternates drops out, whether or not it grows evenly."""
+    """The mean of a bounce, (w₋ + 2w + w₊)/4: what alternates drops out, whether or not it grows evenly.
+
+    Args:
+        before, here, after: the parameters of three steps in a row, trees of the same shapes.
+    """
     return jax.tree.map(lambda a, b, c: (a + 2 * b + c) / 4, before, here, after)
 
 
 def flow(
-    gradient: Gradient, params: Any, schedule: Schedule, learning_rate, first, steps: int, *, parts=4, order: int = 16
-):
+    gradient: Gradient,
+    params: Any,
+    schedule: Schedule,
+    learning_rate: Any,
+    first: Any,
+    steps: int,
+    *,
+    parts: int = 4,
+    order: int = 16,
+) -> tuple[Float[Array, "steps n"], Float[Array, " steps"], Float[Array, "steps 2"]]:
     r"""Follow the central flow for as long as ``steps`` steps of gradient descent, by Euler's method.
 
     :math:`\mathrm{d}w / \mathrm{d}t = -\eta (\nabla L + \tfrac12 \sigma^2 \nabla S)`, with σ² from the formula above
@@ -116,10 +138,13 @@ def flow(
 
     Returns:
         The parameters at every step, flattened, (steps, n), with σ² and the two largest eigenvalues there.
+
+    Raises:
+        ValueError: for fewer than two parameters or products, and for parameters of less than 32 bits.
     """
     flat, unravel = ravel_pytree(params)
 
-    def advance(w, number):
+    def advance(w: Array, number: Array) -> tuple[Array, tuple[Array, Array, Array]]:
         time = first + number / parts
         weights = schedule(time, flat.dtype)
         change = schedule(time + 1 / parts, flat.dtype) - weights
@@ -128,5 +153,5 @@ def flow(
         variance = jnp.where(held, jnp.maximum(at.variance, 0), 0)
         return w - learning_rate / parts * (at.slope + variance / 2 * at.sharpening), (w, variance, at.eigenvalues)
 
-    _, recorded = jax.lax.scan(advance, flat, jnp.arange(steps * parts))
-    return jax.tree.map(lambda values: values[::parts], recorded)
+    _, (path, variance, eigenvalues) = jax.lax.scan(advance, flat, jnp.arange(steps * parts))
+    return path[::parts], variance[::parts], eigenvalues[::parts]

@@ -81,7 +81,11 @@ def preconditioned_eigenvalues(
         gradient: W -> ∇F(W), shaped as W.
         params: W.
         preconditioner: the diagonal of P, above 0: one number for each of the flattened parameters, or one for all.
+        k: how many; at most ``order``.
         order: products with H.
+
+    Raises:
+        ValueError: for a preconditioner of another size, and as for ``hessian.hessian_operator``.
 
     >>> gradient, scale = (lambda w: jnp.array([1.0, 8.0]) * w), jnp.array([1.0, 4.0])
     >>> ritz = preconditioned_eigenvalues(gradient, jnp.zeros(2), scale, order=2)

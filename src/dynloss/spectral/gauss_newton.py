@@ -59,15 +59,22 @@ def weighted_kernel_operator(
     """The product v -> BᵀΘBv/P, v flattened from (samples, outputs); neither Θ nor J is formed.
 
     Args:
-        weights: Γ of each class.
+        apply: (W, x) -> f, (P, C).
+        params: W.
+        inputs: x, P samples.
+        labels: y, (P,).
+        weights: Γ of each class, (C,).
 
     Returns:
         The operator and its size, samples × outputs.
+
+    Raises:
+        ValueError: a model that gives no row of outputs a sample, and labels that are no whole numbers.
     """
     outputs, forward, backward = jacobian_products(apply, params, inputs)
     factor = root(outputs, losses.weights_of(labels, weights))
 
-    def product(v):
+    def product(v: Array) -> Array:
         spread = jnp.einsum("jab,jb->ja", factor, v.reshape(outputs.shape))
         return (jnp.einsum("jba,jb->ja", factor, forward(backward(spread)[0])) / len(labels)).ravel()
 
@@ -77,7 +84,13 @@ def weighted_kernel_operator(
 def weighted_kernel_eigenvalues(
     apply: Apply, params: Any, inputs: Any, labels: Any, weights: Any, k: int = 1, *, order: int = 16
 ) -> Ritz:
-    """The k largest eigenvalues of BᵀΘB/P, which are those of the Gauss-Newton matrix G."""
+    """The k largest eigenvalues of BᵀΘB/P, which are those of the Gauss-Newton matrix G.
+
+    Args:
+        apply, params, inputs, labels, weights: as for ``weighted_kernel_operator``, with the same errors.
+        k: how many.
+        order: products with the kernel in Lanczos's method.
+    """
     operator, size = weighted_kernel_operator(apply, params, inputs, labels, weights)
     return extreme_eigenvalues(operator, size, k, order=order, dtype=jax.tree.leaves(params)[0].dtype)
 
@@ -96,7 +109,11 @@ def parts(
 
     Args:
         gradient: W -> ∇F(W; Γ), shaped as W.
+        apply, params, inputs, labels, weights: as for ``weighted_kernel_operator``.
         order: products with H; the shares are as exact as the eigenvector.
+
+    Raises:
+        ValueError: as there, for a gradient that is none, and for parameters of less than 32 bits.
     """
     operator, size = hessian_operator(gradient, params)
     flat, unravel = ravel_pytree(params)

@@ -12,13 +12,13 @@ from dynloss.checks import check_function, check_parameters, check_shaped_as
 from dynloss.spectral.lanczos import Operator, Ritz, extreme_eigenvalues
 
 
-def flattened(gradient: Callable[[Any], Any], params: Any) -> tuple[Callable, Float[Array, " n"]]:
+def flattened(gradient: Callable[[Any], Any], params: Any) -> tuple[Callable[[Any], Any], Float[Array, " n"]]:
     """The gradient as a function of flattened parameters, and these; both checked."""
     check_function("gradient", gradient, "parameters -> gradient")
     check_parameters(params)
     flat, unravel = ravel_pytree(params)
 
-    def slope(w):
+    def slope(w: Any) -> Any:
         found = gradient(unravel(w))
         check_shaped_as("gradient", found, params)
         return ravel_pytree(found)[0]
@@ -56,6 +56,12 @@ def hessian_eigenvalues(
     which: Literal["largest", "smallest"] = "largest",
 ) -> Ritz:
     """The k extreme eigenvalues of the Hessian, by ``order`` products in Lanczos's method, or as many as parameters.
+
+    Args:
+        gradient, params: as for ``hessian_operator``, with the same errors.
+        k: how many; at most ``order``.
+        order: products with the Hessian.
+        which: the end of the spectrum.
 
     >>> ritz = hessian_eigenvalues(lambda w: jnp.array([1.0, 2.0, 3.0]) * w, jnp.zeros(3), 2, order=3)
     >>> [round(value, 3) for value in ritz.eigenvalues.tolist()]

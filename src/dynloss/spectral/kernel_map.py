@@ -20,7 +20,12 @@ from dynloss.spectral.ntk import Apply, ntk_operator
 
 
 def next_residuals(
-    apply: Apply, params: Any, inputs: Any, residuals: Float[Array, "N C"], learning_rate, weights: Any = 1.0
+    apply: Apply,
+    params: Any,
+    inputs: Any,
+    residuals: Float[Array, "N C"],
+    learning_rate: float | Array,
+    weights: Any = 1.0,
 ) -> Float[Array, "N C"]:
     r"""What eq. (14) predicts for the residuals after one step, from the kernel of this moment.
 
@@ -32,6 +37,9 @@ def next_residuals(
         learning_rate: η.
         weights: Γ of each sample, (N,), or 1.
 
+    Raises:
+        ValueError: as ``ntk.ntk_operator``.
+
     >>> next_residuals(lambda w, x: x * w, jnp.array([2.0]), jnp.ones((1, 1)), jnp.ones((1, 1)), 0.5).tolist()
     [[0.5]]
     """
@@ -42,8 +50,12 @@ def next_residuals(
 
 
 def weighted_operator(apply: Apply, params: Any, inputs: Any, weights: Float[Array, " N"]) -> tuple[Operator, int]:
-    r"""The product with :math:`\Gamma^{1/2} \Theta\, \Gamma^{1/2}`, and its size N · C; Γ is given for each sample."""
+    r"""The product with :math:`\Gamma^{1/2} \Theta\, \Gamma^{1/2}`, and its size N · C.
+
+    Args:
+        apply, params, inputs: as for ``ntk.ntk_operator``, with the same errors.
+        weights: Γ of each sample, (N,).
+    """
     product, size = ntk_operator(apply, params, inputs)
     root = jnp.repeat(jnp.sqrt(weights), size // len(weights))
     return lambda v: root * product(root * v), size
-

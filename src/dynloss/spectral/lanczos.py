@@ -1,7 +1,7 @@
 """Extreme eigenvalues of a symmetric operator by the Lanczos method with full reorthogonalisation."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -109,14 +109,14 @@ def tridiagonalise(operator: Operator, start: Float[Array, " n"], order: int) ->
     check_krylov(operator, start, order)
     size, dtype = start.size, start.dtype
 
-    def fresh_direction(index, basis):
+    def fresh_direction(index: Array, basis: Array) -> Array:
         # Any fixed vector without structure will do; cosines need no random key.
         guess = jnp.cos(jnp.arange(1, size + 1, dtype=dtype) * (index + 2).astype(dtype))
         guess = orthogonal(guess, basis)
         length = norm(guess)  # zero where the basis is complete, and nothing follows
         return guess / jnp.where(length > 0, length, 1)
 
-    def extend(carry, index):
+    def extend(carry: tuple[Array, Array, Array], index: Array) -> Any:
         basis, vector, scale = carry
         basis = basis.at[index].set(vector)
         alpha, beta, following, scale = expanded(operator, vector, basis, scale)
@@ -137,7 +137,7 @@ def extreme_eigenvalues(
     order: int = 16,
     which: Literal["largest", "smallest"] = "largest",
     start: Float[Array, " n"] | None = None,
-    dtype=None,
+    dtype: Any = None,
 ) -> Ritz:
     """The k largest (descending) or smallest (ascending) eigenvalues of a symmetric operator, with their eigenvectors.
 

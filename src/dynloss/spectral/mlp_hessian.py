@@ -70,6 +70,9 @@ def derivatives(
         inputs: x, (P, D).
         labels: y, (P,).
         weights: Γ, (C,).
+
+    Raises:
+        ValueError: for fewer than two classes, and for what is no array of at least one sample.
     """
     check_samples(inputs=inputs, labels=labels, weights=weights)
     classes = at.bias.size
@@ -79,19 +82,19 @@ def derivatives(
     onehot = losses.one_hot(labels, classes).T.astype(x.dtype)
     each = weights @ onehot / len(labels)
 
-    def outputs(products, bias):
+    def outputs(products: Array, bias: Array) -> Array:
         """Outputs less that of the last class, (C, P), from the products (E, C - 1, W) of the active units."""
         summed = (products.reshape(-1, products.shape[-1]) @ mask).reshape(len(x), classes - 1, -1)
         others = jnp.sum(summed * x[:, None, :], axis=0) + (bias[:-1] - bias[-1])[:, None]
         return jnp.concatenate([others, jnp.zeros((1, others.shape[1]), others.dtype)])
 
-    def moments(errors):
+    def moments(errors: Array) -> Array:
         """B (E, C, W), of errors (C, P) that sum to zero over the classes."""
         columns = (x[:, None, :] * errors[None, :-1]).reshape(-1, x.shape[1])
         found = (columns @ mask.T).reshape(len(x), classes - 1, -1)
         return jnp.concatenate([found, -jnp.sum(found, axis=1, keepdims=True)], axis=1)
 
-    def pulled_back(moment, errors, hidden, output):
+    def pulled_back(moment: Array, errors: Array, hidden: Array, output: Array) -> Vector:
         """The gradient that errors (C, P) with this B leave on the parameters."""
         return Vector(
             jnp.sum(moment * output.T[None], axis=1),
@@ -99,7 +102,7 @@ def derivatives(
             jnp.sum(errors, axis=1),
         )
 
-    def difference(output):
+    def difference(output: Array) -> Array:
         return output[:, :-1].T - output[:, -1][None, :]
 
     apart = difference(at.output)

@@ -16,10 +16,11 @@ from dynloss.checks import check_arrays, check_function, check_parameters, check
 from dynloss.spectral.lanczos import Operator, Ritz, extreme_eigenvalues
 
 Apply = Callable[[Any, Any], Float[Array, "P C"]]
+Linear = Callable[[Any], Any]
 
 
 def check_model(apply: Apply, params: Any, inputs: Any) -> None:
-    """Raise ``ValueError`` unless these are a function, parameters and arrays."""
+    """Raise ``ValueError`` unless these are a function, parameters and arrays of at least one sample."""
     check_function("apply", apply, "(parameters, inputs) -> outputs")
     check_parameters(params)
     check_samples(inputs=inputs)
@@ -31,8 +32,18 @@ def check_outputs(outputs: Any) -> None:
         raise ValueError(f"apply must give outputs (P, C), one row a sample, got {outputs.shape}")
 
 
-def jacobian_products(apply: Apply, params: Any, inputs: Any) -> tuple[Float[Array, "P C"], Callable, Callable]:
-    r"""The outputs, and the products :math:`w \mapsto J w` and :math:`v \mapsto (J^\top v,)`; w is shaped as params."""
+def jacobian_products(apply: Apply, params: Any, inputs: Any) -> tuple[Float[Array, "P C"], Linear, Linear]:
+    r"""The outputs, and the products :math:`w \mapsto J w` and :math:`v \mapsto (J^\top v,)`; w is shaped as params.
+
+    Args:
+        apply: (W, x) -> f, (P, C).
+        params: W, any tree of arrays of one floating-point type.
+        inputs: x, P samples.
+
+    Raises:
+        ValueError: a model instead of its function, parameters that are none, no samples, and outputs that are not one
+            row a sample.
+    """
     check_model(apply, params, inputs)
     with jax.default_matmul_precision("highest"):
         outputs, forward = jax.linearize(lambda w: apply(w, inputs), params)
@@ -45,6 +56,9 @@ def ntk_operator(apply: Apply, params: Any, inputs: Any) -> tuple[Operator, int]
 
     One product is one backward and one forward pass; Θ is never formed.
 
+    Args:
+        apply, params, inputs: as for ``jacobian_products``, with the same errors.
+
     Returns:
         The operator and its size, samples × outputs.
     """
@@ -53,7 +67,12 @@ def ntk_operator(apply: Apply, params: Any, inputs: Any) -> tuple[Operator, int]
 
 
 def ntk_eigenvalues(apply: Apply, params: Any, inputs: Any, k: int = 1, *, order: int = 16) -> Ritz:
-    """The k largest eigenvalues of the full kernel of eq. (11), by ``order`` products.
+    """The k largest eigenvalues of the full kernel of eq. (11), by ``order`` products, or as many as outputs.
+
+    Args:
+        apply, params, inputs: as for ``jacobian_products``, with the same errors.
+        k: how many; at most ``order``.
+        order: products with the kernel in Lanczos's method.
 
     >>> ntk_eigenvalues(lambda w, x: x * w, jnp.array([2.0]), jnp.ones((4, 1)), order=1).eigenvalues.shape
     (1,)
@@ -63,15 +82,23 @@ def ntk_eigenvalues(apply: Apply, params: Any, inputs: Any, k: int = 1, *, order
 
 
 def ntk_matrix(apply: Apply, params: Any, inputs: Any) -> Float[Array, "P C P C"]:
-    r"""The full kernel :math:`\Theta_{k'k''}(x', x'')` of eq. (11), as (P, C, P, C)."""
+    r"""The full kernel :math:`\Theta_{k'k''}(x', x'')` of eq. (11), as (P, C, P, C).
+
+    Args:
+        apply, params, inputs: as for ``jacobian_products``, with the same errors.
+    """
     jacobian = _jacobian(apply, params, inputs)
     with jax.default_matmul_precision("highest"):
         return jnp.einsum("ikp,jlp->ikjl", jacobian, jacobian)
 
 
 def output_averaged_ntk_matrix(apply: Apply, params: Any, inputs: Any) -> Float[Array, "P P"]:
-    r"""The kernel averaged over the outputs, :math:`\frac1C \sum_k \Theta_{kk}(x', x'')`, as in the authors' code."""
-    jacobian = _jacobian(apply, params, inputs)
+    r"""The kernel averaged over the outputs, :math:`\frac1C \sum_k \Theta_{kk}(x', x'')`, as in the authors' code.
+
+    Args:
+        apply, params, inputs: as for ``jacobian_products``, with the same errors.
+    """
+    jacobian: Array = _jacobian(apply, params, inputs)
     samples, outputs, _ = jacobian.shape
     flat = jacobian.reshape(samples, -1)
     with jax.default_matmul_precision("highest"):
@@ -81,6 +108,14 @@ def output_averaged_ntk_matrix(apply: Apply, params: Any, inputs: Any) -> Float[
 def kernel_eigenvalues(kernel: Float[Array, "P P"], k: int = 1, *, order: int = 10) -> Ritz:
     """The k largest eigenvalues of a kernel that is small enough to stand as a matrix.
 
+    Args:
+        kernel: (P, P), symmetric.
+        k: how many; at most ``order`` and P.
+        order: products with the kernel in Lanczos's method.
+
+    Raises:
+        ValueError: for another k, and for what is no array.
+
     >>> round(float(kernel_eigenvalues(jnp.diag(jnp.array([1.0, 3.0])), order=2).eigenvalues[0]), 3)
     3.0
     """
@@ -88,13 +123,13 @@ def kernel_eigenvalues(kernel: Float[Array, "P P"], k: int = 1, *, order: int = 
     return extreme_eigenvalues(lambda v: kernel @ v, len(kernel), k, order=order, dtype=kernel.dtype)
 
 
-def _jacobian(apply, params, inputs) -> Float[Array, "P C n"]:
-    """∂f/∂W with flattened parameters, by one backward pass an output and sample."""
+def _jacobian(apply: Apply, params: Any, inputs: Any) -> Any:
+    """∂f/∂W with flattened parameters, (P, C, n), by one backward pass an output and sample."""
     check_model(apply, params, inputs)
     flat, unravel = ravel_pytree(params)
 
-    def one(x):
-        def outputs(w):
+    def one(x: Array) -> Any:
+        def outputs(w: Array) -> Array:
             found = apply(unravel(w), x[None])
             check_outputs(found)
             return found[0]

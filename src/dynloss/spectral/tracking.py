@@ -70,14 +70,14 @@ def largest(
     check_number("tolerance", tolerance, at_least=0)
     size, dtype = start.size, start.dtype
 
-    def extend(lanczos, count, filled):
+    def extend(lanczos: Any, count: Any, filled: int) -> Any:
         """One more product; of the basis only the first ``filled`` vectors are looked at, the others being zero."""
         (alphas, betas, basis), vector, scale = lanczos
         basis = basis.at[count].set(vector)
         alpha, beta, following, scale = expanded(operator, vector, basis[:filled], scale)
         return Tridiagonal(alphas.at[count].set(alpha), betas.at[count].set(beta), basis), following, scale
 
-    def judged(lanczos, count):
+    def judged(lanczos: Any, count: Any) -> Any:
         (alphas, betas, basis), *_ = lanczos
         # Vectors that are not there yet, or beyond an exhausted Krylov space, are zero. Their part of T goes below all.
         used = jnp.any(basis != 0, axis=1)
@@ -88,11 +88,11 @@ def largest(
         values, vectors = jnp.linalg.eigh(krylov.matrix)
         return lanczos, count, values[-1], jnp.abs(betas[count - 1] * vectors[count - 1, -1]), vectors
 
-    def unfinished(state):
+    def unfinished(state: Any) -> Any:
         _, count, value, residual, _ = state
         return (count < order) & (residual > tolerance * jnp.abs(value))
 
-    def further(state):
+    def further(state: Any) -> Any:
         lanczos, count, *_ = state
         return judged(extend(lanczos, count, order), count + 1)
 

@@ -32,6 +32,7 @@ from dynloss.spectral.lanczos import Operator, Tridiagonal, tridiagonalise
 # The cosine of a displacement and its image after one step, below which it alternates: -1 for an eigenvector of both
 # Hessians, and nearer 0 the more it mixes with others, so that some that alternate are missed.
 AGAINST = -0.2
+Gradient = Callable[[Any, Any], Any]
 
 
 class TwoStep(NamedTuple):
@@ -75,7 +76,7 @@ class Multipliers(NamedTuple):
         return float(values.max()) if len(values) else float("nan")
 
 
-def two_step(gradient: Callable, first: Any, second: Any, learning_rate: float, size: int, order: int = 32) -> TwoStep:
+def two_step(gradient: Gradient, first: Any, second: Any, learning_rate: float, size: int, order: int = 32) -> TwoStep:
     """M on the span of both Hessians' Krylov spaces; traceable.
 
     What matters of M lies in the few directions in which H is large; in all others it is nearly the identity. ``order``
@@ -87,6 +88,9 @@ def two_step(gradient: Callable, first: Any, second: Any, learning_rate: float, 
         learning_rate: η.
         size: n.
         order: m; at most n.
+
+    Raises:
+        ValueError: for an order out of range, and for parameters of less than 32 bits.
     """
     with jax.default_matmul_precision("highest"):
         operators = [_hessian(gradient, *at) for at in (first, second)]
@@ -112,7 +116,7 @@ def multipliers(found: TwoStep) -> Multipliers:
     return Multipliers(values[order].astype(complex), cosine[order], residuals[order])
 
 
-def _hessian(gradient: Callable, params: Any, weights: Any) -> Operator:
+def _hessian(gradient: Gradient, params: Any, weights: Any) -> Operator:
     return jax.linearize(lambda w: gradient(w, weights), params)[1]
 
 
