@@ -38,14 +38,14 @@ def before(width, rate, every, pairs, oscillation):
         return {"curvature": jax.lax.map(largest, both)}
 
     observe = [
-        recorders.recorder(measure, {"curvature": (("side",), {})}, every),
+        full_batch.Recorder(measure, {"curvature": (("side",), {})}, every),
         recorders.training_state(task.model.apply, task.training, every=every),
     ]
     period, amplitude, stop = oscillation
     weights = schedules.oscillating(period, amplitude, 3, stop=stop)
     gradient = lambda w, gammas: mlp.cross_entropy_gradient(w, inputs, labels, gammas)  # noqa: E731
     run = jax.jit(
-        lambda params: full_batch.descend(gradient, weights, rate, params, 0, every * pairs, observe)[1][0]["curvature"]
+        lambda params: full_batch.descend(params, gradient, weights, rate, 0, every * pairs, observe)[1][0]["curvature"]
     )
     return lambda: run(task.start)
 

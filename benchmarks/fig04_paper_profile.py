@@ -34,7 +34,7 @@ def main():
         def gradient(p, w):
             return mlp.cross_entropy_gradient(p, inputs, labels, w)
 
-        run = jax.jit(lambda p: full_batch.descend(gradient, schedule, setting.LEARNING_RATE, p, 0, steps, outputs))
+        run = jax.jit(lambda p: full_batch.descend(p, gradient, schedule, setting.LEARNING_RATE, 0, steps, outputs))
         return lambda: run(params)
 
     times = setting.in_turn({"with spectra": compiled(spectra), "without": compiled(plain)}, rounds=1)

@@ -43,7 +43,7 @@ def final_loss(period, amplitude, seed, *, steps):
     start = mlp.MLP(width=10, num_classes=3).init(jax.random.key(seed), inputs)
     schedule = schedules.oscillating(period, amplitude, 3)
     params, _ = full_batch.descend(
-        lambda p, w: mlp.cross_entropy_gradient(p, inputs, labels, w), schedule, 1.0, start, 0, steps
+        start, lambda p, w: mlp.cross_entropy_gradient(p, inputs, labels, w), schedule, 1.0, 0, steps
     )
     return {"first": params["params"]["output"]["bias"][0], "second": params["params"]["output"]["bias"][1]}
 

@@ -60,7 +60,7 @@ def plain_jax(width, networks, steps):
 
     def one(w, period, amplitude):
         schedule = schedules.oscillating(period, amplitude, 3)
-        return full_batch.descend(gradient, schedule, setting.LEARNING_RATE, w, 0, steps)[0]
+        return full_batch.descend(w, gradient, schedule, setting.LEARNING_RATE, 0, steps)[0]
 
     run = jax.jit(jax.vmap(one))
     return lambda: run(params, periods, amplitudes)

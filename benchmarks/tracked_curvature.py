@@ -55,7 +55,7 @@ def follow(width, rate, seed, count, every):
             found.append((one.eigenvalue, two.eigenvalue, one.products, two.products))
             then.append(two.start)
         descent = lambda w, gammas: around(w, gammas)[0]  # noqa: E731
-        at, _ = full_batch.descend(descent, weights_at, rate, following, step + 1, every - 1)
+        at, _ = full_batch.descend(following, descent, weights_at, rate, step + 1, every - 1)
         return (at, then), ((dense(before), dense(after)), found)
 
     cold = [tracking.cold_start(size, "float32")] * len(LEAST)

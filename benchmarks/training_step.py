@@ -33,7 +33,7 @@ def library(dtype, steps, method="compiled"):
 def autodiff(dtype, steps):
     model, params, data, schedule = setting.figure4(dtype)
     gradient = full_batch.loss_gradient(model.apply, data)
-    run = jax.jit(lambda p: full_batch.descend(gradient, schedule, setting.LEARNING_RATE, p, 0, steps)[0])
+    run = jax.jit(lambda p: full_batch.descend(p, gradient, schedule, setting.LEARNING_RATE, 0, steps)[0])
     return lambda: run(params)
 
 

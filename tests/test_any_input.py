@@ -208,9 +208,9 @@ WITHIN = {
     lanczos.tridiagonalise, tracking.cold_start, gauss_newton.weighted_kernel_operator, kernel_map.weighted_operator,
     central_flow.centre, two_step.multipliers, written_out.layers, written_out.narrow_product,
     mlp_hessian.from_params, mlp_hessian.to_params, full_batch.descend, compiled.compiled_fits,
-    full_batch.progress_bar, full_batch.is_finite, full_batch.warn_of_empty_classes, recorders.recorder,
-    recorders.class_weights, recorders.hessian, recorders.validation_accuracy, recorders.eigenvalue_variables,
-    recorders.eigenvalue_records, recorders.ntk, recorders.output_averaged_ntk, batched_recorders.validation_accuracy,
+    full_batch.progress_bar, full_batch.with_divergence, full_batch.warn_of_empty_classes, full_batch.Recorder,
+    recorders.class_weights, recorders.hessian, recorders.validation_accuracy, recorders.spectrum,
+    recorders.ntk, recorders.output_averaged_ntk, batched_recorders.validation_accuracy,
     batched_recorders.hessian, batched_recorders.ntk, schedules.over_steps, dynamics.instabilities_of_pairs,
     dynamics.threshold, dynamics.curvature_at_marks, dynamics.first_crossings, dynamics.alternation_breaks,
     losses.exact,
@@ -503,7 +503,7 @@ def public():
 
 
 # How the trainers do it; and data sets and networks of their own files.
-INTERNAL = {"batches", "checkpoints", "cifar10", "foreign", "kernel", "vectors", "host"}
+INTERNAL = {"batches", "checkpoints", "cifar10", "foreign", "kernel", "host"}
 
 
 def test_no_function_escapes():
@@ -538,6 +538,7 @@ MISTAKES = {
     "the same for a kernel": (lambda: ntk.ntk_matrix(model(WORLD), WORLD.params, WORLD.X), "give its apply"),
     "one recorder": (lambda: trained(recorders=recorders.hessian()), "a list of"),
     "a recorder not called": (lambda: trained(recorders=[recorders.hessian]), "a list of .*got .*function hessian"),
+    "another data set": (lambda: trained(data=datasets.spiral(5)), "gradient and data .* same samples: give"),
     "data as a tuple": (lambda: trained(data=(WORLD.X, WORLD.Y)), "data must be .*got tuple: Dataset"),
     "a schedule as an array": (lambda: trained(schedule=WORLD.W), r"function step -> .*an array \(3,\)"),
     "a text column": (lambda: Dataset(np.array([["a"], ["b"]]), [0, 1], 2), "numbers, got one of <U1"),

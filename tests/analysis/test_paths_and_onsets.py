@@ -19,7 +19,7 @@ def test_a_path_is_that_of_gradient_descent(x64, standard_promotion):
     task, ground = spiral.task(7, "float64", 2), paths.landscape(7, "float64")
     gradient = full_batch.loss_gradient(task.model.apply, task.training)
     path = paths.follower(ground, TILT, optax.sgd(0.7), 12)(ground.start(2))
-    expected, _ = full_batch.descend(gradient, TILT, 0.7, task.start, 0, 11)
+    expected, _ = full_batch.descend(task.start, gradient, TILT, 0.7, 0, 11)
     np.testing.assert_allclose(path.params[11], ravel_pytree(expected)[0], rtol=1e-9, atol=1e-12)
     assert path.loss[3] == pytest.approx(float(ground.loss(path.params[3], TILT(3, np.float64))))
     assert set(path.preconditioner) == {1.0}

@@ -567,7 +567,7 @@ def descent() -> Arrays:
     def compute(params, learning_rate):
         each = full_batch.Recorder(lambda at: {"weights": at.weights, "params": at.params["w"]}, {})
         second = full_batch.Recorder(lambda at: {"slope": at.gradient(at.params)["w"]}, {}, 2)
-        return full_batch.descend(_gradient(), _in_turn, learning_rate, params, 4, 5, [each, second])
+        return full_batch.descend(params, _gradient(), _in_turn, learning_rate, 4, 5, [each, second])
 
     params, (each, second) = jax.jit(compute)(_few(), np.float32(0.3))
     return _named(params) | each | second
@@ -575,7 +575,7 @@ def descent() -> Arrays:
 
 def descent_in_double_precision() -> Arrays:
     def compute(params):
-        return full_batch.descend(_gradient("float64"), _in_turn, 0.3, params, 0, 5)[0]
+        return full_batch.descend(params, _gradient("float64"), _in_turn, 0.3, 0, 5)[0]
 
     with _double_precision():
         return _named(jax.jit(compute)(_few(dtype="float64")))
@@ -683,7 +683,7 @@ def descent_by_optax() -> Arrays:
     optimizer = optax.sgd(0.2, momentum=0.9)
 
     def compute(params):
-        return full_batch.optimize(_gradient(), _in_turn, optimizer, (params, optimizer.init(params)), 2, 5)[0]
+        return full_batch.optimize((params, optimizer.init(params)), _gradient(), _in_turn, optimizer, 2, 5)[0]
 
     return _named(jax.jit(compute)(_few()))
 

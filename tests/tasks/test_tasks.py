@@ -21,7 +21,7 @@ def test_the_spiral_task_descends_as_automatic_differentiation_does():
     task = spiral.task(20, "float32", 3)
     weights = schedules.oscillating(5, 10, spiral.CLASSES)
     gradient = full_batch.loss_gradient(task.model.apply, task.training)
-    expected, _ = full_batch.descend(gradient, weights, 0.5, task.start, 0, 12)
+    expected, _ = full_batch.descend(task.start, gradient, weights, 0.5, 0, 12)
     found = task.descend(weights, 0.5, 12)
     for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-6)

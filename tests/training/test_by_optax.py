@@ -80,9 +80,9 @@ def test_without_memory_it_is_plain_descent(params, gradient, recording):
 def test_a_run_that_goes_on_is_the_whole_one(params, gradient, standard_promotion):
     optimizer = optax.adam(0.01)
     state = optimizer.init(params)
-    whole, _ = full_batch.optimize(gradient, SCHEDULE, optimizer, (params, state), 0, 40)
-    half, _ = full_batch.optimize(gradient, SCHEDULE, optimizer, (params, state), 0, 25)
-    rest, _ = full_batch.optimize(gradient, SCHEDULE, optimizer, half, 25, 15)
+    whole, _ = full_batch.optimize((params, state), gradient, SCHEDULE, optimizer, 0, 40)
+    half, _ = full_batch.optimize((params, state), gradient, SCHEDULE, optimizer, 0, 25)
+    rest, _ = full_batch.optimize(half, gradient, SCHEDULE, optimizer, 25, 15)
     for one, other in zip(jax.tree.leaves(rest), jax.tree.leaves(whole), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12)
 

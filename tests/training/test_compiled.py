@@ -39,7 +39,7 @@ def plain(params, data, schedule, learning_rate, first, steps):
     leaves = jax.tree.leaves(params)
     model = MLP(leaves[0].shape[0], data.num_classes, param_dtype=leaves[0].dtype)
     gradient = full_batch.loss_gradient(model.apply, data.astype(leaves[0].dtype))
-    return jax.jit(lambda w: full_batch.descend(gradient, schedule, learning_rate, w, first, steps)[0])(params)
+    return jax.jit(lambda w: full_batch.descend(w, gradient, schedule, learning_rate, first, steps)[0])(params)
 
 
 def jitted(params, data, schedule, learning_rate, first, steps):

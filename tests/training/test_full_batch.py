@@ -83,14 +83,14 @@ def test_three_hundred_steps_equal_the_reference_loop(x64, reading):
 
 def test_one_step_with_the_automatic_gradient(x64):
     weights = jnp.array([2.0, 0.5, 0.5])
-    ours = descend(loss_gradient(APPLY, DATA), lambda step, dtype: weights, 0.7, params(np.float64), 0, 1)[0]
+    ours = descend(params(np.float64), loss_gradient(APPLY, DATA), lambda step, dtype: weights, 0.7, 0, 1)[0]
     expected = reference.descend(PARAMS, DATA.inputs, DATA.labels, [np.asarray(weights)], 0.7)[1]
     np.testing.assert_allclose(reference.flatten(ours), reference.flatten(expected), rtol=1e-12, atol=1e-14)
 
 
 def test_scan_equals_a_loop(x64):
     schedule, grad = oscillating(8, 5, 3), gradient(DATA)
-    scanned, _ = jax.jit(lambda w: descend(grad, schedule, 0.5, w, 0, 40))(params(np.float64))
+    scanned, _ = jax.jit(lambda w: descend(w, grad, schedule, 0.5, 0, 40))(params(np.float64))
 
     @jax.jit
     def step(w, t):
@@ -108,7 +108,7 @@ def test_vmapped_descent_equals_each_alone(x64):
 
     def alone(period, amplitude, rate, scale):
         w = jax.tree.map(lambda leaf: scale * leaf, params(np.float64))
-        final, records = descend(grad, oscillating(period, amplitude, 3), rate, w, 0, 25, [state])
+        final, records = descend(w, grad, oscillating(period, amplitude, 3), rate, 0, 25, [state])
         return final, records[0]["loss"]
 
     cases = jnp.array([[5.0, 1.0, 0.5, 1.0], [8.0, 10.0, 0.5, 0.5], [12.5, 70.0, 1.0, 1.5]])

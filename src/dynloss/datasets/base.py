@@ -30,7 +30,7 @@ class Dataset:
     labels: Any
     num_classes: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("inputs", "labels"):
             object.__setattr__(self, name, _array(name, getattr(self, name)))
         inputs, labels = np.asarray(self.inputs), np.asarray(self.labels)
@@ -53,7 +53,7 @@ class Dataset:
         """Samples of each class, (C,)."""
         return np.bincount(np.asarray(self.labels), minlength=self.num_classes)
 
-    def astype(self, dtype) -> "Dataset":
+    def astype(self, dtype: Any) -> "Dataset":
         """The same data with inputs of another floating-point type."""
         return Dataset(np.asarray(self.inputs).astype(dtype), self.labels, self.num_classes)
 

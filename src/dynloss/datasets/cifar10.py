@@ -51,7 +51,7 @@ OFFICIAL = Release(
 
 
 def load(
-    folder: str | os.PathLike | None = None, *, download: bool = True, release: Release = OFFICIAL
+    folder: str | os.PathLike[str] | None = None, *, download: bool = True, release: Release = OFFICIAL
 ) -> tuple[Dataset, Dataset]:
     """CIFAR-10 as it was published: 50,000 images for training, 10,000 for validation.
 
@@ -185,7 +185,7 @@ def generated(
     return first, second
 
 
-def _stripes(random, size: int, num_classes: int, image_size: int, noise: int) -> Dataset:
+def _stripes(random: np.random.RandomState, size: int, num_classes: int, image_size: int, noise: int) -> Dataset:
     labels = np.arange(size, dtype=np.int32) % num_classes
     # Four directions and three colours have no common factor: twelve classes before a pair comes again.
     across, down = np.array([(1, 0), (0, 1), (1, 1), (1, -1)])[labels % 4].T[:, :, None, None]

@@ -1,6 +1,7 @@
 """The spiral data set of Fig. 2, drawn with NumPy so that it is the same for ever."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def spiral(
     check_count("points_per_class", points_per_class, at_least=1)
     radius = np.linspace(0.0, 1, points_per_class)
 
-    def angles(start, sweep):
+    def angles(start: float, sweep: float) -> np.ndarray:
         # Not start plus a linspace from zero: they differ in the last bit.
         return np.linspace(start, start + sweep, points_per_class)
 
@@ -66,7 +67,14 @@ def spiral_validation(
     return _arms(radius, lambda start, sweep: start + radius * sweep, num_classes, turns, noise, seed)
 
 
-def _arms(radius, angles, num_classes, turns, noise, seed) -> Dataset:
+def _arms(
+    radius: np.ndarray,
+    angles: Callable[[float, float], np.ndarray],
+    num_classes: int,
+    turns: float,
+    noise: float,
+    seed: int,
+) -> Dataset:
     """Points at ``radius`` on each arm; ``angles(start, sweep)`` are their angles without noise, in radians."""
     check_count("num_classes", num_classes, at_least=1)
     check_number("turns", turns)

@@ -6,33 +6,29 @@ from typing import Any
 import jax.numpy as jnp
 
 from dynloss import losses
+from dynloss.checks import check_count
 from dynloss.datasets.base import Dataset
 from dynloss.spectral import batched
-from dynloss.training.full_batch import Recorder, Snapshot, check_task
-from dynloss.training.recorders import eigenvalue_records, eigenvalue_variables, recorder
+from dynloss.training.full_batch import Recorder, check_task
+from dynloss.training.recorders import STATE, VALIDATION, spectrum
 
 
 def training_state(
-    apply: Callable, data: Dataset, batch_size: int, every: int = 1, loss: Callable = losses.cross_entropy
+    apply: Callable[..., Any],
+    data: Dataset,
+    batch_size: int,
+    every: int = 1,
+    loss: Callable[..., Any] = losses.cross_entropy,
 ) -> Recorder:
     """``loss`` F of eq. (1) and ``static_loss`` (Γ = 1), in nats, and training ``accuracy``, from one forward pass."""
     sums = _sums(apply, data, batch_size, loss)
-    return recorder(
-        lambda at: sums(at.params, at.weights),
-        {
-            "loss": ((), {"long_name": "dynamical loss F", "units": "nats"}),
-            "static_loss": ((), {"long_name": "static loss (Γ = 1)", "units": "nats"}),
-            "accuracy": ((), {"long_name": "training accuracy", "units": "1"}),
-        },
-        every,
-    )
+    return Recorder(lambda at: sums(at.params, at.weights), STATE, every)
 
 
-def validation_accuracy(apply: Callable, data: Dataset, batch_size: int, every: int = 1) -> Recorder:
+def validation_accuracy(apply: Callable[..., Any], data: Dataset, batch_size: int, every: int = 1) -> Recorder:
     """``validation_accuracy``: the fraction of ``data`` classified correctly."""
     sums = _sums(apply, data, batch_size, losses.cross_entropy)
-    variables = {"validation_accuracy": ((), {"long_name": "validation accuracy", "units": "1"})}
-    return recorder(lambda at: {"validation_accuracy": sums(at.params, at.weights)["accuracy"]}, variables, every)
+    return Recorder(lambda at: {"validation_accuracy": sums(at.params, at.weights)["accuracy"]}, VALIDATION, every)
 
 
 def hessian(k: int = 1, order: int = 16, every: int = 1) -> Recorder:
@@ -40,33 +36,25 @@ def hessian(k: int = 1, order: int = 16, every: int = 1) -> Recorder:
 
     The gradient of the run, over batches, is differentiated forwards: see ``spectral.batched.hessian_operator``.
     """
-    variables = eigenvalue_variables("hessian", "Hessian eigenvalue λ", "rank", k)
-
-    def measure(at: Snapshot) -> dict[str, Any]:
-        return eigenvalue_records("hessian", batched.hessian_eigenvalues(at.gradient, at.params, k, order=order))
-
-    return recorder(measure, variables, every)
+    check_count("k", k, at_least=1)
+    found = lambda at: batched.hessian_eigenvalues(at.gradient, at.params, k, order=order)  # noqa: E731
+    return spectrum("hessian", "Hessian eigenvalue λ", "rank", found, every)
 
 
-def ntk(apply: Callable, inputs: Any, batch_size: int, order: int = 16, every: int = 1) -> Recorder:
+def ntk(apply: Callable[..., Any], inputs: Any, batch_size: int, order: int = 16, every: int = 1) -> Recorder:
     """The largest eigenvalue of the full NTK of eq. (11) on ``inputs``, with its residual."""
-    variables = eigenvalue_variables("ntk", "NTK eigenvalue", "ntk_rank", 1)
-
-    def measure(at: Snapshot) -> dict[str, Any]:
-        ritz = batched.ntk_eigenvalues(apply, at.params, inputs, batch_size=batch_size, order=order)
-        return eigenvalue_records("ntk", ritz)
-
-    return recorder(measure, variables, every)
+    found = lambda at: batched.ntk_eigenvalues(apply, at.params, inputs, batch_size=batch_size, order=order)  # noqa: E731
+    return spectrum("ntk", "NTK eigenvalue", "ntk_rank", found, every)
 
 
-def _sums(apply, data, batch_size, loss) -> Callable:
+def _sums(apply: Any, data: Dataset, batch_size: int, loss: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     """(params, weights) -> both losses and the accuracy of ``data``."""
     check_task(apply, data)
     batches = batched.in_batches(batch_size, data.inputs, data.labels)
     samples = len(data)
 
-    def sums(params, weights):
-        def part(batch):
+    def sums(params: Any, weights: Any) -> Any:
+        def part(batch: Any) -> dict[str, Any]:
             (inputs, labels), there = batch
             logits = apply(params, inputs)
             wide, numbers = losses.exact(logits.dtype), losses.class_numbers(labels)

@@ -36,8 +36,8 @@ class Parts(NamedTuple):
 
     model: Any
     optimizer: optax.GradientTransformation
-    loss: Callable
-    augment: Callable | None
+    loss: Callable[..., Any]
+    augment: Callable[..., Any] | None
 
 
 def steps_per_epoch(samples: int, batch_size: int) -> int:
@@ -52,7 +52,7 @@ def steps_per_epoch(samples: int, batch_size: int) -> int:
 
 
 @partial(jax.jit, static_argnames=("samples", "batch_size"))
-def shuffled(key, epoch, samples: int, batch_size: int):
+def shuffled(key: Any, epoch: Any, samples: int, batch_size: int) -> tuple[jax.Array, jax.Array]:
     """The samples of each batch, (S, B), all of them and the first ones again; and a key for the steps' own noise."""
     shuffle, noise = jax.random.split(jax.random.fold_in(key, epoch))
     order = jax.random.permutation(shuffle, samples)
@@ -61,10 +61,12 @@ def shuffled(key, epoch, samples: int, batch_size: int):
 
 
 @partial(jax.jit, static_argnames=("count", "parts"))
-def advance(state: State, inputs, labels, epoch: Epoch, start, count: int, parts: Parts) -> State:
+def advance(
+    state: State, inputs: jax.Array, labels: jax.Array, epoch: Epoch, start: Any, count: int, parts: Parts
+) -> State:
     """``count`` steps of an epoch from step ``start`` of it."""
 
-    def step(state: State, i):
+    def step(state: State, i: Any) -> tuple[State, None]:
         chosen, key = epoch.order[i], jax.random.fold_in(epoch.key, i)
         x, y = inputs[chosen], labels[chosen]
         augmenting, dropping = jax.random.split(key)
@@ -73,7 +75,7 @@ def advance(state: State, inputs, labels, epoch: Epoch, start, count: int, parts
         share = _share(i, len(chosen), len(labels))
         others = {name: tree for name, tree in state.variables.items() if name != "params"}
 
-        def objective(params):
+        def objective(params: Any) -> tuple[Any, Any]:
             outputs, changed = outputs_of(parts.model, {"params": params, **others}, x, dropping)
             each = parts.loss(outputs, y)
             each = each * share.astype(each.dtype)
@@ -85,16 +87,17 @@ def advance(state: State, inputs, labels, epoch: Epoch, start, count: int, parts
         params = jax.tree.map(lambda w, d: w - epoch.rates[i].astype(w.dtype) * d, params, direction)
         return State({"params": params, **others, **changed}, optimizer), None
 
-    return _loop(step, state, start, count)[0]
+    state, _ = _loop(step, state, start, count)
+    return state
 
 
-def _share(i, batch_size: int, samples: int):
+def _share(i: Any, batch_size: int, samples: int) -> jax.Array:
     """What each place of batch i counts, so that a mean over all places is that over its samples, (B,)."""
     there = i * batch_size + jnp.arange(batch_size) < samples
     return jnp.where(there, batch_size / jnp.sum(there), 0.0)
 
 
-def outputs_of(model, variables, inputs, key=None):
+def outputs_of(model: Any, variables: Any, inputs: Any, key: Any = None) -> Any:
     """The outputs, and, given a key, the collections that training changes."""
     switch = _switch(model)
     if not switch or key is None:
@@ -103,7 +106,7 @@ def outputs_of(model, variables, inputs, key=None):
     return model.apply(variables, inputs, **switch, mutable=mutable, rngs={"dropout": key})
 
 
-def _switch(model) -> dict[str, bool]:
+def _switch(model: Any) -> dict[str, bool]:
     """The argument by which a model is told that it is trained, as flax's models call it; none for most."""
     taken = inspect.signature(model if callable(model) else model.apply).parameters
     names = {"train": True, "training": True, "deterministic": False}
@@ -111,10 +114,12 @@ def _switch(model) -> dict[str, bool]:
 
 
 @partial(jax.jit, static_argnames=("count", "batch_size", "parts"))
-def _sums(variables, inputs, labels, start, count: int, batch_size: int, parts: Parts):
+def _sums(
+    variables: Any, inputs: jax.Array, labels: jax.Array, start: Any, count: int, batch_size: int, parts: Parts
+) -> Any:
     """Of ``count`` batches in the order of the data: the sum of the losses, and how many samples are right."""
 
-    def batch(sums, i):
+    def batch(sums: None, i: Any) -> tuple[None, Any]:
         places = i * batch_size + jnp.arange(batch_size)
         there, chosen = places < len(labels), places % len(labels)
         outputs, _ = outputs_of(parts.model, variables, inputs[chosen])
@@ -126,7 +131,7 @@ def _sums(variables, inputs, labels, start, count: int, batch_size: int, parts: 
     return _loop(batch, None, start, count)[1]
 
 
-def _loop(step: Callable, state, start, count: int):
+def _loop(step: Callable[[Any, Any], tuple[Any, Any]], state: Any, start: Any, count: int) -> tuple[Any, Any]:
     """A scan over ``count`` numbers; of one, without a loop, which would stand in the way of XLA."""
     if count > 1:
         return jax.lax.scan(step, state, start + jnp.arange(count))
@@ -134,7 +139,9 @@ def _loop(step: Callable, state, start, count: int):
     return state, jax.tree.map(lambda leaf: leaf[None], result)
 
 
-def evaluated(parts: Parts, variables, inputs, labels, batch_size: int) -> dict[str, float]:
+def evaluated(
+    parts: Parts, variables: Any, inputs: jax.Array, labels: jax.Array, batch_size: int
+) -> dict[str, float]:
     """``static_loss`` and ``accuracy`` of all samples."""
     found = [
         jax.block_until_ready(_sums(variables, inputs, labels, start, count, batch_size, parts))
@@ -157,7 +164,7 @@ def calls(steps: int, together: bool = False) -> list[tuple[int, int]]:
     return [(start, number) for start in range(0, steps, number)]
 
 
-def fits_a_loop(model, variables, inputs) -> bool:
+def fits_a_loop(model: Any, variables: Any, inputs: Any) -> bool:
     """Whether training steps of a model may go together into a loop on a processor.
 
     XLA compiles the gradients of plain convolutions in a loop to code many times as slow there (jax-ml/jax#12868); not

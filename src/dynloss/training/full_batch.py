@@ -8,6 +8,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ from dynloss.checks import check_arrays, check_count, check_function, check_numb
 from dynloss.datasets.base import Dataset, check_data
 from dynloss.schedules import Schedule, weights_at
 from dynloss.training import checkpoints
+
+Gradient = Callable[[Any, Any], Any]  # (params, weights) -> gradient, shaped as params
 
 
 class Snapshot(NamedTuple):
@@ -39,18 +42,22 @@ class Snapshot(NamedTuple):
     gradient: Callable[[Any], Any]
 
 
-class Recorder(NamedTuple):
+@dataclass(frozen=True)
+class Recorder:
     """Something to record at every ``every``-th step, step 0 included.
 
     Attributes:
         measure: Snapshot -> {name: array}, traceable.
         variables: {name: (dimensions after the step, attributes such as long_name and units)}.
-        every: the cadence, in steps.
+        every: the cadence, in steps, at least 1.
     """
 
     measure: Callable[[Snapshot], dict[str, Any]]
     variables: dict[str, tuple[tuple[str, ...], dict[str, str]]]
     every: int = 1
+
+    def __post_init__(self) -> None:
+        check_count("every", self.every, at_least=1)
 
 
 class Run(NamedTuple):
@@ -60,7 +67,9 @@ class Run(NamedTuple):
     trajectory: Any
 
 
-def loss_gradient(apply: Callable, data: Dataset, loss: Callable = losses.cross_entropy) -> Callable:
+def loss_gradient(
+    apply: Callable[..., Any], data: Dataset, loss: Callable[..., Any] = losses.cross_entropy
+) -> Gradient:
     """The gradient of eq. (1) by automatic differentiation: (params, weights) -> gradient, shaped as params.
 
     Args:
@@ -74,15 +83,17 @@ def loss_gradient(apply: Callable, data: Dataset, loss: Callable = losses.cross_
     check_task(apply, data)
     inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)
 
-    def objective(params, weights):
+    def objective(params: Any, weights: Any) -> Any:
         outputs = apply(params, inputs)
         _check_fits(outputs, weights, data)
         return losses.class_weighted_mean(loss(outputs, labels), labels, weights)
 
-    return jax.grad(objective)
+    gradient: Gradient = jax.grad(objective)
+    vars(gradient)["data"] = data  # by which ``train`` sees that it is given the same
+    return gradient
 
 
-def _check_fits(outputs, weights, data: Dataset) -> None:
+def _check_fits(outputs: Any, weights: Any, data: Dataset) -> None:
     check_arrays(outputs=outputs, weights=weights)
     wanted = len(data), data.num_classes
     if outputs.shape != wanted:
@@ -91,41 +102,64 @@ def _check_fits(outputs, weights, data: Dataset) -> None:
         raise ValueError(f"the schedule gives weights {weights.shape} for {wanted[1]} classes")
 
 
-def descend(gradient: Callable, schedule: Schedule, learning_rate, params, first, steps: int, recorders=()):
+def descend(
+    params: Any,
+    gradient: Gradient,
+    schedule: Schedule,
+    learning_rate: Any,
+    first: Any,
+    steps: int,
+    recorders: Sequence[Recorder] = (),
+) -> tuple[Any, list[dict[str, Any]]]:
     """``steps`` steps of gradient descent from step ``first``, W ← W - η ∇F(W; Γ(t)); see ``optimize``.
 
     Args:
+        params: W at step ``first``, of one floating-point type.
         gradient: (params, weights) -> gradient, shaped as params.
         schedule: step -> Γ, (C,).
         learning_rate: η.
-        params: W at step ``first``, of one floating-point type.
         first: the number of the first step.
+        steps: how many; not traced.
         recorders: evaluated where the step is a multiple of their cadence, zero elsewhere.
 
     Returns:
         The parameters after the last step and, for each recorder, {name: (steps, …) array}.
+
+    Raises:
+        ValueError: for parameters besides flax's ``params``, or a gradient that is not shaped as they are.
     """
     rule = _plain(learning_rate)
-    state, records = optimize(gradient, schedule, rule, (params, rule.init(params)), first, steps, recorders)
+    state, records = optimize((params, rule.init(params)), gradient, schedule, rule, first, steps, recorders)
     return state[0], records
 
 
-def optimize(gradient: Callable, schedule: Schedule, optimizer, state, first, steps: int, recorders=()):
+def optimize(
+    state: Any,
+    gradient: Gradient,
+    schedule: Schedule,
+    optimizer: optax.GradientTransformation,
+    first: Any,
+    steps: int,
+    recorders: Sequence[Recorder] = (),
+) -> tuple[Any, list[dict[str, Any]]]:
     """``steps`` steps from step ``first``: one ``lax.scan``, traceable and vmappable in everything but their number.
 
     Args:
-        gradient, schedule, first, recorders: as of ``descend``.
-        optimizer: of optax, with its learning rate and sign, such as ``optax.adam(0.01)``.
         state: the parameters and the optimiser's memory at step ``first``: at the beginning
             ``(params, optimizer.init(params))``.
+        gradient, schedule, first, steps, recorders: as of ``descend``.
+        optimizer: of optax, with its learning rate and sign, such as ``optax.adam(0.01)``.
 
     Returns:
         The state after the last step and, for each recorder, {name: (steps, …) array}.
+
+    Raises:
+        ValueError: as ``descend``.
     """
     check_parameters(state[0])
     dtype = jax.tree.leaves(state[0])[0].dtype
 
-    def advance(state, step):
+    def advance(state: Any, step: Any) -> tuple[Any, list[dict[str, Any]]]:
         params, memory = state
         weights = weights_at(schedule, step, dtype)
         snapshot = Snapshot(step, params, weights, lambda w: gradient(w, weights))
@@ -138,13 +172,13 @@ def optimize(gradient: Callable, schedule: Schedule, optimizer, state, first, st
     return jax.lax.scan(advance, state, first + jnp.arange(steps))
 
 
-def _plain(learning_rate) -> optax.GradientTransformation:
+def _plain(learning_rate: Any) -> optax.GradientTransformation:
     """Gradient descent in the parameters' type, whatever that of the learning rate."""
     rate = jnp.asarray(learning_rate)
     return optax.stateless(lambda slopes, _: jax.tree.map(lambda slope: -rate.astype(slope.dtype) * slope, slopes))
 
 
-def _record(recorder: Recorder, snapshot: Snapshot):
+def _record(recorder: Recorder, snapshot: Snapshot) -> Any:
     if recorder.every == 1:
         return recorder.measure(snapshot)
     shapes = jax.eval_shape(lambda: recorder.measure(snapshot))
@@ -157,7 +191,7 @@ def train(
     data: Dataset,
     schedule: Schedule,
     *,
-    gradient: Callable,
+    gradient: Gradient,
     learning_rate: float | None = None,
     optimizer: optax.GradientTransformation | None = None,
     steps: int,
@@ -173,7 +207,7 @@ def train(
 
     Args:
         params: W at step 0.
-        data: the training set, for its checks; ``gradient`` holds the arrays.
+        data: the training set, for its checks; ``gradient`` holds the arrays, of the same samples.
         schedule: step -> Γ, (C,).
         gradient: (params, weights) -> gradient; see ``loss_gradient``.
         learning_rate: η, above 0, of plain gradient descent.
@@ -195,43 +229,47 @@ def train(
     Raises:
         ValueError: for parameters besides flax's ``params``, a learning rate not above 0, both it and an optimiser or
             neither, an optimiser that goes uphill or needs the loss too (such as L-BFGS), no steps, weights that do not
-            fit the classes, or two recorders of the same variable.
+            fit the classes, two recorders of the same variable, or a ``loss_gradient`` of other data.
     """
     check_count("steps", steps, at_least=1)
     _check_setting(params, data, schedule, gradient, recorders)
-    _check_rule(learning_rate, optimizer, params)
+    check_rule(learning_rate, optimizer, params)
+    if optimizer is None:
+        check_number("learning_rate", learning_rate, above=0)
+        optimizer = _plain(learning_rate)
     if segments is None:
         segments = 100 if progress or checkpoint else 1
     check_count("segments", segments, at_least=1)
     length = _segment_length(steps, segments)
-    rule = _plain(learning_rate) if optimizer is None else optimizer
 
     @functools.partial(jax.jit, static_argnums=2)
-    def run(state, first, count):
-        return optimize(gradient, schedule, rule, state, first, count, recorders)
+    def run(state: Any, first: Any, count: int) -> Any:
+        return optimize(state, gradient, schedule, optimizer, first, count, recorders)
 
-    state, first, pieces = (params, rule.init(params)), 0, list[Any]()
+    state, first, known = (params, optimizer.init(params)), 0, ""
+    cadence = {name: recorder.every for recorder in recorders for name in recorder.variables}
+    records: dict[str, Any] = {name: [] for name in cadence}
     if checkpoint is not None:
-        cadence = {name: recorder.every for recorder in recorders for name in recorder.variables}
         some = jax.vmap(schedule)(jnp.arange(0, steps, math.ceil(steps / 1000)))
         known = checkpoints.identity(params, data.labels, learning_rate, some, steps, cadence, sorted(cadence))
-        if found := checkpoints.load(Path(checkpoint), known, state, cadence):
-            first, state, pieces = found[0], found[1], [found[2]]
+    if found := checkpoints.load(checkpoint, known, state, cadence):
+        first, state, kept = found
+        records = {name: [values] for name, values in kept.items()}
 
     with progress_bar(progress, steps, first) as bar:
         while first < steps:
             count = min(length, steps - first)
-            state, records = run(state, jnp.asarray(first), count)
-            pieces.append(_kept(records, recorders, first, count))
+            state, seen = run(state, jnp.asarray(first), count)
+            for name, values in _kept(seen, recorders, first, count).items():
+                records[name].append(values)
             first += count
             if checkpoint is not None and first < steps:
-                so_far = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
-                checkpoints.save(Path(checkpoint), known, first, state, so_far)
+                so_far = {name: np.concatenate(pieces) for name, pieces in records.items()}
+                checkpoints.save(checkpoint, known, first, state, so_far)
             bar.update(count)
 
-    trajectory = _as_dataset(pieces, recorders, steps, state[0])
-    if checkpoint is not None:
-        checkpoints.remove(Path(checkpoint))
+    trajectory = _as_dataset(records, recorders, steps, state[0])
+    checkpoints.remove(checkpoint)
     return Run(state[0], trajectory)
 
 
@@ -246,28 +284,24 @@ def _check_setting(params: Any, data: Any, schedule: Any, gradient: Any, recorde
     check_parameters(params)
     check_data(data)
     check_function("gradient", gradient, "(parameters, weights) -> gradient")
+    own = getattr(gradient, "data", data)
+    if (len(own), own.num_classes) != (len(data), data.num_classes) or (own.labels != data.labels).any():
+        raise ValueError("gradient and data must be of the same samples: give train the data of loss_gradient")
     check_schedule(schedule, data.num_classes)
     warn_of_empty_classes(data, stacklevel=4)
-    listed = isinstance(recorders, Sequence) and not isinstance(recorders, Recorder)
-    if not listed or not all(isinstance(each, Recorder) for each in recorders):
+    if not isinstance(recorders, Sequence) or not all(isinstance(each, Recorder) for each in recorders):
         raise ValueError(f"recorders must be a list of what functions of training.recorders return, got {recorders!r}")
     names = [name for recorder in recorders for name in recorder.variables]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"two recorders give the same variable: {', '.join(repeated)}")
 
 
-def _check_rule(learning_rate: Any, optimizer: Any, params: Any) -> None:
-    check_one_of(learning_rate, optimizer)
-    if optimizer is None:
-        check_number("learning_rate", learning_rate, above=0)
-    else:
-        check_goes_down(optimizer, params)
-
-
-def check_one_of(learning_rate: Any, optimizer: Any) -> None:
-    """Raise ``ValueError`` unless one of them is given, and only one."""
+def check_rule(learning_rate: Any, optimizer: Any, params: Any) -> None:
+    """Raise ``ValueError`` unless one of them is given, and only one; or if the optimiser does not go down."""
     if (optimizer is None) == (learning_rate is None):
         raise ValueError("give either an optimizer, which has its learning rate, or a learning_rate")
+    if optimizer is not None:
+        check_goes_down(optimizer, params)
 
 
 def check_goes_down(optimizer: optax.GradientTransformation, params: Any) -> None:
@@ -291,7 +325,7 @@ def check_goes_down(optimizer: optax.GradientTransformation, params: Any) -> Non
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _first_rise(optimizer, params):
+def _first_rise(optimizer: optax.GradientTransformation, params: Any) -> Any:
     """How far the first step for a gradient of ones goes along it."""
     ones = jax.tree.map(jnp.ones_like, params)
     change, _ = optimizer.update(ones, optimizer.init(params), params)
@@ -312,9 +346,19 @@ def warn_of_empty_classes(data: Dataset, stacklevel: int) -> None:
         warnings.warn(said, stacklevel=stacklevel)
 
 
-def is_finite(tree: Any) -> bool:
-    """Whether every number of a tree of arrays is."""
-    return all(np.isfinite(np.asarray(leaf, float)).all() for leaf in jax.tree.leaves(tree))
+def with_divergence(trajectory: Any, final: Any, end: int) -> Any:
+    """A trajectory with the attribute ``diverged_at``: where a value is not finite for the first time; or -1.
+
+    Args:
+        trajectory: an ``xarray.Dataset``, whose variables begin with the dimension of time.
+        final: a tree of arrays, at the end of training.
+        end: the time that counts if only these are not finite.
+    """
+    bad = [] if all(np.isfinite(np.asarray(leaf, float)).all() for leaf in jax.tree.leaves(final)) else [end]
+    for variable in trajectory.data_vars.values():
+        finite = np.isfinite(variable.values.reshape(len(variable), -1)).all(axis=1)
+        bad.extend(trajectory[variable.dims[0]].values[~finite][:1].tolist())
+    return trajectory.assign_attrs(diverged_at=min(bad, default=-1))
 
 
 def _segment_length(steps: int, segments: int) -> int:
@@ -332,7 +376,7 @@ def progress_bar(label: str | None, steps: int, first: int) -> Any:
     return tqdm(total=steps, initial=first, desc=label, unit=" steps", disable=label is None, mininterval=1)
 
 
-def _kept(records, recorders, first, count) -> dict[str, np.ndarray]:
+def _kept(records: Any, recorders: Sequence[Recorder], first: int, count: int) -> dict[str, np.ndarray]:
     """The rows of a segment at each recorder's cadence."""
     steps = np.arange(first, first + count)
     return {
@@ -342,20 +386,14 @@ def _kept(records, recorders, first, count) -> dict[str, np.ndarray]:
     }
 
 
-def _as_dataset(pieces, recorders, steps, params):
+def _as_dataset(records: Any, recorders: Any, steps: int, params: Any) -> Any:
     import xarray as xr
 
-    variables: dict[str, tuple] = {}
-    bad: list[int] = []
+    variables: dict[str, Any] = {}
     for recorder in recorders:
         dim = "step" if recorder.every == 1 else f"step_{recorder.every}"
-        recorded = np.arange(0, steps, recorder.every)
         for name, (dims, attributes) in recorder.variables.items():
-            values = np.concatenate([piece[name] for piece in pieces])
-            variables[name] = ((dim, *dims), values, attributes)
-            finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
-            bad.extend(recorded[~finite][:1])
-        variables[dim] = (dim, recorded, {"long_name": "minimisation step", "units": "steps"})
-    if not is_finite(params):
-        bad.append(steps)  # at the latest
-    return xr.Dataset(variables, attrs={"steps": steps, "diverged_at": int(min(bad, default=-1))})
+            variables[name] = ((dim, *dims), np.concatenate(records[name]), attributes)
+        about = {"long_name": "minimisation step", "units": "steps"}
+        variables[dim] = (dim, np.arange(0, steps, recorder.every), about)
+    return with_divergence(xr.Dataset(variables, attrs={"steps": steps}), params, steps)

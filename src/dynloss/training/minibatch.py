@@ -40,6 +40,8 @@ from dynloss.training.batches import steps_per_epoch as steps_per_epoch
 NESTEROV = optax.trace(decay=0.9, nesterov=True)
 MOMENTUM = optax.trace(decay=0.9)
 
+RECORDED = {"static_loss": ("static loss (Γ = 1)", "nats"), "accuracy": ("accuracy", "1")}  # and their units
+
 # Of training at least, between two checkpoints: a small network on a GPU takes longer to write one than for an epoch.
 CHECKPOINT_SECONDS = 2.0
 
@@ -51,7 +53,7 @@ class Run(NamedTuple):
     trajectory: Any
 
 
-def piecewise_linear(epochs: Sequence[float], rates: Sequence[Any], steps: int) -> Callable:
+def piecewise_linear(epochs: Sequence[float], rates: Sequence[Any], steps: int) -> Callable[[Any], Any]:
     """A learning rate that goes in straight lines from corner to corner, and stays at the last one.
 
     Args:
@@ -77,7 +79,7 @@ def piecewise_linear(epochs: Sequence[float], rates: Sequence[Any], steps: int) 
     if len(epochs) != len(rates) or not len(epochs) or any(b <= a for a, b in itertools.pairwise(epochs)):
         raise ValueError(f"epochs must grow, with a rate for each, got {tuple(epochs)} and {tuple(rates)}")
 
-    def rate_at(step):
+    def rate_at(step: Any) -> Any:
         corners = jnp.asarray(epochs, float) * steps
         return jnp.interp(jnp.asarray(step, float), corners, jnp.asarray(rates, float))
 
@@ -91,14 +93,14 @@ def train(
     validation: Dataset | None = None,
     *,
     schedule: Schedule,
-    learning_rate: float | Callable | None = None,
+    learning_rate: float | Callable[[Any], Any] | None = None,
     epochs: int,
     batch_size: int = 512,
     seed: int = 0,
     optimizer: optax.GradientTransformation | None = None,
     direction: optax.GradientTransformation = NESTEROV,
-    loss: Callable = losses.cross_entropy,
-    augment: Callable | None = None,
+    loss: Callable[..., Any] = losses.cross_entropy,
+    augment: Callable[..., Any] | None = None,
     evaluate_every: int = 1,
     progress: str | None = None,
     checkpoint: Path | str | None = None,
@@ -150,41 +152,36 @@ def train(
             learning rate below 0 or not finite at some step; class weights likewise, or not one a class; a
             batch size, numbers of epochs or a seed out of range; data that do not fit the model or each other.
     """
-    full_batch.check_one_of(learning_rate, optimizer)
-    rule = direction if optimizer is None else optimizer
-    parts = batches.Parts(model, rule, loss, augment)
     sets = {"": training} if validation is None else {"": training, "validation_": validation}
-    for each in sets.values():
-        check_data(each)
+    _check_setting(sets, batch_size, seed)
     named = {"epochs": epochs, "evaluate_every": evaluate_every, "checkpoint_every": checkpoint_every}
     for name, count in named.items():
         check_count(name, count, at_least=1)
-    _check_seed(seed)
     steps = steps_per_epoch(len(training), batch_size)
-    _check_data(sets, batch_size)
+    rule = direction if optimizer is None else optimizer
+    parts = batches.Parts(model, rule, loss, augment)
     _check_parts(parts, variables, training, batch_size)
-    _check_downhill(optimizer, direction, variables["params"])
+    _check_rule(learning_rate, optimizer, direction, variables["params"])
     tables = _tables(schedule, learning_rate, training.num_classes, epochs * steps)
     full_batch.warn_of_empty_classes(training, stacklevel=3)
 
-    state = batches.State(dict(variables), rule.init(variables["params"]))
-    records: dict[str, list[float]] = {prefix + name: [] for prefix in sets for name in ("static_loss", "accuracy")}
+    state, first = batches.State(dict(variables), rule.init(variables["params"])), 0
+    records: dict[str, list[float]] = {prefix + name: [] for prefix in sets for name in RECORDED}
     on_device = {prefix: (jnp.asarray(data.inputs), jnp.asarray(data.labels)) for prefix, data in sets.items()}
-    path, first, resumed = None if checkpoint is None else Path(checkpoint), 0, None
-    if path is not None:
-        run = checkpoints.identity(tables, seed, batch_size, evaluate_every, training.labels, variables)
-        resumed = checkpoints.load(path, run, state, records)
 
-    def evaluate(variables):
+    def evaluate() -> None:
         for prefix, arrays in on_device.items():
-            for name, value in batches.evaluated(parts, variables, *arrays, batch_size).items():
+            for name, value in batches.evaluated(parts, state.variables, *arrays, batch_size).items():
                 records[prefix + name].append(value)
 
-    if resumed:
-        first, state, found = resumed
-        records = {name: values.tolist() for name, values in found.items()}
+    run = ""
+    if checkpoint is not None:
+        run = checkpoints.identity(tables, seed, batch_size, evaluate_every, training.labels, variables)
+    if found := checkpoints.load(checkpoint, run, state, records):
+        first, state, kept = found
+        records = {name: values.tolist() for name, values in kept.items()}
     else:
-        evaluate(state.variables)
+        evaluate()
     key = jax.random.key(np.uint32(seed))
     calls = batches.calls(steps, batches.fits_a_loop(model, variables, on_device[""][0][:batch_size]))
     saved = time.monotonic()
@@ -192,20 +189,29 @@ def train(
         for epoch in range(first, epochs):
             state = _one_epoch(parts, state, on_device[""], key, epoch, tables, batch_size, calls, bar)
             if (done := epoch + 1) % evaluate_every == 0 or done == epochs:
-                evaluate(state.variables)
+                evaluate()
                 bar.set_postfix({name: f"{values[-1]:.3f}" for name, values in records.items() if "accuracy" in name})
             due = done % checkpoint_every == 0 and time.monotonic() - saved >= CHECKPOINT_SECONDS
-            if path is not None and due and done < epochs:
-                checkpoints.save(path, run, done, state, records)
+            if due and done < epochs:
+                checkpoints.save(checkpoint, run, done, state, records)
                 saved = time.monotonic()
 
     trajectory = _as_dataset(records, epochs, evaluate_every, steps, state.variables)
-    if path is not None:
-        checkpoints.remove(path)
+    checkpoints.remove(checkpoint)
     return Run(state.variables, trajectory)
 
 
-def _one_epoch(parts, state, data, key, epoch, tables, batch_size, calls, bar):
+def _one_epoch(
+    parts: batches.Parts,
+    state: batches.State,
+    data: tuple[jax.Array, jax.Array],
+    key: Any,
+    epoch: int,
+    tables: tuple[np.ndarray, np.ndarray],
+    batch_size: int,
+    calls: list[tuple[int, int]],
+    bar: Any,
+) -> batches.State:
     """All samples once, in the order that the key and the number of the epoch give."""
     samples = len(data[1])
     steps = steps_per_epoch(samples, batch_size)
@@ -218,58 +224,56 @@ def _one_epoch(parts, state, data, key, epoch, tables, batch_size, calls, bar):
     return state
 
 
-def _tables(schedule: Schedule, learning_rate, num_classes: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def _tables(schedule: Schedule, learning_rate: Any, num_classes: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """η and Γ at every step, (steps,) and (steps, C)."""
     full_batch.check_schedule(schedule, num_classes)
     at = jnp.arange(steps)
     weights = np.asarray(jax.vmap(schedule)(at))
-    tables = {"the schedule's weights": weights}
+    _check_table("the schedule's weights", weights)
     if learning_rate is None:  # an optimiser's update is the whole step, and a step is minus the rate times it
-        rates = np.full(steps, -1, weights.dtype)
-    elif not callable(learning_rate):
+        return np.full(steps, -1, weights.dtype), weights
+    if callable(learning_rate):
+        rates = np.asarray(jax.vmap(lambda step: jnp.asarray(learning_rate(step), weights.dtype))(at))
+    else:
         check_number("learning_rate", learning_rate, at_least=0)
         rates = np.full(steps, learning_rate, weights.dtype)
-    else:
-        rates = np.asarray(jax.vmap(lambda step: jnp.asarray(learning_rate(step), weights.dtype))(at))
-        if rates.shape != (steps,):
-            raise ValueError(f"learning_rate must give one number a step, got an array {rates.shape[1:]}")
-    if learning_rate is not None:
-        tables = {"learning_rate": rates} | tables
-    for name, table in tables.items():
-        good = (np.isfinite(table) & (table >= 0)).reshape(steps, -1).all(axis=1)
-        if not good.all():
-            step = int(np.argmin(good))
-            raise ValueError(f"{name} must be finite and at least 0, got {table[step]} at step {step}")
+    if rates.shape != (steps,):
+        raise ValueError(f"learning_rate must give one number a step, got an array {rates.shape[1:]}")
+    _check_table("learning_rate", rates)
     return rates, weights
 
 
-def _check_downhill(optimizer, direction, params) -> None:
-    if optimizer is not None:
-        full_batch.check_goes_down(optimizer, params)
-    elif direction not in (NESTEROV, MOMENTUM):
-        full_batch.check_goes_down(optax.chain(direction, optax.scale(-1.0)), params)
+def _check_table(name: str, table: np.ndarray) -> None:
+    good = (np.isfinite(table) & (table >= 0)).reshape(len(table), -1).all(axis=1)
+    if not good.all():
+        step = int(np.argmin(good))
+        raise ValueError(f"{name} must be finite and at least 0, got {table[step]} at step {step}")
 
 
-def _check_seed(seed) -> None:
+def _check_setting(sets: dict[str, Dataset], batch_size: int, seed: int) -> None:
+    for data in sets.values():
+        check_data(data)
+    check_count("batch_size", batch_size, at_least=1)
     check_count("seed", seed, at_least=0)
     if seed >= 2**32:
         raise ValueError(f"seed must be less than 2³², got {seed}")
+    if batch_size > len(sets[""]):
+        raise ValueError(f"batch_size must be at most the {len(sets[''])} training samples, got {batch_size}")
+    first, *others = (
+        f"inputs {np.shape(data.inputs)[1:]} of {np.asarray(data.inputs).dtype} in {data.num_classes} classes"
+        for data in sets.values()
+    )
+    if others not in ([], [first]):
+        raise ValueError(f"validation {others[0]} do not match the training {first}")
 
 
-def _check_data(sets: dict[str, Dataset], batch_size: int) -> None:
-    training = sets[""]
-    if batch_size > len(training):
-        raise ValueError(f"batch_size must be at most the {len(training)} training samples, got {batch_size}")
-    kinds = [(np.shape(data.inputs)[1:], np.asarray(data.inputs).dtype, data.num_classes) for data in sets.values()]
-    for shape, dtype, classes in kinds[1:]:
-        if (shape, dtype, classes) != kinds[0]:
-            raise ValueError(
-                f"validation inputs {shape} of {dtype} in {classes} classes do not match the training inputs "
-                f"{kinds[0][0]} of {kinds[0][1]} in {kinds[0][2]} classes"
-            )
+def _check_rule(learning_rate: Any, optimizer: Any, direction: optax.GradientTransformation, params: Any) -> None:
+    full_batch.check_rule(learning_rate, optimizer, params)
+    if optimizer is None and direction not in (NESTEROV, MOMENTUM):
+        full_batch.check_goes_down(optax.chain(direction, optax.scale(-1.0)), params)
 
 
-def _check_parts(parts: batches.Parts, variables, training: Dataset, batch_size: int) -> None:
+def _check_parts(parts: batches.Parts, variables: Any, training: Dataset, batch_size: int) -> None:
     """That a batch goes through the model, in training and in evaluation."""
     if not isinstance(variables, Mapping) or "params" not in variables:
         raise ValueError('variables must be what model.init returns, {"params": …}')
@@ -297,21 +301,14 @@ def _check_parts(parts: batches.Parts, variables, training: Dataset, batch_size:
             )
 
 
-def _as_dataset(records, epochs, every, steps, last):
+def _as_dataset(records: dict[str, list[float]], epochs: int, every: int, steps: int, last: Any) -> Any:
     import xarray as xr
 
     recorded = np.array(sorted({*range(0, epochs, every), epochs}))
-    long_names = {"static_loss": "static loss (Γ = 1)", "accuracy": "accuracy"}
-    about = {"long_name": "passes over the data", "units": "epochs"}
-    variables: dict[str, tuple] = {"epoch": ("epoch", recorded, about)}
-    bad: list[int] = []
+    variables: dict[str, Any] = {"epoch": ("epoch", recorded, {"long_name": "passes over the data", "units": "epochs"})}
     for name, values in records.items():
         kind = name.removeprefix("validation_")
-        which = "training" if kind == name else "validation"
-        about = {"long_name": f"{which} {long_names[kind]}", "units": "1" if kind == "accuracy" else "nats"}
-        variables[name] = ("epoch", np.array(values), about)
-        bad.extend(recorded[~np.isfinite(values)][:1])
-    if not full_batch.is_finite(last):
-        bad.append(epochs)  # at the latest
-    attributes = {"epochs": epochs, "steps": epochs * steps, "diverged_at": int(min(bad, default=-1))}
-    return xr.Dataset(variables, attrs=attributes)
+        which, (what, units) = "training" if kind == name else "validation", RECORDED[kind]
+        variables[name] = ("epoch", np.array(values), {"long_name": f"{which} {what}", "units": units})
+    attributes = {"epochs": epochs, "steps": epochs * steps}
+    return full_batch.with_divergence(xr.Dataset(variables, attrs=attributes), last, epochs)

@@ -12,20 +12,23 @@ from dynloss.spectral.hessian import hessian_eigenvalues
 from dynloss.spectral.ntk import kernel_eigenvalues, ntk_eigenvalues
 from dynloss.training.full_batch import Recorder, Snapshot, check_task
 
-
-def recorder(measure: Callable, variables: dict[str, Any], every: int) -> Recorder:
-    """A ``full_batch.Recorder``, its cadence checked."""
-    check_count("every", every, at_least=1)
-    return Recorder(measure, variables, every)
+WEIGHTS: dict[str, Any] = {"class_weights": (("class",), {"long_name": "class weight Γ", "units": "1"})}
+STATE: dict[str, Any] = {
+    "loss": ((), {"long_name": "dynamical loss F", "units": "nats"}),
+    "static_loss": ((), {"long_name": "static loss (Γ = 1)", "units": "nats"}),
+    "accuracy": ((), {"long_name": "training accuracy", "units": "1"}),
+}
+VALIDATION: dict[str, Any] = {"validation_accuracy": ((), {"long_name": "validation accuracy", "units": "1"})}
 
 
 def class_weights(every: int = 1) -> Recorder:
     """Γ(t): ``class_weights`` (class), dimensionless."""
-    variables = {"class_weights": (("class",), {"long_name": "class weight Γ", "units": "1"})}
-    return recorder(lambda at: {"class_weights": at.weights}, variables, every)
+    return Recorder(lambda at: {"class_weights": at.weights}, WEIGHTS, every)
 
 
-def training_state(apply: Callable, data: Dataset, every: int = 1, loss: Callable = losses.cross_entropy) -> Recorder:
+def training_state(
+    apply: Callable[..., Any], data: Dataset, every: int = 1, loss: Callable[..., Any] = losses.cross_entropy
+) -> Recorder:
     """``loss`` F of eq. (1) and ``static_loss`` (Γ = 1), in nats, and training ``accuracy``, from one forward pass."""
     check_task(apply, data)
     inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)
@@ -40,72 +43,51 @@ def training_state(apply: Callable, data: Dataset, every: int = 1, loss: Callabl
             "accuracy": losses.accuracy(logits, labels),
         }
 
-    variables = {
-        "loss": ((), {"long_name": "dynamical loss F", "units": "nats"}),
-        "static_loss": ((), {"long_name": "static loss (Γ = 1)", "units": "nats"}),
-        "accuracy": ((), {"long_name": "training accuracy", "units": "1"}),
-    }
-    return recorder(measure, variables, every)
+    return Recorder(measure, STATE, every)
 
 
-def validation_accuracy(apply: Callable, data: Dataset, every: int = 1) -> Recorder:
+def validation_accuracy(apply: Callable[..., Any], data: Dataset, every: int = 1) -> Recorder:
     """``validation_accuracy``: the fraction of ``data`` classified correctly."""
     check_task(apply, data)
     inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)
-    variables = {"validation_accuracy": ((), {"long_name": "validation accuracy", "units": "1"})}
-
-    def measure(at: Snapshot) -> dict[str, Any]:
-        return {"validation_accuracy": losses.accuracy(apply(at.params, inputs), labels)}
-
-    return recorder(measure, variables, every)
+    measure = lambda at: {"validation_accuracy": losses.accuracy(apply(at.params, inputs), labels)}  # noqa: E731
+    return Recorder(measure, VALIDATION, every)
 
 
 def hessian(k: int = 1, order: int = 16, every: int = 1) -> Recorder:
     """The k largest eigenvalues of the Hessian of F(·; Γ(t)), descending, with their residuals."""
-    variables = eigenvalue_variables("hessian", "Hessian eigenvalue λ", "rank", k)
-
-    def measure(at: Snapshot) -> dict[str, Any]:
-        return eigenvalue_records("hessian", hessian_eigenvalues(at.gradient, at.params, k, order=order))
-
-    return recorder(measure, variables, every)
+    check_count("k", k, at_least=1)
+    found = lambda at: hessian_eigenvalues(at.gradient, at.params, k, order=order)  # noqa: E731
+    return spectrum("hessian", "Hessian eigenvalue λ", "rank", found, every)
 
 
-def ntk(apply: Callable, inputs: Any, order: int = 16, every: int = 1) -> Recorder:
+def ntk(apply: Callable[..., Any], inputs: Any, order: int = 16, every: int = 1) -> Recorder:
     """The largest eigenvalue of the full NTK of eq. (11) on ``inputs``, with its residual."""
     inputs = jnp.asarray(inputs)
-    variables = eigenvalue_variables("ntk", "NTK eigenvalue", "ntk_rank", 1)
-
-    def measure(at: Snapshot) -> dict[str, Any]:
-        return eigenvalue_records("ntk", ntk_eigenvalues(apply, at.params, inputs, order=order))
-
-    return recorder(measure, variables, every)
+    found = lambda at: ntk_eigenvalues(apply, at.params, inputs, order=order)  # noqa: E731
+    return spectrum("ntk", "NTK eigenvalue", "ntk_rank", found, every)
 
 
-def output_averaged_ntk(kernel: Callable, inputs: Any, order: int = 10, every: int = 1) -> Recorder:
+def output_averaged_ntk(kernel: Callable[..., Any], inputs: Any, order: int = 10, every: int = 1) -> Recorder:
     """The largest eigenvalue of the NTK averaged over outputs (the authors': first 50 samples), with its residual.
 
     ``kernel`` is (params, inputs) -> (P, P): ``functools.partial(ntk.output_averaged_ntk_matrix, model.apply)``, or
     ``mlp.output_averaged_ntk``, which is faster.
     """
     inputs = jnp.asarray(inputs)
-    long_name = "eigenvalue of the NTK averaged over outputs"
-    variables = eigenvalue_variables("averaged_ntk", long_name, "averaged_ntk_rank", 1)
+    found = lambda at: kernel_eigenvalues(kernel(at.params, inputs), order=order)  # noqa: E731
+    return spectrum("averaged_ntk", "eigenvalue of the NTK averaged over outputs", "averaged_ntk_rank", found, every)
+
+
+def spectrum(name: str, long_name: str, dim: str, found: Callable[[Snapshot], Any], every: int) -> Recorder:
+    """``<name>_eigenvalues`` and ``<name>_residuals`` over ``dim``: what ``spectral.lanczos`` found at a step."""
 
     def measure(at: Snapshot) -> dict[str, Any]:
-        return eigenvalue_records("averaged_ntk", kernel_eigenvalues(kernel(at.params, inputs), order=order))
+        ritz = found(at)
+        return {f"{name}_eigenvalues": ritz.eigenvalues, f"{name}_residuals": ritz.residuals}
 
-    return recorder(measure, variables, every)
-
-
-def eigenvalue_variables(name: str, long_name: str, dim: str, k: int) -> dict[str, Any]:
-    """``<name>_eigenvalues`` and ``<name>_residuals`` over ``dim``, for a recorder's variables."""
-    check_count("k", k, at_least=1)
-    return {
+    variables: dict[str, Any] = {
         f"{name}_eigenvalues": ((dim,), {"long_name": long_name, "units": "1"}),
         f"{name}_residuals": ((dim,), {"long_name": f"residual of the {long_name}", "units": "1"}),
     }
-
-
-def eigenvalue_records(name: str, ritz: Any) -> dict[str, Any]:
-    """What ``spectral.lanczos`` found, under these variables' names."""
-    return {f"{name}_eigenvalues": ritz.eigenvalues, f"{name}_residuals": ritz.residuals}
+    return Recorder(measure, variables, every)

@@ -82,5 +82,5 @@ def by_optimiser(
         "Adam": optax.adam(learning_rate),
     }[optimiser]
     start = task.start, update.init(task.start)
-    (params, _), _ = full_batch.optimize(gradient, gammas, update, start, 0, steps)
+    (params, _), _ = full_batch.optimize(start, gradient, gammas, update, 0, steps)
     return task.outcome(params)

@@ -84,7 +84,7 @@ def _path(gradient, weights: Schedule, learning_rate, start, first, steps: int, 
         return {"params": ravel_pytree(at.params)[0], "loss": loss(at.params, at.step)}
 
     recorder = full_batch.Recorder(measure, {})
-    _, (records,) = full_batch.descend(gradient, weights, learning_rate, start, first, steps, [recorder])
+    _, (records,) = full_batch.descend(start, gradient, weights, learning_rate, first, steps, [recorder])
     return records["params"], records["loss"]
 
 

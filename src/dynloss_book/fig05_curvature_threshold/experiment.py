@@ -114,7 +114,7 @@ def _program(precision: str, every: int, number: int, order: int):
         """The steps to the next pair."""
         if len(at.output) * (every - 1) <= FEW:
             gradient = lambda w, weights: mlp_hessian.derivatives(w, inputs, labels, weights).gradient  # noqa: E731
-            return full_batch.descend(gradient, weights_at, learning_rate, at, first, every - 1)[0]
+            return full_batch.descend(at, gradient, weights_at, learning_rate, first, every - 1)[0]
         params = mlp_hessian.to_params(at)
         return mlp_hessian.from_params(compiled.descend(params, data, weights_at, learning_rate, first, every - 1))
 

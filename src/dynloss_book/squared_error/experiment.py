@@ -161,7 +161,7 @@ def oscillating(
     recorders = [full_batch.Recorder(spectra, {}, every), full_batch.Recorder(loss, {})]
     gradient, _ = _descent(task)
     weights = schedules.oscillating(period, amplitude, spiral.CLASSES)
-    _, (seen, path) = full_batch.descend(gradient, weights, learning_rate, task.start, 0, steps, recorders)
+    _, (seen, path) = full_batch.descend(task.start, gradient, weights, learning_rate, 0, steps, recorders)
     return {name: values[::every] for name, values in seen.items()} | path
 
 

@@ -69,7 +69,7 @@ def one_class(tasks: Sequence[SpiralTask], learning_rate: float, steps: int) -> 
 
     def run(start):
         schedule = lambda step, dtype=None: gammas  # noqa: E731
-        params, (along,) = full_batch.descend(task.gradient, schedule, learning_rate, start, 0, steps, [state])
+        params, (along,) = full_batch.descend(start, task.gradient, schedule, learning_rate, 0, steps, [state])
         called = jnp.mean((jnp.argmax(task.outputs(params), -1) == 0).astype(task.inputs.dtype))
         eigenvalues = jnp.linalg.eigvalsh(hessian_matrix(lambda params: task.gradient(params, gammas), start))
         return along["loss"], called, eigenvalues[0] / jnp.abs(eigenvalues).max()
@@ -109,7 +109,7 @@ def along_the_gradient(task: SpiralTask, learning_rate: float, steps: int, every
         return {"along": flat @ other / (flat @ flat)}
 
     about = {"long_name": "curvature along the gradient", "units": "1"}
-    recorder = recorders.recorder(measure, {"along": ((), about)}, every)
+    recorder = full_batch.Recorder(measure, {"along": ((), about)}, every)
     return task.record(schedules.static(CLASSES), learning_rate, steps, [recorder]).drop_attrs()
 
 

@@ -133,7 +133,7 @@ def _watched(task: SpiralTask, weights: Schedule, learning_rate, params, first, 
         return {"loss": task.loss(at.params, at.weights)}
 
     recorders = [full_batch.Recorder(landscape, {}, every), full_batch.Recorder(loss, {})]
-    after, (seen, path) = full_batch.descend(task.gradient, weights, learning_rate, params, first, steps, recorders)
+    after, (seen, path) = full_batch.descend(params, task.gradient, weights, learning_rate, first, steps, recorders)
     return after, path | {
         # The cadence counts from step 0, the branch from `first`.
         name: jnp.take(values, (-first) % every + every * jnp.arange(steps // every), axis=0)

@@ -31,7 +31,7 @@ def network(period, amplitude, seed, *, steps):
     start = model.init(jax.random.key(seed), inputs)
     schedule = schedules.oscillating(period, amplitude, 3)
     params, _ = full_batch.descend(
-        lambda p, w: mlp.cross_entropy_gradient(p, inputs, labels, w), schedule, 1.0, start, 0, steps
+        start, lambda p, w: mlp.cross_entropy_gradient(p, inputs, labels, w), schedule, 1.0, 0, steps
     )
     logits = model.apply(params, inputs)
     return {"loss": jnp.mean(losses.cross_entropy(logits, labels)), "bias": params["params"]["output"]["bias"]}

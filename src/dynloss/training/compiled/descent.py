@@ -38,7 +38,7 @@ _NETWORK = jax.tree.structure({"params": {"hidden": _LAYER, "output": _LAYER}})
 
 
 def descend(
-    params: Any, data: Dataset, schedule: Schedule, learning_rate, first, steps: int, *, method: str = "auto"
+    params: Any, data: Dataset, schedule: Schedule, learning_rate: Any, first: Any, steps: int, *, method: str = "auto"
 ) -> Any:
     """``steps`` steps of an ``MLP`` on eq. (1) with the cross-entropy, from step ``first`` on.
 
@@ -90,7 +90,7 @@ def descend(
     def by_xla(params: Any, learning_rate: Any, first: Any) -> Any:
         arrays = jnp.asarray(data.inputs).astype(_dtype(params)), jnp.asarray(data.labels)
         gradient = lambda w, weights: written_out.cross_entropy_gradient(w, *arrays, weights)  # noqa: E731
-        return full_batch.descend(gradient, schedule, learning_rate, params, first, steps)[0]
+        return full_batch.descend(params, gradient, schedule, learning_rate, first, steps)[0]
 
     params = jax.tree.map(jnp.asarray, params)  # float64 of NumPy is float32 where JAX has no other
     start = params, jnp.asarray(learning_rate), jnp.asarray(first)
@@ -126,7 +126,8 @@ def _dtype(params: Any) -> Any:
 
 def _check_shapes(params: Any, data: Any, schedule: Any) -> None:
     check_data(data)
-    leaves, tree = jax.tree.flatten(params)
+    leaves = jax.tree.leaves(params)
+    tree: Any = jax.tree.structure(params)
     if tree != _NETWORK:
         raise ValueError('params must be those of an MLP: {"params": {"hidden": …, "output": …}}')
     dtypes = {str(leaf.dtype) for leaf in leaves}

@@ -39,7 +39,7 @@ _FAMILY = {"arm64": "aarch64", "amd64": "x86_64"}.get(_FOUND, _FOUND)
 _FLUSHING = {"x86_64": 0x1F80 | 0x8040, "aarch64": 1 << 24}.get(_FAMILY, 0)
 
 
-def lanes(dtype: Any) -> int:
+def lanes(dtype: str | np.dtype[Any]) -> int:
     """How many numbers a vector register of this processor holds."""
     size = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx") else 16
     return size // np.dtype(dtype).itemsize
@@ -166,27 +166,8 @@ def _backward(typing, x, onehot, sums, weights, rate, samples, size, units):
                         more = builder.fadd(so_far, product)
                         builder.store(builder.select(active, more, so_far), moment[pair])
             for s, unit, moment in zip(starts, hidden, moments, strict=True):
-                update(s, unit, {pair: builder.load(m) for pair, m in moment.items()})
-
-        def update(start, unit, moment):
-            first = len(emit.rows)
-            row = [emit.at(units, number, start) for number in range(first + emit.classes + len(emit.others))]
-            for d in emit.rows:
-                gradient = emit.zero
-                for k in emit.others:
-                    difference = emit.load(weights, row[first + emit.classes + k])
-                    gradient = emit.multiply_add(difference, moment[k, d], gradient)
-                emit.store(emit.multiply_add(down, gradient, unit[d]), weights, row[d])
-            gradients = []
-            for k in emit.others:
-                gradients.append(emit.zero)
-                for d in emit.rows:
-                    gradients[k] = emit.multiply_add(unit[d], moment[k, d], gradients[k])
-            gradients.append(builder.fneg(functools.reduce(builder.fadd, gradients, emit.zero)))
-            new = [emit.multiply_add(down, g, emit.load(weights, row[first + k])) for k, g in enumerate(gradients)]
-            differences = [builder.fsub(each, new[-1]) for each in new[:-1]]
-            for place, value in zip(row[first:], [*new, *differences], strict=True):
-                emit.store(value, weights, place)
+                row = [emit.at(units, number, s) for number in range(len(emit.rows) + 2 * emit.classes - 1)]
+                emit.update(weights, row, down, unit, {pair: builder.load(m) for pair, m in moment.items()})
 
         emit.in_blocks(emit.unit_blocks, units, block)
         return context.get_dummy_value()
@@ -301,6 +282,26 @@ class Emitter:
             scale = self.multiply_add(each, self.broadcast(gamma, ir.IntType(64)(k)), scale)
         probable = [builder.fmul(each, share) for each in likely]
         return [builder.fmul(scale, builder.fsub(probable[k], wanted[k])) for k in self.others]
+
+    def update(self, weights: Any, row: list[Any], down: Any, unit: list[Any], moment: dict[Any, Any]) -> None:
+        """One step of a vector of units, by their sums M: ``row`` tells where their weights are, ``down`` is -η."""
+        builder, first = self.builder, len(self.rows)
+        for d in self.rows:
+            gradient = self.zero
+            for k in self.others:
+                difference = self.load(weights, row[first + self.classes + k])
+                gradient = self.multiply_add(difference, moment[k, d], gradient)
+            self.store(self.multiply_add(down, gradient, unit[d]), weights, row[d])
+        gradients = []
+        for k in self.others:
+            gradients.append(self.zero)
+            for d in self.rows:
+                gradients[k] = self.multiply_add(unit[d], moment[k, d], gradients[k])
+        gradients.append(builder.fneg(functools.reduce(builder.fadd, gradients, self.zero)))
+        new = [self.multiply_add(down, g, self.load(weights, row[first + k])) for k, g in enumerate(gradients)]
+        differences = [builder.fsub(each, new[-1]) for each in new[:-1]]
+        for place, value in zip(row[first:], [*new, *differences], strict=True):
+            self.store(value, weights, place)
 
     def exp(self, x: Any) -> Any:
         """e^x for x ≤ 0 to about an ulp; 0 where it would be subnormal, NaN for NaN."""
