@@ -33,6 +33,9 @@ def spiral(
     Returns:
         Inputs (C·n, 2) in float64, labels (C·n,), sorted by class.
 
+    Raises:
+        ValueError: a number of points or arms below 1, noise below 0, or turns that are not finite.
+
     >>> spiral().inputs.shape
     (300, 2)
     """
@@ -58,6 +61,15 @@ def spiral_validation(
 
     The paper does not say which. Here the points lie midway between those of a training set of the same size, with
     fresh noise, so that none repeats a training point and all lie on the stretch that training covers.
+
+    Args:
+        points_per_class, num_classes, turns, noise, seed: as of ``spiral``, which has another seed.
+
+    Returns:
+        As ``spiral``.
+
+    Raises:
+        ValueError: as ``spiral``.
 
     >>> float(spiral_validation(points_per_class=2).inputs.max()) < 1
     True

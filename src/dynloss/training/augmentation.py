@@ -17,6 +17,9 @@ def flips_and_crops(key: PRNGKeyArray, images: Float[Array, "P H W D"], padding:
         images: (P, H, W, D).
         padding: the largest shift in pixels, less than either side of the images.
 
+    Raises:
+        ValueError: images that are no array of numbers, or a padding out of range.
+
     >>> images = jnp.arange(16.0).reshape(1, 4, 4, 1)
     >>> flips_and_crops(jax.random.key(0), images, padding=0)[0, 0, :, 0].tolist() in ([0, 1, 2, 3], [3, 2, 1, 0])
     True

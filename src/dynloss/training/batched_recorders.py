@@ -20,13 +20,29 @@ def training_state(
     every: int = 1,
     loss: Callable[..., Any] = losses.cross_entropy,
 ) -> Recorder:
-    """``loss`` F of eq. (1) and ``static_loss`` (Γ = 1), in nats, and training ``accuracy``, from one forward pass."""
+    """``loss`` F of eq. (1) and ``static_loss`` (Γ = 1), in nats, and training ``accuracy``, from one forward pass.
+
+    Args:
+        apply, data, every, loss: as of ``recorders.training_state``.
+        batch_size: samples at a time.
+
+    Raises:
+        ValueError: as ``recorders.training_state``, or a batch size below 1.
+    """
     sums = _sums(apply, data, batch_size, loss)
     return Recorder(lambda at: sums(at.params, at.weights), STATE, every)
 
 
 def validation_accuracy(apply: Callable[..., Any], data: Dataset, batch_size: int, every: int = 1) -> Recorder:
-    """``validation_accuracy``: the fraction of ``data`` classified correctly."""
+    """``validation_accuracy``: the fraction of ``data`` classified correctly.
+
+    Args:
+        apply, data, every: as of ``recorders.validation_accuracy``.
+        batch_size: samples at a time.
+
+    Raises:
+        ValueError: as ``training_state``.
+    """
     sums = _sums(apply, data, batch_size, losses.cross_entropy)
     return Recorder(lambda at: {"validation_accuracy": sums(at.params, at.weights)["accuracy"]}, VALIDATION, every)
 
@@ -35,6 +51,12 @@ def hessian(k: int = 1, order: int = 16, every: int = 1) -> Recorder:
     """The k largest eigenvalues of the Hessian of F(·; Γ(t)), descending, with their residuals.
 
     The gradient of the run, over batches, is differentiated forwards: see ``spectral.batched.hessian_operator``.
+
+    Args:
+        k, order, every: as of ``recorders.hessian``.
+
+    Raises:
+        ValueError: k or a cadence below 1.
     """
     check_count("k", k, at_least=1)
     found = lambda at: batched.hessian_eigenvalues(at.gradient, at.params, k, order=order)  # noqa: E731
@@ -42,7 +64,15 @@ def hessian(k: int = 1, order: int = 16, every: int = 1) -> Recorder:
 
 
 def ntk(apply: Callable[..., Any], inputs: Any, batch_size: int, order: int = 16, every: int = 1) -> Recorder:
-    """The largest eigenvalue of the full NTK of eq. (11) on ``inputs``, with its residual."""
+    """The largest eigenvalue of the full NTK of eq. (11) on ``inputs``, with its residual.
+
+    Args:
+        apply, inputs, order, every: as of ``recorders.ntk``.
+        batch_size: samples at a time.
+
+    Raises:
+        ValueError: a cadence below 1; a batch size below 1, when it is first called.
+    """
     found = lambda at: batched.ntk_eigenvalues(apply, at.params, inputs, batch_size=batch_size, order=order)  # noqa: E731
     return spectrum("ntk", "NTK eigenvalue", "ntk_rank", found, every)
 

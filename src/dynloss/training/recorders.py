@@ -29,7 +29,17 @@ def class_weights(every: int = 1) -> Recorder:
 def training_state(
     apply: Callable[..., Any], data: Dataset, every: int = 1, loss: Callable[..., Any] = losses.cross_entropy
 ) -> Recorder:
-    """``loss`` F of eq. (1) and ``static_loss`` (Γ = 1), in nats, and training ``accuracy``, from one forward pass."""
+    """``loss`` F of eq. (1) and ``static_loss`` (Γ = 1), in nats, and training ``accuracy``, from one forward pass.
+
+    Args:
+        apply: (params, inputs) -> outputs, (P, C).
+        data: the training set.
+        every: the cadence, in steps.
+        loss: (outputs, labels) -> one loss a sample, (P,).
+
+    Raises:
+        ValueError: a model instead of its function, data that are no ``Dataset``, or a cadence below 1.
+    """
     check_task(apply, data)
     inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)
 
@@ -47,7 +57,15 @@ def training_state(
 
 
 def validation_accuracy(apply: Callable[..., Any], data: Dataset, every: int = 1) -> Recorder:
-    """``validation_accuracy``: the fraction of ``data`` classified correctly."""
+    """``validation_accuracy``: the fraction of ``data`` classified correctly.
+
+    Args:
+        apply, every: as of ``training_state``.
+        data: the validation set.
+
+    Raises:
+        ValueError: as ``training_state``.
+    """
     check_task(apply, data)
     inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)
     measure = lambda at: {"validation_accuracy": losses.accuracy(apply(at.params, inputs), labels)}  # noqa: E731
@@ -55,14 +73,33 @@ def validation_accuracy(apply: Callable[..., Any], data: Dataset, every: int = 1
 
 
 def hessian(k: int = 1, order: int = 16, every: int = 1) -> Recorder:
-    """The k largest eigenvalues of the Hessian of F(·; Γ(t)), descending, with their residuals."""
+    """The k largest eigenvalues of the Hessian of F(·; Γ(t)), descending, with their residuals, both (k,).
+
+    Args:
+        k: how many.
+        order: products with the Hessian; see ``spectral.lanczos``.
+        every: the cadence, in steps.
+
+    Raises:
+        ValueError: k or a cadence below 1.
+    """
     check_count("k", k, at_least=1)
     found = lambda at: hessian_eigenvalues(at.gradient, at.params, k, order=order)  # noqa: E731
     return spectrum("hessian", "Hessian eigenvalue λ", "rank", found, every)
 
 
 def ntk(apply: Callable[..., Any], inputs: Any, order: int = 16, every: int = 1) -> Recorder:
-    """The largest eigenvalue of the full NTK of eq. (11) on ``inputs``, with its residual."""
+    """The largest eigenvalue of the full NTK of eq. (11) on ``inputs``, with its residual, both (1,).
+
+    Args:
+        apply: (params, inputs) -> outputs, (P, C).
+        inputs: (P, …).
+        order: products with the kernel; see ``spectral.lanczos``.
+        every: the cadence, in steps.
+
+    Raises:
+        ValueError: a cadence below 1.
+    """
     inputs = jnp.asarray(inputs)
     found = lambda at: ntk_eigenvalues(apply, at.params, inputs, order=order)  # noqa: E731
     return spectrum("ntk", "NTK eigenvalue", "ntk_rank", found, every)
@@ -71,8 +108,13 @@ def ntk(apply: Callable[..., Any], inputs: Any, order: int = 16, every: int = 1)
 def output_averaged_ntk(kernel: Callable[..., Any], inputs: Any, order: int = 10, every: int = 1) -> Recorder:
     """The largest eigenvalue of the NTK averaged over outputs (the authors': first 50 samples), with its residual.
 
-    ``kernel`` is (params, inputs) -> (P, P): ``functools.partial(ntk.output_averaged_ntk_matrix, model.apply)``, or
-    ``mlp.output_averaged_ntk``, which is faster.
+    Args:
+        kernel: (params, inputs) -> (P, P): ``functools.partial(ntk.output_averaged_ntk_matrix, model.apply)``, or
+            ``mlp.output_averaged_ntk``, which is faster.
+        inputs, order, every: as of ``ntk``.
+
+    Raises:
+        ValueError: a cadence below 1.
     """
     inputs = jnp.asarray(inputs)
     found = lambda at: kernel_eigenvalues(kernel(at.params, inputs), order=order)  # noqa: E731
@@ -80,7 +122,18 @@ def output_averaged_ntk(kernel: Callable[..., Any], inputs: Any, order: int = 10
 
 
 def spectrum(name: str, long_name: str, dim: str, found: Callable[[Snapshot], Any], every: int) -> Recorder:
-    """``<name>_eigenvalues`` and ``<name>_residuals`` over ``dim``: what ``spectral.lanczos`` found at a step."""
+    """``<name>_eigenvalues`` and ``<name>_residuals`` over ``dim``: what ``spectral.lanczos`` found at a step.
+
+    Args:
+        name: of the variables, before the underscore.
+        long_name: of the eigenvalues.
+        dim: over which they lie.
+        found: Snapshot -> ``lanczos.Ritz``, traceable.
+        every: the cadence, in steps.
+
+    Raises:
+        ValueError: a cadence below 1.
+    """
 
     def measure(at: Snapshot) -> dict[str, Any]:
         ritz = found(at)
