@@ -139,9 +139,7 @@ def _loop(step: Callable[[Any, Any], tuple[Any, Any]], state: Any, start: Any, c
     return state, jax.tree.map(lambda leaf: leaf[None], result)
 
 
-def evaluated(
-    parts: Parts, variables: Any, inputs: jax.Array, labels: jax.Array, batch_size: int
-) -> dict[str, float]:
+def evaluated(parts: Parts, variables: Any, inputs: jax.Array, labels: jax.Array, batch_size: int) -> dict[str, float]:
     """``static_loss`` and ``accuracy`` of all samples."""
     found = [
         jax.block_until_ready(_sums(variables, inputs, labels, start, count, batch_size, parts))

@@ -39,10 +39,11 @@ _FAMILY = {"arm64": "aarch64", "amd64": "x86_64"}.get(_FOUND, _FOUND)
 _FLUSHING = {"x86_64": 0x1F80 | 0x8040, "aarch64": 1 << 24}.get(_FAMILY, 0)
 
 
-def lanes(dtype: str | np.dtype[Any]) -> int:
+def lanes(dtype: Any) -> int:
     """How many numbers a vector register of this processor holds."""
     size = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx") else 16
-    return size // np.dtype(dtype).itemsize
+    each: int = np.dtype(dtype).itemsize
+    return size // each
 
 
 def _compiled(function: Callable[..., None]) -> Callable[..., None]:
