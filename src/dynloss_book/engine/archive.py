@@ -156,32 +156,31 @@ def fetch_or_compute(
             review.reviewer.lacks(path, lacks)
         raise NotArchived(lacks)
 
+    return _computed(figure, compute, parameters, path, code)
+
+
+def _computed(figure: str, compute: Callable[..., xr.Dataset], parameters, path: Path, code: Fingerprint) -> xr.Dataset:
+    """A new result, which is kept if it can be."""
     deadline.check()
     check_writable(path.parent)
     # The kernel of a notebook that was killed lives on for about a second.
     with sole(path.with_name(f".{path.stem}.lock"), patience=5.0 if deadline.given() else 0.0) as alone:
         if not alone and deadline.given():
             raise InProgress(f"another process is computing {path}")
-        dataset, kept = _computed(figure, compute, parameters, path, code)
+        checkpoint = path.with_name(f".{path.stem}-{code.whole[:8]}.checkpoint")
+        takes_one = "checkpoint" in inspect.signature(compute).parameters
+        dataset = _result(figure, compute, parameters, {"checkpoint": checkpoint} if takes_one else {}, code)
+        kept = ""
+        try:
+            content = encode(dataset)
+            dataset = decode(content)
+            write(path, content)
+            kept = str(path)
+        except (OSError, TypeError, ValueError) as error:  # what was computed must not be lost with the file
+            warn(f"{figure}: computed, not archived: {error}. DYNLOSS_RESULTS names another folder.")
     if kept:
         _note(path, dataset)
     return dataset.assign_attrs(origin="computed", stale="", path=kept)
-
-
-def _computed(
-    figure: str, compute: Callable[..., xr.Dataset], parameters, path: Path, code: Fingerprint
-) -> tuple[Any, str]:
-    """A new result, and where it is kept: nowhere if it could not be."""
-    dataset = _result(figure, compute, parameters, _checkpoint(compute, path, code), code)
-    kept = ""
-    try:
-        content = encode(dataset)
-        dataset = decode(content)
-        write(path, content)
-        kept = str(path)
-    except (OSError, TypeError, ValueError) as error:  # what was computed must not be lost with the file
-        warn(f"{figure}: computed, not archived: {error}. DYNLOSS_RESULTS names another folder.")
-    return dataset, kept
 
 
 def _result(figure: str, compute: Callable, parameters, checkpoint, code: Fingerprint) -> xr.Dataset:
@@ -202,12 +201,9 @@ def _result(figure: str, compute: Callable, parameters, checkpoint, code: Finger
 
 def _note(path: Path, dataset: xr.Dataset | None = None, stale: str = "") -> None:
     """For the ledger: whether the result is there."""
-    if dataset is None:
-        ledger.note(ledger.Request(str(path), 1, ((),)))
-    else:
-        missing: tuple = ((),) if stale else ()
-        pace, device = float(dataset.attrs["seconds"]), str(dataset.attrs["device"])
-        ledger.note(ledger.Request(str(path), 1, missing, pace, device, stale))
+    missing: tuple = ((),) if dataset is None or stale else ()
+    made = () if dataset is None else (float(dataset.attrs["seconds"]), str(dataset.attrs["device"]), stale)
+    ledger.note(ledger.Request(str(path), 1, missing, *made))
 
 
 def parameters_of(compute: Callable, namespace: Mapping[str, Any]) -> dict[str, Any]:
@@ -406,12 +402,6 @@ def _undistributed() -> contextlib.AbstractContextManager:
 def write(path: Path, content: bytes) -> None:
     """The one place that writes results, all or nothing."""
     files.write(path, content)
-
-
-def _checkpoint(compute: Callable, path: Path, code: Fingerprint) -> dict[str, Path]:
-    if "checkpoint" not in inspect.signature(compute).parameters:
-        return {}
-    return {"checkpoint": path.with_name(f".{path.stem}-{code.whole[:8]}.checkpoint")}
 
 
 def check_writable(folder: Path) -> None:

@@ -222,7 +222,6 @@ class _Running:
             ValueError: it is of another kind.
         """
         kind = type(value)
-        wrapped = getattr(value, "__wrapped__", None)
         if kind in _PLAIN or isinstance(value, np.dtype | PurePath):
             part.put(f"{kind.__name__} {value!a}")
             part.words.update([value] if kind is str else [])
@@ -236,22 +235,11 @@ class _Running:
             part.put(found)
         elif isinstance(value, types.FunctionType):
             part.put(self.function(value))
-        elif isinstance(value, enum.Enum):
-            self._all(part, name, "enum", kind, value.name)
         elif isinstance(value, type):
             part.put(self.parts.setdefault(value, Part(value.__qualname__, lambda own: self._class(own, value))))
-        elif isinstance(value, types.MethodType):
-            self._all(part, name, "method", value.__self__, value.__name__)
-        elif isinstance(value, functools.partial):
-            self._all(part, name, "partial", value.func, value.args, value.keywords)
-        elif dataclasses.is_dataclass(value):
-            fields = {each.name: getattr(value, each.name, None) for each in dataclasses.fields(value)}
-            self._all(part, name, "dataclass", kind, fields)
-        elif isinstance(value, _CONTAINERS):
-            items = value.items() if isinstance(value, dict) else value
-            ordered = sorted(items, key=repr) if isinstance(value, set | frozenset) else items
-            self._all(part, name, kind.__name__, *([] if kind in _CONTAINERS else [kind]), *ordered)
-        elif isinstance(wrapped, types.FunctionType):  # by jax.jit, say
+        elif (made_of := _made_of(value)) is not None:
+            self._all(part, name, *made_of)
+        elif isinstance(wrapped := getattr(value, "__wrapped__", None), types.FunctionType):  # by jax.jit, say
             self.value(part, wrapped, name)
         else:
             raise ValueError(
@@ -296,6 +284,26 @@ class _Running:
         for name, value in vars(kind).items():
             if not name.startswith("__") and isinstance(value, (*_PLAIN, *_CONTAINERS, np.ndarray)):
                 self._all(part, f"{kind.__name__}.{name}", name, value)
+
+
+def _made_of(value: Any) -> tuple | None:
+    """The kind of a value that others make up, and these; None for any other."""
+    match value:
+        case enum.Enum():
+            return "enum", type(value), value.name
+        case types.MethodType():
+            return "method", value.__self__, value.__name__
+        case functools.partial():
+            return "partial", value.func, value.args, value.keywords
+        case _ if dataclasses.is_dataclass(value):
+            fields = {each.name: getattr(value, each.name, None) for each in dataclasses.fields(value)}
+            return "dataclass", type(value), fields
+        case tuple() | list() | set() | frozenset() | dict():
+            items = value.items() if isinstance(value, dict) else value
+            ordered = sorted(items, key=repr) if isinstance(value, set | frozenset) else items
+            kind = type(value)
+            return kind.__name__, *([] if kind in _CONTAINERS else [kind]), *ordered
+    return None
 
 
 def _unwrapped(attribute: Any) -> Any:

@@ -284,16 +284,15 @@ class Module:
                      if (name in names or not names) and each not in statements]  # fmt: skip
             part.put(*_sorted(map(self._rider, about)))
 
-        if name not in self.parts:
-            statements = self.definitions[name]
-            stops = len(statements) == 1 and is_check(statements[0])
-            self.parts[name] = Part(f"{self.name}.{name}", write, stops)
-        return self.parts[name]
+        statements = self.definitions[name]
+        stops = len(statements) == 1 and is_check(statements[0])
+        return self.parts.setdefault(name, Part(f"{self.name}.{name}", write, stops))
 
     def _rider(self, number: int) -> Part:
         names, statement = self.nameless[number]
         label = f"{self.name}, of {', '.join(sorted(names)) or 'all of it'}"
-        return self._once(number, label, lambda part: self._writer(part, statement).write(statement))
+        write = lambda part: self._writer(part, statement).write(statement)  # noqa: E731
+        return self.parts.setdefault(number, Part(label, write))
 
     def whole(self) -> Part:
         """All of the module, in whatever order."""
@@ -301,10 +300,7 @@ class Module:
         def write(part: Part) -> None:
             part.put(*_sorted([*map(self.part, self.definitions), *map(self._rider, range(len(self.nameless)))]))
 
-        return self._once(None, f"{self.name} as a whole", write)
-
-    def _once(self, key: Any, label: str, write: Callable[[Part], None]) -> Part:
-        return self.parts.setdefault(key, Part(label, write))
+        return self.parts.setdefault(None, Part(f"{self.name} as a whole", write))
 
     def _writer(self, part: Part, node: ast.AST) -> Writer:
         return Writer(part, node, self.look, lambda names: self.code.follow(absolute(self.package, names)))

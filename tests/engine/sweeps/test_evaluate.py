@@ -60,7 +60,7 @@ def test_threads_compute_point_by_point_with_plain_numbers():
         seen.append((type(x), type(seed)))
         return {"value": x + offset}
 
-    found = everything(evaluate.pointwise(plain, {"offset": 10}, workers=3))
+    found = everything(evaluate.pointwise(plain, {"offset": 10}))
     assert found["value"].tolist() == (POINTS["x"] + 10).tolist()
     assert set(seen) == {(int, int)}
 
@@ -73,11 +73,11 @@ def test_threads_overlap():
         return {"value": x}
 
     points = grids.select(POINTS, slice(3))
-    assert everything(evaluate.pointwise(together, {}, workers=3), points)["value"].tolist() == [1, 2, 3]
+    assert everything(evaluate.pointwise(together, {}), points)["value"].tolist() == [1, 2, 3]
 
 
 def test_a_failing_point_is_named():
-    how = evaluate.pointwise(sweep_points.at_most_one, {}, workers=2)
+    how = evaluate.pointwise(sweep_points.at_most_one, {})
     assert how.submit(grids.select(POINTS, slice(1))).result()["value"] == [1]
     with pytest.raises(sweeps.SweepError, match=r"at_most_one failed at x=2, seed=0: RuntimeError: x is 2"):
         how.submit(grids.select(POINTS, slice(1, 2))).result()

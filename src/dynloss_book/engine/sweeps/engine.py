@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,7 +21,7 @@ from dynloss_book.engine.provenance import KEPT, date, execution
 from dynloss_book.engine.sweeps import contract, evaluate
 from dynloss_book.engine.sweeps import grid as grids
 from dynloss_book.engine.sweeps.grid import SEED, Grid, Points, Variables
-from dynloss_book.engine.sweeps.store import MANY, NothingYet, Store, SweepError, combined
+from dynloss_book.engine.sweeps.store import MANY, NothingYet, Store, SweepError, combined, rows
 
 WRITE_EVERY = 10.0  # seconds: what a killed sweep may lose, beside the batches in flight
 _POLL = 0.2  # seconds between looks at what another process is computing
@@ -103,18 +103,10 @@ def run(
     kept = Store(folder.expanduser().absolute(), identity, code, names)
     if asked:
         _note(kept, wanted)
+    begin = functools.partial(_how, kept, function, fixed, names, vectorize, chunk, wanted, client)
     if archive.read_only():
         minutes = 0
-        if review.reviewer is not None:
-            if kept.stale():
-                how = functools.partial(_how, kept, function, fixed, names, vectorize, chunk, wanted, client)
-                review.reviewer.sweep(kept, how)
-            for name, why in kept.left_out.items():
-                review.reviewer.lacks(kept.folder / name, why)
-            if not kept.parts and not kept.left_out:
-                review.reviewer.lacks(kept.folder, f"the archive has no point of this sweep of {figure}")
-        elif stale := kept.stale():
-            raise archive.NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
+        _look(kept, begin)
     fresh = fresh or (Policy.current().renew and bool(kept.stale()))
     points, anew = wanted.points(), fresh and minutes != 0
     missing = points if anew else grids.select(points, ~kept.holds(points))
@@ -128,7 +120,7 @@ def run(
                 "the old store beside."
             )
         kept.check_writable()
-        how = _how(kept, function, fixed, names, vectorize, chunk, wanted, client)
+        how = begin()
         if how.layout:
             contract.check_layout(how.layout, variables or {}, names)
             if not anew and kept.parts:
@@ -138,11 +130,27 @@ def run(
         kept.merge(more_than=MANY)
         kept.note_request({name: values.tolist() for name, values in wanted.axes.items()}, wanted.size)
         facts = {"seed": _span(wanted)} | ({"dtype": fixed["precision"]} if "precision" in fixed else {})
-        task = _Task(kept, how, missing, variables or {}, facts, minutes)
-        _compute(task, wanted.size, figure if progress else None)
+        queue = [grids.select(missing, slice(at, at + how.size)) for at in range(0, len(missing[SEED]), how.size)]
+        work = _Work(kept, how, queue, variables or {}, execution({}, facts, 0))
+        work.compute(minutes, wanted.size, figure if progress else None)
         kept.merge()
         _note(kept, wanted)
     return _result(kept, wanted, computed=compute)
+
+
+def _look(kept: Store, begin: Callable[[], Any]) -> None:
+    """Where only the archive is asked: the reviewer sees what is there; without one it has to be fresh."""
+    stale, figure, reviewer = kept.stale(), kept.identity["figure"], review.reviewer
+    if reviewer is None:
+        if stale:
+            raise archive.NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
+        return
+    if stale:
+        reviewer.sweep(kept, begin)
+    for name, why in kept.left_out.items():
+        reviewer.lacks(kept.folder / name, why)
+    if not kept.parts and not kept.left_out:
+        reviewer.lacks(kept.folder, f"the archive has no point of this sweep of {figure}")
 
 
 def _how(kept: Store, function, fixed, names, vectorize, chunk, wanted: Grid, client) -> Any:
@@ -184,129 +192,129 @@ def _note(kept: Store, wanted: Grid) -> None:
     ledger.note(request, archive.canonical({name: values.tolist() for name, values in wanted.axes.items()}))
 
 
-class _Task(NamedTuple):
-    """What is to be computed, how, for how long, and where it goes."""
+class _Work:
+    """What is missing, computed batch by batch and kept as it comes.
 
-    store: Store
-    how: Any
-    missing: Points
-    variables: Variables
-    facts: dict[str, str]
-    minutes: float | None
+    Args:
+        store: where the results go.
+        how: they are computed; see ``evaluate``.
+        queue: the batches.
+        variables: as ``run`` takes them.
+        facts: of the execution, the same for all batches.
+    """
 
+    def __init__(self, store: Store, how: Any, queue: list[Points], variables: Variables, facts: dict[str, Any]):
+        self.store, self.how, self.variables, self.facts = store, how, variables, facts
+        self.queue = deque(queue)
+        self.running: dict[Future[evaluate.Outputs], Points] = {}
+        self.finished: list[tuple[Points, evaluate.Outputs]] = []
+        self.layout = how.layout
+        self.since = time.monotonic()
 
-def _compute(task: _Task, total: int, label: str | None) -> None:
-    from tqdm import tqdm
+    def compute(self, minutes: float | None, total: int, label: str | None) -> None:
+        """Compute for so long, of so many points, with a bar of this label if there is one."""
+        from tqdm import tqdm
 
-    store, how, count = task.store, task.how, len(task.missing[SEED])
-    queue = deque(grids.select(task.missing, slice(at, at + how.size)) for at in range(0, count, how.size))
-    running: dict[Future[evaluate.Outputs], Points] = {}
-    finished: list[tuple[Points, evaluate.Outputs]] = []
-    layout = how.layout
-    facts = execution({}, task.facts, 0)  # once: git takes as long to tell the commit as many batches
-    began = since = time.monotonic()
-    end = math.inf if task.minutes is None else began + 60 * task.minutes
-    started = False
+        there = total - sum(len(batch[SEED]) for batch in self.queue)
+        end = math.inf if minutes is None else time.monotonic() + 60 * minutes
+        shown = tqdm(total=total, initial=there, desc=label, unit=" points", disable=not label, mininterval=1)
+        with deadline.until(end), shown as self.bar:
+            try:
+                self._until(end)
+            finally:
+                self._close()
+        self.store.save()
 
-    def flush() -> None:
-        """Everything finished goes to the disk, and its locks are given up."""
-        nonlocal since
-        if finished:
-            points, outputs = (grids.joined(each) for each in zip(*finished, strict=True))
-            now = {"seconds": round(time.monotonic() - since, 3), "date": date()}
-            store.add(grids.rows(points, outputs, task.variables), facts | now)
-            for batch, _ in finished:
-                store.locks.release(batch)
-            finished.clear()
-        since = time.monotonic()
+    def _until(self, end: float) -> None:
+        begun = False
+        while self.queue or self.running:
+            # However little time there is, one batch is begun; if it keeps a checkpoint, it ends there.
+            while len(self.running) < self.how.limit and (not begun or time.monotonic() < end):
+                if (batch := self._next()) is None:
+                    break
+                self.running[self.how.submit(batch)] = batch
+                begun = True
+            if self.running:
+                wait(self.running, WRITE_EVERY if self.finished else None, FIRST_COMPLETED)
+                for future in [each for each in self.running if each.done()]:
+                    self._accept(future, self.running.pop(future))
+                if time.monotonic() - self.since > WRITE_EVERY:
+                    self._flush()
+            elif time.monotonic() >= end:
+                return
+            elif self.queue:
+                self._flush()
+                self.bar.set_postfix_str("waiting for another process")
+                time.sleep(_POLL)
 
-    def accept(future: Future[evaluate.Outputs], points: Points) -> None:
-        nonlocal layout
+    def _next(self) -> Points | None:
+        """The next batch that nobody else computes, less what others have computed; None if there is none now."""
+        untried = len(self.queue)
+        while self.queue and untried:
+            batch = self.queue.popleft()
+            if not self.store.locks.take(batch):
+                self.queue.append(batch)
+                untried -= 1
+                continue
+            self.store.refresh()
+            there = self.store.holds(batch)
+            if not there.any():
+                return batch
+            self.store.locks.release(batch)
+            self.bar.update(int(np.count_nonzero(there)))
+            if not there.all():
+                self.queue.appendleft(grids.select(batch, ~there))
+        return None
+
+    def _accept(self, future: Future[evaluate.Outputs], points: Points) -> None:
+        """Take over the results of a batch, which have to be like those of all others."""
         try:
             outputs = future.result()
         except deadline.OutOfTime:
-            store.locks.release(points)
+            self.store.locks.release(points)
             return
-        layout = _checked(task, points, outputs, layout)
-        finished.append((points, outputs))
-        bar.update(len(points[SEED]))
+        found = grids.layout(outputs)
+        if self.layout is None:
+            contract.check_layout(found, self.variables, self.store.names)
+            self.layout = self.store.layout() or found
+        contract.check_same(found, self.layout, f"the store {self.store.folder} ({contract.place(points)})")
+        self.finished.append((points, outputs))
+        self.bar.update(len(points[SEED]))
 
-    shown = tqdm(total=total, initial=total - count, desc=label, unit=" points", disable=not label, mininterval=1)
-    with deadline.until(end), shown as bar:
+    def _flush(self) -> None:
+        """Everything finished goes to the disk, and its locks are given up."""
+        if self.finished:
+            points, outputs = (grids.joined(each) for each in zip(*self.finished, strict=True))
+            now = {"seconds": round(time.monotonic() - self.since, 3), "date": date()}
+            self.store.add(grids.rows(points, outputs, self.variables), self.facts | now)
+            for batch, _ in self.finished:
+                self.store.locks.release(batch)
+            self.finished.clear()
+        self.since = time.monotonic()
+
+    def _close(self) -> None:
+        """Keep what has finished, also after an error or Ctrl-C."""
+        for future, points in self.running.items():
+            if not future.cancel() and future.done():
+                with contextlib.suppress(Exception):
+                    self._accept(future, points)
         try:
-            while True:
-                # However little time there is, one batch is begun; if it keeps a checkpoint, it ends there.
-                while queue and len(running) < how.limit and (not started or time.monotonic() < end):
-                    if (batch := _take(store, queue, bar)) is None:
-                        break
-                    running[how.submit(batch)] = batch
-                    started = True
-                if running:
-                    wait(running, WRITE_EVERY if finished else None, FIRST_COMPLETED)
-                    for future in [each for each in running if each.done()]:
-                        accept(future, running.pop(future))
-                    if time.monotonic() - since > WRITE_EVERY:
-                        flush()
-                    continue
-                flush()
-                if not queue or time.monotonic() >= end:
-                    break
-                bar.set_postfix_str("waiting for another process")
-                time.sleep(_POLL)
+            self._flush()
         finally:
-            for future, points in running.items():  # after an error: what has finished is kept
-                if not future.cancel() and future.done():
-                    with contextlib.suppress(Exception):
-                        accept(future, points)
-            try:
-                flush()
-            finally:
-                store.locks.close()
-    store.save()
-
-
-def _take(store: Store, queue: deque[Points], bar) -> Points | None:
-    """The next batch that nobody else computes, less what others have computed; None if there is none now."""
-    untried = len(queue)
-    while queue and untried:
-        batch = queue.popleft()
-        if not store.locks.take(batch):
-            queue.append(batch)
-            untried -= 1
-            continue
-        store.refresh()
-        there = store.holds(batch)
-        if not there.any():
-            return batch
-        store.locks.release(batch)
-        bar.update(int(np.count_nonzero(there)))
-        if not there.all():
-            queue.appendleft(grids.select(batch, ~there))
-    return None
-
-
-def _checked(task: _Task, points: Points, outputs: evaluate.Outputs, expected: grids.Layout | None):
-    """The layout that all results have to have; that of the first where none is known."""
-    found = grids.layout(outputs)
-    if expected is None:
-        contract.check_layout(found, task.variables, task.store.names)
-        expected = task.store.layout() or found
-    contract.check_same(found, expected, f"the store {task.store.folder} ({contract.place(points)})")
-    return expected
+            self.store.locks.close()
 
 
 def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
-    rows = store.rows()
-    result = grids.assemble(wanted, rows)
-    if not result.done.any() and archive.read_only():
-        lacks = f"the archive has no point of this sweep of {store.identity['figure']}"
-        raise archive.NotArchivedAtAll("; ".join([lacks, *store.left_out.values()]))
-    if not result.done.any():
+    if not store.holds(wanted.points()).any():
+        if archive.read_only():
+            lacks = f"the archive has no point of this sweep of {store.identity['figure']}"
+            raise archive.NotArchivedAtAll("; ".join([lacks, *store.left_out.values()]))
         kind = deadline.OutOfTime if deadline.over() else NothingYet
         raise kind(
             f"{store.folder} holds no point of this sweep, and none was finished in the time given (minutes); "
             "an unfinished run that keeps a checkpoint goes on next time"
         )
+    result = grids.assemble(wanted, rows(store.parts, store.names))
     told, stale = combined(store.parts), store.stale()
     if stale:
         archive.warn(f"the archived {store.identity['figure']} of {told['date']} is STALE: {stale} changed since.")

@@ -129,19 +129,15 @@ def _compiled(trace: Callable, size: int, shrink: bool) -> tuple[Any, Layout, in
 
 
 def pointwise(
-    function: Callable,
-    constants: Mapping[str, Any],
-    checkpoint: Callable[[Points], Path] | None = None,
-    workers: int | None = None,
+    function: Callable, constants: Mapping[str, Any], checkpoint: Callable[[Points], Path] | None = None
 ) -> Local:
     """Any Python function, point by point, one thread a core on a CPU; a batch is a point.
 
     One that takes a ``checkpoint`` is given the file that ``checkpoint`` names for its point.
     """
     asks = "checkpoint" in signature(function).parameters and "checkpoint" not in constants
-    workers = workers or (cores() if jax.default_backend() == "cpu" else 1)
     begin = partial(partial, _one_point, function, dict(constants), checkpoint if asks else None)
-    return Local(begin, 1, workers, leave=True)
+    return Local(begin, 1, cores() if jax.default_backend() == "cpu" else 1, leave=True)
 
 
 class Dask:

@@ -120,31 +120,27 @@ def rows(points: Points, outputs: Mapping[str, np.ndarray], variables: Variables
     return xr.Dataset(data, coords={name: ("point", values) for name, values in points.items()})
 
 
-def assemble(on: Grid, stored: xr.Dataset | None) -> xr.Dataset:
+def assemble(on: Grid, stored: xr.Dataset) -> xr.Dataset:
     """Rows as a dataset over the grid: NaN where there is no row, with ``done`` and ``diverged``."""
     names, shape = list(on.axes), tuple(map(len, on.axes.values()))
-    coordinates = {name: (name, values, _KNOWN.get(name, {})) for name, values in on.axes.items()}
+    # Each row's place on every axis, -1 where it is not on the grid.
+    places = np.array([pd.Index(values).get_indexer(stored[name].values) for name, values in on.axes.items()])
+    inside = (places >= 0).all(axis=0)
+    stored, place = stored.isel(point=inside), tuple(places[:, inside])
     done, diverged = np.zeros(shape, bool), np.zeros(shape, bool)
+    done[place] = True
     data: dict[str, tuple] = {}
-    if stored is not None:
-        # Each row's place on every axis, -1 where it is not on the grid.
-        places = np.array([pd.Index(values).get_indexer(stored[name].values) for name, values in on.axes.items()])
-        inside = (places >= 0).all(axis=0)
-        stored, place = stored.isel(point=inside), tuple(places[:, inside])
-        if inside.any():
-            done[place] = True
-            for name, variable in stored.data_vars.items():
-                dtype = variable.dtype if variable.dtype.kind == "f" else np.dtype(float)
-                values = np.full(shape + variable.shape[1:], np.nan, dtype)
-                values[place] = variable.values
-                data[str(name)] = ((*names, *variable.dims[1:]), values, variable.attrs)
-                finite = np.isfinite(variable.values).all(axis=tuple(range(1, variable.ndim)))
-                diverged[place] |= ~finite
-            inner = {name: c for name, c in stored.coords.items() if name not in names}
-            coordinates |= {str(name): (c.dims, c.values, c.attrs) for name, c in inner.items()}
+    for name, variable in stored.data_vars.items():
+        dtype = variable.dtype if variable.dtype.kind == "f" else np.dtype(float)
+        values = np.full(shape + variable.shape[1:], np.nan, dtype)
+        values[place] = variable.values
+        data[str(name)] = ((*names, *variable.dims[1:]), values, variable.attrs)
+        diverged[place] |= ~np.isfinite(variable.values).all(axis=tuple(range(1, variable.ndim)))
     data["done"] = (names, done, {"long_name": "whether the point is computed"})
     data["diverged"] = (names, diverged, {"long_name": "whether a result of the point is not finite"})
-    return xr.Dataset(data, coords=coordinates)
+    coordinates = {name: (name, values, _KNOWN.get(name, {})) for name, values in on.axes.items()}
+    inner = {str(name): (c.dims, c.values, c.attrs) for name, c in stored.coords.items() if name not in names}
+    return xr.Dataset(data, coords=coordinates | inner)
 
 
 def scale(result: xr.Dataset) -> str:
