@@ -166,6 +166,17 @@ def sync(*arguments, root=ROOT):
     return subprocess.run(command, capture_output=True, text=True)
 
 
+HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook["id"])
+def test_hooks_run_what_the_lock_has(hook):
+    python, *arguments = hook["entry"].split()
+    assert (python, hook["language"]) == (".venv/bin/python", "system")
+    ended = subprocess.run([sys.executable, *arguments, "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_nothing_is_out_of_sync():
     checked = sync("--check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
