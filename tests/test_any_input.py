@@ -4,11 +4,11 @@ A new function has to be entered here. What is right is what the same function g
 that a byte that wraps round, a sum in half precision or a program that traces otherwise cannot pass.
 """
 
+import functools
 import importlib
 import pkgutil
 import re
 import warnings
-from functools import partial
 from types import SimpleNamespace
 
 import jax
@@ -148,12 +148,11 @@ ARRAYS = {
     myrtle.average_pool: lambda w: myrtle.average_pool(w.images, 2),
     wide_resnet.WideResNet: lambda w: small(wide_resnet.WideResNet, w, depth=10, widening=1, dtype=w.dtype),
     full_batch.loss_gradient: lambda w: full_batch.loss_gradient(apply(w), data(w))(w.params, w.W),
-    full_batch.train: partial(full, learning_rate=RATE),
-    full_batch.optimize: partial(full, optimizer=optax.sgd(RATE)),
+    full_batch.train: functools.partial(full, learning_rate=RATE),
+    full_batch.optimize: functools.partial(full, optimizer=optax.sgd(RATE)),
     minibatch.train: in_batches,
     compiled.descend: lambda w: compiled.descend(w.params, data(w), oscillating(w), RATE, 0, 2),
     augmentation.flips_and_crops: lambda w: augmentation.flips_and_crops(jax.random.key(0), w.images, padding=1),
-    recorders.training_state: partial(full, learning_rate=RATE),
     batched_recorders.training_state: in_parts,
     batched.loss_gradient: lambda w: batched.loss_gradient(apply(w), data(w), 4)(w.params, w.W),
     batched.hessian_operator: lambda w: batched.hessian_eigenvalues(gradient(w), w.params, order=3)[:2],
@@ -200,6 +199,14 @@ def small(kind, w, **options):
 # JAX draws other numbers in float64.
 AT_RANDOM = {augmentation.flips_and_crops, shapes.without_period}
 
+# Their results are data sets, trajectories and the like, which NumPy makes of finished numbers.
+FINISHED = {
+    *(Dataset, full_batch.train, full_batch.optimize, minibatch.train, batched_recorders.training_state),
+    *(infinite_width.limit, dynamics.instabilities),
+}
+# Those, and what takes a data set, which NumPy checks: a compiled program begins after them.
+OUTSIDE = FINISHED | {full_batch.loss_gradient, batched.loss_gradient, compiled.descend}
+
 # Reached through those above, or a record of them.
 # fmt: off
 WITHIN = {
@@ -209,7 +216,7 @@ WITHIN = {
     central_flow.centre, two_step.multipliers, written_out.layers, written_out.narrow_product,
     mlp_hessian.from_params, mlp_hessian.to_params, full_batch.descend, compiled.compiled_fits,
     full_batch.progress_bar, full_batch.with_divergence, full_batch.warn_of_empty_classes, full_batch.Recorder,
-    recorders.class_weights, recorders.hessian, recorders.validation_accuracy, recorders.spectrum,
+    recorders.class_weights, recorders.training_state, recorders.hessian, recorders.validation_accuracy, recorders.spectrum,
     recorders.ntk, recorders.output_averaged_ntk, batched_recorders.validation_accuracy,
     batched_recorders.hessian, batched_recorders.ntk, schedules.over_steps, dynamics.instabilities_of_pairs,
     dynamics.threshold, dynamics.curvature_at_marks, dynamics.first_crossings, dynamics.alternation_breaks,
@@ -276,8 +283,9 @@ def converted(arrays, floats, integers):
     return found | {"params": plain, "dtype": dtype if kept else np.dtype(np.float32)}
 
 
-def outcome(case, arrays, classes):
+def outcome(function, arrays, classes=3):
     """The leaves of the result; an error of ours, which has one line and names what it got, is right too."""
+    case = ARRAYS[function]
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "class .* has no samples|Explicitly requested dtype float64")
@@ -285,6 +293,19 @@ def outcome(case, arrays, classes):
     except ValueError as error:
         assert "\n" not in str(error) and re.search("got|give|do not|not take", str(error)), str(error)
         return None
+
+
+def at_once(function, arrays, classes=3):
+    """The same, with the arrays as they are, compiled as one program instead of one for each of its operations."""
+    if function in FINISHED:
+        return outcome(function, arrays, classes)
+    return jax.jit(lambda: outcome(function, arrays, classes))()
+
+
+@functools.cache
+def plain(function):
+    """What it gives for the plainest arrays, operation by operation."""
+    return outcome(function, converted(world(), *KINDS["NumPy"]))
 
 
 def table(array):
@@ -331,6 +352,8 @@ KINDS = {
     "objects": (lambda a: a.astype(object), in_class(np.int32)),
 }
 
+HALF = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
+
 
 @pytest.fixture(autouse=True)
 def as_users_have_it(monkeypatch):
@@ -348,12 +371,13 @@ PROMOTION = {"jax_numpy_rank_promotion": "allow", "jax_numpy_dtype_promotion": "
 
 
 def in_float64(function, **sizes):
+    classes = sizes.get("classes", 3)
     if function in AT_RANDOM:
-        return outcome(ARRAYS[function], converted(world(**sizes), *KINDS["NumPy"]), sizes.get("classes", 3))
+        return at_once(function, converted(world(**sizes), *KINDS["NumPy"]), classes)
     before = jax.config.jax_enable_x64
     jax.config.update("jax_enable_x64", True)
     try:
-        return outcome(ARRAYS[function], world(**sizes), sizes.get("classes", 3))
+        return at_once(function, world(**sizes), classes)
     finally:
         jax.config.update("jax_enable_x64", before)
 
@@ -374,8 +398,9 @@ def test_any_kind_of_array(function):
     for kind, (floats, integers) in KINDS.items():
         arrays = converted(world(), floats, integers)
         try:
-            found = outcome(ARRAYS[function], arrays, 3)
-            eps = {"bfloat16": 2.0**-8, "float16": 2.0**-11}.get(kind, 2.0**-22)
+            run = at_once if kind in HALF else outcome
+            found = plain(function) if kind == "NumPy" else run(function, arrays)
+            eps = HALF.get(kind, 2.0**-22)
             if found is not None:
                 agree(found, wanted, eps)
         except Exception as error:
@@ -392,7 +417,7 @@ def test_any_size(function):
     for name, sizes in SIZES.items():
         wanted = in_float64(function, **sizes)
         arrays = converted(world(**sizes), single, in_class(np.int16))
-        found = outcome(ARRAYS[function], arrays, sizes.get("classes", 3))
+        found = at_once(function, arrays, sizes.get("classes", 3))
         assert (found is None) == (wanted is None), name
         if found is not None:
             agree(found, wanted, 2.0**-22)
@@ -409,20 +434,12 @@ def test_a_value_that_is_no_number(function):
     def spoilt(array):
         return np.where(np.arange(array.size).reshape(array.shape) == 0, np.nan, array).astype(np.float32)
 
-    whole = outcome(ARRAYS[function], converted(world(), single, in_class(np.int32)), 3)
-    found = outcome(ARRAYS[function], converted(world(), spoilt, in_class(np.int32)), 3)
+    whole = plain(function)
+    found = outcome(function, converted(world(), spoilt, in_class(np.int32)))
     if found is None or function in WITHOUT_NAN:
         return
     changed = any(not np.array_equal(one, other) for one, other in zip(found, whole, strict=True))
     assert not changed or any(np.isnan(np.asarray(leaf, complex)).any() for leaf in found)
-
-
-# They work on data sets, which are checked by NumPy, or on trajectories; a compiled program begins after them.
-OUTSIDE = {
-    *(Dataset, full_batch.loss_gradient, full_batch.train, full_batch.optimize, minibatch.train, compiled.descend),
-    *(recorders.training_state, batched_recorders.training_state, batched.loss_gradient),
-    *(dynamics.instabilities,),
-}
 
 
 @pytest.mark.parametrize("function", [each for each in ARRAYS if each not in OUTSIDE], ids=named)
@@ -430,9 +447,9 @@ def test_compiled_over_a_batch(function):
     """Under ``jit`` and ``vmap`` the same as alone."""
     arrays = converted(world(), single, in_class(np.int32))
     dtype = arrays.pop("dtype")
-    wanted = outcome(ARRAYS[function], arrays | {"dtype": dtype}, 3)
+    wanted = plain(function)
     batch = jax.tree.map(lambda array: np.stack([array, array]), arrays)
-    both = jax.jit(jax.vmap(lambda w: outcome(ARRAYS[function], w | {"dtype": dtype}, 3)))(batch)
+    both = jax.jit(jax.vmap(lambda w: outcome(function, w | {"dtype": dtype})))(batch)
     for number in range(2):
         agree([leaf[number] for leaf in both], wanted, 2.0**-22)
 
@@ -452,7 +469,7 @@ def test_derivatives(function):
         names = [name for name in ("X", "F", "L", "W", "K", "images") if arrays[name].dtype == dtype]
 
         def total(given):
-            leaves = outcome(ARRAYS[function], arrays | given | {"dtype": dtype}, 3)
+            leaves = outcome(function, arrays | given | {"dtype": dtype})
             return sum(jnp.sum(leaf) for leaf in leaves)
 
         return jax.tree.leaves(jax.jit(jax.grad(total))({name: arrays[name] for name in names}))
