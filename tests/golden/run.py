@@ -1,12 +1,14 @@
 """Golden runs, as a command: compute some of them, or say what code each reaches. See ``dynloss golden``.
 
-python tests/golden/run.py OUT.npz NAME…      what these compute; OUT.json: condensed
+python tests/golden/run.py OUT.npz NAME…      what these compute, and hashes of how they are defined
+python tests/golden/run.py OUT.json NAME…     what these compute, condensed
 python tests/golden/run.py --names            all names, as JSON
 python tests/golden/run.py --reach            {name: {part of the code: its hash}}, as JSON
 python tests/golden/run.py --fingerprints     of what the notebooks compute, as JSON
 python tests/golden/run.py --keep             writes the values and fingerprints that the tests hold them to
 """
 
+import hashlib
 import json
 import os
 import sys
@@ -32,6 +34,19 @@ VALUES, FINGERPRINTS = HERE / "values.json", HERE / "fingerprints.json"
 def arrays(names: list[str]) -> dict[str, np.ndarray]:
     """What these runs compute, by run and array."""
     return {f"{name}:{key}": np.asarray(value) for name in names for key, value in RUNS[name]().items()}
+
+
+def definition(name: str) -> np.ndarray:
+    """Of how a run is defined in this folder, apart from the code that it holds to its numbers: a hash, as bytes."""
+    from dynloss_book.engine import fingerprint
+
+    calls = {notebooks.name_of(call): call for call in notebooks.CALLS}
+    if name in calls:
+        own = repr(calls[name])
+    else:
+        parts = fingerprint.take(RUNS[name]).parts
+        own = repr(sorted(each for each in parts.items() if not each[0].startswith("dynloss")))
+    return np.frombuffer(hashlib.sha256(own.encode()).digest()[:8], np.uint8)
 
 
 def condensed(array: np.ndarray) -> dict:
@@ -94,4 +109,4 @@ if __name__ == "__main__":
     elif out.endswith(".json"):
         Path(out).write_text(values(chosen))
     else:
-        np.savez(out, **arrays(chosen))
+        np.savez(out, **arrays(chosen), **{f"{name}:its definition": definition(name) for name in chosen})

@@ -53,3 +53,12 @@ def test_every_run_and_every_notebook_is_there():
     # These ask for the results of another figure, by the same function.
     same = {"figS1_hessian_eigenvalues", "figS3_stopping_oscillations", "cifar_scaling"}
     assert {name.split("/")[1].split(".")[0] for name in names if name.startswith("notebooks/")} == stems - same
+
+
+def test_arrays_come_with_the_definitions_of_their_runs(tmp_path):
+    """So that a run that is defined otherwise at another commit is not taken for numbers that have moved."""
+    names = ["losses/class_weighted_mean", "losses/cross_entropy", "notebooks/fig02_spiral_dataset.draw"]
+    said(tmp_path / "found.npz", *names)
+    with np.load(tmp_path / "found.npz") as found:
+        definitions = {found[f"{name}:its definition"].tobytes() for name in names}
+    assert len(definitions) == len(names)
