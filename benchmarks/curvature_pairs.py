@@ -4,10 +4,9 @@ before: a cold Lanczos run for each, with automatic products, inside a loop of X
 Both train the same network with the same oscillations. How far their λ_max lie apart is printed too, until the runs
 part: they are chaotic.
 
-    python benchmarks/curvature_pairs.py [--pairs 400] [--rate 1.0] [--rounds 3]
+    python benchmarks/curvature_pairs.py [--pairs 1000] [--rate 1.0] [--rounds 3] [--widths 100 1000]
 """
 
-import argparse
 import statistics
 import time
 
@@ -23,6 +22,7 @@ from dynloss.training import full_batch, recorders
 from dynloss_book.fig05_curvature_threshold import experiment as curvature_threshold
 from dynloss_book.tasks import spiral
 
+LEAST = {"pairs": 2, "rounds": 1, "widths": [100]}
 ORDER, CADENCE, PERIOD, AMPLITUDE = 8, 5, 1500, 70
 
 
@@ -67,16 +67,12 @@ def in_turn(runs, rounds, clock):
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--pairs", type=int, default=1000)
-    arguments.add_argument("--rate", type=float, default=1.0)
-    arguments.add_argument("--rounds", type=int, default=3)
-    options = arguments.parse_args()
+    options = setting.arguments(__doc__, LEAST, pairs=1000, rate=1.0, rounds=3, widths=[100, 1000])
     print(setting.machine())
     every = max(1, round(CADENCE / options.rate))
     steps = every * options.pairs
     oscillation = PERIOD, AMPLITUDE, steps
-    for width in (100, 1000):
+    for width in options.widths:
         given = width, options.rate, every, options.pairs, oscillation
         runs = {"now": now(*given), "before": before(*given)}
         found = {name: np.asarray(run()) for name, run in runs.items()}

@@ -8,8 +8,6 @@ jitted functions, compiled once, with dense `eigh`.
     python benchmarks/fig04_authors_outputs.py [--steps 70000] [--peer-steps 250]
 """
 
-import argparse
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -75,10 +73,7 @@ def peer(steps):
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--steps", type=int, default=70_000)
-    arguments.add_argument("--peer-steps", type=int, default=250)
-    options = arguments.parse_args()
+    options = setting.arguments(__doc__, {"steps": 1, "peer_steps": 1}, steps=70_000, peer_steps=250)
     jax.config.update("jax_enable_x64", True)
 
     steps = options.peer_steps

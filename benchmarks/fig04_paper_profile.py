@@ -6,8 +6,6 @@ steps is run and the whole is estimated from the time a step, compilation left o
     python benchmarks/fig04_paper_profile.py [--steps 7000]
 """
 
-import argparse
-
 import jax
 import jax.numpy as jnp
 import setting
@@ -18,9 +16,7 @@ from dynloss.training import full_batch, recorders
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--steps", type=int, default=7000)
-    steps = arguments.parse_args().steps
+    steps = setting.arguments(__doc__, {"steps": 2}, steps=7000).steps
     jax.config.update("jax_enable_x64", True)
     model, params, data, schedule = setting.figure4("float64")
     inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)

@@ -1,21 +1,22 @@
 """Milliseconds until headless Chromium first paints each page of the built book, beside an empty page.
 
 Every page is opened in a fresh window, so nothing is cached, and served by this machine; the pages take turns. Exits
-with 1 if one takes longer than the bound.
+with 1 if the median of one page's visits takes longer than the bound, in milliseconds.
 
     make book && python benchmarks/first_paint.py [--rounds 3] [--bound 2000]
 """
 
-import argparse
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+BOOK = ROOT / "_build" / "html"
 sys.path.insert(0, str(ROOT / "tests"))
 
 import browsing  # noqa: E402
+import setting  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
 
 PAINTED = """() => new Promise(resolve => new PerformanceObserver(list => {
@@ -40,14 +41,15 @@ def painted(browser, url):
 
 def main():
     """Print the slowest pages, the median and the empty page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3, help="visits of every page")
-    parser.add_argument("--bound", type=float, default=2000, help="milliseconds, of a page's median")
-    given = parser.parse_args()
+    given = setting.arguments(__doc__, {"rounds": 1}, rounds=3, bound=2000.0)
+    if not browsing.executable():
+        sys.exit("first_paint needs Chromium, and finds none")
+    if not BOOK.exists():
+        sys.exit("first_paint needs the built book: make book")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         (Path(folder) / "index.html").write_text(EMPTY)
         browser = browsing.launched(playwright.chromium)
-        with browsing.serving(ROOT / "_build" / "html") as book, browsing.serving(Path(folder)) as other:
+        with browsing.serving(BOOK) as book, browsing.serving(Path(folder)) as other:
             urls = {"(an empty page)": f"{other}/"} | {name: f"{book}/{name}.html" for name in browsing.chapters()}
             times = {name: [] for name in urls}
             for _ in range(given.rounds):

@@ -5,9 +5,10 @@ which goes on from the checkpoint. Asked: at most one epoch lost, training again
 process (imports, data and compilation included), and the same numbers as those of the run to the end.
 
     python benchmarks/minibatch_resume.py [--channels 8] [--images 5120] [--epochs 6] [--kill-in 4]
+
+``--kill-in`` is the epoch, from 0, after whose first step the second is killed.
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -15,13 +16,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+import setting
+
+LEAST = {"channels": 1, "images": 512, "epochs": 4, "kill_in": 1}
 
 
-def train(options, folder: Path, name: str):
+def train(options, result: Path):
     """In a process of its own: the run, which says when each epoch starts, and when its first step is done."""
     import jax
     import jax.numpy as jnp
-    import setting
 
     from dynloss import schedules
     from dynloss.datasets import cifar10
@@ -53,14 +56,14 @@ def train(options, folder: Path, name: str):
         schedule=schedules.oscillating(10, 5, 10),
         learning_rate=0.02,
         epochs=options.epochs,
-        checkpoint=folder / "checkpoint.npz",
+        checkpoint=result.with_name("checkpoint.npz"),
     )
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(run.variables)]
-    np.savez(folder / f"{name}.npz", *leaves, **{str(key): values for key, values in run.trajectory.items()})
+    np.savez(result, *leaves, **{str(key): values for key, values in run.trajectory.items()})
 
 
 def started(options, folder: Path, name: str) -> subprocess.Popen:
-    command = [sys.executable, __file__, "--inside", str(folder), name]
+    command = [sys.executable, __file__, "--inside", str(folder / f"{name}.npz")]
     for option in ("channels", "images", "epochs"):
         command += [f"--{option}", str(getattr(options, option))]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -78,42 +81,31 @@ def until(process: subprocess.Popen, wanted: str) -> list[str]:
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--channels", type=int, default=8)
-    arguments.add_argument("--images", type=int, default=5120)
-    arguments.add_argument("--epochs", type=int, default=6)
-    arguments.add_argument("--kill-in", type=int, default=4, help="the epoch, from 0, after whose first step it is")
-    arguments.add_argument("--inside", nargs=2, help=argparse.SUPPRESS)
-    options = arguments.parse_args()
+    options = setting.arguments(__doc__, LEAST, channels=8, images=5120, epochs=6, kill_in=4, inside="")
     if options.inside:
-        train(options, Path(options.inside[0]), options.inside[1])
+        train(options, Path(options.inside))
         return
     if not 0 < options.kill_in < options.epochs:
-        arguments.error(f"--kill-in must be from 1 to {options.epochs - 1}, got {options.kill_in}")
+        sys.exit(f"--kill-in must be from 1 to {options.epochs - 1}, got {options.kill_in}")
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        whole = started(options, folder, "whole")
-        print(until(whole, "epoch 0")[0])
-        for _ in whole.stdout or ():
-            pass
-        if whole.wait():
-            raise SystemExit("the run to the end failed")
+        with started(options, folder, "whole") as whole:
+            print(until(whole, "epoch 0")[0])
+            whole.communicate()
 
-        killed = started(options, folder, "killed")
-        until(killed, f"epoch {options.kill_in}")
-        until(killed, "moved")
-        killed.kill()
-        killed.wait()
+        with started(options, folder, "killed") as killed:
+            until(killed, f"epoch {options.kill_in}")
+            until(killed, "moved")
+            killed.kill()
 
         began = time.perf_counter()
-        resumed = started(options, folder, "resumed")
-        first = until(resumed, "moved")
-        seconds = time.perf_counter() - began
-        for _ in resumed.stdout or ():
-            pass
-        if resumed.wait():
-            raise SystemExit("the resumed run failed")
+        with started(options, folder, "resumed") as resumed:
+            first = until(resumed, "moved")
+            seconds = time.perf_counter() - began
+            resumed.communicate()
+        if whole.returncode or resumed.returncode:
+            raise SystemExit("a run failed")
         again = next(int(line.split()[1]) for line in first if line.startswith("epoch"))
         with np.load(folder / "whole.npz") as one, np.load(folder / "resumed.npz") as other:
             equal = one.files == other.files and all(np.array_equal(one[key], other[key]) for key in one.files)

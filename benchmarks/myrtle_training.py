@@ -11,13 +11,15 @@ for its threads wait busily.
 
     python benchmarks/myrtle_training.py [--channels 64] [--seconds 60] [--precision float32] [--images 2560]
         [--batch 512] [--rounds 5]
+
+``--seconds`` are those of measuring, for all together. The precision may be bfloat16; CIFAR-10 has 50,000 images.
 """
 
-import argparse
 import importlib.util
 import os
 import resource
 import statistics
+import sys
 import time
 
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # leaves PyTorch its share of a GPU
@@ -32,6 +34,7 @@ from dynloss.models.myrtle import Myrtle
 from dynloss.training import batches, minibatch
 
 RATE = 0.02
+LEAST = {"channels": 1, "batch": 2, "images": 4, "seconds": 0, "rounds": 1}
 
 
 def operations(channels: int) -> int:
@@ -155,16 +158,11 @@ def matrix_product(precision):
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--channels", type=int, default=64)
-    arguments.add_argument("--batch", type=int, default=512)
-    arguments.add_argument("--images", type=int, default=2560, help="a multiple of the batch; CIFAR-10 has 50,000")
-    arguments.add_argument("--seconds", type=float, default=60, help="of measuring, for all together")
-    arguments.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
-    arguments.add_argument("--rounds", type=int, default=5)
-    options = arguments.parse_args()
+    options = setting.arguments(
+        __doc__, LEAST, channels=64, batch=512, images=2560, seconds=60.0, precision="float32", rounds=5
+    )
     if options.images % options.batch:
-        arguments.error(f"--images must be a multiple of {options.batch}, got {options.images}")
+        sys.exit(f"--images must be a multiple of {options.batch}, got {options.images}")
 
     print(f"{setting.machine()}, {options.precision}, {options.channels} channels, batches of {options.batch}")
     model = Myrtle(channels=options.channels, dtype=options.precision)

@@ -4,9 +4,10 @@ The engine, the same arithmetic in plain JavaScript (playground.js) and one core
 Figure 4, in turn, in the same run; JavaScript and engine are checked to give the same loss.
 
     python benchmarks/playground.py [--rounds 5] [--minutes 0.5]
+
+``--minutes`` is how long the page runs at full speed.
 """
 
-import argparse
 import gzip
 import json
 import os
@@ -16,19 +17,15 @@ import tempfile
 import time
 from pathlib import Path
 
-# One core for the library: before JAX starts its threads. What is started later gets all of them again.
-CORES = os.sched_getaffinity(0)
-os.sched_setaffinity(0, {min(CORES)})
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-import browsing  # noqa: E402
-import jax  # noqa: E402
-import playground_site  # noqa: E402
-import setting  # noqa: E402
-from playwright.sync_api import sync_playwright  # noqa: E402
+import browsing
+import jax
+import playground_site
+import setting
+from playwright.sync_api import sync_playwright
 
-from dynloss.training import compiled  # noqa: E402
+from dynloss.training import compiled
 
 STEPS = 2000
 PREPARE = """async () => {
@@ -140,13 +137,15 @@ def weight(folder: Path) -> None:
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--minutes", type=float, default=0.5, help="how long the page runs at full speed")
-    options = arguments.parse_args()
+    options = setting.arguments(__doc__, {"rounds": 1, "minutes": 0.01}, rounds=5, minutes=0.5)
+    if not browsing.executable():
+        sys.exit("playground needs Chromium, and finds none")
     jax.config.update("jax_enable_x64", True)
+    # One core for the library: before JAX starts its threads. What is started later gets all of them again.
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
     setting.seconds(library())
-    os.sched_setaffinity(0, CORES)
+    os.sched_setaffinity(0, cores)
     print(f"{setting.machine()}; load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as made, sync_playwright() as playwright:
         folder = playground_site.make(Path(made))

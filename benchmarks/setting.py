@@ -1,5 +1,6 @@
 """What the benchmarks share: the network and data of Figure 4, and how they time and report."""
 
+import argparse
 import os
 import platform
 import statistics
@@ -21,6 +22,19 @@ def figure4(dtype: str):
     model = mlp.MLP(width=100, num_classes=3, param_dtype=dtype)
     params = model.init(jax.random.key(0), jnp.asarray(data.inputs))
     return model, params, data, schedules.oscillating(PERIOD, AMPLITUDE, 3, stop=65_000)
+
+
+def arguments(text: str, least: dict, **usual) -> argparse.Namespace:
+    """A benchmark's options, of these usual values; ``--smallest`` takes the least ones, to see that it works."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--smallest", action="store_true", help="a run whose numbers say nothing")
+    for name, value in usual.items():
+        kind, many = (type(value[0]), "+") if isinstance(value, list) else (type(value), None)
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, type=kind, nargs=many, default=value, help=f"usually {value}")
+    if parser.parse_known_args()[0].smallest:
+        parser.set_defaults(**least)
+    return parser.parse_args()
 
 
 def seconds(run: Callable) -> float:

@@ -13,7 +13,6 @@ Networks of 10 hidden units on the spiral, few steps. Every number is taken in p
     python benchmarks/sweep_engine.py [--seconds 60] [--rounds 3] [--stored 10000] [--largest 100000]
 """
 
-import argparse
 import contextlib
 import json
 import resource
@@ -36,6 +35,7 @@ from dynloss_book.engine.sweeps import engine, evaluate
 
 DATA = datasets.spiral().astype("float32")
 CHUNK = 64
+LEAST = {"seconds": 0, "rounds": 1, "stored": 100, "largest": 100}
 
 
 def final_loss(period, amplitude, seed, *, steps):
@@ -156,13 +156,7 @@ def apart(*call):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--stored", type=int, default=10_000)
-    parser.add_argument("--largest", type=int, default=100_000)
-    parser.add_argument("--call", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = setting.arguments(__doc__, LEAST, seconds=60.0, rounds=3, stored=10_000, largest=100_000, call="")
     if options.call:
         name, *given = json.loads(options.call)
         print(json.dumps({"overhead": overhead, "restart": restart, "growth": growth}[name](*given)))

@@ -10,7 +10,6 @@ measured here. An addition alone counts as one, although some processors do addi
     python benchmarks/sweep_step.py [--widths 100 1000] [--networks 64] [--rounds 5]
 """
 
-import argparse
 import importlib.util
 import os
 import time
@@ -28,6 +27,7 @@ from dynloss import datasets, schedules
 from dynloss.models import mlp
 from dynloss.training import compiled, full_batch
 
+LEAST = {"widths": [100], "networks": 1, "rounds": 1}
 ASKED = {100: 5, 1000: 3}
 # The fastest number of networks at a time, of 1, 8 and 64.
 AT_A_TIME = {"NumPy": {100: 8, 1000: 1}, "PyTorch": {100: 8, 1000: 1}}
@@ -220,11 +220,7 @@ def check(runs, width):
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--widths", type=int, nargs="+", default=[100, 1000])
-    arguments.add_argument("--networks", type=int, default=64)
-    arguments.add_argument("--rounds", type=int, default=5)
-    options = arguments.parse_args()
+    options = setting.arguments(__doc__, LEAST, widths=[100, 1000], networks=64, rounds=5)
     print(setting.machine())
     runs = {
         "compiled": lambda *shape: library("compiled", *shape),

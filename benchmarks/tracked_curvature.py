@@ -8,8 +8,6 @@ One goes unseen by four products with --rate 2 --every 5 --seed 2.
     python benchmarks/tracked_curvature.py [--width 40] [--rate 1.0] [--seed 0] [--pairs 1000] [--every 10]
 """
 
-import argparse
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,6 +21,7 @@ from dynloss_book.fig05_curvature_threshold import experiment as curvature_thres
 from dynloss_book.tasks import spiral
 
 LEAST = ((6, 6), (tracking.FEWEST, curvature_threshold.ONE_STEP_LATER), (4, 4), (3, 3))
+SMALLEST = {"width": 2, "pairs": 2, "every": 2}
 ORDER, PERIOD, AMPLITUDE = 8, 1500, 70
 
 
@@ -64,13 +63,7 @@ def follow(width, rate, seed, count, every):
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--width", type=int, default=40)
-    arguments.add_argument("--rate", type=float, default=1.0)
-    arguments.add_argument("--seed", type=int, default=0)
-    arguments.add_argument("--pairs", type=int, default=1000)
-    arguments.add_argument("--every", type=int, default=10)
-    options = arguments.parse_args()
+    options = setting.arguments(__doc__, SMALLEST, width=40, rate=1.0, seed=0, pairs=1000, every=10)
     print(setting.machine())
     exact, found = follow(options.width, options.rate, options.seed, options.pairs, options.every)
     jumps = int((np.abs(exact[1] - exact[0]) > 0.1 / options.rate).sum())

@@ -7,7 +7,6 @@ same network.
     python benchmarks/training_step.py [--steps 20000] [--rounds 5]
 """
 
-import argparse
 import ctypes
 import shutil
 import subprocess
@@ -38,12 +37,11 @@ def autodiff(dtype, steps):
 
 
 def compiled_loop(dtype, steps, folder):
-    compiler = shutil.which("cc") or sys.exit("this benchmark needs a C compiler (cc)")
     built = Path(folder) / f"step_{dtype}.so"
     real = {"float32": "float", "float64": "double"}[dtype]
     # -O3 unrolls the short loops over classes first, and then no longer vectorises those over samples.
     flags = ["-O2", "-ftree-vectorize", "-march=native", "-ffast-math", "-shared", "-fPIC", f"-DREAL={real}"]
-    subprocess.run([compiler, *flags, SOURCE, "-o", built, "-lm"], check=True)
+    subprocess.run(["cc", *flags, SOURCE, "-o", built, "-lm"], check=True)
     train = ctypes.CDLL(str(built)).train
     number = {"float32": ctypes.c_float, "float64": ctypes.c_double}[dtype]
     _, params, data, _ = setting.figure4(dtype)
@@ -62,10 +60,9 @@ def compiled_loop(dtype, steps, folder):
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--steps", type=int, default=20_000)
-    arguments.add_argument("--rounds", type=int, default=5)
-    options = arguments.parse_args()
+    options = setting.arguments(__doc__, {"steps": 2, "rounds": 1}, steps=20_000, rounds=5)
+    if not shutil.which("cc"):
+        sys.exit("training_step needs a C compiler (cc), and finds none")
     jax.config.update("jax_enable_x64", True)
     print(setting.machine())
     with tempfile.TemporaryDirectory() as folder:
