@@ -68,7 +68,7 @@ import jax
 import pandas as pd
 
 from dynloss import shapes
-from dynloss_book.beyond_the_paper import claims, figure
+from dynloss_book.beyond_the_paper import claims
 from dynloss_book.beyond_the_paper import experiment as beyond
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.tasks import spiral
@@ -130,19 +130,21 @@ for way, label in beyond.WAYS.items():
     )
     chosen[label], rates[label] = claims.choose(ways[label], searched)
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 scale = f"{seeds} and {tested} seeds, {steps:,} and {way_steps:,} steps, {width} units"
 findings = claims.judge(validation, chosen, scale)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Validation accuracy on the spiral, means with 95 % confidence intervals. (a) Shapes of the weights at one learning rate, a marker a period; (b) losses and optimisers, the static and the dynamical loss each at the best of four learning rates.", "name": "fig-beyond"}, "image": {"alt": "Two panels of markers along validation accuracy. In the first the static loss and one class at a time lie low; most other shapes lie far to their right, and so do random weights that are held; random weights that are new at each step lie between. In the second each loss and optimiser has a marker for the static and one for the dynamical loss."}}
+from dynloss_book.beyond_the_paper import figure
+
 labelled = {beyond.SHAPES[shape]: values for shape, values in validation.items()}
 figure.plot(labelled, chosen);
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(*by_shape.values())
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(*ways.values())
 
 # %% [markdown] tags=["lead"]

@@ -77,7 +77,6 @@ from dynloss import schedules
 from dynloss_book.analysis import onsets, paths
 from dynloss_book.cascades_edge import claims
 from dynloss_book.engine import archive
-from dynloss_book.plots import why_cascades as figure
 from dynloss_book.tasks import spiral
 
 spiral.use_precision(precision)
@@ -120,14 +119,16 @@ def simulate(
 settings = archive.parameters_of(simulate, globals())
 result = archive.fetch_or_compute("cascades_edge", simulate, settings, fresh=fresh)
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 findings = claims.judge(result, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "The curvature in units of each optimiser's edge of stability. (a)-(d) Along one run of each optimiser, before and after single steps; for Adam of the preconditioned Hessian. Green lines mark where cascades start, the dotted line is the edge. (e) At the starts of all cascades of all seeds: filled in units of the optimiser's own edge, open in units of gradient descent's. Black: mean over seeds with its 95 % interval.", "name": "fig-cascades-edge"}, "image": {"alt": "Left, four panels against the minimisation step: the curvature over the edge rises in the second half of every period to the dotted line at one, where green lines mark starts of cascades. Right, the values at all starts for four optimisers; the filled points lie near one, the open points of the optimisers with momentum far from it."}}
+from dynloss_book.plots import why_cascades as figure
+
 figure.plot_edges(result);
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(result)
 
 # %% [markdown] tags=["lead"]

@@ -74,7 +74,6 @@ from dynloss import schedules
 from dynloss_book.analysis import onsets, paths
 from dynloss_book.cascades_kernel import claims
 from dynloss_book.engine import archive
-from dynloss_book.plots import why_cascades as figure
 from dynloss_book.tasks import spiral
 
 spiral.use_precision(precision)
@@ -109,14 +108,16 @@ def simulate(
 settings = archive.parameters_of(simulate, globals())
 result = archive.fetch_or_compute("cascades_kernel", simulate, settings, fresh=fresh)
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 findings = claims.judge(result, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Learning rate times largest eigenvalue (a) of the Hessian, circles, and of the kernel weighted by classes and softmax, dots, and (b) of the plain neural tangent kernel, along one run. Green lines mark where cascades start, the dotted line is the edge, 2. (c) At the starts of all cascades of all seeds. Black: mean over seeds with its 95 % interval.", "name": "fig-cascades-kernel"}, "image": {"alt": "Left above, Hessian and weighted kernel lie on each other and rise in every period to the dotted line at two, where green lines mark cascades; below, the plain kernel is many times larger and grows from cascade to cascade. Right, at the starts of cascades Hessian and weighted kernel gather just below two, while the plain kernel lies far above and scatters."}}
+from dynloss_book.plots import why_cascades as figure
+
 figure.plot_kernels(result);
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(result)
 
 # %% [markdown] tags=["lead"]

@@ -87,7 +87,6 @@ from dynloss_book.analysis import paths, period_doubling
 from dynloss_book.cascades_two_step import claims
 from dynloss_book.cascades_two_step import experiment as valleys
 from dynloss_book.engine import archive
-from dynloss_book.plots import why_cascades as figure
 from dynloss_book.tasks import spiral
 
 spiral.use_precision(precision)
@@ -108,6 +107,8 @@ error = max(
 f"largest error of μ on the lopsided valley: {error:.0e}"
 
 # %% mystnb={"figure": {"caption": "Multipliers of the two-step map in three valleys with a known answer, against the steepness. Light grey: gradient descent settles on an orbit of period two, dark grey: of period four. Where one direction bounces, its multiplier falls from one to minus one, and there the period doubles. Where a second direction begins to bounce, a multiplier rises to one, and the period stays two.", "name": "fig-valleys"}, "image": {"alt": "Three panels of multipliers against steepness. In the first two the lowest multiplier falls from one to minus one, where the dark area of period four begins. In the third one multiplier falls while another rises to one inside the light area of period two."}}
+from dynloss_book.plots import why_cascades as figure
+
 figure.plot_valleys(known);
 
 # %% [markdown]
@@ -143,14 +144,14 @@ settings = archive.parameters_of(simulate, globals())
 result = archive.fetch_or_compute("cascades_two_step", simulate, settings, fresh=fresh)
 rows = claims.cascades(result, learning_rate)
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 findings = claims.judge(result, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "What breaks the bounce. (a) The change of the loss around one cascade, (b) its spectral power at a quarter of the step frequency over that at a half, (c) multipliers of the two-step map: the lowest, and the highest in a direction that turns round at each step. The paper's account asks for the second at plus one where the two branches become four, that of Zhu et al. for the first at minus one. (d) The lowest multiplier along all cascades of all seeds, against the steps after the break; what goes below -3 is cut off.", "name": "fig-two-step"}, "image": {"alt": "Left, three panels against the minimisation step: the change of the loss splits into two branches and then into four; the quarter frequency rises by orders of magnitude at the same step; the lowest multiplier falls from one to minus one there. Right, the lowest multiplier of each cascade against the steps after the break, with a dotted line at minus one."}}
 figure.plot_two_step(result, rows);
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(result)
 
 # %% [markdown] tags=["lead"]

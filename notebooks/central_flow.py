@@ -83,7 +83,7 @@ import numpy as np
 import pandas as pd
 
 from dynloss.spectral import central_flow as theory
-from dynloss_book.central_flow import claims, figure
+from dynloss_book.central_flow import claims
 from dynloss_book.central_flow import experiment as central_flow
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.tasks import spiral
@@ -154,19 +154,21 @@ windows = {
     for number, first in firsts.items()
 }
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 scale = f"{seeds} seeds, windows of {window} steps, T = {period}, A = {amplitude:g}"
 findings = claims.judge(windows, learning_rate, scale)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "The end of an early period. (a) The variance of the bounces along the unstable direction: gradient descent, the formula at the mean of its bounces, and the central flow, which is not shown any bounce; (b) the two largest eigenvalues and (c) the loss of both; one network. (d) Measured against predicted variance in all networks; filled where one direction is at the edge, open where a second one is.", "name": "fig-central-flow"}, "image": {"alt": "Four panels. Bounces set in when the largest eigenvalue reaches the dashed edge and grow, with the formula's line among them; the central flow's dashed line sets in earlier. Below, the loss of the flow and the mean loss of gradient descent, and measured against predicted variance about the diagonal."}}
+from dynloss_book.central_flow import figure
+
 at_edge = claims.AT_EDGE
 figure.plot(windows[early], firsts[early], learning_rate, at_edge);
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(windows[early])
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(windows[late])
 
 # %% [markdown] tags=["lead"]

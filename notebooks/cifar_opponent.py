@@ -63,7 +63,7 @@ import pandas as pd
 
 from dynloss import schedules
 from dynloss.training import minibatch
-from dynloss_book.cifar_opponent import claims, figure
+from dynloss_book.cifar_opponent import claims
 from dynloss_book.cifar_opponent import experiment as opponent
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.tasks import cifar10 as photographs
@@ -143,7 +143,7 @@ points = ["peak_rate", "weight_decay", "amplitude"]
 curves = {name: run.validation_accuracy.squeeze(points) for name, run in done.items()}
 arms = names.arms(curves, stops)
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 scale = (
     f"{training_images:,} images of {image_size} × {image_size} pixels, "
     f"{channels} channels, {epochs} epochs, {seeds} seeds; "
@@ -154,12 +154,14 @@ findings = names.judge(arms, at, grid, scale)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "(a) Test accuracy of the static and the oscillating loss: as in Figure 1, with early stopping, and with learning rate and weight decay tuned, all chosen on other images and seeds. (b) The oscillating loss less each static one, tuned where that is. Means over seeds with 95 % confidence intervals.", "name": "fig-cifar-opponent"}, "image": {"alt": "Left, one row for each variant of the static and the oscillating loss with its mean test accuracy and error bar. Right, the gains of the oscillating loss over each static variant, with a dashed line at zero."}}
+from dynloss_book.cifar_opponent import figure
+
 figure.plot(arms, names.gains(arms));
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(searched)
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(next(iter(done.values())))
 
 # %% [markdown] tags=["lead"]

@@ -59,7 +59,7 @@ import pandas as pd
 from dynloss import schedules
 from dynloss.training import minibatch
 from dynloss_book import paper
-from dynloss_book.cifar_scaling import claims, figure
+from dynloss_book.cifar_scaling import claims
 from dynloss_book.cifar_scaling import experiment as scaling
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.tasks import cifar10 as photographs
@@ -129,14 +129,16 @@ extrapolated = scaling.extrapolated(
     [rungs[scale] for scale in gain], list(gain.values()), paper.FIGURE_1_SCALE
 )
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 findings = claims.judge(ladders, gains, extrapolated, images)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "What oscillations gain in validation accuracy at the point of the paper's largest gain, along three ladders: (a) more steps, (b) more images, (c) more channels, the other two quantities at their middle values. Means over seeds with 95 % confidence intervals. Dotted: the paper's value; the square is what a plane through the logarithms of all three gives where all three are the paper's.", "name": "fig-cifar-scaling"}, "image": {"alt": "Three panels of the gain in validation accuracy against the number of steps, training images and channels, each with up to three points and error bars, a dashed line at zero, and a square with a long error bar at the paper's value."}}
+from dynloss_book.cifar_scaling import figure
+
 figure.plot(ladders, gains, paper.FIGURE_1_SCALE, extrapolated.gain);
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(*done.values())
 
 # %% [markdown] tags=["lead"]

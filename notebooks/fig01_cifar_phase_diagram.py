@@ -71,7 +71,6 @@ from dynloss.training import minibatch
 from dynloss_book import paper
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.fig01_cifar_phase_diagram import claims
-from dynloss_book.plots import phase_diagram as figure
 from dynloss_book.tasks import cifar10 as photographs
 from dynloss_book.tasks.plane import axis, elsewhere, grown_from, staged
 
@@ -142,17 +141,19 @@ papers = elsewhere(
     sweep, photographs.ARCHIVED, paper.FIGURE_1_POINT, paper.FIGURE_1_SEEDS
 )
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 findings = claims.judge(plane, point, claimed, settings, papers)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Seed by seed: the validation accuracy after training with the static loss and at the point of the paper's largest gain, from the same initial weights. Dots and lines are networks, hollow where the other of a seed diverged or is not computed; squares, from three seeds on, their mean with its 95 % confidence interval. On the right, as far as there are any, networks at the paper's own scale.", "name": "fig-cifar-phase-diagram-pairs"}, "image": {"alt": "For each scale a panel with two columns of dots, the validation accuracies without and with oscillations, a line from dot to dot for each seed; means with error bars beside them."}}
+from dynloss_book.plots import phase_diagram as figure
+
 pairs = {label: final.validation_accuracy.sel(period=period, amplitude=[1, amplitude])}
 if papers is not None:
     pairs["the paper's scale"] = papers.validation_accuracy.isel(epoch=-1)
 figure.plot_pairs(pairs);
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(*[plane] + [papers] * (papers is not None))
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare Figure 1 of the paper: the mean over seeds, (a) on the training and (b) on the validation images, each with its own colours. The bottom row is the static loss, $A = 1$; the dashed frame is the region in which the paper finds the improvement; at a reduced scale, with the proportions that it has to the paper's best point. Blank is what is not computed yet.", "name": "fig-cifar-phase-diagram"}, "image": {"alt": "Two maps over period and amplitude, both logarithmic, of coloured cells with the mean accuracy written in each: training on the left, validation on the right, with a dashed frame at short periods and moderate amplitudes."}}

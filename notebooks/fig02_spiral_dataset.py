@@ -51,7 +51,7 @@ import xarray as xr
 
 from dynloss import datasets
 from dynloss_book.engine import archive
-from dynloss_book.fig02_spiral_dataset import claims, figure
+from dynloss_book.fig02_spiral_dataset import claims
 
 
 # %% tags=["physics"]
@@ -75,14 +75,16 @@ def draw(*, points_per_class, num_classes, turns, noise):
 parameters = archive.parameters_of(draw, globals())
 data = archive.fetch_or_compute("fig02_spiral_dataset", draw, parameters, fresh=fresh)
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 findings = claims.judge(data)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "The spiral data set: the training points (left) and the validation points (right), one colour and marker a class. Compare Figure 2 of the paper, which shows the training points.", "name": "fig-spiral"}, "image": {"alt": "Two scatter plots of three interleaved spiral arms, one colour a class; the validation points on the right follow the same arms as the training points on the left."}}
+from dynloss_book.fig02_spiral_dataset import figure
+
 figure.plot(data);
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(data)
 
 # %% [markdown] tags=["lead"]

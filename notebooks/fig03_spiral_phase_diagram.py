@@ -56,7 +56,6 @@ import pandas as pd
 from dynloss import schedules
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.fig03_spiral_phase_diagram import claims
-from dynloss_book.plots import phase_diagram as figure
 from dynloss_book.tasks import spiral
 
 spiral.use_precision(precision)
@@ -102,8 +101,9 @@ networks = sweeps.in_turn(both, minutes=minutes, needed=both)
 # %%
 labels = {name: f"{width} units" for name, width in widths.items()}
 claimed = {labels[name]: claims.REGIONS[name] for name in networks}
+accuracies = ("accuracy", "validation_accuracy")
 summaries = {
-    labels[name]: {which: sweeps.summary(network[which]) for which in figure.ACCURACIES}
+    labels[name]: {which: sweeps.summary(network[which]) for which in accuracies}
     for name, network in networks.items()
 }
 means = {
@@ -111,15 +111,17 @@ means = {
     for label, each in summaries.items()
 }
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 findings = claims.judge(networks, widths, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare Figure 3 of the paper: the mean over seeds for (a), (b) the narrow and (c), (d) the wide network, on the training points (left) and on the validation points (right). One colour scale a row. The orange line is the static loss, $A = 1$; the dashed frame is the region in which the paper finds the improvement.", "name": "fig-phase-diagram"}, "image": {"alt": "Four contour maps of accuracy over period and amplitude, both logarithmic. An orange line marks the static loss at an amplitude of one, a dashed frame the amplitudes and periods that the paper names."}}
+from dynloss_book.plots import phase_diagram as figure
+
 figure.plot(means, claimed);
 figure.explore(summaries)
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(*networks.values())
 
 # %% [markdown] tags=["lead"]

@@ -55,7 +55,6 @@ from dynloss.training import recorders
 from dynloss_book.analysis import cascades as reading
 from dynloss_book.engine import archive
 from dynloss_book.fig04_learning_dynamics import claims
-from dynloss_book.plots import learning_dynamics as figure
 from dynloss_book.tasks import spiral
 
 spiral.use_precision(precision)
@@ -94,11 +93,13 @@ trajectory = archive.fetch_or_compute(
 cascades = reading.by_curvature(trajectory, period)
 threshold = dynamics.threshold(cascades)
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 findings = claims.judge(trajectory, cascades, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Learning dynamics with a dynamical loss, compare Figure 4 of the paper. (a) Class weights, coloured by class. (b) The dynamical loss. (c) Its change from step to step. (d) Training accuracy. (e) The largest eigenvalue of the Hessian. (f) The largest eigenvalue of the neural tangent kernel. (g)-(l) The same around one cascade. Green and red dashed lines mark where instabilities start and end; the black dashed line is the mean of the largest Hessian eigenvalue at the marks. The vertical axes leave out the rarest 0.2 % of the values.", "name": "fig-learning-dynamics"}, "image": {"alt": "Twelve panels against the minimisation step. The class weights rise and fall in turn; in the second half of each period the loss, the accuracy and the largest Hessian eigenvalue split into branches that reach above the dashed threshold, and these cascades cease after some periods."}}
+from dynloss_book.plots import learning_dynamics as figure
+
 stop = schedules.last_period(steps, period)
 weights = schedules.oscillating(period, amplitude, num_classes=3, stop=stop)
 gammas = schedules.weights_over(weights, trajectory.step.values)
@@ -106,7 +107,7 @@ window = reading.zoom(cascades, zoom_cascade, steps, margin=period // 10)
 figure.plot(trajectory, gammas, cascades, threshold.value, window);
 figure.explore(trajectory, gammas, cascades, threshold.value)
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(trajectory)
 
 # %% [markdown] tags=["lead"]

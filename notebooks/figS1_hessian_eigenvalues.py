@@ -51,7 +51,6 @@ from dynloss.training import recorders
 from dynloss_book.analysis import cascades as reading
 from dynloss_book.engine import archive
 from dynloss_book.figS1_hessian_eigenvalues import claims
-from dynloss_book.plots import learning_dynamics as figure
 from dynloss_book.tasks import spiral
 
 spiral.use_precision(precision)
@@ -95,18 +94,20 @@ cascades = reading.by_curvature(trajectory, period)
 threshold = dynamics.threshold(cascades).value
 crossings = reading.crossings(trajectory, cascades, threshold, period)
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 findings = claims.judge(trajectory, crossings, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "The three largest eigenvalues of the Hessian, compare Figure S1 of the paper. (a) The change of the loss from step to step, (c) the eigenvalues, for the whole run; (b), (d) the same around one cascade. Green and red dashed lines mark where instabilities start and end, the horizontal line is the threshold, and the dash-dotted lines in (b) and (d) show where each eigenvalue first exceeds it and where the loss leaves its two branches. The vertical axes leave out the rarest 0.2 % of the values.", "name": "fig-hessian-eigenvalues"}, "image": {"alt": "Four panels against the minimisation step: the change of the loss above, the three largest Hessian eigenvalues below with a dashed threshold line; on the right the same around one cascade, with dash-dotted lines where eigenvalues pass the threshold and where the loss leaves its two branches."}}
+from dynloss_book.plots import learning_dynamics as figure
+
 window = reading.zoom(cascades, zoom_cascade, steps, margin=period // 10)
 shown = crossings.iloc[min(zoom_cascade, len(cascades)) - 1 :][:1]
 events = shown.drop(columns=["starts", "ends"]).dropna(axis=1)
 events = {reading.CROSSINGS[name]: int(events[name].iloc[0]) for name in events}
 figure.plot_eigenvalues(trajectory, cascades, threshold, events, window);
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(trajectory)
 
 # %% [markdown] tags=["lead"]

@@ -68,7 +68,7 @@ from dynloss import schedules
 from dynloss.training import minibatch
 from dynloss_book import paper
 from dynloss_book.engine import archive, sweeps
-from dynloss_book.figS3_stopping_oscillations import claims, figure
+from dynloss_book.figS3_stopping_oscillations import claims
 from dynloss_book.tasks import cifar10 as photographs
 from dynloss_book.tasks.plane import elsewhere
 
@@ -115,18 +115,20 @@ both = sweep(axes=axes, seeds=range(max(first_seeds, seeds)), minutes=0)  # all 
 both = both.isel(period=0).assign_attrs(origin=origin)
 both["epoch"] = photographs.evaluated_epochs(epochs, evaluate_every)
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 findings = claims.judge(both, amplitude, stop_epoch, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy during training, compare Figure S3 of the paper: (a) on the validation and (b) on the training images, without oscillations and at the point where Figure 1 of the paper gains most. Thin lines are single networks, thick ones their mean. The oscillations stop at the vertical line. The dotted line is the best validation accuracy that any network had with the static loss, at any epoch.", "name": "fig-stopping-oscillations"}, "image": {"alt": "Two panels of accuracy against the epoch. Without oscillations the lines rise fast and flatten; with oscillations they rise slowly and unsteadily, and more smoothly after the vertical line at which the oscillations stop, where their validation accuracy comes near the dotted line."}}
+from dynloss_book.figS3_stopping_oscillations import figure
+
 runs = {
     "$A = 1$": both.sel(amplitude=1),
     f"$A = {amplitude:g}$, $T = {period:g}$": both.sel(amplitude=amplitude),
 }
 figure.plot(runs, stop_epoch, claims.dotted_line(both));
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(both)
 
 # %% [markdown] tags=["lead"]

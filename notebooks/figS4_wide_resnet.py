@@ -74,7 +74,7 @@ from dynloss.checks import check_choice
 from dynloss.models.wide_resnet import WideResNet
 from dynloss.training import minibatch
 from dynloss_book.engine import archive, sweeps
-from dynloss_book.figS4_wide_resnet import claims, figure
+from dynloss_book.figS4_wide_resnet import claims
 from dynloss_book.tasks import cifar10 as photographs
 from dynloss_book.tasks.plane import axis, staged
 
@@ -132,16 +132,18 @@ plan = [
 plane, progress = staged(sweep, plan, stages, minutes=minutes, fresh=fresh)
 progress
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 findings = claims.judge(plane, period, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Test accuracy of a wide residual network, compare Figure S4 of the paper: (a) along the amplitude at one period, the mean over seeds in a band of one standard deviation; dashed: the static loss. (b) The mean over period and amplitude, with the period of (a) outlined; the bottom row is the static loss at every period. Blank is what is not computed yet.", "name": "fig-wide-resnet"}, "image": {"alt": "Left, a curve of test accuracy against amplitude with a shaded band and a dashed line at the accuracy of the static loss. Right, a map in coloured cells over period and amplitude, with the static loss in its bottom row and one column outlined."}}
+from dynloss_book.figS4_wide_resnet import figure
+
 curve = plane.test_accuracy.sel(period=period)
 along = {"mean": curve.mean("seed"), "deviation": curve.std("seed", ddof=1)}
 figure.plot(along, plane.test_accuracy.mean("seed"), period);
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(plane)
 
 # %% [markdown] tags=["lead"]

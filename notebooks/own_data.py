@@ -63,7 +63,6 @@ import pandas as pd
 from dynloss import losses, schedules
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.own_data import claims
-from dynloss_book.plots import own_data as figure
 from dynloss_book.tasks import digits
 
 training, validation, test = digits.split(samples)
@@ -136,8 +135,7 @@ chosen = {label: digits.best_settings(search) for label, search in searches.item
 
 # %% [markdown]
 # The best of many settings owes some of its luck to the validation images and to these
-# networks. So the comparison is made on the **test images with new networks**, the same
-# initial weights for both losses.
+# networks. So the losses are compared on the **test images with the same new networks**.
 
 # %%
 finals = {}
@@ -149,11 +147,13 @@ for label, three in chosen.items():
     three = {name: each | {"period": period} for name, each in three.items()}
     finals[label] = {name: final.sel(each) for name, each in three.items()}
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 findings = claims.judge(finals, samples)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "(a) The weight of each digit at each step: emphasised in turn, then all 1 for the last tenth. (b) The static training loss of one small network trained with the static and with the dynamical loss, from the same initial weights.", "name": "fig-own-data-run"}, "image": {"alt": "Two panels over the training steps. Above, a map of the class weights: bright triangles that go from digit to digit, three times over, and nothing in the last tenth. Below, two curves of the training loss on a logarithmic axis: the static one falls smoothly; the dynamical one falls in waves, one for each digit, and settles when the oscillations stop."}}
+from dynloss_book.plots import own_data as figure
+
 figure.plot_run(schedules.weights_over(oscillating, np.arange(steps)), curves);
 
 # %% [markdown] tags=["lead"]
@@ -166,10 +166,10 @@ figure.plot_run(schedules.weights_over(oscillating, np.arange(steps)), curves);
 # with the static loss. These digits are easy: look for what is left of it in a network of
 # a few units, and whether anything is left in a larger one.
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(searches[f"{narrow} hidden units"])
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(searches[f"{wide} hidden units"])
 
 # %% [markdown]

@@ -58,7 +58,7 @@ from dynloss import datasets, schedules
 from dynloss.training import compiled
 from dynloss_book import paper
 from dynloss_book.engine import archive, sweeps
-from dynloss_book.spiral_readings import claims, figure
+from dynloss_book.spiral_readings import claims
 from dynloss_book.spiral_readings import experiment as readings
 from dynloss_book.tasks import spiral
 from dynloss_book.tasks.plane import axis
@@ -114,22 +114,24 @@ done = sweeps.in_turn(every, minutes=minutes, needed=[(name, rule) for name in w
 for (name, way), result in done.items():
     networks[name][way] = readings.named(result)
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 settings = common | {"narrow": narrow, "wide": wide}
 findings = claims.judge(networks, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "What the oscillations gain in validation accuracy inside the region that the paper names, for (a) the narrow and (b) the wide network: above the rule with each validation set, below it with each other way to train. The mean over seeds, with intervals of 95 % for all rows of a panel together.", "name": "fig-spiral-readings"}, "image": {"alt": "Two panels with one row for each reading and a marker with a horizontal error bar for its gain. The narrow network's gains lie far to the right of zero on nearly all validation sets; the wide network's lie close to the dashed line at zero."}}
+from dynloss_book.spiral_readings import figure
+
 drawn = {
     f"{units} units": claims.gains(networks[name], name)
     for name, (units, _) in widths.items()
 }
 figure.plot(drawn, claims.BOOK);
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(*networks["narrow"].values())
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(*networks["wide"].values())
 
 # %% [markdown] tags=["lead"]

@@ -78,7 +78,7 @@ import pandas as pd
 from dynloss import dynamics
 from dynloss.spectral import ntk
 from dynloss_book.engine import archive, sweeps
-from dynloss_book.squared_error import claims, figure
+from dynloss_book.squared_error import claims
 from dynloss_book.squared_error import experiment as squared_error
 from dynloss_book.tasks import spiral
 
@@ -156,19 +156,21 @@ width_law = dynamics.power_law(every_width, limit.deviation.values.ravel())
 run = oscillating.squeeze("learning_rate")
 starts = claims.cascade_starts(run.loss, period)
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 findings = claims.judge(
     regimes, probes, rates, ratios, run, starts, every, width_law
 )
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Eq. (14) on the spiral. (a) The top mode of the residuals and (b) the kernel's largest eigenvalue, from step to step, in the three regimes; pale, further networks; the dashed line is the boundary 2N/η. (c) By what the residuals along the top mode are multiplied in one step, against the line of eq. (14), at moments of the training; bars are 95 % intervals over networks, dashes the same for a small disturbance of the mode. (d) The error of eq. (14) against the learning rate, for ReLU units and for the same network with smooth ones, with fitted exponents. (e) The error along the runs of (a). (f) The kernel of untrained networks, here averaged over the outputs and scaled by the width, nears its limit of infinite width.", "name": "fig-squared-error"}, "image": {"alt": "Six panels. The top mode decays smoothly, decays while flipping its sign, or grows and then decays while flipping. The kernel's largest eigenvalue stays level in the first two cases and falls below the boundary in the third. Factors of the top mode lie on or near a falling straight line. The error rises with the square of the learning rate, and the deviation from infinite width falls with the root of the width."}}
+from dynloss_book.squared_error import figure
+
 figure.plot(regimes, probes, ratios, rates, laws, limit, width_law);
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(probes)
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(limit)
 
 # %% [markdown] tags=["lead"]

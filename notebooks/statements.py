@@ -65,7 +65,7 @@ fresh: bool = False  # compute anew although archived
 import xarray as xr
 
 from dynloss_book.engine import archive
-from dynloss_book.statements import claims, figure
+from dynloss_book.statements import claims
 from dynloss_book.statements import experiment as measured
 from dynloss_book.tasks import spiral
 
@@ -94,14 +94,16 @@ def measure(*, width, wide, steps, period, turns, seeds):
 settings = archive.parameters_of(measure, globals())
 found = archive.fetch_or_compute("statements", measure, settings, fresh=fresh)
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 findings = claims.judge(found, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "What the text says. (a) The class weights over two cycles; dashed: the number of classes. (b) The loss when one class alone counts, from several initial weights. (c) All eigenvalues of the Hessian of the narrow network after training with the static loss. (d) The training accuracy of each class alone at the middle (filled) and at the end (open) of each period of Figure 4, mean over the seeds; the shade of the background is the class that is emphasised. (e) The residual along the first eigenvectors of the neural tangent kernel at a small learning rate, in units of the first; dashed: exponentials. (f) The same along the first eigenvector in the three regimes of eq. (14); dashed: the equation with the first kernel.", "name": "fig-statements"}, "image": {"alt": "Six panels. Triangles of the class weights, one class after the other, below a dashed line at three. Falling curves of the loss. Points of sorted eigenvalues: a few large ones, most near zero, some below. Accuracies of three classes: the emphasised one is at 1 amid each period, the others rise from 0 to near 1 over the periods. Straight falling lines on a logarithmic axis, the steepest for the largest eigenvalue. Residuals against the step: one series decays, one alternates and decays, one alternates and grows."}}
+from dynloss_book.statements import figure
+
 figure.plot(found);
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(found)
 
 # %% [markdown] tags=["lead"]

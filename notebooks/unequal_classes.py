@@ -54,7 +54,6 @@ import pandas as pd
 
 from dynloss import schedules
 from dynloss_book.engine import archive, sweeps
-from dynloss_book.plots import own_data as figure
 from dynloss_book.tasks import digits
 from dynloss_book.unequal_classes import claims
 
@@ -98,17 +97,19 @@ by_way = {
     for label, result in results.items()
 }
 
-# %% tags=["lead"]
+# %% tags=["lead", "answer"]
 findings = claims.judge(by_way, rare)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Test accuracy on each digit after training with few samples of three digits (grey), for (a) the small and (b) the larger network: the static and the dynamical loss, each with and without weights that balance the classes. Mean over new networks with 95 % confidence intervals.", "name": "fig-unequal-classes"}, "image": {"alt": "Two panels with the ten digits on the horizontal axis and four markers for each digit. Three digits, which are rare in the training set, are shaded grey."}}
+from dynloss_book.plots import own_data as figure
+
 figure.plot_classes(by_way, rare);
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(results[f"{middle} hidden units"])
 
-# %% tags=["lead"]
+# %% tags=["lead", "provenance"]
 archive.provenance(results[f"{wide} hidden units"])
 
 # %% [markdown] tags=["lead"]

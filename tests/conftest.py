@@ -54,21 +54,6 @@ def results(tmp_path_factory, monkeypatch):
     return folder
 
 
-@pytest.fixture(scope="session")
-def kernel_server():
-    """The address of one server of kernels for all tests of this process; see ``forked_kernels``."""
-    from dynloss_book.engine.runner import kernels  # late: the import hook comes first
-
-    with kernels.server(os.environ | kernels.VARIABLES) as address:
-        yield address
-
-
-@pytest.fixture
-def forked_kernels(kernel_server, monkeypatch):
-    """Notebooks of this test, and of the commands that it starts, run in kernels that have imported already."""
-    monkeypatch.setenv("DYNLOSS_KERNELS", kernel_server)
-
-
 @pytest.fixture
 def small_disk():
     """A context in which no file of this process grows beyond 1,000 bytes: a full disk that needs no rights."""

@@ -24,12 +24,14 @@ fig01_good:
 """
 
 
-def notebook(*codes: str, parameters: str | None = PARAMETERS) -> dict:
-    """A notebook with a title, a parameters cell and these code cells."""
+def notebook(*codes: str | tuple[str, str], parameters: str | None = PARAMETERS) -> dict:
+    """A notebook with a title, a parameters cell and these code cells, each perhaps with a tag."""
     cells = [{"cell_type": "markdown", "metadata": {}, "source": "# A figure\n\nWith a text."}]
     if parameters is not None:
         cells.append(_code(parameters, tags=["parameters"]))
-    cells += [_code(code.strip()) for code in codes]
+    for each in codes:
+        code, *tags = [each] if isinstance(each, str) else each
+        cells.append(_code(code.strip(), tags=tags))
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}

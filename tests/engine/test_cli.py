@@ -15,8 +15,6 @@ from small_site import notebook
 
 from dynloss_book.engine import cli
 
-pytestmark = pytest.mark.usefixtures("forked_kernels")
-
 COMMAND = [sys.executable, "-c", "from dynloss_book.engine.cli import main; main()"]
 
 
@@ -54,7 +52,7 @@ def checkout(tmp_path, monkeypatch):
     ],
 )  # fmt: skip
 def test_misuse_is_one_line_and_2_before_anything_starts(checkout, dynloss, monkeypatch, arguments, said):
-    monkeypatch.setattr(cli, "_execute", lambda *_: pytest.fail("something started"))
+    monkeypatch.setattr(cli, "_check_ready", lambda *_: pytest.fail("something started"))
     assert dynloss(*arguments) == (2, "", f"dynloss: {said}\n")
     assert not (checkout / "_build").exists()
 

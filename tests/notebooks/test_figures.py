@@ -3,6 +3,7 @@
 What these runs compile is lowered for a GPU too.
 """
 
+import ast
 import io
 import json
 import os
@@ -10,13 +11,14 @@ import re
 import shutil
 import subprocess
 import sys
+from multiprocessing import forkserver
 from pathlib import Path
 
 import jupytext
 import lowered
 import pytest
 
-from dynloss_book.engine.runner import compare, gate, kernels
+from dynloss_book.engine.runner import answers, compare, gate, kernels
 from dynloss_book.engine.runner.execute import execute
 from dynloss_book.engine.runner.profiles import load, values
 from dynloss_book.engine.runner.tables import provenance_of
@@ -35,10 +37,23 @@ def archive(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def lowering_server():
-    """The address of a server whose kernels lower for a GPU what they compile; see `lowered`."""
-    with kernels.server(os.environ | kernels.VARIABLES | lowered.HOOKED) as address:
-        yield address
+def other_server():
+    """A second server of forks, for kernels that lower for a GPU what they compile; see `lowered`."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in lowered.HOOKED.items():
+            patch.setenv(name, value)
+        server = forkserver.ForkServer()
+        server.set_forkserver_preload(kernels.PRELOADED)
+        server.ensure_running()
+        return server, kernels.read_early(os.environ)
+
+
+@pytest.fixture
+def lowering(other_server, monkeypatch):
+    """Kernels of this test come from there."""
+    server, early = other_server
+    monkeypatch.setattr(forkserver, "connect_to_new_process", server.connect_to_new_process)
+    monkeypatch.setattr(kernels, "read_early_by_server", lambda: early)
 
 
 SHARED = {
@@ -57,8 +72,7 @@ def together(stem):
 
 
 @pytest.mark.parametrize("stem", [pytest.param(stem, marks=together(stem)) for stem in sorted(FIGURES)])
-def test_runs_in_smoke_and_passes_the_gate(stem, archive, lowering_server, tmp_path, monkeypatch):
-    monkeypatch.setenv(kernels.ADDRESS, lowering_server)
+def test_runs_in_smoke_and_passes_the_gate(stem, archive, lowering, tmp_path, monkeypatch):
     folder = archive / SHARED.get(stem, stem)
     monkeypatch.setenv("DYNLOSS_RESULTS", str(folder))
     figure = FIGURES[stem]
@@ -82,6 +96,22 @@ def test_runs_in_smoke_and_passes_the_gate(stem, archive, lowering_server, tmp_p
     assert {each.trouble or str(each.agreement.agrees) for each in compare.outcomes(folder, copy)} == {"True"}
 
 
+def imports(stem):
+    """The statements that import, of the cells that `dynloss claims` runs."""
+    sources = answers.sources(FIGURES[stem], {})
+    return [ast.unparse(each) for source in sources for each in ast.parse(source).body
+            if isinstance(each, (ast.Import, ast.ImportFrom))]  # fmt: skip
+
+
+def test_verdicts_need_no_library_that_draws():
+    rooms = sorted(path.parent.name for path in (ROOT / "src" / "dynloss_book").glob("*/claims.py"))
+    needed = [f"import dynloss_book.{room}.claims" for room in rooms]
+    needed += ["from dynloss_book.engine import cli", *(line for stem in sorted(FIGURES) for line in imports(stem))]
+    code = "\n".join([*dict.fromkeys(needed), "import sys; print({'matplotlib', 'seaborn'} & set(sys.modules))"])
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.stdout == "set()\n", ended.stderr
+
+
 def physics(stem):
     (cell,) = [cell for cell in cells(stem) if "physics" in cell.metadata.get("tags", [])]
     return cell.source
@@ -95,6 +125,16 @@ def test_is_short_and_shows_its_physics(stem):
     assert cells(stem)[-1].source.splitlines()[-1].startswith("with_published(")
     assert [line for cell in cells(stem) for line in cell.source.splitlines() if len(line) > 88] == []
     assert len([line for line in physics(stem).splitlines() if line.strip()]) <= 15
+
+
+@pytest.mark.parametrize("stem", sorted(FIGURES))
+def test_tags_its_answer_and_where_that_comes_from(stem):
+    """By these tags `dynloss claims` knows how far to run it."""
+    tagged = [set(cell.metadata.get("tags", [])) & {answers.ANSWER, answers.PROVENANCE} for cell in cells(stem)]
+    sources = [cell.source.splitlines()[-1] for cell, tags in zip(cells(stem), tagged, strict=True) if tags]
+    assert sources[0] == "findings.answer" and len(sources) > 1
+    assert all(source.startswith("archive.provenance(") for source in sources[1:])
+    assert [tags for tags in tagged if tags] == [{answers.ANSWER}, *[{answers.PROVENANCE}] * (len(sources) - 1)]
 
 
 @pytest.mark.parametrize("stem", sorted(FIGURES))
@@ -163,7 +203,7 @@ def test_plain_papermill(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "value"), [("amplitude", 0.5), ("period", -1), ("precision", "half")])
-def test_misuse_fails_in_one_line_before_training(name, value, tmp_path, forked_kernels):
+def test_misuse_fails_in_one_line_before_training(name, value, tmp_path):
     figure = FIGURES["fig04_learning_dynamics"]
     outcome = execute(figure, "smoke", values(figure, "smoke") | {name: value}, tmp_path / "out.ipynb", io.StringIO())
     assert "ValueError" in outcome.error and repr(value) in outcome.error and "\n" not in outcome.error

@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -27,7 +27,6 @@ _SIZES = (
     "smoke, quick, …; paper: the paper's own, or a notebook's largest; best: the largest that the archive has of each "
     "notebook, else quick."
 )
-_OF_ONE = (" cells", "1 of 1 notebooks failed")  # how lines end that say nothing among many notebooks
 _PROFILE = click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help=_SIZES)
 _BEST = click.option("--profile", default=BEST, show_default=True, help=_SIZES)
 _NAMES = click.argument("names", metavar="FIG...", nargs=-1, required=True)
@@ -88,17 +87,9 @@ def run(
     folder = (out or root / "_build" / "executed" / ("custom" if overrides else profile)).absolute()
     if folder.resolve() == (root / "notebooks").resolve():
         raise Misuse(f"--out {out} is the folder of the sources, which are never overwritten")
-    if profile == BEST:
-        if overrides or fresh:
-            raise Misuse("best reads the archive: to compute, name a profile")
-        _execute_best(chosen, root, folder, jobs)
-        return
-    work = [(figure, profiles.values(figure, profile, overrides, fresh)) for figure in chosen]
-    if jobs is None or min(jobs, len(chosen)) == 1:
-        _execute(work, profile, folder, [f"{name}={value}" for name, value in overrides])
-    else:
-        options = ["--profile", profile, *["--fresh"] * fresh, *(word for pair in overrides for word in ("-p", *pair))]
-        _execute_together(chosen, root, folder, options, jobs)
+    if profile == BEST and (overrides or fresh):
+        raise Misuse("best reads the archive: to compute, name a profile")
+    _execute(root, chosen, profile, folder, overrides, fresh, jobs)
 
 
 @cli.command()
@@ -187,12 +178,7 @@ def book(profile: str, no_run: bool, fresh: bool) -> None:
     figures = profiles.load(root)
     builder.check(root)
     if not no_run:
-        folder = root / "_build" / "executed" / profile
-        if profile == BEST:
-            _execute_best(list(figures.values()), root, folder)
-        else:
-            jobs = [(figure, profiles.values(figure, profile, fresh=fresh)) for figure in figures.values()]
-            _execute(jobs, profile, folder)
+        _execute(root, list(figures.values()), profile, root / "_build" / "executed" / profile, fresh=fresh)
     click.echo("building the book", err=True)
     try:
         first_page = builder.build(root, figures, profile)
@@ -301,7 +287,7 @@ def campaign(minutes: float | None, plan: bool, renew: bool, nice: int) -> None:
     """Compute what the archive lacks, down the list in notebooks/campaign.yml; may be killed, and goes on next time."""
     from dynloss_book.engine import archive
     from dynloss_book.engine.runner import campaign as work
-    from dynloss_book.engine.runner import kernels, tables
+    from dynloss_book.engine.runner import tables
 
     root = profiles.find_root()
     items = work.load(root, profiles.load(root))
@@ -312,15 +298,13 @@ def campaign(minutes: float | None, plan: bool, renew: bool, nice: int) -> None:
         os.nice(nice)  # the notebooks' kernels inherit it
     here = work.device()
     if plan:
-        with kernels.shared():
-            rows = [work.row(item, state, here) for item, state in work.plan(root, items)]
+        rows = [work.row(item, state, here) for item, state in work.plan(root, items)]
         click.echo(tables.plain([work.PLAN, *rows]))
         return
     failed, mine = False, [item for item in items if here in item.devices]
-    with kernels.shared():
-        for item, state in work.run(root, mine, minutes, renew):
-            failed |= state.failed
-            _say(f"{item.label}: {state.left}" + ("" if state.failed else " left"))
+    for item, state in work.run(root, mine, minutes, renew):
+        failed |= state.failed
+        _say(f"{item.label}: {state.left}" + ("" if state.failed else " left"))
     if failed:
         sys.exit(1)
 
@@ -370,48 +354,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(70)
 
 
-def _execute(jobs: Sequence[tuple[Figure, dict]], profile: str, folder: Path, more: Sequence[str] = ()) -> None:
-    """Run notebooks with these parameters; they are labelled by the profile and what ``more`` there is to say."""
-    _check_ready(folder)
-    from dynloss_book.engine.runner import kernels
-    from dynloss_book.engine.runner.execute import execute
-
-    def outcome(figure: Figure, parameters: dict) -> "Outcome":
-        label = ", ".join([profiles.named(figure, profile), *more])
-        return execute(figure, label, parameters, folder / f"{figure.stem}.ipynb")
-
-    with kernels.shared() if len(jobs) > 1 else contextlib.nullcontext():
-        _report(outcome(*job) for job in jobs)
-
-
-def _execute_best(figures: Sequence[Figure], root: Path, folder: Path, jobs: int | None = None) -> None:
-    """Run notebooks, each with the largest profile that the archive has."""
-    _check_ready(folder)
-    from dynloss_book.engine.runner.best import execute_best
-    from dynloss_book.engine.runner.processes import at_once
-
-    if len(figures) == 1:
-        _report(execute_best(figure, root, folder / f"{figure.stem}.ipynb") for figure in figures)
-    else:
-        _execute_together(figures, root, folder, ["--profile", BEST], jobs or at_once())
-
-
-def _execute_together(figures: Sequence[Figure], root: Path, folder: Path, options: Sequence[str], jobs: int) -> None:
-    """Run notebooks with these options, so many at the same time."""
+def _execute(
+    root: Path,
+    figures: Sequence[Figure],
+    profile: str,
+    folder: Path,
+    overrides: Sequence[tuple[str, str]] = (),
+    fresh: bool = False,
+    jobs: int | None = None,
+) -> None:
+    """Run notebooks and say what becomes of each; a failure does not stop the others, but the command ends with 1."""
+    given = {} if profile == BEST else {f.stem: profiles.values(f, profile, overrides, fresh) for f in figures}
     _check_ready(folder)
     from tqdm import tqdm
 
-    from dynloss_book.engine.runner.together import execute_all
+    from dynloss_book.engine.runner.best import execute_best
+    from dynloss_book.engine.runner.execute import execute
+    from dynloss_book.engine.runner.together import at_once, execute_all
 
-    failed, running = 0, execute_all(figures, root, ["--out", str(folder), *options], jobs)
-    ended = tqdm(running, total=len(figures), unit=" notebooks", disable=None, leave=False)
-    for _, code, said in ended:
-        failed += code != 0
-        with tqdm.external_write_mode(sys.stderr):
-            click.echo("\n".join(line for line in said.splitlines() if not line.endswith(_OF_ONE)), err=True)
-    if failed:
-        _say(f"{failed} of {len(figures)} notebooks failed")
-        sys.exit(1)
+    def one(figure: Figure, stream: TextIO) -> "Outcome":
+        path = folder / f"{figure.stem}.ipynb"
+        if profile == BEST:
+            return execute_best(figure, root, path, stream)
+        label = ", ".join([profiles.named(figure, profile), *(f"{name}={value}" for name, value in overrides)])
+        return execute(figure, label, given[figure.stem], path, stream)
+
+    jobs = jobs or (at_once() if profile == BEST else 1)
+    if min(jobs, len(figures)) == 1:
+        _report(one(figure, sys.stderr) for figure in figures)
+        return
+    with contextlib.closing(execute_all(lambda figure: one(figure, io.StringIO()), figures, jobs)) as outcomes:
+        _report(tqdm(outcomes, total=len(figures), unit=" notebooks", disable=None, leave=False))
 
 
 def _check_ready(folder: Path) -> None:
@@ -424,19 +397,21 @@ def _check_ready(folder: Path) -> None:
 
 
 def _report(outcomes: Iterable["Outcome"]) -> None:
-    """Say what becomes of each notebook; a failure does not stop the others, but the command ends with 1."""
+    from tqdm import tqdm
+
     from dynloss_book.engine.provenance import duration
 
     ran, failed = 0, 0
     for outcome in outcomes:
         ran += 1
         took = duration(outcome.seconds)
-        if outcome.error:
-            failed += 1
-            copy = f" (partial copy: {outcome.path})" * outcome.path.exists()
-            _say(f"{outcome.figure} failed after {took}: {outcome.error}{copy}")
-        else:
-            click.echo(f"{outcome.figure} [{outcome.profile}]: {took}, {outcome.path}", err=True)
+        with tqdm.external_write_mode(sys.stderr):  # above the bar, where there is one
+            if outcome.error:
+                failed += 1
+                copy = f" (partial copy: {outcome.path})" * outcome.path.exists()
+                _say(f"{outcome.figure} failed after {took}: {outcome.error}{copy}")
+            else:
+                click.echo(f"{outcome.figure} [{outcome.profile}]: {took}, {outcome.path}", err=True)
     if failed:
         _say(f"{failed} of {ran} notebooks failed")
         sys.exit(1)

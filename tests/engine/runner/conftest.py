@@ -10,20 +10,17 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # for small_site, when only 
 
 import small_site
 
-from dynloss_book.engine.runner import kernels
 from dynloss_book.engine.runner.execute import execute
 from dynloss_book.engine.runner.profiles import load, values
 from dynloss_book.engine.runner.tables import executed_copy
 
 
 @pytest.fixture(scope="package")
-def executed_site(tmp_path_factory, kernel_server):
+def executed_site(tmp_path_factory):
     """Not to be changed by a test; `site` is a copy that may be."""
     root = small_site.make(tmp_path_factory.mktemp("site") / "checkout")
     figure = load(root)["fig01_good"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(kernels.ADDRESS, kernel_server)
-        outcome = execute(figure, "smoke", values(figure, "smoke"), executed_copy(root, "smoke", figure.stem))
+    outcome = execute(figure, "smoke", values(figure, "smoke"), executed_copy(root, "smoke", figure.stem))
     assert outcome.error == ""
     return root
 

@@ -112,12 +112,13 @@ def compute(steps, amplitude):
 
 dataset = archive.fetch_or_compute("fig01_good", compute, {"steps": steps, "amplitude": amplitude}, fresh=fresh)
 """
-ANSWER = """
+FOUND = """
 claim = Claim("x grows", "Section I", "yes", f"{float(dataset.x[-1]):g}", exists(bool(dataset.x[-1] > 100)))
 findings = Findings("fig01_good", "Does x grow?", "It does.", f"{steps} steps", (claim,))
 findings.answer
 """
-NEVER = "archive.provenance(dataset)", "raise RuntimeError('no cell after the answer is run')"
+ANSWER = FOUND, "answer"
+NEVER = ("archive.provenance(dataset)", "provenance"), "raise RuntimeError('no cell after the answer is run')"
 STALE = JUDGING.replace("amplitude * np", "2 * amplitude * np")
 
 
@@ -175,7 +176,7 @@ def test_broken_missing_and_stale_results_on_the_command_line(checkout, dynloss)
     assert code == 2 and "stale: the archived fig01_good is stale: compute changed since" in out
     notebook_path.write_text(json.dumps(notebook(JUDGING)))
     code, out, _ = dynloss("claims")
-    assert code == 2 and "failed: ValueError: fig01_good has no cell that ends with findings.answer" in out
+    assert code == 2 and "failed: ValueError: fig01_good has no cell tagged `answer`" in out
 
 
 # The page

@@ -12,8 +12,6 @@ from dynloss_book.engine.runner.execute import execute
 from dynloss_book.engine.runner.profiles import BEST, Misuse, load, values
 from dynloss_book.engine.runner.tables import executed_copy, profile_of, status_rows
 
-pytestmark = pytest.mark.usefixtures("forked_kernels")
-
 PROFILES = """
 fig01_good:
   smoke: {parameters: {steps: 3}}

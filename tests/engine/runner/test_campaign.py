@@ -17,11 +17,9 @@ from dynloss_book.engine import ledger
 from dynloss_book.engine.archive import ArchiveWarning
 from dynloss_book.engine.runner import campaign
 from dynloss_book.engine.runner.campaign import State
-from dynloss_book.engine.runner.execute import Outcome
+from dynloss_book.engine.runner.execute import ENDINGS, Ending, Outcome
 from dynloss_book.engine.runner.profiles import Misuse, load
 from dynloss_book.engine.sweeps import overview
-
-pytestmark = pytest.mark.usefixtures("forked_kernels")
 
 KILLS = int(os.environ.get("DYNLOSS_TEST_KILLS", "2"))
 PARAMETERS = "points: int = 4\npause: float = 0.0\npieces: int = 3\nminutes: float | None = 1.0\nfresh: bool = False"
@@ -105,7 +103,7 @@ def here(monkeypatch):
         codes = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
         codes.insert(1, "\n".join(f"{name} = {value!r}" for name, value in parameters.items()))
         ran.append(figure.stem)
-        name, code, error = f"<{figure.stem} {len(ran)}>", "\n".join(codes), ""
+        name, code, error, ending = f"<{figure.stem} {len(ran)}>", "\n".join(codes), "", Ending.DONE
         linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)  # where inspect finds it
         with monkeypatch.context() as patch:
             patch.chdir(figure.path.parent)
@@ -115,7 +113,8 @@ def here(monkeypatch):
                 exec(compile(code, name, "exec"), {"__name__": name})
             except Exception as reason:
                 error = f"cell 1: {type(reason).__name__}: {reason}"
-        return Outcome(figure.stem, profile, output, 0.0, error)
+                ending = ENDINGS.get(type(reason).__name__, Ending.FAILED)
+        return Outcome(figure.stem, profile, output, 0.0, error, ending)
 
     monkeypatch.setattr(campaign, "execute", execute)
     return ran
@@ -221,7 +220,7 @@ def test_killed_at_any_time_it_ends_with_the_same_results(make, here):
     assert all(state.complete for _, state in campaign.run(killed, items(killed), None)) and here == []
 
 
-def test_two_at_once_share_the_work(make, here, tmp_path, forked_kernels):
+def test_two_at_once_share_the_work(make, here, tmp_path):
     alone, shared = make("alone", SHORT), make("shared", SHORT)
     assert all(state.complete for _, state in campaign.run(alone, items(alone), None))
     (tmp_path / "log").unlink()
@@ -259,14 +258,14 @@ def test_costs_are_measured_where_they_can_be(make):
     root = make()
     sweep, single, long = items(root)
     missing = ledger.Request("store", 10, ((1.0,), (2.0,)), 30.0, "2 CPU cores")
-    assert campaign.cost(sweep, State((missing,), ""), "CPU") == "1 min 00 s, 0.2 GB"
-    assert campaign.cost(sweep, State((missing,), ""), "GPU") == "not measured yet"
-    nothing = State((ledger.Request("file", 1, ((),)),), "cell 3: OutOfTime: ")
+    assert campaign.cost(sweep, State((missing,)), "CPU") == "1 min 00 s, 0.2 GB"
+    assert campaign.cost(sweep, State((missing,)), "GPU") == "not measured yet"
+    nothing = State((ledger.Request("file", 1, ((),)),), Ending.OUT_OF_TIME)
     assert campaign.cost(sweep, nothing, "CPU") == "not measured yet, 0.2 GB"  # minutes bound what the profile costs
     assert campaign.cost(single, nothing, "CPU") == "at most 7.0 s"
-    assert campaign.cost(long, State((), ""), "CPU") == "–"
-    assert campaign.row(long, State((missing,), ""), "TPU")[2:4] == ("2 points", "needs a CPU/GPU")
-    assert campaign.row(long, State((), ""), "TPU")[2:4] == ("nothing", "–")
+    assert campaign.cost(long, State(()), "CPU") == "–"
+    assert campaign.row(long, State((missing,)), "TPU")[2:4] == ("2 points", "needs a CPU/GPU")
+    assert campaign.row(long, State(()), "TPU")[2:4] == ("nothing", "–")
 
 
 def test_the_repository_has_a_list_that_fits():

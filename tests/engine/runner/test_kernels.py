@@ -1,9 +1,8 @@
-"""Kernels forked from a server are as good as fresh ones, and end with whoever asked for them."""
+"""Kernels that are forked are as good as fresh ones, and end with whoever asked for them."""
 
 import io
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -53,7 +52,7 @@ def gone(process, within=10.0):
     return False
 
 
-def test_a_forked_kernel_has_imported_and_has_its_own_variables_and_numbers(run, forked_kernels, tmp_path):
+def test_a_forked_kernel_has_imported_and_has_its_own_variables_and_numbers(run, tmp_path):
     said = [run(WHERE, ASKED=word) for word in ("one", "two")]
     assert [outcome.error for outcome, _ in said] == ["", ""]
     (first, parent, folder, asked, imported, number), other = [text.split() for _, text in said]
@@ -64,61 +63,46 @@ def test_a_forked_kernel_has_imported_and_has_its_own_variables_and_numbers(run,
 
 
 @pytest.mark.parametrize("name", ["JAX_ENABLE_X64", "PYTHONPATH", "OMP_NUM_THREADS"])
-def test_what_python_or_jax_read_as_they_begin_asks_for_a_fresh_python(run, forked_kernels, name):
+def test_what_python_or_jax_read_as_they_begin_asks_for_a_fresh_python(run, name):
     outcome, text = run(WHERE + f"print(os.environ[{name!r}])", **{name: "1"})
     assert outcome.error == ""
     assert text.split()[1] == str(os.getpid()) and text.split()[4] == "False" and text.split()[-1] == "1"
 
 
-def test_without_a_server_a_kernel_is_a_fresh_python(run, monkeypatch, tmp_path):
-    monkeypatch.setenv(kernels.ADDRESS, str(tmp_path / "nobody"))
-    outcome, text = run(WHERE)
-    assert outcome.error == "" and text.split()[1] == str(os.getpid())
-
-
-def test_a_kernel_that_is_killed_is_an_error(run, forked_kernels):
+def test_a_kernel_that_is_killed_is_an_error(run):
     outcome, _ = run("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     assert outcome.error.startswith("cell 3: DeadKernel")
 
 
-@pytest.fixture
-def sleeper(kernel_server):
-    """A kernel that has nothing to do, without Jupyter."""
-
-    def sleeper(address=kernel_server, folder=None):
-        environment = os.environ | kernels.VARIABLES | {kernels.ADDRESS: address}
-        command = ["python", "-m", "ipykernel_launcher", "--log-level=ERROR"]
-        return kernels.fork(command, environment, folder or os.getcwd())
-
-    return sleeper
+def test_a_kernel_that_cannot_begin_is_an_error(run, monkeypatch):
+    nowhere = {"folder": Path("/nowhere")}
+    usual = kernels.manager
+    monkeypatch.setattr(kernels, "manager", lambda given, folder, sockets: usual(given, **nowhere, sockets=sockets))
+    outcome, _ = run("pass")
+    assert outcome.error.startswith("before the first cell: RuntimeError: Kernel died")
 
 
-def test_signals_and_the_exit_status(sleeper):
-    kernel = sleeper()
-    assert kernel.poll() is None
-    with pytest.raises(subprocess.TimeoutExpired):
-        kernel.wait(0.05)
-    kernel.kill()
-    assert kernel.wait(10) == kernel.poll() == -signal.SIGKILL
-    kernel.terminate()  # which finds nothing
+RUNNER = """
+import io, pathlib, sys
+from dynloss_book.engine.runner.execute import execute
+from dynloss_book.engine.runner.profiles import load
+root = pathlib.Path(sys.argv[1])
+execute(load(root)["fig"], "quick", {}, root / "out.ipynb", io.StringIO())
+"""
 
 
-def test_a_kernel_that_cannot_begin_is_no_second_server(sleeper, tmp_path):
-    assert sleeper(folder=str(tmp_path / "nowhere")).wait(10) == 1
-
-
-def test_a_kernel_ends_with_its_runner(sleeper):
-    kernel = sleeper()
-    kernel._line.close()  # as when the runner is killed
-    assert gone(kernel.pid)
-
-
-def test_kernels_end_with_their_server(sleeper):
-    with kernels.server(os.environ | kernels.VARIABLES) as address:
-        kernel = sleeper(address)
-        assert kernel.poll() is None
-    assert kernel.wait(1) == -signal.SIGKILL
-    assert not Path(address).exists() and sleeper(address) is None
+def test_a_kernel_and_what_it_has_started_end_with_a_runner_that_is_killed(tmp_path):
+    code = "import os, subprocess, time\nchild = subprocess.Popen(['sleep', '600'])\n"
+    code += "with open('said', 'w') as file: print(os.getpid(), os.getppid(), child.pid, file=file)\ntime.sleep(600)"
+    root = small_site.make(tmp_path / "site", "fig: {quick: {}}", fig=notebook(code))
+    runner = subprocess.Popen([sys.executable, "-c", RUNNER, str(root)])
+    said = root / "notebooks" / "said"
+    while not (said.exists() and said.read_text().endswith("\n")):
+        assert runner.poll() is None
+        time.sleep(0.1)
+    runner.kill()
+    runner.wait()
+    assert [gone(int(word)) for word in said.read_text().split()] == [True] * 3  # with the server
 
 
 def test_what_is_imported_beforehand_starts_no_thread_and_asks_for_no_device():
@@ -126,24 +110,13 @@ def test_what_is_imported_beforehand_starts_no_thread_and_asks_for_no_device():
     code = """
 import importlib, threading
 from dynloss_book.engine.runner import kernels
-for name in kernels._PRELOADED:
+for name in kernels.PRELOADED:
     importlib.import_module(name)
 from jax._src import xla_bridge
 print(threading.active_count(), xla_bridge.backends_are_initialized())
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.stdout.split() == ["1", "False"], ended.stderr
-
-
-def test_whoever_knocks_and_goes_does_no_harm(kernel_server, sleeper):
-    for said in (b"", b"half a mess", b"[]\n"):
-        with socket.socket(socket.AF_UNIX) as line:
-            line.connect(kernel_server)
-            line.sendall(said)
-    kernel = sleeper()
-    assert kernel.poll() is None
-    kernel.kill()
-    assert kernel.wait(10) == -signal.SIGKILL
 
 
 def test_sockets_fit_into_their_folder(monkeypatch, tmp_path):
@@ -154,25 +127,3 @@ def test_sockets_fit_into_their_folder(monkeypatch, tmp_path):
         with kernels.folder_of_sockets() as folder, socket.socket(socket.AF_UNIX) as door:
             door.bind(str(Path(folder, "kernel-ipc-5")))
         assert not Path(folder).exists()
-
-
-def test_a_server_that_does_not_come_up_leaves_nobody_waiting(sleeper):
-    with kernels.server({**os.environ, **kernels.VARIABLES, "PYTHONPATH": "", "PYTHONHOME": "/nowhere"}) as address:
-        assert sleeper(address) is None
-
-
-def test_a_server_that_nobody_needs_ends_without_importing():
-    code = "import socket, sys; from dynloss_book.engine.runner import kernels\n"
-    code += "kernels.serve(socket.socket(socket.AF_UNIX).detach()); print('jax' in sys.modules)"
-    ended = subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    assert ended.stdout == "False\n", ended.stderr
-
-
-def test_one_server_is_shared_and_then_gone(monkeypatch):
-    monkeypatch.delenv(kernels.ADDRESS, raising=False)
-    with kernels.shared():
-        address = os.environ[kernels.ADDRESS]
-        with kernels.shared():
-            assert os.environ[kernels.ADDRESS] == address
-        assert os.environ[kernels.ADDRESS] == address
-    assert kernels.ADDRESS not in os.environ and not Path(address).exists()

@@ -1,8 +1,8 @@
 """What the archive says now: each notebook as far as its answer, with the archive alone, in this process.
 
-The verdicts are a function of the archive. A notebook is that function: its cells up to `findings.answer` ask the
-archive and hand the datasets to `dynloss.claims`. They are run here as a script, without a kernel, pictures or tables,
-so that all notebooks together take seconds; no second way from archive to verdict can drift from the page's.
+The verdicts are a function of the archive. A notebook is that function: its cells up to the one tagged `answer` ask the
+archive and hand the datasets to its room's `claims`. They are run here as a script, without a kernel, pictures or
+tables, so that all notebooks together take seconds; no second way from archive to verdict can drift from the page's.
 """
 
 import contextlib
@@ -22,7 +22,8 @@ from dynloss_book.engine.runner import tables
 from dynloss_book.engine.runner.best import above_default, candidates
 from dynloss_book.engine.runner.profiles import Figure, values
 
-_ANSWER, _ORIGIN = "findings.answer", "archive.provenance("
+# Tags of the cell that ends with `findings.answer`, and of those behind it that say where its results come from.
+ANSWER, PROVENANCE = "answer", "provenance"
 
 
 class Trouble(NamedTuple):
@@ -80,30 +81,43 @@ def answer(figure: Figure, parameters: Mapping[str, Any]) -> tuple[dict[str, Any
         NotArchived: the archive has no fresh result of them.
         ValueError: the notebook has no answer.
     """
-    names, after = executed(figure, parameters)
+    names = executed(figure, parameters)
     if "findings" not in names:
-        raise ValueError(f"{figure.stem} has no cell that ends with {_ANSWER}")
-    shown = [eval(source, names) for source in after if source.startswith(_ORIGIN)]
+        raise ValueError(f"{figure.stem} has no cell tagged `{ANSWER}` that makes `findings`")
+    shown = [eval("".join(cell["source"]), names) for cell in _codes(figure) if PROVENANCE in _tags(cell)]
     origins = [record for each in shown for record in each.records]
     devices = dict.fromkeys(device for origin in origins for device in origin["device"].split(", "))
     return names["findings"].record(), ", ".join(devices)
 
 
-def executed(figure: Figure, parameters: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """A notebook as far as its answer, or to its end, with the archive alone: its names, and the cells after that."""
-    codes = [cell for cell in json.loads(figure.path.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
-    sources = ["".join(cell["source"]) for cell in codes]
-    answers = [place for place, source in enumerate(sources) if source.rstrip().endswith(_ANSWER)]
-    last = answers[0] if answers else len(codes) - 1
-    lines: list[str] = []
-    for cell, source in zip(codes[: last + 1], sources, strict=False):
-        lines.append(source)
-        if "parameters" in cell["metadata"].get("tags", []):
-            lines += [f"{name} = {value!r}" for name, value in parameters.items()]
+def executed(figure: Figure, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """A notebook as far as its answer, or to its end, with the archive alone; the names that it defines."""
     with tempfile.TemporaryDirectory() as folder, _alone(figure.path.parent):
         script = Path(folder, f"{figure.stem}.py")  # a file, for `fingerprint` reads the functions' source
-        files.write(script, "\n\n".join(lines))
-        return runpy.run_path(str(script), run_name="__main__"), sources[last:]
+        files.write(script, "\n\n".join(sources(figure, parameters)))
+        return runpy.run_path(str(script), run_name="__main__")
+
+
+def sources(figure: Figure, parameters: Mapping[str, Any]) -> list[str]:
+    """The cells of a notebook as far as its answer, without pictures, and with these values of its parameters."""
+    found: list[str] = []
+    for cell in _codes(figure):
+        if "figure" in cell["metadata"].get("mystnb", {}):
+            continue
+        found.append("".join(cell["source"]))
+        if "parameters" in _tags(cell):
+            found += [f"{name} = {value!r}" for name, value in parameters.items()]
+        if ANSWER in _tags(cell):
+            break
+    return found
+
+
+def _codes(figure: Figure) -> list[dict[str, Any]]:
+    return [cell for cell in json.loads(figure.path.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
+
+
+def _tags(cell: Mapping[str, Any]) -> list[str]:
+    return cell["metadata"].get("tags", [])
 
 
 @contextlib.contextmanager

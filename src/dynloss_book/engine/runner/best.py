@@ -9,20 +9,21 @@ So a book of the best results takes no longer to build than one of `quick`.
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from dynloss_book.engine.archive import READ_ONLY, RENEW, RESULTS
 from dynloss_book.engine.runner import tables
-from dynloss_book.engine.runner.execute import Outcome, execute
+from dynloss_book.engine.runner.execute import Ending, Outcome, execute
 from dynloss_book.engine.runner.profiles import DEFAULT_PROFILE, Figure, values
 
 
-def execute_best(figure: Figure, root: Path, output: Path, stream=None) -> Outcome:
+def execute_best(figure: Figure, root: Path, output: Path, stream: TextIO | None = None) -> Outcome:
     """Run a notebook with the largest profile that the archive can serve, else compute `quick`."""
     for why in tables.archived(figure, root).unreadable:
-        print(f"{figure.stem}: {why}", file=stream or sys.stderr)
+        print(f"{figure.stem}: {why}", file=sys.stderr)
     for profile in candidates(figure, root):
         outcome = execute(figure, profile, values(figure, profile), output, stream, {READ_ONLY: "1"})
-        if not outcome.error or "NotArchived" not in outcome.error:
+        if outcome.ending is not Ending.LACKING:
             return outcome
     # What is computed here goes into an archive of its own: building a book leaves `results` as it is.
     apart = {RENEW: "1", RESULTS: str(root / "_build" / "results")}

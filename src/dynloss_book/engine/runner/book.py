@@ -18,7 +18,7 @@ from pathlib import Path
 
 from dynloss import files
 from dynloss_book.engine import hooks
-from dynloss_book.engine.runner import gallery, gate, page, processes, scorecard, tables
+from dynloss_book.engine.runner import gallery, gate, page, scorecard, tables
 from dynloss_book.engine.runner.profiles import Figure, Misuse, values
 
 _NO_ROOM = re.compile("|".join(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)))
@@ -68,6 +68,8 @@ def build(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
 
 def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     """Put everything that the book is built from into `_build/site`."""
+    from dynloss_book.engine.runner import kernels, together
+
     site = root / "_build" / "site"
     shutil.rmtree(site, ignore_errors=True)
     (site / "notebooks" / "data").mkdir(parents=True)
@@ -78,7 +80,7 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     data, images = site / "notebooks" / "data", site / "book" / "images" / "gallery"
     figures = _in_order(root, figures)
     copies = [(figure, tables.executed_copy(root, profile, figure.stem)) for figure in figures.values()]
-    with ProcessPoolExecutor(processes.at_once(), processes.context()) as pool:
+    with ProcessPoolExecutor(together.at_once(), kernels.context()) as pool:
         pages = [pool.submit(_arrange, copy, figure.path.parent, data) for figure, copy in copies]
         entries = [gallery.entry(figure, copy, profile, images) for figure, copy in copies]
         for each in pages:

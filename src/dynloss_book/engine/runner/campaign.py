@@ -30,13 +30,13 @@ from dynloss_book.engine import ledger
 from dynloss_book.engine.archive import RENEW
 from dynloss_book.engine.deadline import DEADLINE
 from dynloss_book.engine.provenance import duration
-from dynloss_book.engine.runner.execute import execute
+from dynloss_book.engine.runner.execute import Ending, execute
 from dynloss_book.engine.runner.profiles import Figure, Misuse, find, values
 
 DEVICES = ("CPU", "GPU")
 PLAN = ("item", "devices", "left", "takes here", "why")
 _NEEDED = {"notebook", "profile", "devices", "why"}
-_EXCUSES = ("OutOfTime", "InProgress")  # what may end a notebook without anything being wrong
+_EXCUSES = (Ending.DONE, Ending.OUT_OF_TIME, Ending.IN_PROGRESS)  # what is no failure
 
 
 @dataclass(frozen=True)
@@ -70,24 +70,26 @@ class State(NamedTuple):
 
     Attributes:
         requests: what it asked the archive for.
-        error: empty if it came to its end, so that these are all its requests.
+        ending: of its run; where it is done, these are all its requests.
+        error: in words.
     """
 
     requests: tuple[ledger.Request, ...]
-    error: str
+    ending: Ending = Ending.DONE
+    error: str = ""
 
     @property
     def complete(self) -> bool:
-        return not self.error and not ledger.missing(self.requests)
+        return self.ending is Ending.DONE and not ledger.missing(self.requests)
 
     @property
     def failed(self) -> bool:
-        return bool(self.error) and not any(excuse in self.error for excuse in _EXCUSES)
+        return self.ending not in _EXCUSES
 
     @property
     def left(self) -> str:
         """
-        >>> State((ledger.Request("store", 10, ((1.0,), (2.0,))),), "").left
+        >>> State((ledger.Request("store", 10, ((1.0,), (2.0,))),)).left
         '2 points'
         """
         if self.failed:
@@ -95,9 +97,9 @@ class State(NamedTuple):
         if self.complete:
             return "nothing"
         count = len(ledger.missing(self.requests))
-        parts = [f"{count} point{'s' * (count != 1)}{' or more' if self.error else ''}"]
+        parts = [f"{count} point{'s' * (count != 1)}{'' if self.ending is Ending.DONE else ' or more'}"]
         parts += ["stale"] if any(each.stale for each in self.requests) else []
-        return ", ".join(parts + (["another process is at it"] if "InProgress" in self.error else []))
+        return ", ".join(parts + ([self.ending] if self.ending is Ending.IN_PROGRESS else []))
 
 
 def load(root: Path, figures: Mapping[str, Figure]) -> list[Item]:
@@ -187,7 +189,7 @@ def cost(item: Item, state: State, here: str) -> str:
     if state.complete:
         return "–"
     measured = all(("CPU" in each.device) == (here == "CPU") for each in state.requests if each.device)
-    if not state.error and measured and (pace := ledger.seconds(state.requests)) is not None:
+    if state.ending is Ending.DONE and measured and (pace := ledger.seconds(state.requests)) is not None:
         return duration(pace) + memory
     # A profile with `minutes` says what these cost, not all of it.
     own = item.figure.parameters.get("minutes")
@@ -204,7 +206,7 @@ def _look(root: Path, place: Path, item: Item, end: float, environment: Mapping[
     variables = {DEADLINE: repr(end), ledger.LEDGER: str(notes), **environment}
     stream = sys.stderr if end else io.StringIO()
     outcome = execute(item.figure, item.profile, item.values, copy, stream, variables)
-    state = State(tuple(ledger.read(notes)), outcome.error)
+    state = State(tuple(ledger.read(notes)), outcome.ending, outcome.error)
     if not state.failed:
         _remember(root, item, state)
     return state
@@ -226,14 +228,14 @@ def _remembered(root: Path, item: Item) -> State | None:
     try:
         found = json.loads(_memory(root, item).read_text("utf-8"))
         requests = tuple(ledger.decoded(each) for each in found["requests"])
-        return State(requests, found["error"]) if found["stamp"] == _stamp(item, requests) else None
+        return State(requests, Ending(found["ending"])) if found["stamp"] == _stamp(item, requests) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _remember(root: Path, item: Item, state: State) -> None:
     requests = [each._asdict() for each in state.requests]
-    content = {"stamp": _stamp(item, state.requests), "requests": requests, "error": state.error}
+    content = {"stamp": _stamp(item, state.requests), "requests": requests, "ending": state.ending}
     files.write(_memory(root, item), json.dumps(content))
 
 

@@ -10,17 +10,37 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TextIO
 
 from dynloss import files
-from dynloss_book.engine.archive import RESULTS
+from dynloss_book.engine.archive import RESULTS, InProgress, NotArchived, NotArchivedAtAll
+from dynloss_book.engine.deadline import OutOfTime
 from dynloss_book.engine.provenance import commit, duration
-from dynloss_book.engine.runner import kernels
 from dynloss_book.engine.runner.profiles import Figure
 
 # What to do about an error, for whoever sees its one line at a command line.
 _ADVICE = {"NothingYet": "to compute, give it time: -p minutes 10, or -p minutes none for as long as it takes"}
+
+
+class Ending(StrEnum):
+    """How a run ended."""
+
+    DONE = "done"
+    LACKING = "the archive lacks a result, and only it was to be asked"
+    OUT_OF_TIME = "out of time"
+    IN_PROGRESS = "another process is at it"
+    FAILED = "failed"
+
+
+# By the class of the error that a cell raised; any other has failed.
+ENDINGS = {
+    NotArchived.__name__: Ending.LACKING,
+    NotArchivedAtAll.__name__: Ending.LACKING,
+    OutOfTime.__name__: Ending.OUT_OF_TIME,
+    InProgress.__name__: Ending.IN_PROGRESS,
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +52,7 @@ class Outcome:
     path: Path
     seconds: float
     error: str
+    ending: Ending
 
 
 class Interrupted(KeyboardInterrupt):
@@ -138,6 +159,8 @@ def execute(
     import papermill
     from papermill.iorw import papermill_io
 
+    from dynloss_book.engine.runner import kernels
+
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # it does not see `x: float | None`, and warns
     cells = len(json.loads(figure.path.read_text("utf-8"))["cells"]) + bool(parameters)
     record = {"figure": figure.stem, "profile": profile, "source": source_hash(figure.path), "commit": commit()}
@@ -145,6 +168,8 @@ def execute(
     output.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
     papermill_io.register(str(output.absolute()), copy := Copy(output))
     variables = {"DYNLOSS_PROFILE": profile, **(environment or {})}
+    if results := variables.get(RESULTS) or os.environ.get(RESULTS):
+        variables[RESULTS] = str(Path(results).expanduser().absolute())  # the notebook runs in another folder
     started, error = time.monotonic(), ""
     with kernels.folder_of_sockets() as sockets, Progress(f"{figure.stem} [{profile}]", cells, stream) as progress:
         try:
@@ -152,10 +177,9 @@ def execute(
                 _literal(figure.path),
                 _literal(output),
                 parameters=dict(parameters),
-                cwd=str(figure.path.parent),
                 kernel_name="python3",
                 language="python",
-                kernel_manager_class=_this_python(variables, sockets),
+                kernel_manager_class=kernels.manager(variables, figure.path.parent, sockets),
                 shutdown_kernel="immediate",
                 progress_bar=False,
                 coalesce_streams=True,  # of a progress bar, its last state
@@ -173,9 +197,13 @@ def execute(
             error = f"{type(reason).__name__}: {' '.join(str(reason).split())}{hint}"
     seconds = round(time.monotonic() - started, 1)
     notebook = copy.notebook
-    error = _failure(notebook) or (f"{_last_cell(notebook)}{error}" if error else "")
+    ending, failure = _failure(notebook)
+    error = failure or (f"{_last_cell(notebook)}{error}" if error else "")
     copy.annotate(record | {"complete": not error, "seconds": seconds})
-    return Outcome(figure.stem, profile, output, seconds, error or copy.trouble)
+    error = error or copy.trouble
+    if error and not failure:
+        ending = Ending.FAILED
+    return Outcome(figure.stem, profile, output, seconds, error, ending)
 
 
 def source_hash(path: Path) -> str:
@@ -189,17 +217,18 @@ def source_cells(notebook: Mapping[str, Any]) -> list[dict]:
     return [cell for cell in notebook["cells"] if not added & set(cell["metadata"].get("tags", []))]
 
 
-def _failure(notebook: Mapping[str, Any]) -> str:
-    """The first cell that raised, in words. papermill lets `sys.exit(0)` pass; it ends the notebook all the same."""
+def _failure(notebook: Mapping[str, Any]) -> tuple[Ending, str]:
+    """How the cells ended, and the first that raised, in words; `sys.exit(0)`, which papermill lets pass, did too."""
     for number, cell in enumerate(source_cells(notebook), 1):
         for output in cell.get("outputs", []):
             if output["output_type"] == "error":
                 said = " ".join(f"{output['ename']}: {output['evalue']}".split())
                 advice = _ADVICE.get(output["ename"])
-                return f"cell {number}: {said}" + (f" ({advice})" if advice else "")
+                ending = ENDINGS.get(output["ename"], Ending.FAILED)
+                return ending, f"cell {number}: {said}" + (f" ({advice})" if advice else "")
         if cell["metadata"].get("papermill", {}).get("exception"):
-            return f"cell {number}: it failed"
-    return ""
+            return Ending.FAILED, f"cell {number}: it failed"
+    return Ending.DONE, ""
 
 
 def _last_cell(notebook: Mapping[str, Any]) -> str:
@@ -212,34 +241,3 @@ def _last_cell(notebook: Mapping[str, Any]) -> str:
 def _literal(path: Path) -> str:
     """papermill reads {braces} in paths as fields to fill in."""
     return str(path.absolute()).replace("{", "{{").replace("}", "}}")
-
-
-def _this_python(environment: Mapping[str, str], sockets: str) -> type:
-    """A kernel of the Python that runs us, whatever kernels are installed here under the name python3.
-
-    It is spoken to through files in the folder `sockets`. Jupyter's own choice, five ports that were free a moment
-    before the kernel asks for them, fails now and then where much is going on.
-    """
-    from jupyter_client.kernelspec import KernelSpec
-    from jupyter_client.manager import AsyncKernelManager
-
-    given = {**kernels.VARIABLES, **environment}
-    if results := given.get(RESULTS) or os.environ.get(RESULTS):
-        given[RESULTS] = str(Path(results).expanduser().absolute())  # the notebook runs in another folder
-    # Each picture as PDF too: vector graphics for those who want to print it.
-    options = ["--log-level=ERROR", "--InlineBackend.figure_formats={'png', 'pdf'}"]
-    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *options]
-
-    provisioner = {"kernel_provisioner": {"provisioner_name": kernels.PROVISIONER}}
-    forked = provisioner if os.environ.get(kernels.ADDRESS) else {}
-
-    class ThisPython(AsyncKernelManager):
-        kernel_spec = KernelSpec(
-            argv=command, env=given, display_name="Python 3", language="python", metadata=forked
-        )
-
-        def __init__(self, **options: Any):
-            transport = "tcp" if sys.platform == "win32" else "ipc"
-            super().__init__(transport=transport, connection_file=str(Path(sockets, "kernel.json")), **options)
-
-    return ThisPython

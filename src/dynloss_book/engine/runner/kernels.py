@@ -1,92 +1,63 @@
-"""Kernels that begin with what a notebook imports already imported: forked from a server that has imported it.
+"""The kernels of notebooks: of this Python, with what a notebook imports already imported, spoken to through files.
 
-To start Python and import takes seconds of processor, for most notebooks of the book more than all the rest. While a
-``server`` runs whose address stands in the environment, ``execute`` takes its kernels from there, in this process and
-in those that it starts; otherwise each kernel is a fresh Python, as everywhere else.
+To start Python and import takes seconds of processor, for most notebooks of the book more than all the rest. So where
+processes can be forked safely, a kernel is a fork of Python's own server of forks (``multiprocessing``'s forkserver).
 """
 
 import contextlib
+import functools
 import gc
-import importlib
-import json
+import multiprocessing
 import os
 import re
-import select
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from dynloss_book.engine.runner import processes
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import LocalProvisioner
 
-# The variable that holds the address of a server, and the name in `pyproject.toml` of `runner.provisioner`.
-ADDRESS = "DYNLOSS_KERNELS"
-PROVISIONER = "dynloss-forked"
 # Of each kernel, beside the variables of the process that runs it.
 VARIABLES = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # an exported Agg would leave pages without figures
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no advice for debuggers on stderr
 }
 # What nearly every notebook imports. Nothing of it starts a thread or asks for a device as it is imported.
-_PRELOADED = [
+PRELOADED = [
     "ipykernel.kernelapp", "IPython.core.completer", "jax.numpy", "optax", "flax.linen", "xarray", "h5netcdf", "pandas",
-    "matplotlib.pyplot", "seaborn", "numba", "dynloss_book.engine.runner.compare", "dynloss_book.engine.sweeps",
+    "matplotlib.pyplot", "seaborn", "numba", "dynloss_book.engine.runner.compare", "dynloss_book.engine.runner.page",
+    "dynloss_book.engine.sweeps",
 ]  # fmt: skip
-# Variables that are read as Python begins or as something is imported: a kernel whose own differ begins anew.
-_EARLY = re.compile(r"PYTHON|JAX_|MPL|NUMBA_|LD_|\w+_NUM_THREADS")
+_EARLY = re.compile(r"PYTHON|JAX_|MPL(?!BACKEND)|NUMBA_|LD_|\w+_NUM_THREADS")
+_running: "weakref.WeakSet[_Provisioner]" = weakref.WeakSet()
 
 
-@contextlib.contextmanager
-def shared() -> Iterator[None]:
-    """While this lasts, kernels come from one server, for this process and those that it starts."""
-    if ADDRESS in os.environ:
-        yield
-        return
-    with server(os.environ | VARIABLES) as address:
-        os.environ[ADDRESS] = address
-        try:
-            yield
-        finally:
-            del os.environ[ADDRESS]
-
-
-@contextlib.contextmanager
-def server(environment: Mapping[str, str]) -> Iterator[str]:
-    """Start a server of kernels for as long as the context lasts.
-
-    Args:
-        environment: its variables. It serves kernels whose own agree in whatever is read early.
-
-    Yields:
-        Its address, for the variable ``ADDRESS``; empty where processes cannot be forked safely.
-    """
+def context() -> Any:
+    """Where processes come from that have imported already; where forks are not safe, from a fresh Python."""
     if sys.platform != "linux":
-        yield ""
-        return
-    with folder_of_sockets() as folder, socket.socket(socket.AF_UNIX) as door:
-        address = str(Path(folder, "kernels"))
-        door.bind(address)
-        door.listen()
-        code = f"from dynloss_book.engine.runner import kernels; kernels.serve({door.fileno()})"
-        # It ends when its stdin does, so with us, however we end.
-        process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.PIPE,
-            env=dict(environment),
-            pass_fds=[door.fileno()],
-            start_new_session=True,  # Ctrl-C reaches its kernels through us, and once
-        )
-        door.close()  # so that who knocks after its end is not left waiting
-        try:
-            yield address
-        finally:
-            process.communicate()
+        return multiprocessing.get_context("spawn")
+    read_early_by_server()
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload(PRELOADED)
+    return found
+
+
+@functools.cache
+def read_early_by_server() -> dict[str, str]:
+    """The server begins with the variables of this process, as they are when it is first asked for."""
+    return read_early(os.environ)
+
+
+def read_early(environment: Mapping[str, str]) -> dict[str, str]:
+    """Those of these variables that are read as Python begins or as something is imported."""
+    return {name: value for name, value in environment.items() if _EARLY.match(name)}
 
 
 def folder_of_sockets() -> tempfile.TemporaryDirectory:
@@ -95,160 +66,102 @@ def folder_of_sockets() -> tempfile.TemporaryDirectory:
     return tempfile.TemporaryDirectory(prefix="dynloss-", dir=None if usual else "/tmp")
 
 
-class Forked:
-    """A kernel of a server: what Jupyter asks of a ``subprocess.Popen``."""
+def manager(environment: Mapping[str, str], folder: Path, sockets: str) -> type[AsyncKernelManager]:
+    """What papermill starts a kernel by: of the Python that runs us, whatever is installed under the name python3.
+
+    Args:
+        environment: its variables, beside those of this process.
+        folder: where it runs.
+        sockets: the folder of the files through which it is spoken to. Jupyter's own choice, five ports that were free
+            a moment before the kernel asks for them, fails now and then where much is going on.
+    """
+    # Each picture as PDF too: vector graphics for those who want to print it.
+    options = ["--log-level=ERROR", "--InlineBackend.figure_formats={'png', 'pdf'}"]
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *options]
+    spec = KernelSpec(argv=command, env={**VARIABLES, **environment}, display_name="Python 3", language="python")
+
+    class ThisPython(AsyncKernelManager):
+        kernel_spec = spec
+
+        def __init__(self, **options: Any):
+            transport = "tcp" if sys.platform == "win32" else "ipc"
+            super().__init__(transport=transport, connection_file=str(Path(sockets, "kernel.json")), **options)
+            self.provisioner = _Provisioner(kernel_spec=spec, parent=self, folder=folder)
+
+    return ThisPython
+
+
+def kill_all() -> None:
+    """End all kernels of this process; whoever waits for one sees that it has died."""
+    for each in list(_running):
+        if each.process:
+            each.process.kill()
+
+
+class _Provisioner(LocalProvisioner):
+    """How Jupyter comes by a kernel: forked where its variables allow it, else a fresh Python."""
+
+    def __init__(self, folder: Path, **options: Any):
+        super().__init__(**options)
+        self._folder = str(folder)
+        _running.add(self)
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        if sys.platform != "linux" or read_early(kwargs["env"]) != read_early_by_server():
+            return await super().launch_kernel(cmd, **{**kwargs, "cwd": self._folder})
+        process = context().Process(target=_be_kernel, args=(cmd[3:], kwargs["env"], self._folder))
+        process.start()
+        self.process: Any = _Forked(process)
+        self.pid = self.pgid = process.pid
+        return self.connection_info
+
+
+class _Forked:
+    """A forked kernel, as the ``subprocess.Popen`` that Jupyter knows."""
 
     stdin = stdout = stderr = None
 
-    def __init__(self, line: socket.socket, pid: int):
-        self.pid = pid
-        self.returncode: int | None = None
-        self._line = line
+    def __init__(self, process: BaseProcess):
+        self._process = process
 
     def poll(self) -> int | None:
-        """The exit status, if it has ended; it ends with its server too."""
-        if self.returncode is None and select.select([self._line], [], [], 0)[0]:
-            said = _until_newline(self._line)
-            self.returncode = int(said) if said else -signal.SIGKILL
-            self._line.close()
-        return self.returncode
+        return self._process.exitcode
 
-    def wait(self, timeout: float | None = None) -> int:
-        """The exit status, once it has ended."""
-        ends = time.monotonic() + (float("inf") if timeout is None else timeout)
-        while (status := self.poll()) is None:
-            if time.monotonic() > ends:
-                raise subprocess.TimeoutExpired("kernel", timeout or 0)
-            time.sleep(0.01)
-        return status
+    def wait(self, timeout: float | None = None) -> int | None:
+        self._process.join(timeout)
+        return self.poll()
 
     def send_signal(self, number: int) -> None:
         """To the kernel and what it has started."""
-        if self.poll() is None:
+        if self.poll() is None and self._process.pid:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, number)
+                os.killpg(self._process.pid, number)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
-    def terminate(self) -> None:
-        self.send_signal(signal.SIGTERM)
 
-
-def fork(command: Sequence[str], environment: Mapping[str, str], folder: str) -> Forked | None:
-    """Ask the server that the environment names for a kernel.
-
-    Args:
-        command: python -m ipykernel_launcher and its options.
-
-    Returns:
-        The kernel, once it is there; ``None`` if there is no such server, or none that suits these variables.
-    """
-    line = socket.socket(socket.AF_UNIX)
-    try:
-        line.connect(environment.get(ADDRESS, ""))
-        request = {"arguments": list(command[3:]), "environment": dict(environment), "folder": folder}
-        socket.send_fds(line, [json.dumps(request).encode() + b"\n"], [1, 2])
-        pid = int(_until_newline(line) or 0)
-    except OSError:  # it has ended
-        pid = 0
-    if pid:
-        return Forked(line, pid)
-    line.close()
-    return None
-
-
-def serve(door: int) -> None:
-    """Be a server: import, then fork a kernel for whoever knocks at this socket, until stdin ends."""
-    sys.path[:] = [each for each in sys.path if each]  # a kernel finds no modules in the folder where we began
-    early = _read_early(os.environ)
-    for name in _PRELOADED:
-        if select.select([0], [], [], 0)[0]:  # no kernel was needed after all
-            return
-        with contextlib.suppress(ImportError):  # a notebook that needs it will say so
-            importlib.import_module(name)
-    gc.freeze()  # so that its collections leave the memory alone that the kernels share
-    kernels: dict[int, socket.socket] = {}
-    with socket.socket(fileno=door) as listening:
-        while True:
-            # Whether a kernel has ended has to be looked up; whatever else happens wakes us.
-            waited_for: list[Any] = [0, listening, *kernels.values()]
-            ready = select.select(waited_for, [], [], 0.05 if kernels else None)[0]
-            all_end = 0 in ready
-            for pid, line in list(kernels.items()):
-                if all_end or line in ready:  # whoever asked for it has gone
-                    os.killpg(pid, signal.SIGKILL)
-                ended, status = os.waitpid(pid, 0 if all_end else os.WNOHANG)
-                if ended:
-                    del kernels[pid]
-                    with line, contextlib.suppress(OSError):
-                        line.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
-            if all_end:
-                return
-            if listening in ready:
-                line = listening.accept()[0]
-                if pid := _answer(line, early, [listening, *kernels.values()]):
-                    kernels[pid] = line
-
-
-def _answer(line: socket.socket, early: Mapping[str, str], ours: Sequence[socket.socket]) -> int:
-    """Fork the kernel that is asked for; its process, or 0 if a fresh Python is what it needs."""
-    pid, descriptors = 0, list[int]()
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # whoever asked has gone, or talks nonsense
-        message, descriptors, _, _ = socket.recv_fds(line, 1 << 16, 2)
-        request = json.loads(message if message.endswith(b"\n") else message + _until_newline(line))
-        if _read_early(request["environment"]) == early:
-            pid = os.fork()
-            if not pid:
-                for each in (line, *ours):
-                    each.close()
-                _be_kernel(descriptors, **request)
-            _own_group(pid)
-            line.sendall(b"%d\n" % pid)
-    for descriptor in descriptors:
-        os.close(descriptor)
-    if not pid:
-        line.close()
-    return pid
-
-
-def _be_kernel(
-    descriptors: Sequence[int], arguments: Sequence[str], environment: Mapping[str, str], folder: str
-) -> NoReturn:
-    """In the forked process; it must not go on as a second server, whatever happens."""
+def _be_kernel(arguments: Sequence[str], environment: Mapping[str, str], folder: str) -> None:
+    """In the forked process."""
+    import matplotlib
     import numpy as np
     from ipykernel import kernelapp
 
-    try:
-        _own_group(0)
-        with open(os.devnull, "rb") as nothing:
-            os.dup2(nothing.fileno(), 0)
-        for number, descriptor in enumerate(descriptors, 1):  # what it writes goes where its runner's does
-            os.dup2(descriptor, number)
-        processes.settle(environment, folder)
-        np.random.seed()  # noqa: NPY002, else all kernels draw the same numbers from NumPy's own state
-        # Without a parent to look after, a kernel greets on the terminal; with one it ends when that does.
-        sys.argv = ["ipykernel_launcher", *arguments, f"--IPKernelApp.parent_handle={os.getppid()}"]
-        kernelapp.launch_new_instance()
-    except Exception:
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
-    sys.exit()
+    gc.freeze()  # so that collections leave the memory alone that the kernels share
+    os.setsid()  # signals reach what it starts too; Ctrl-C reaches it through its runner
+    threading.Thread(target=_end_with_runner, daemon=True).start()
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    matplotlib.rcParams["backend"] = os.environ["MPLBACKEND"]  # as matplotlib does when it is imported
+    np.random.seed()  # noqa: NPY002, else all kernels draw the same numbers from NumPy's own state
+    # Without a parent to look after, a kernel greets on the terminal.
+    sys.argv = ["ipykernel_launcher", *arguments, f"--IPKernelApp.parent_handle={os.getppid()}"]
+    kernelapp.launch_new_instance()
 
 
-def _own_group(pid: int) -> None:
-    """Make a process the head of a group, so that signals reach what it starts; both sides do, whoever is first."""
-    with contextlib.suppress(OSError):
-        os.setpgid(pid, 0)
-
-
-def _read_early(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if _EARLY.match(name)}
-
-
-def _until_newline(line: socket.socket) -> bytes:
-    text = b""
-    while not text.endswith(b"\n") and (more := line.recv(1)):
-        text += more
-    return text
+def _end_with_runner() -> None:
+    runner = multiprocessing.parent_process()
+    assert runner is not None
+    runner.join()
+    os.killpg(0, signal.SIGKILL)

@@ -1,59 +1,50 @@
-"""Several notebooks at the same time, each by a ``dynloss run`` in a process of its own.
+"""Several notebooks at the same time, each by a thread that waits for its kernel.
 
 Importing, compiling and drawing are done by one core; nearly all notebooks of a book do nothing else.
 """
 
-import contextlib
 import os
-import signal
-import tempfile
-import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from multiprocessing.process import BaseProcess
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 
-from dynloss_book.engine.runner import kernels, processes
+from jupyter_core.utils import ensure_event_loop
+
+from dynloss_book.engine.runner import kernels
+from dynloss_book.engine.runner.execute import Outcome
 from dynloss_book.engine.runner.profiles import Figure
 
+# The most notebooks or pages at once: each needs up to a gigabyte.
+MOST = 8
 
-def execute_all(
-    figures: Sequence[Figure], root: Path, options: Sequence[str], at_once: int
-) -> Iterator[tuple[Figure, int, str]]:
+
+def at_once() -> int:
+    """How many work at the same time: one a core."""
+    return min(os.cpu_count() or 1, MOST)
+
+
+def execute_all(one: Callable[[Figure], Outcome], figures: Sequence[Figure], jobs: int) -> Iterator[Outcome]:
     """Run notebooks, so many at the same time.
 
     Args:
-        root: the checkout.
-        options: of ``dynloss run``, the same for all.
-        at_once: how many.
+        one: runs a notebook.
+        jobs: how many.
 
     Yields:
-        As they end: the figure, the exit status of ``dynloss run`` and what it said.
+        As they end, what became of each. Closed or interrupted before, it ends their kernels, so that each leaves a
+        partial copy.
     """
-    waiting = deque(figures)
-    running: dict[BaseProcess, tuple[Figure, Path]] = {}
-    with tempfile.TemporaryDirectory() as place, kernels.shared():
+    def alone(figure: Figure) -> Outcome:
         try:
-            while waiting or running:
-                while waiting and len(running) < at_once:
-                    figure = waiting.popleft()
-                    said = Path(place, figure.stem)
-                    process = processes.start(_run, (*options, figure.stem), folder=root, output=said)
-                    running[process] = figure, said
-                for process in [each for each in running if each.exitcode is not None]:
-                    figure, said = running.pop(process)
-                    yield figure, process.exitcode or 0, said.read_text("utf-8", "replace")
-                time.sleep(0.05)
+            return one(figure)
         finally:
-            for process in running:
-                if process.pid and process.exitcode is None:
-                    with contextlib.suppress(ProcessLookupError):  # it has just ended
-                        os.kill(process.pid, signal.SIGINT)
-            for process in running:
-                process.join()
+            ensure_event_loop().close()  # Jupyter opens one in each thread
 
-
-def _run(arguments: Sequence[str]) -> None:
-    from dynloss_book.engine.cli import main
-
-    main(["run", *arguments])
+    with ThreadPoolExecutor(jobs) as pool:
+        work = [pool.submit(alone, figure) for figure in figures]
+        try:
+            for done in as_completed(work):
+                yield done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            while wait(work, timeout=0.1).not_done:
+                kernels.kill_all()
