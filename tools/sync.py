@@ -22,7 +22,8 @@ import jupytext
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
-CARRIERS = ["README.md", "CITATION.cff", "_config.yml", "book/**/*.md", "notebooks/*.py"]
+TEMPLATES = "src/dynloss_book/engine/template/**/*.template"  # of `dynloss new`
+CARRIERS = ["README.md", "CITATION.cff", "_config.yml", "book/**/*.md", "notebooks/*.py", TEMPLATES]
 RELATIVE = re.compile(r"\]\((?:([\w-]+)\.ipynb|\.\./book/([\w-]+)\.md)(#[\w-]+)?\)")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 

@@ -437,7 +437,7 @@ def test_duration(seconds, text):
 
 @pytest.mark.parametrize("words", ["false", "False", "no", "0"])
 def test_a_switch_that_papermill_hands_over_as_text(words):
-    """"false" is a text that is not empty: it computed anew, and replaced the archived result."""
+    """ "false" is a text that is not empty: it computed anew, and replaced the archived result."""
     fetch()
     assert fetch(fresh=words).origin == "archived" and called.steps == [5]
     with pytest.raises(ValueError, match="fresh must be true or false, got 'perhaps'"):

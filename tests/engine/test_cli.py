@@ -14,16 +14,17 @@ import small_site
 from small_site import notebook
 
 from dynloss_book.engine import cli
+from dynloss_book.engine.runner import campaign, profiles
 
 COMMAND = [sys.executable, "-c", "from dynloss_book.engine.cli import main; main()"]
 
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    profiles = "{fig01_bad: {quick: {}, paper: {}}, fig02_good: {quick: {}, smoke: {parameters: {steps: 3}}}}"
+    listed = "{fig01_bad: {quick: {}, paper: {}}, fig02_good: {quick: {}, smoke: {parameters: {steps: 3}}}}"
     good = notebook(small_site.GOOD.replace("fig01", "fig02"))
     bad, root = notebook(small_site.BAD), tmp_path / "checkout"
-    return small_site.enter(monkeypatch, root, profiles, fig01_bad=bad, fig02_good=good)
+    return small_site.enter(monkeypatch, root, listed, fig01_bad=bad, fig02_good=good)
 
 
 @pytest.mark.parametrize(
@@ -114,9 +115,9 @@ def test_negative_values_are_values(checkout, dynloss, monkeypatch):
     jobs = []
     monkeypatch.setattr(cli, "_execute", lambda *given: jobs.append(given))
     assert dynloss("run", "fig02", "-p", "steps", "-1", "-p", "stop", "none") == (0, "", "")
-    (((figure, parameters),), profile, folder, more) = jobs[0]
-    assert (figure.stem, parameters) == ("fig02_good", {"steps": -1, "stop": None})
-    assert (profile, more) == ("quick", ["steps=-1", "stop=none"])
+    (_, (figure,), profile, folder, overrides, *_) = jobs[0]
+    assert (figure.stem, profile) == ("fig02_good", "quick")
+    assert profiles.values(figure, profile, overrides) == {"steps": -1, "stop": None}
     assert folder == checkout / "_build" / "executed" / "custom"  # not in the place of the book's copies
 
 
@@ -276,6 +277,25 @@ def test_a_file_that_cannot_be_written_is_one_line_and_no_verdict(dynloss, monke
 
 def test_paths_are_made_absolute_where_they_enter(dynloss, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DYNLOSS_CIFAR10", "data")
+    for name in ("DYNLOSS_CIFAR10", "DYNLOSS_RESULTS"):
+        monkeypatch.setenv(name, "data")
     dynloss("--version")
-    assert os.environ["DYNLOSS_CIFAR10"] == str(tmp_path / "data")
+    assert os.environ["DYNLOSS_CIFAR10"] == os.environ["DYNLOSS_RESULTS"] == str(tmp_path / "data")
+
+
+def test_an_old_name_of_a_parameter_is_taken_for_the_new_with_a_warning(checkout, dynloss):
+    (checkout / "notebooks" / "renamed.yml").write_text("parameters: {fig02_good: {length: steps}}")
+    (checkout / "notebooks" / "campaign.yml").write_text(
+        "campaign: [{notebook: fig02_good, profile: quick, devices: [CPU], why: w, parameters: {length: 7}}]"
+    )
+    path = checkout / "notebooks" / "profiles.yml"
+    path.write_text(path.read_text().replace("steps:", "length:"))
+    code, _, said = dynloss("run", "fig02", "--profile", "huge", "-p", "length", "5")
+    assert code == 2 and "dynloss: profiles.yml: fig02_good, smoke: length is now called steps" in said
+    figure = profiles.load(checkout)["fig02_good"]
+    assert figure.profiles["smoke"].parameters["steps"] == profiles.values(figure, "smoke")["steps"]
+    assert profiles.values(figure, "smoke", [("length", "5")])["steps"] == 5
+    (item,) = campaign.load(checkout, {"fig02_good": figure})
+    assert item.values["steps"] == 7
+    with pytest.raises(profiles.Misuse, match="fig02_good: steps is given twice, once by its old name"):
+        profiles.values(figure, "smoke", [("length", "5"), ("steps", "6")])

@@ -259,6 +259,18 @@ def compare(mine: Path, reference: Path | None) -> None:
     sys.exit(comparison.code(found))
 
 
+@cli.command()
+@click.argument("name")
+def new(name: str) -> None:
+    """Lay out a new figure, a short working example: notebook, room, profiles, test, and its page in the book."""
+    from dynloss_book.engine.runner.new import lay_out
+
+    root = profiles.find_root()
+    for path in lay_out(root, name):
+        click.echo(path.relative_to(root))
+    click.echo(f"next: make sync, then dynloss run {name} --profile smoke (CONTRIBUTING.md: Adding a figure)")
+
+
 @cli.group()
 def sweep() -> None:
     """Sweeps over parameters and seeds."""

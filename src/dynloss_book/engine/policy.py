@@ -16,7 +16,6 @@ VARIABLES = {
     "ledger": "DYNLOSS_LEDGER",
     "profile": "DYNLOSS_PROFILE",
     "scheduler": "DYNLOSS_SCHEDULER",
-    "kernels": "DYNLOSS_KERNELS",
 }
 
 
@@ -32,7 +31,6 @@ class Policy:
         ledger: the file in which requests to the archive are noted.
         profile: of the notebook that is run.
         scheduler: the address of a dask scheduler, tcp://host:port.
-        kernels: the address of the server that forks kernels.
     """
 
     results: str = ""
@@ -42,7 +40,6 @@ class Policy:
     ledger: str = ""
     profile: str = ""
     scheduler: str = ""
-    kernels: str = ""
 
     @classmethod
     def current(cls) -> "Policy":

@@ -16,7 +16,7 @@ from dynloss_book.engine import archive
 from dynloss_book.engine.findings import MIME as FINDINGS
 from dynloss_book.engine.findings import Findings
 from dynloss_book.engine.provenance import MIME
-from dynloss_book.engine.runner import book, gallery
+from dynloss_book.engine.runner import book, gallery, renamed
 from dynloss_book.engine.runner.book import BookError
 from dynloss_book.engine.runner.profiles import Misuse, load
 from dynloss_book.engine.runner.tables import executed_copy
@@ -131,6 +131,23 @@ def test_new_pages_replace_old_ones(site, published, monkeypatch):
     book.build(site, load(site), "smoke")
     assert pages(published) == {"index.html": "new"}
     assert {path.name for path in (site / "_build").iterdir()} == {"executed", "html", "site"}
+
+
+def test_old_addresses_lead_to_the_new_pages(site, monkeypatch):
+    builder(monkeypatch)
+    table = site / "notebooks" / "renamed.yml"
+    table.write_text("pages: {older: fig01_good, index: fig01_good}")
+    with pytest.raises(BookError, match=r"renamed\.yml leads from older to fig01_good, and there is no such page"):
+        book.build(site, load(site), "smoke")
+    assert not (site / "_build" / "html").exists()
+    html = site / "html"
+    html.mkdir()
+    for name in ("index", "fig01_good"):
+        (html / f"{name}.html").write_text("a page")
+    renamed.redirect(renamed.load(site).pages, html)
+    assert pages(html)["index.html"] == "a page"  # a page that is still there is left alone
+    (address,) = re.findall('http-equiv="refresh" content="0; url=(.*)"', pages(html)["older.html"])
+    assert address == "fig01_good.html" and f'<link rel="canonical" href="{address}">' in pages(html)["older.html"]
 
 
 def test_nothing_is_published_after_the_gate(site, published, monkeypatch):

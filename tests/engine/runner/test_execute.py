@@ -49,14 +49,14 @@ def test_a_copy_with_its_parameters_and_record(run, monkeypatch, tmp_path):
     (other / "kernel.json").write_text('{"argv": ["/bin/false"], "display_name": "x", "language": "python"}')
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     monkeypatch.setenv("MPLBACKEND", "Agg")
-    monkeypatch.setenv("DYNLOSS_RESULTS", "here")
+    monkeypatch.setenv("DYNLOSS_RESULTS", "/here")
     asked = "import os, sys; print(sys.executable, os.getcwd(), amplitude, stop, *map(os.environ.get, {}))"
     asked = asked.format(["DYNLOSS_PROFILE", "DYNLOSS_RESULTS"])
     plotted = "import matplotlib.pyplot as plt\nplt.plot([1, 2]); plt.show()"
     outcome, copy = run(asked, plotted, overrides=[("amplitude", "30"), ("stop", "5")])
     assert outcome.error == ""
     folder = tmp_path / "a {braced} folder" / "notebooks"
-    assert printed(copy).split("\n")[0] == f"{sys.executable} {folder} 30.0 5 quick {os.getcwd()}/here"
+    assert printed(copy).split("\n")[0] == f"{sys.executable} {folder} 30.0 5 quick /here"
     assert "image/png" in copy["cells"][-1]["outputs"][-1]["data"]
     record = copy["metadata"]["dynloss"]
     assert record["complete"] is True

@@ -15,9 +15,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 from dynloss import files
-from dynloss_book.engine.archive import READ_ONLY, ArchiveWarning, NotArchived
+from dynloss_book.engine.archive import ArchiveWarning, NotArchived
+from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.runner import tables
 from dynloss_book.engine.runner.best import above_default, candidates
 from dynloss_book.engine.runner.profiles import Figure, values
@@ -127,15 +129,11 @@ def _alone(folder: Path) -> Iterator[None]:
 
     options = "jax_enable_x64", "jax_default_matmul_precision"
     before = {name: getattr(jax.config, name) for name in options}
-    environment = {name: os.environ.get(name) for name in (READ_ONLY, "MPLBACKEND")}
-    os.environ |= {READ_ONLY: "1", "MPLBACKEND": "Agg"}
+    alone = mock.patch.dict(os.environ, Policy(read_only=True).as_environment())
     try:
-        with contextlib.chdir(folder), warnings.catch_warnings():
+        with contextlib.chdir(folder), alone, warnings.catch_warnings():
             warnings.simplefilter("ignore", ArchiveWarning)  # what is damaged was looked for before
             yield
     finally:
-        for name, value in environment.items():
-            os.environ.pop(name)
-            os.environ |= {name: value} if value is not None else {}
         for name, value in before.items():
             jax.config.update(name, value)

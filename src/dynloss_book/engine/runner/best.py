@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from dynloss_book.engine.archive import READ_ONLY, RENEW, RESULTS
+from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.runner import tables
 from dynloss_book.engine.runner.execute import Ending, Outcome, execute
 from dynloss_book.engine.runner.profiles import DEFAULT_PROFILE, Figure, values
@@ -21,12 +21,13 @@ def execute_best(figure: Figure, root: Path, output: Path, stream: TextIO | None
     """Run a notebook with the largest profile that the archive can serve, else compute `quick`."""
     for why in tables.archived(figure, root).unreadable:
         print(f"{figure.stem}: {why}", file=sys.stderr)
+    asked = Policy(read_only=True).as_environment()
     for profile in candidates(figure, root):
-        outcome = execute(figure, profile, values(figure, profile), output, stream, {READ_ONLY: "1"})
+        outcome = execute(figure, profile, values(figure, profile), output, stream, asked)
         if outcome.ending is not Ending.LACKING:
             return outcome
     # What is computed here goes into an archive of its own: building a book leaves `results` as it is.
-    apart = {RENEW: "1", RESULTS: str(root / "_build" / "results")}
+    apart = Policy(renew=True, results=str(root / "_build" / "results")).as_environment()
     return execute(figure, DEFAULT_PROFILE, values(figure, DEFAULT_PROFILE), output, stream, apart)
 
 

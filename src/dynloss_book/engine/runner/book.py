@@ -18,7 +18,7 @@ from pathlib import Path
 
 from dynloss import files
 from dynloss_book.engine import hooks
-from dynloss_book.engine.runner import gallery, gate, page, scorecard, tables
+from dynloss_book.engine.runner import gallery, gate, page, renamed, scorecard, tables
 from dynloss_book.engine.runner.profiles import Figure, Misuse, values
 
 _NO_ROOM = re.compile("|".join(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)))
@@ -63,6 +63,10 @@ def build(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         raise BookError(f"{_what_failed(done.stdout)}\nthe book was not built; its pages are staged in {site}")
     for path in built.rglob("*.html"):
         files.write(path, accessible(path.read_text("utf-8")))
+    try:
+        renamed.redirect(renamed.load(root).pages, built / "notebooks")
+    except ValueError as error:
+        raise BookError(str(error)) from error
     return _publish(built, root / "_build" / "html") / "index.html"
 
 

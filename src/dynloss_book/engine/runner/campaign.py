@@ -27,8 +27,7 @@ from typing import Any, NamedTuple
 from dynloss import files
 from dynloss.files import sole
 from dynloss_book.engine import ledger
-from dynloss_book.engine.archive import RENEW
-from dynloss_book.engine.deadline import DEADLINE
+from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import duration
 from dynloss_book.engine.runner.execute import Ending, execute
 from dynloss_book.engine.runner.profiles import Figure, Misuse, find, values
@@ -163,7 +162,7 @@ def run(root: Path, items: Sequence[Item], minutes: float | None, renew: bool = 
                 return
             state = _remembered(root, item)
             if state is None or not state.complete:
-                state = _look(root, place, item, end, {RENEW: "1"} if renew else {})
+                state = _look(root, place, item, end, renew)
             yield item, state
 
 
@@ -171,7 +170,7 @@ def plan(root: Path, items: Sequence[Item]) -> Iterator[tuple[Item, State]]:
     """What is left of each item; nothing is computed but the notebooks' pictures."""
     with _place(root) as place:
         for item in items:
-            yield item, _remembered(root, item) or _look(root, place, item, 0, {})
+            yield item, _remembered(root, item) or _look(root, place, item, 0.0)
 
 
 def row(item: Item, state: State, here: str) -> tuple[str, ...]:
@@ -198,14 +197,14 @@ def cost(item: Item, state: State, here: str) -> str:
     return (f"at most {duration(whole_cost[0])}" if whole_cost else "not measured yet") + memory
 
 
-def _look(root: Path, place: Path, item: Item, end: float, environment: Mapping[str, str]) -> State:
+def _look(root: Path, place: Path, item: Item, end: float, renew: bool = False) -> State:
     """Run an item's notebook, which computes until ``end`` (seconds since 1970), and read its ledger."""
     notes = place / f"{_slug(item)}.jsonl"
     notes.unlink(missing_ok=True)
     copy = notes.with_suffix(".ipynb")
-    variables = {DEADLINE: repr(end), ledger.LEDGER: str(notes), **environment}
+    asked = Policy(deadline=end, ledger=str(notes), renew=renew).as_environment()
     stream = sys.stderr if end else io.StringIO()
-    outcome = execute(item.figure, item.profile, item.values, copy, stream, variables)
+    outcome = execute(item.figure, item.profile, item.values, copy, stream, asked)
     state = State(tuple(ledger.read(notes)), outcome.ending, outcome.error)
     if not state.failed:
         _remember(root, item, state)

@@ -144,7 +144,7 @@ def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
     place = min(range(len(same)), key=lambda each: (len(differing[each]), free[each]))
     nearest, words = same[place][0], "; ".join(differing[place])
     if path.exists() and nearest.resolve() == path.resolve():
-        hint = f"set {archive.RESULTS} to a folder of your own before you compute anew"
+        hint = "set DYNLOSS_RESULTS to a folder of your own before you compute anew"
         raise Incomparable(f"it is the published result itself; {hint}")
     if words:
         raise Incomparable(f"no published result has its parameters; the nearest differs in {words}{unreadable}")

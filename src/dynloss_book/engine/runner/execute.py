@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 import shutil
 import sys
 import threading
@@ -15,8 +14,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from dynloss import files
-from dynloss_book.engine.archive import RESULTS, InProgress, NotArchived, NotArchivedAtAll
+from dynloss_book.engine.archive import InProgress, NotArchived, NotArchivedAtAll
 from dynloss_book.engine.deadline import OutOfTime
+from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import commit, duration
 from dynloss_book.engine.runner.profiles import Figure
 
@@ -148,7 +148,7 @@ def execute(
 ) -> Outcome:
     """Run one notebook with these parameters into `output`, a copy that is kept whether or not the run succeeds.
 
-    `environment` holds further variables of the notebook's process; see `engine.archive` for those that it reads.
+    `environment` holds further variables of the notebook's process; see `engine.policy` for those that it reads.
 
     The copy's metadata say under `dynloss` which profile, source and commit it is of, and whether it is complete.
 
@@ -167,9 +167,7 @@ def execute(
     files.check_writable(output.parent)
     output.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
     papermill_io.register(str(output.absolute()), copy := Copy(output))
-    variables = {"DYNLOSS_PROFILE": profile, **(environment or {})}
-    if results := variables.get(RESULTS) or os.environ.get(RESULTS):
-        variables[RESULTS] = str(Path(results).expanduser().absolute())  # the notebook runs in another folder
+    variables = Policy(profile=profile).as_environment() | dict(environment or {})
     started, error = time.monotonic(), ""
     with kernels.folder_of_sockets() as sockets, Progress(f"{figure.stem} [{profile}]", cells, stream) as progress:
         try:

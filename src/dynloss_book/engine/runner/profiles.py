@@ -7,10 +7,13 @@ parameters cell is read here, as syntax (nothing is executed), and every value i
 import ast
 import json
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from dynloss_book.engine.runner import renamed as renaming
 
 DEFAULT_PROFILE = "quick"
 LARGEST = "paper"  # of a notebook without it, for which the paper has no setting, its own largest
@@ -42,12 +45,13 @@ class Profile:
 
 @dataclass(frozen=True)
 class Figure:
-    """A notebook; `stem` is its name without the suffix."""
+    """A notebook; `stem` is its name without the suffix, and `renamed` leads from old names of parameters to new."""
 
     stem: str
     path: Path
     parameters: dict[str, Parameter]
     profiles: dict[str, Profile]
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_root() -> Path:
@@ -75,11 +79,13 @@ def load(root: Path) -> dict[str, Figure]:
     if not _is_table(given):
         raise Misuse(f"{source}: expected figures, each with its profiles")
 
+    old_names = renaming.load(root).parameters
     figures, problems = {}, [f"{source}: no notebook {stem}.ipynb" for stem in given if stem not in notebooks]
     for stem, path in notebooks.items():
         try:
             parameters = read_parameters(path)
-            figures[stem] = Figure(stem, path, parameters, _profiles(stem, parameters, given.get(stem)))
+            old = old_names.get(stem, {})
+            figures[stem] = Figure(stem, path, parameters, _profiles(stem, parameters, given.get(stem), old), old)
         except Misuse as error:
             problems += str(error).splitlines()
     _raise(problems)
@@ -101,7 +107,7 @@ def values(figure: Figure, profile: str, overrides: Iterable[tuple[str, str]] = 
     """What to hand to the notebook: the values of the profile, then those given by hand."""
     chosen = figure.profiles[named(figure, profile)]
     by_hand = dict(overrides) | ({"fresh": "true"} if fresh else {})
-    return chosen.parameters | checked(figure.stem, figure.parameters, by_hand)
+    return chosen.parameters | checked(figure.stem, figure.parameters, by_hand, figure.renamed)
 
 
 def named(figure: Figure, profile: str) -> str:
@@ -113,8 +119,10 @@ def named(figure: Figure, profile: str) -> str:
     raise Misuse(f"{figure.stem} has no profile {profile!r}; there are {', '.join(figure.profiles)}")
 
 
-def checked(where: str, parameters: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The given values, read as the kind that each parameter has.
+def checked(
+    where: str, parameters: Mapping[str, Parameter], given: Mapping[str, Any], renamed: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The given values, read as the kind that each parameter has; old names are taken for the new, with a warning.
 
     >>> steps = Parameter("steps", "int", False, 10)
     >>> checked("fig04", {"steps": steps}, {"steps": "1e3"})
@@ -126,9 +134,14 @@ def checked(where: str, parameters: Mapping[str, Parameter], given: Mapping[str,
     """
     result, problems = {}, []
     for name, value in given.items():
+        if new := (renamed or {}).get(name):
+            print(f"dynloss: {where}: {name} is now called {new}", file=sys.stderr)
+            name = new
         if name not in parameters:
             problems.append(f"{where}: unknown parameter {name!r}; there are {', '.join(parameters) or 'none'}")
             continue
+        if name in result:
+            problems.append(f"{where}: {name} is given twice, once by its old name")
         try:
             result[name] = _typed(parameters[name], value)
         except (ValueError, TypeError, OverflowError):
@@ -218,7 +231,9 @@ _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
 }
 
 
-def _profiles(stem: str, parameters: Mapping[str, Parameter], given: Any) -> dict[str, Profile]:
+def _profiles(
+    stem: str, parameters: Mapping[str, Parameter], given: Any, renamed: Mapping[str, str]
+) -> dict[str, Profile]:
     if not _is_table(given) or not given:
         raise Misuse(f"profiles.yml: {stem} has no profiles")
     found, problems = {}, []
@@ -235,7 +250,7 @@ def _profiles(stem: str, parameters: Mapping[str, Parameter], given: Any) -> dic
             problems.append(f"{where}: expected a cost as in {{2 CPU cores: {{seconds: 20, memory_gb: 0.7}}}}")
         else:
             try:
-                found[name] = Profile(name, checked(where, parameters, chosen or {}), cost or {})
+                found[name] = Profile(name, checked(where, parameters, chosen or {}, renamed), cost or {})
             except Misuse as error:
                 problems += str(error).splitlines()
     if DEFAULT_PROFILE not in given:

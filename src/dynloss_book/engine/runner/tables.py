@@ -1,12 +1,12 @@
 """What there is, and what was run: the rows of `dynloss list`, `dynloss status` and the book's tables."""
 
 import json
-import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import KEPT, MIME, duration
 from dynloss_book.engine.runner import gate
 from dynloss_book.engine.runner.profiles import BEST, DEFAULT_PROFILE, LARGEST, Figure, Profile, named, values
@@ -177,9 +177,8 @@ def unreadable(root: Path, figures: Collection[str] = ()) -> list[str]:
 
 def results(root: Path) -> Path:
     """The folder of the archive: the one that the environment names, else the checkout's."""
-    from dynloss_book.engine.archive import RESULTS, results_folder
-
-    return results_folder() if os.environ.get(RESULTS) else root / "results"
+    named = Policy.current().results
+    return Path(named) if named else root / "results"
 
 
 def fits(archived: Mapping[str, Any], figure: Figure, profile: Profile) -> bool:

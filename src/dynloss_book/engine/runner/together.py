@@ -33,6 +33,7 @@ def execute_all(one: Callable[[Figure], Outcome], figures: Sequence[Figure], job
         As they end, what became of each. Closed or interrupted before, it ends their kernels, so that each leaves a
         partial copy.
     """
+
     def alone(figure: Figure) -> Outcome:
         try:
             return one(figure)
