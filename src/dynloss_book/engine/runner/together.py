@@ -4,7 +4,7 @@ Importing, compiling and drawing are done by one core; nearly all notebooks of a
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 
 from jupyter_core.utils import ensure_event_loop
@@ -22,7 +22,9 @@ def at_once() -> int:
     return min(os.cpu_count() or 1, MOST)
 
 
-def execute_all(one: Callable[[Figure], Outcome], figures: Sequence[Figure], jobs: int) -> Iterator[Outcome]:
+def execute_all(
+    one: Callable[[Figure], Outcome], figures: Sequence[Figure], jobs: int
+) -> Generator[Outcome, None, None]:
     """Run notebooks, so many at the same time.
 
     Args:
