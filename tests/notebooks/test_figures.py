@@ -21,7 +21,7 @@ import pytest
 from dynloss_book.engine.runner import answers, compare, gate, kernels
 from dynloss_book.engine.runner.execute import execute
 from dynloss_book.engine.runner.profiles import load, values
-from dynloss_book.engine.runner.tables import provenance_of
+from dynloss_book.engine.runner.tables import provenances
 
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = load(ROOT)
@@ -78,9 +78,7 @@ def test_runs_in_smoke_and_passes_the_gate(stem, archive, lowering, tmp_path, mo
     figure = FIGURES[stem]
     wanted = values(figure, "smoke")
     record = tmp_path / "lowered.jsonl"
-    outcome = execute(
-        figure, "smoke", wanted, tmp_path / f"{stem}.ipynb", io.StringIO(), lowered.environment(record)
-    )
+    outcome = execute(figure, "smoke", wanted, tmp_path / f"{stem}.ipynb", io.StringIO(), lowered.environment(record))
     assert outcome.error == ""
     names, problems = lowered.found(record)
     assert problems == [] and (names or stem not in COMPUTING)
@@ -89,7 +87,7 @@ def test_runs_in_smoke_and_passes_the_gate(stem, archive, lowering, tmp_path, mo
     drawn = [cell for cell in cells(stem) if "mystnb" in cell.metadata]
     drawn = [cell for cell in drawn if "from-archive" not in cell.metadata.get("tags", [])]  # which is empty here
     assert sum("image/png" in output.get("data", {}) for output in outputs) == len(drawn) >= 1
-    records = [r for cell in json.loads(outcome.path.read_text())["cells"] for r in provenance_of(cell)]
+    records = provenances(json.loads(outcome.path.read_text()))
     assert {record["stale"] for record in records} == {""}
     assert len(list(folder.rglob("*.nc"))) >= 1
     copy = shutil.copytree(folder, tmp_path / "copy")
@@ -159,9 +157,7 @@ def test_links_to_other_notebooks_lead_there():
     assert {link for _, link in links} <= {f"{stem}.ipynb" for stem in FIGURES}
 
 
-@pytest.mark.parametrize(
-    ("second", "first"), [pytest.param(*both, marks=together(both[0])) for both in SHARED.items()]
-)
+@pytest.mark.parametrize(("second", "first"), [pytest.param(*both, marks=together(both[0])) for both in SHARED.items()])
 def test_two_figures_share_their_runs(second, first, archive):
     """The same simulation with the same parameters, so that the second reads what the first computed."""
     assert physics(first) == physics(second)

@@ -337,12 +337,7 @@ def doctor(require_gpu: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point: misuse is one line on stderr and exit code 2, Ctrl-C is 130."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="dynloss.plain")
-    for name in _PATHS:  # once, where they enter: notebooks run in another folder
-        if given := os.environ.get(name):
-            os.environ[name] = str(Path(given).expanduser().absolute())
+    _prepare()
     try:
         cli.main(arguments, prog_name="dynloss", standalone_mode=False)
     except Misuse as error:
@@ -355,7 +350,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _say(f"{error} (`dynloss doctor` tells what is missing and how to get it)")
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort) as error:
-        _say(error.__cause__ or error or "interrupted")
+        _say(str(error.__cause__ or error) or "interrupted")
         sys.exit(130)
     except OSError as error:
         _say(error)
@@ -364,6 +359,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         traceback.print_exc()
         _say("a fault of dynloss itself: please report it")
         sys.exit(70)
+
+
+def _prepare() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="dynloss.plain")
+    for name in _PATHS:  # once, where they enter: notebooks run in another folder
+        if given := os.environ.get(name):
+            os.environ[name] = str(Path(given).expanduser().absolute())
 
 
 def _execute(

@@ -16,9 +16,9 @@ from dynloss_book.engine import archive
 from dynloss_book.engine.findings import MIME as FINDINGS
 from dynloss_book.engine.findings import Findings
 from dynloss_book.engine.provenance import MIME
-from dynloss_book.engine.runner import book, gallery, renamed
+from dynloss_book.engine.runner import book, gallery
 from dynloss_book.engine.runner.book import BookError
-from dynloss_book.engine.runner.profiles import Misuse, load
+from dynloss_book.engine.runner.profiles import Misuse, load, renamed
 from dynloss_book.engine.runner.tables import executed_copy
 from dynloss_book.playground import hooks as playground_hooks
 from dynloss_book.plots import hooks as plots_hooks
@@ -144,7 +144,7 @@ def test_old_addresses_lead_to_the_new_pages(site, monkeypatch):
     html.mkdir()
     for name in ("index", "fig01_good"):
         (html / f"{name}.html").write_text("a page")
-    renamed.redirect(renamed.load(site).pages, html)
+    book.redirect(renamed(site, "pages"), html)
     assert pages(html)["index.html"] == "a page"  # a page that is still there is left alone
     (address,) = re.findall('http-equiv="refresh" content="0; url=(.*)"', pages(html)["older.html"])
     assert address == "fig01_good.html" and f'<link rel="canonical" href="{address}">' in pages(html)["older.html"]

@@ -61,7 +61,7 @@ def test_a_parameter_that_one_of_them_lacks_starts_none(checkout, tmp_path, monk
 def test_they_are_interrupted_together(checkout, tmp_path):
     sleep = "import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(600)"
     wait = "import pathlib, time\nwhile not pathlib.Path('begun').exists(): time.sleep(0.1)"
-    root = checkout(fig01_slow=sleep, fig02_good=wait)
+    root = checkout(fig01_slow=sleep, fig02_good=wait, fig03_slow=sleep, fig04_late="never begun")
 
     def one(figure):
         return execute(figure, "quick", {}, tmp_path / "out" / f"{figure.stem}.ipynb", io.StringIO())

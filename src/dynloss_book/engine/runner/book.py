@@ -18,10 +18,22 @@ from pathlib import Path
 
 from dynloss import files
 from dynloss_book.engine import hooks
-from dynloss_book.engine.runner import gallery, gate, page, renamed, scorecard, tables
-from dynloss_book.engine.runner.profiles import Figure, Misuse, values
+from dynloss_book.engine.runner import gallery, gate, page, scorecard, tables
+from dynloss_book.engine.runner.profiles import Figure, Misuse, renamed, values
 
 _NO_ROOM = re.compile("|".join(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)))
+
+_MOVED = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>This page has moved</title>
+<link rel="canonical" href="{address}">
+<meta http-equiv="refresh" content="0; url={address}">
+</head>
+<body><p>This page has moved to <a href="{address}">{address}</a>.</p></body>
+</html>
+"""
 
 
 class BookError(RuntimeError):
@@ -63,10 +75,7 @@ def build(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         raise BookError(f"{_what_failed(done.stdout)}\nthe book was not built; its pages are staged in {site}")
     for path in built.rglob("*.html"):
         files.write(path, accessible(path.read_text("utf-8")))
-    try:
-        renamed.redirect(renamed.load(root).pages, built / "notebooks")
-    except ValueError as error:
-        raise BookError(str(error)) from error
+    redirect(renamed(root, "pages"), built / "notebooks")
     return _publish(built, root / "_build" / "html") / "index.html"
 
 
@@ -146,6 +155,23 @@ def accessible(html: str) -> str:
         return found[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
 
     return re.sub(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", lines, html)
+
+
+def redirect(pages: Mapping[str, str], folder: Path) -> None:
+    """Write pages, into the folder of the built ones, that lead from old addresses to the new.
+
+    An old name that a page still has is left to it.
+
+    Raises:
+        BookError: there is no page of the new name.
+    """
+    for old, new in pages.items():
+        place = folder / f"{old}.html"
+        if place.exists():
+            continue
+        if not (folder / f"{new}.html").is_file():
+            raise BookError(f"renamed.yml leads from {old} to {new}, and there is no such page")
+        files.write(place, _MOVED.format(address=f"{new}.html"))
 
 
 def _publish(built: Path, published: Path) -> Path:

@@ -30,7 +30,7 @@ from dynloss_book.engine import ledger
 from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import duration
 from dynloss_book.engine.runner.execute import Ending, execute
-from dynloss_book.engine.runner.profiles import Figure, Misuse, find, values
+from dynloss_book.engine.runner.profiles import Figure, Misuse, find, settings, values
 
 DEVICES = ("CPU", "GPU")
 PLAN = ("item", "devices", "left", "takes here", "why")
@@ -103,15 +103,10 @@ class State(NamedTuple):
 
 def load(root: Path, figures: Mapping[str, Figure]) -> list[Item]:
     """The list of a checkout, in its order. Everything that is wrong with it is said at once."""
-    import yaml
-
     source = root / "notebooks" / "campaign.yml"
-    try:
-        given = yaml.safe_load(source.read_text("utf-8"))
-    except FileNotFoundError:
-        raise Misuse(f"no {source}: nothing to compute") from None
-    except yaml.YAMLError as error:
-        raise Misuse(f"{source} is no valid YAML: {' '.join(str(error).split())}") from error
+    if not source.is_file():
+        raise Misuse(f"no {source}: nothing to compute")
+    given = settings(source)
     entries = given.get("campaign") if isinstance(given, dict) else None
     if not isinstance(entries, list) or not entries:
         raise Misuse(f"{source}: expected `campaign` with a list of items")

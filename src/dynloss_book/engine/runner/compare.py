@@ -14,9 +14,7 @@ import xarray as xr
 
 from dynloss_book.engine import archive
 from dynloss_book.engine.agreement import FREE, Agreement, Incomparable, Quantity, compare, different, is_sweep
-from dynloss_book.engine.findings import MIME as FINDINGS
-from dynloss_book.engine.provenance import MIME as PROVENANCE
-from dynloss_book.engine.runner import recorded, tables
+from dynloss_book.engine.runner import page, recorded, tables
 from dynloss_book.engine.sweeps import overview
 from dynloss_book.engine.sweeps.store import REQUEST
 
@@ -223,9 +221,8 @@ def _of_notebook(path: Path, reference: Path) -> list[Outcome]:
     """The results that an executed notebook names, or where they are not here, its verdicts."""
     try:
         notebook = json.loads(path.read_text("utf-8"))
-        cells = notebook["cells"]
-        records = [record for cell in cells for record in tables.records_of(cell, PROVENANCE)]
-        findings = next((record for cell in cells for record in tables.records_of(cell, FINDINGS)), None)
+        records = tables.provenances(notebook)
+        findings = page.findings(notebook)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Incomparable(f"{path} cannot be read as a notebook ({type(error).__name__})") from error
     paths = dict.fromkeys(Path(record["path"]) for record in records if record["path"])

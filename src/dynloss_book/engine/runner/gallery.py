@@ -9,7 +9,6 @@ from typing import Any
 
 from dynloss import files
 from dynloss_book.engine.findings import SIGNS, Verdict, kind
-from dynloss_book.engine.provenance import MIME as PROVENANCE
 from dynloss_book.engine.provenance import duration
 from dynloss_book.engine.runner import page, tables
 from dynloss_book.engine.runner.profiles import Figure
@@ -48,13 +47,12 @@ def entry(figure: Figure, executed: Path, profile: str, images: Path) -> Entry:
     shown = page.picture(notebook)
     if shown:
         _thumbnail(shown[0], images / f"{figure.stem}.png")
-    records = [record for cell in notebook["cells"] for record in tables.records_of(cell, PROVENANCE)]
     return Entry(
         figure.stem,
         page.heading(notebook),
         tables.profile_of(figure, profile, executed),
         page.findings(notebook),
-        list({json.dumps(record): record for record in records}.values()),
+        tables.provenances(notebook),
         notebook["metadata"]["dynloss"],
         notebook["metadata"]["papermill"]["end_time"][:16].replace("T", " ") + " UTC",
         shown[1] if shown else "",

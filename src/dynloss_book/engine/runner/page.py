@@ -52,13 +52,13 @@ def arranged(notebook: Mapping[str, Any], folder: Path, data: Path) -> dict[str,
 
 def findings(notebook: Mapping[str, Any]) -> dict[str, Any] | None:
     """What the notebook found, the record of `claims.Answer`; None where it says nothing."""
-    return next((record for cell in notebook["cells"] for record in tables.records_of(cell, FINDINGS)), None)
+    return next(iter(tables.records_of(notebook["cells"], FINDINGS)), None)
 
 
 def picture(notebook: Mapping[str, Any]) -> tuple[bytes, str] | None:
     """The first picture of the page, as PNG, and its text for those who cannot see it."""
     for cell in _led(notebook["cells"]):
-        for found in tables.records_of(cell, "image/png"):
+        for found in tables.records_of([cell], "image/png"):
             alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
             return base64.b64decode(found), alt
     return None
@@ -117,7 +117,7 @@ def _folded(cell: Cell) -> Cell:
 
 def _explorable(cell: Cell) -> Iterator[Cell]:
     """After a picture its data for the book's script, which opens them; without the script nothing is seen of them."""
-    for number, record in enumerate(tables.records_of(cell, EXPLORE)):
+    for number, record in enumerate(tables.records_of([cell], EXPLORE)):
         content = json.dumps(record, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
         yield _markdown(f"{cell.get('id', 'cell')}-explore-{number}", EXPLORABLE.replace("RECORD", content))
 
@@ -125,12 +125,12 @@ def _explorable(cell: Cell) -> Iterator[Cell]:
 def _downloads(cell: Cell, folder: Path, data: Path) -> Iterator[Cell]:
     """After a picture its vector graphics, after a provenance its data."""
     identifier, links = cell.get("id", "cell"), []
-    for number, pdf in enumerate(tables.records_of(cell, "application/pdf")):
+    for number, pdf in enumerate(tables.records_of([cell], "application/pdf")):
         name = cell["metadata"].get("mystnb", {}).get("figure", {}).get("name", f"picture-{identifier}-{number}")
         path = data / f"{name}.pdf"
         files.write(path, print_size.at_width(base64.b64decode(pdf)))
         links.append((path.name, f"this picture as vector graphics, PDF of the paper's width ({print_size.WIDTH} in)"))
-    kept = {_name(record): record for record in tables.records_of(cell, PROVENANCE) if record["path"]}
+    kept = {_name(record): record for record in tables.records_of([cell], PROVENANCE) if record["path"]}
     kept = {name: record for name, record in kept.items() if (folder / record["path"]).exists()}
     for name, record in kept.items():
         _write_data(folder / record["path"], data, name)

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dynloss_book.engine.runner import renamed as renaming
-
 DEFAULT_PROFILE = "quick"
 LARGEST = "paper"  # of a notebook without it, for which the paper has no setting, its own largest
 BEST = "best"  # no profile of a notebook's own, but the largest of each that the archive has; see `runner.best`
@@ -45,13 +43,13 @@ class Profile:
 
 @dataclass(frozen=True)
 class Figure:
-    """A notebook; `stem` is its name without the suffix, and `renamed` leads from old names of parameters to new."""
+    """A notebook; `stem` is its name without the suffix, and `old_names` leads from old names of parameters to new."""
 
     stem: str
     path: Path
     parameters: dict[str, Parameter]
     profiles: dict[str, Profile]
-    renamed: Mapping[str, str] = field(default_factory=dict)
+    old_names: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_root() -> Path:
@@ -63,28 +61,42 @@ def find_root() -> Path:
     raise Misuse(f"no notebooks/profiles.yml in {here} or above it: run dynloss inside a checkout of its repository")
 
 
-def load(root: Path) -> dict[str, Figure]:
-    """All figures of a checkout. Everything that is wrong with notebooks and profiles is said at once."""
+def settings(source: Path) -> Any:
+    """What a YAML file holds; an empty table where it is empty."""
     import yaml
 
-    folder = root / "notebooks"
-    source = folder / "profiles.yml"
     try:
-        given = yaml.safe_load(source.read_text("utf-8")) or {}
+        return yaml.safe_load(source.read_text("utf-8")) or {}
     except yaml.YAMLError as error:
         raise Misuse(f"{source} is no valid YAML: {' '.join(str(error).split())}") from error
+
+
+def renamed(root: Path, what: str) -> dict[str, Any]:
+    """What notebooks/renamed.yml leads to: from old names of "pages", or of the "parameters" of each notebook."""
+    source = root / "notebooks" / "renamed.yml"
+    found = settings(source) if source.is_file() else {}
+    if not _is_table(found) or not _is_table(found.get(what) or {}):
+        raise Misuse(f"{source}: expected `pages` and `parameters`, each with old names and new")
+    return found.get(what) or {}
+
+
+def load(root: Path) -> dict[str, Figure]:
+    """All figures of a checkout. Everything that is wrong with notebooks and profiles is said at once."""
+    folder = root / "notebooks"
+    source = folder / "profiles.yml"
+    given = settings(source)
     notebooks = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
     if not notebooks:
         raise Misuse(f"no notebooks (*.ipynb) in {folder}; `make sync` makes them from the .py files")
     if not _is_table(given):
         raise Misuse(f"{source}: expected figures, each with its profiles")
 
-    old_names = renaming.load(root).parameters
+    old_names = renamed(root, "parameters")
     figures, problems = {}, [f"{source}: no notebook {stem}.ipynb" for stem in given if stem not in notebooks]
     for stem, path in notebooks.items():
         try:
             parameters = read_parameters(path)
-            old = old_names.get(stem, {})
+            old = old_names.get(stem) or {}
             figures[stem] = Figure(stem, path, parameters, _profiles(stem, parameters, given.get(stem), old), old)
         except Misuse as error:
             problems += str(error).splitlines()
@@ -107,7 +119,7 @@ def values(figure: Figure, profile: str, overrides: Iterable[tuple[str, str]] = 
     """What to hand to the notebook: the values of the profile, then those given by hand."""
     chosen = figure.profiles[named(figure, profile)]
     by_hand = dict(overrides) | ({"fresh": "true"} if fresh else {})
-    return chosen.parameters | checked(figure.stem, figure.parameters, by_hand, figure.renamed)
+    return chosen.parameters | checked(figure.stem, figure.parameters, by_hand, figure.old_names)
 
 
 def named(figure: Figure, profile: str) -> str:
@@ -120,7 +132,10 @@ def named(figure: Figure, profile: str) -> str:
 
 
 def checked(
-    where: str, parameters: Mapping[str, Parameter], given: Mapping[str, Any], renamed: Mapping[str, str] | None = None
+    where: str,
+    parameters: Mapping[str, Parameter],
+    given: Mapping[str, Any],
+    old_names: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The given values, read as the kind that each parameter has; old names are taken for the new, with a warning.
 
@@ -134,7 +149,7 @@ def checked(
     """
     result, problems = {}, []
     for name, value in given.items():
-        if new := (renamed or {}).get(name):
+        if new := (old_names or {}).get(name):
             print(f"dynloss: {where}: {name} is now called {new}", file=sys.stderr)
             name = new
         if name not in parameters:
@@ -232,7 +247,7 @@ _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
 
 
 def _profiles(
-    stem: str, parameters: Mapping[str, Parameter], given: Any, renamed: Mapping[str, str]
+    stem: str, parameters: Mapping[str, Parameter], given: Any, old_names: Mapping[str, str]
 ) -> dict[str, Profile]:
     if not _is_table(given) or not given:
         raise Misuse(f"profiles.yml: {stem} has no profiles")
@@ -250,7 +265,7 @@ def _profiles(
             problems.append(f"{where}: expected a cost as in {{2 CPU cores: {{seconds: 20, memory_gb: 0.7}}}}")
         else:
             try:
-                found[name] = Profile(name, checked(where, parameters, chosen or {}, renamed), cost or {})
+                found[name] = Profile(name, checked(where, parameters, chosen or {}, old_names), cost or {})
             except Misuse as error:
                 problems += str(error).splitlines()
     if DEFAULT_PROFILE not in given:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,15 +110,16 @@ def sweep_rows(root: Path, figures: Collection[str] = ()) -> Iterator[tuple[str,
             yield found.figure, constants, points, found.scale, duration(found.seconds), found.date
 
 
-def records_of(cell: Mapping[str, Any], mime: str) -> list[Any]:
-    """What a cell's outputs hold of one kind; an output may hold several, as a list."""
-    found = [output["data"][mime] for output in cell.get("outputs", []) if mime in output.get("data", {})]
+def records_of(cells: Iterable[Mapping[str, Any]], mime: str) -> list[Any]:
+    """What the outputs of cells hold of one kind; an output may hold several, as a list."""
+    outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    found = [data[mime] for data in outputs if mime in data]
     return [record for each in found for record in (each if isinstance(each, list) else [each])]
 
 
-def provenance_of(cell: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The provenance records among a cell's outputs."""
-    return records_of(cell, MIME)
+def provenances(notebook: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The provenance records of an executed notebook; one that is shown twice is one."""
+    return list({json.dumps(record): record for record in records_of(notebook["cells"], MIME)}.values())
 
 
 def plain(rows: Sequence[Sequence[str]]) -> str:
@@ -147,12 +148,12 @@ def _files(count: int) -> str:
 
 def _result_rows(stem: str, profile: str, notebook: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     run = notebook["metadata"]["dynloss"]
-    records = [record for cell in notebook["cells"] for record in provenance_of(cell)]
+    records = provenances(notebook)
     took = duration(run["seconds"])
     if not records:
         date = notebook["metadata"]["papermill"]["end_time"][:16].replace("T", " ") + " UTC"
         yield stem, profile, "computed", "–", run["commit"], date, "–", took
-    for record in {json.dumps(record): record for record in records}.values():  # one shown twice is one
+    for record in records:
         freshness = f"STALE: {record['stale']} changed since" if record["stale"] else "fresh"
         result = "computed" if record["origin"] == "computed" else f"archived, {freshness}"
         scale = f" ({record['scale']})" if record["scale"] else ""

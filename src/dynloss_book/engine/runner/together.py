@@ -4,8 +4,9 @@ Importing, compiling and drawing are done by one core; nearly all notebooks of a
 """
 
 import os
+import time
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from jupyter_core.utils import ensure_event_loop
 
@@ -49,5 +50,6 @@ def execute_all(
                 yield done.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            while wait(work, timeout=0.1).not_done:
-                kernels.kill_all()
+            while not all(each.done() for each in work):
+                kernels.kill_all()  # again and again, for one may just begin
+                time.sleep(0.1)
