@@ -40,17 +40,17 @@ def statistics(mine: xr.Dataset, published: xr.Dataset, parameters: Mapping[str,
                        abs(len(ours) - len(theirs)) <= allowed)  # fmt: skip
         if ours and theirs:
             pairs = (mine, ours), (published, theirs)
-            both = [reading.threshold(run, found, parameters["period"]) for run, found in pairs]
-            yield _close("threshold λ_th", *both, THRESHOLD * both[1], f"{THRESHOLD:.0%}, the spread of its marks")
+            a, b = (reading.threshold(run, found, parameters["period"]) for run, found in pairs)
+            yield _close("threshold λ_th", a, b, THRESHOLD * b, f"{THRESHOLD:.0%}, the spread of its marks")
         at_rest = not theirs or theirs[-1].end < published.attrs["steps"] - parameters["period"]
     elif "hessian_eigenvalues" in published:
         halves = (each.hessian_eigenvalues[each.hessian_eigenvalues.shape[0] // 2 :, 0] for each in (mine, published))
-        both = [float(half.median()) for half in halves]
-        yield _close("λ₁, median over the second half", *both, THRESHOLD * abs(both[1]), f"{THRESHOLD:.0%}")
+        a, b = (float(half.median()) for half in halves)
+        yield _close("λ₁, median over the second half", a, b, THRESHOLD * abs(b), f"{THRESHOLD:.0%}")
     for name in ("accuracy", "validation_accuracy"):
         if at_rest and name in published:
-            both = [float(each[name][-1]) for each in (mine, published)]
-            yield _close(f"{in_words(published[name], name)} at the end", *both, FINAL, f"{FINAL:g}")
+            a, b = (float(each[name][-1]) for each in (mine, published))
+            yield _close(f"{in_words(published[name], name)} at the end", a, b, FINAL, f"{FINAL:g}")
 
 
 def _close(name: str, mine: float, published: float, allowed: float, in_words: str) -> Quantity:

@@ -89,7 +89,7 @@ class Writer:
         self.numbers: dict[str, str] = {}
         self.trying = 0
 
-    def write(self, node: Any) -> None:
+    def write(self, node: Any) -> None:  # noqa: C901, a case for each kind of node
         match node:
             case list():
                 self.part.put("[")

@@ -90,7 +90,7 @@ def _letter(ax, letter: str) -> None:
     )  # fmt: skip
 
 
-def intervals(ax, at, values, *, sideways: bool = False, **look: Any) -> None:
+def intervals(ax: Any, at: Any, values: Any, *, sideways: Any = False, **look: Any) -> None:
     """The means over seeds at these places, with their 95 % intervals where there are any.
 
     Args:

@@ -34,7 +34,7 @@ def plot_edges(result: Any):
         result: of ``analysis.onsets.by_optimiser``.
     """
     names = [str(name) for name in result.optimiser.values]
-    *rows, last = "abcdefg"[: len(names) + 1]
+    *rows, last = list("abcdefg"[: len(names) + 1])
     layout = ";".join(f"{row}{last}" for row in rows)
     figure, axes = mosaic(layout, figsize=(10, 1.6 * len(names) + 1), width_ratios=[1.7, 1])
     side = axes.pop(last)
