@@ -34,7 +34,7 @@ def before(width, rate, every, pairs, oscillation):
     def measure(at):
         after = jax.tree.map(lambda w, g: w - rate * g, at.params, at.gradient(at.params))
         both = jax.tree.map(lambda *sides: jnp.stack(sides), at.params, after)
-        largest = lambda w: hessian_eigenvalues(at.gradient, w, order=ORDER).eigenvalues[0]  # noqa: E731
+        largest = lambda w: hessian_eigenvalues(at.gradient, w, num_matvecs=ORDER).eigenvalues[0]  # noqa: E731
         return {"curvature": jax.lax.map(largest, both)}
 
     observe = [

@@ -27,7 +27,7 @@ def library(steps):
         recorders.class_weights(),
         recorders.training_state(model.apply, data),
         recorders.output_averaged_ntk(mlp.output_averaged_ntk, inputs[:50]),
-        recorders.hessian(k=3, order=10, every=25),
+        recorders.hessian(k=3, num_matvecs=10, every=25),
     ]
     return lambda: full_batch.train(
         params,

@@ -24,7 +24,7 @@ def main():
         recorders.training_state(model.apply, data),
         recorders.validation_accuracy(model.apply, datasets.spiral_validation(), every=10),
     ]
-    spectra = [*plain, recorders.hessian(k=3, order=16), recorders.ntk(model.apply, inputs, order=16)]
+    spectra = [*plain, recorders.hessian(k=3, num_matvecs=16), recorders.ntk(model.apply, inputs, num_matvecs=16)]
 
     def compiled(outputs):
         def gradient(p, w):

@@ -49,8 +49,8 @@ def follow(width, rate, seed, count, every):
         _, after = around(following, weights)
         found, then = [], []
         for (fewest, later), each in zip(LEAST, starts, strict=True):
-            one = tracking.largest(before, each, order=ORDER, tolerance=0.01, fewest=fewest)
-            two = tracking.largest(after, one.start, order=ORDER, tolerance=0.01, fewest=later)
+            one = tracking.largest(before, each, num_matvecs=ORDER, tolerance=0.01, fewest=fewest)
+            two = tracking.largest(after, one.start, num_matvecs=ORDER, tolerance=0.01, fewest=later)
             found.append((one.eigenvalue, two.eigenvalue, one.products, two.products))
             then.append(two.start)
         descent = lambda w, gammas: around(w, gammas)[0]  # noqa: E731

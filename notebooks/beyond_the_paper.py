@@ -67,7 +67,7 @@ import functools
 import jax
 import pandas as pd
 
-from dynloss import shapes
+from dynloss import waveforms
 from dynloss_book.beyond_the_paper import claims
 from dynloss_book.beyond_the_paper import experiment as beyond
 from dynloss_book.engine import archive, sweeps
@@ -83,7 +83,7 @@ def train(
     """Train one network with the weights of a shape; its accuracies at the end."""
     task = spiral.task(width, precision, seed)
     oscillating = beyond.weights(shape, period, amplitude, seed)
-    gammas = shapes.stopped(oscillating, stop=steps - period)  # Γ = 1 from there on
+    gammas = waveforms.stopped(oscillating, stop=steps - period)  # Γ = 1 from there on
     return task.outcome(task.descend(gammas, learning_rate, steps))
 
 
@@ -159,7 +159,7 @@ archive.provenance(*ways.values())
 def strength(shape, period):
     """Over many cycles."""
     gammas = beyond.weights(shape, period, amplitude, seed=0)
-    return shapes.strength(gammas, 9000)
+    return waveforms.strength(gammas, 9000)
 
 
 strengths = {shape: float(strength(shape, lengths[-1])) for shape in beyond.SHAPES}

@@ -40,7 +40,7 @@ nesterov: float = 0.3  # η
 adam: float = 0.01  # η
 momentum: float = 0.9  # β, of heavy ball and Nesterov
 every: int = 25  # λ is measured around one step in so many
-lanczos_order: int = 8  # products with the Hessian for each λ
+num_matvecs: int = 8  # products with the Hessian for each λ
 precision: str = "float64"  # or "float32"
 fresh: bool = False  # compute anew although archived
 
@@ -103,13 +103,13 @@ pd.DataFrame(growth, index=names).T.map("{:.2g}".format)
 
 # %% tags=["physics"]
 def simulate(
-    *, width, period, amplitude, steps, seeds, rates, every, lanczos_order, precision
+    *, width, period, amplitude, steps, seeds, rates, every, num_matvecs, precision
 ):
     """λ over the edge along runs of four optimisers, and where their cascades start."""
     ground = paths.landscape(width, precision)
     weights = schedules.oscillating(period, amplitude, num_classes=3)
     rules = onsets.rules(**rates)
-    how = seeds, steps, period, every, lanczos_order
+    how = seeds, steps, period, every, num_matvecs
     found = onsets.by_optimiser(ground, weights, rules, *how)
     about = {"dtype": precision, "scale": f"{seeds} seeds, {steps:,} steps"}
     return found.assign_attrs(about)

@@ -37,7 +37,7 @@ learning_rate: float = 1.0  # η
 steps: int = 6000  # of each run; the paper's: 70 000
 seeds: int = 2  # initial weights
 every: int = 20  # measured around one step in so many
-lanczos_order: int = 10  # products with each matrix
+num_matvecs: int = 10  # products with each matrix
 precision: str = "float64"  # or "float32"
 fresh: bool = False  # compute anew although archived
 
@@ -92,13 +92,13 @@ pd.DataFrame(onsets.linear_network(), index=["Hessian", "weighted kernel"])
 
 # %% tags=["physics"]
 def simulate(
-    *, width, period, amplitude, learning_rate, steps, seeds, every, lanczos_order,
+    *, width, period, amplitude, learning_rate, steps, seeds, every, num_matvecs,
     precision,
 ):  # fmt: skip
     """ηλ_max of the Hessian and of two kernels along runs, and where cascades start."""
     ground = paths.landscape(width, precision)
     weights = schedules.oscillating(period, amplitude, num_classes=3)
-    how = learning_rate, seeds, steps, period, every, lanczos_order
+    how = learning_rate, seeds, steps, period, every, num_matvecs
     found = onsets.by_kernel(ground, weights, *how)
     about = {"dtype": precision, "scale": f"{seeds} seeds, {steps:,} steps"}
     return found.assign_attrs(about)

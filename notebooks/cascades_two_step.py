@@ -38,7 +38,7 @@ learning_rate: float = 1.0  # η, the paper's
 steps: int = 16_000  # of each run; the paper's: 70 000
 seeds: int = 2  # initial weights
 points: int = 12  # steps looked at in each cascade
-lanczos_order: int = 32  # products with each Hessian
+num_matvecs: int = 32  # products with each Hessian
 precision: str = "float64"  # or "float32"
 fresh: bool = False  # compute anew although archived
 
@@ -69,7 +69,7 @@ fresh: bool = False  # compute anew although archived
 # these may mix with flat directions, by $(1-\eta\lambda_2)(1-\eta\lambda_2')$ from
 # the second eigenvalues on both sides, the multiplier of a direction that keeps to itself.
 #
-# ## Valleys with a known answer
+# ## Toy losses with a known answer
 #
 # *Lopsided*: $F=\tfrac a2x^2-\tfrac13x^3$ is the logistic map with $r=a+1$. Its bounce is
 # born at $a=2$, has $\mu=5-a^2$, and doubles at $a=\sqrt6$. *Scalar network*: the example
@@ -85,7 +85,7 @@ import pandas as pd
 from dynloss import schedules
 from dynloss_book.analysis import paths, period_doubling
 from dynloss_book.cascades_two_step import claims
-from dynloss_book.cascades_two_step import experiment as valleys
+from dynloss_book.cascades_two_step import experiment as toy_losses
 from dynloss_book.engine import archive
 from dynloss_book.tasks import spiral
 
@@ -96,7 +96,7 @@ ranges = {
     "two_valleys": np.linspace(1.9, 2.45, 23),
 }
 known = {
-    name: dict(zip(values, valleys.orbits(name, values), strict=True))
+    name: dict(zip(values, toy_losses.orbits(name, values), strict=True))
     for name, values in ranges.items()
 }
 error = max(
@@ -106,10 +106,10 @@ error = max(
 )
 f"largest error of μ on the lopsided valley: {error:.0e}"
 
-# %% mystnb={"figure": {"caption": "Multipliers of the two-step map in three valleys with a known answer, against the steepness. Light grey: gradient descent settles on an orbit of period two, dark grey: of period four. Where one direction bounces, its multiplier falls from one to minus one, and there the period doubles. Where a second direction begins to bounce, a multiplier rises to one, and the period stays two.", "name": "fig-valleys"}, "image": {"alt": "Three panels of multipliers against steepness. In the first two the lowest multiplier falls from one to minus one, where the dark area of period four begins. In the third one multiplier falls while another rises to one inside the light area of period two."}}
+# %% mystnb={"figure": {"caption": "Multipliers of the two-step map in three toy losses with a known answer, against the steepness. Light grey: gradient descent settles on an orbit of period two, dark grey: of period four. Where one direction bounces, its multiplier falls from one to minus one, and there the period doubles. Where a second direction begins to bounce, a multiplier rises to one, and the period stays two.", "name": "fig-valleys"}, "image": {"alt": "Three panels of multipliers against steepness. In the first two the lowest multiplier falls from one to minus one, where the dark area of period four begins. In the third one multiplier falls while another rises to one inside the light area of period two."}}
 from dynloss_book.plots import why_cascades as figure
 
-figure.plot_valleys(known);
+figure.plot_toy_losses(known);
 
 # %% [markdown]
 # ## The network
@@ -124,7 +124,7 @@ figure.plot_valleys(known);
 
 # %% tags=["physics"]
 def simulate(
-    *, width, period, amplitude, learning_rate, steps, seeds, points, lanczos_order,
+    *, width, period, amplitude, learning_rate, steps, seeds, points, num_matvecs,
     precision,
 ):  # fmt: skip
     """The multipliers of the two-step map along every cascade of several runs."""
@@ -133,7 +133,7 @@ def simulate(
     descend = optax.sgd(learning_rate)
     follow = paths.follower(ground, weights, descend, steps)
     runs = [follow(ground.start(seed)) for seed in range(seeds)]
-    how = learning_rate, runs, period, points, lanczos_order
+    how = learning_rate, runs, period, points, num_matvecs
     found = period_doubling.examine(ground, weights, *how)
     about = {"dtype": precision, "scale": f"{seeds} seeds, {steps:,} steps"}
     return found.assign_attrs(about)

@@ -43,7 +43,7 @@ window: int = 75  # steps before the end of a period, in which both are followed
 early: int = 2  # the period whose end is looked at, counted from 1
 late: int = 4  # another, later one
 every: int = 3  # steps between two comparisons
-lanczos_order: int = 16  # products with the Hessian
+num_matvecs: int = 16  # products with the Hessian
 precision: str = "float64"  # third derivatives of small numbers
 minutes: float | None = None  # stop computing after so many, for each window
 fresh: bool = False  # compute anew although archived
@@ -141,7 +141,7 @@ pd.DataFrame(rows, columns=columns).set_index(columns[0]).round(5)
 # %%
 fixed = {
     "width": width, "period": period, "amplitude": amplitude, "steps": window,
-    "every": every, "order": lanczos_order, "precision": precision,
+    "every": every, "num_matvecs": num_matvecs, "precision": precision,
 }
 sweep = functools.partial(
     sweeps.run, "central_flow", central_flow.follow, seeds=range(seeds),

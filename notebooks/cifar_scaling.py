@@ -62,9 +62,9 @@ from dynloss_book import paper
 from dynloss_book.cifar_scaling import claims
 from dynloss_book.cifar_scaling import experiment as scaling
 from dynloss_book.engine import archive, sweeps
-from dynloss_book.tasks import cifar10 as photographs
+from dynloss_book.tasks import cifar10
 
-photographs.check(images, image_size)
+cifar10.check(images, image_size)
 if period < 1 or amplitude <= 1:
     raise ValueError(f"period must be >= 1 and amplitude > 1: {period}, {amplitude}")
 
@@ -75,12 +75,12 @@ def myrtle_run(
     checkpoint=None,
 ):  # fmt: skip
     """Train one network; its accuracies and static losses at the evaluated epochs."""
-    data = photographs.sets(images, image_size, training_images, validation_images)
+    data = cifar10.sets(images, image_size, training_images, validation_images)
     steps = minibatch.steps_per_epoch(training_images, batch_size)
     weights = schedules.oscillating(period, amplitude, 10, stop=stop_epoch * steps)
     corners = (0, 3 / 7 * epochs, epochs), (0, peak_rate, peak_rate / 10)
-    return photographs.train(
-        photographs.myrtle5(image_size, channels), data, weights,
+    return cifar10.train(
+        cifar10.myrtle5(image_size, channels), data, weights,
         minibatch.piecewise_linear(*corners, steps), seed=seed, epochs=epochs,
         batch_size=batch_size, evaluate_every=evaluate_every, checkpoint=checkpoint)
 
@@ -103,7 +103,7 @@ def sweep(rung):
     return functools.partial(
         sweeps.run, "fig01_cifar_phase_diagram", myrtle_run, constants=rung.settings,
         axes={"period": [float(period)], "amplitude": [1.0, amplitude]},
-        seeds=range(seeds), variables=photographs.CURVES, vectorize=False, fresh=fresh,
+        seeds=range(seeds), variables=cifar10.CURVES, vectorize=False, fresh=fresh,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@
 # ---
 
 # %% [markdown]
-# # A fair opponent for Figure 1
+# # A tuned baseline for Figure 1
 #
 # The static loss of Figure 1 has no weight decay, is trained far beyond its best epoch, and
 # its learning rate was not chosen for it. Each of these alone costs accuracy. Is the gain
@@ -63,12 +63,12 @@ import pandas as pd
 
 from dynloss import schedules
 from dynloss.training import minibatch
-from dynloss_book.cifar_opponent import claims
-from dynloss_book.cifar_opponent import experiment as opponent
+from dynloss_book.cifar_tuned_baseline import claims
+from dynloss_book.cifar_tuned_baseline import experiment as baseline
 from dynloss_book.engine import archive, sweeps
-from dynloss_book.tasks import cifar10 as photographs
+from dynloss_book.tasks import cifar10
 
-photographs.check(images, image_size)
+cifar10.check(images, image_size)
 stop_epoch, evaluate_every = epochs * 6 // 7, max(1, epochs // 49)
 
 
@@ -79,14 +79,14 @@ def regularised_run(
     evaluate_every, checkpoint=None,
 ):  # fmt: skip
     """Train one network; its accuracies and static losses at the evaluated epochs."""
-    data = opponent.sets(images, image_size, training_images, held_out, held_out_images)
+    data = baseline.sets(images, image_size, training_images, held_out, held_out_images)
     steps = minibatch.steps_per_epoch(training_images, batch_size)
     weights = schedules.oscillating(period, amplitude, 10, stop=stop_epoch * steps)
     corners = (0, 3 / 7 * epochs, epochs), (0, peak_rate, peak_rate / 10)
-    return photographs.train(
-        photographs.myrtle5(image_size, channels), data, weights,
+    return cifar10.train(
+        cifar10.myrtle5(image_size, channels), data, weights,
         minibatch.piecewise_linear(*corners, steps), seed=seed, epochs=epochs,
-        direction=opponent.nesterov(weight_decay), batch_size=batch_size,
+        direction=baseline.nesterov(weight_decay), batch_size=batch_size,
         evaluate_every=evaluate_every, checkpoint=checkpoint)
 
 
@@ -94,9 +94,9 @@ def regularised_run(
 def sweep(held_out, axes, seeds, minutes=None):
     chosen = globals() | {"held_out": held_out}
     return sweeps.run(
-        "cifar_opponent", regularised_run, axes=axes, seeds=seeds, vectorize=False,
+        "cifar_tuned_baseline", regularised_run, axes=axes, seeds=seeds, vectorize=False,
         constants=archive.parameters_of(regularised_run, chosen),
-        variables=photographs.CURVES, minutes=minutes, fresh=fresh,
+        variables=cifar10.CURVES, minutes=minutes, fresh=fresh,
     )  # fmt: skip
 
 
@@ -112,7 +112,7 @@ tuning = functools.partial(sweep, "tuning", search, range(100, 100 + tuning_seed
 
 def chosen(loss):
     """Peak rate and weight decay that the search found for a loss."""
-    return opponent.tuned(tuning(minutes=0).sel(amplitude=losses[loss]))
+    return baseline.tuned(tuning(minutes=0).sel(amplitude=losses[loss]))
 
 
 def tested(loss, tune, minutes):
@@ -136,8 +136,8 @@ at = {loss: chosen(loss) for loss in losses}
 plain = {"peak_rate": peak_rate, "weight_decay": 0.0, "amplitude": 1.0}
 best = at[names.STATIC] | {"amplitude": 1.0}
 stops = {
-    names.STATIC: opponent.early(searched.sel(plain, method="nearest")),
-    names.TUNED: opponent.early(searched.sel(best)),
+    names.STATIC: baseline.early(searched.sel(plain, method="nearest")),
+    names.TUNED: baseline.early(searched.sel(best)),
 }
 points = ["peak_rate", "weight_decay", "amplitude"]
 curves = {name: run.validation_accuracy.squeeze(points) for name, run in done.items()}
@@ -153,8 +153,8 @@ grid = {name: search[name] for name in ("peak_rate", "weight_decay")}
 findings = names.judge(arms, at, grid, scale)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "(a) Test accuracy of the static and the oscillating loss: as in Figure 1, with early stopping, and with learning rate and weight decay tuned, all chosen on other images and seeds. (b) The oscillating loss less each static one, tuned where that is. Means over seeds with 95 % confidence intervals.", "name": "fig-cifar-opponent"}, "image": {"alt": "Left, one row for each variant of the static and the oscillating loss with its mean test accuracy and error bar. Right, the gains of the oscillating loss over each static variant, with a dashed line at zero."}}
-from dynloss_book.cifar_opponent import figure
+# %% tags=["lead"] mystnb={"figure": {"caption": "(a) Test accuracy of the static and the oscillating loss: as in Figure 1, with early stopping, and with learning rate and weight decay tuned, all chosen on other images and seeds. (b) The oscillating loss less each static one, tuned where that is. Means over seeds with 95 % confidence intervals.", "name": "fig-cifar-baseline"}, "image": {"alt": "Left, one row for each variant of the static and the oscillating loss with its mean test accuracy and error bar. Right, the gains of the oscillating loss over each static variant, with a dashed line at zero."}}
+from dynloss_book.cifar_tuned_baseline import figure
 
 figure.plot(arms, names.gains(arms));
 

@@ -71,10 +71,10 @@ from dynloss.training import minibatch
 from dynloss_book import paper
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.fig01_cifar_phase_diagram import claims
-from dynloss_book.tasks import cifar10 as photographs
+from dynloss_book.tasks import cifar10
 from dynloss_book.tasks.plane import axis, elsewhere, grown_from, staged
 
-photographs.check(images, image_size)
+cifar10.check(images, image_size)
 if not 0 <= stop_epoch <= epochs:
     raise ValueError(f"stop_epoch must be from 0 to epochs, {epochs}, got {stop_epoch}")
 if period < 1 or amplitude <= 1:
@@ -87,12 +87,12 @@ def myrtle_run(
     checkpoint=None,
 ):  # fmt: skip
     """Train one network; its accuracies and static losses at the evaluated epochs."""
-    data = photographs.sets(images, image_size, training_images, validation_images)
+    data = cifar10.sets(images, image_size, training_images, validation_images)
     steps = minibatch.steps_per_epoch(training_images, batch_size)
     weights = schedules.oscillating(period, amplitude, 10, stop=stop_epoch * steps)
     corners = (0, 3 / 7 * epochs, epochs), (0, peak_rate, peak_rate / 10)
-    return photographs.train(
-        photographs.myrtle5(image_size, channels), data, weights,
+    return cifar10.train(
+        cifar10.myrtle5(image_size, channels), data, weights,
         minibatch.piecewise_linear(*corners, steps), seed=seed, epochs=epochs,
         batch_size=batch_size, evaluate_every=evaluate_every, checkpoint=checkpoint)
 
@@ -101,7 +101,7 @@ def myrtle_run(
 settings = archive.parameters_of(myrtle_run, globals())
 sweep = functools.partial(
     sweeps.run, "fig01_cifar_phase_diagram", myrtle_run, constants=settings,
-    variables=photographs.CURVES, vectorize=False,
+    variables=cifar10.CURVES, vectorize=False,
 )
 
 # %% [markdown]
@@ -138,7 +138,7 @@ accuracies = {
 }
 label = f"{channels} channels, {training_images} images"
 papers = elsewhere(
-    sweep, photographs.ARCHIVED, paper.FIGURE_1_POINT, paper.FIGURE_1_SEEDS
+    sweep, cifar10.ARCHIVED, paper.FIGURE_1_POINT, paper.FIGURE_1_SEEDS
 )
 
 # %% tags=["lead", "answer"]
@@ -163,7 +163,7 @@ figure.plot_cells({name: each.mean for name, each in accuracies.items()}, claime
 # **What to look at.** *Seed by seed*: does every line rise? At the paper's scale the
 # static loss may break down where the learning rate is largest ([Figure
 # S3](figS3_stopping_oscillations.ipynb)); that is a part of the gain there. Is the gain
-# more than [missing regularisation](cifar_opponent.ipynb), and does it [grow with the
+# more than [missing regularisation](cifar_tuned_baseline.ipynb), and does it [grow with the
 # scale](cifar_scaling.ipynb)? *The map*: its bottom row, $A = 1$, is the static loss,
 # with a training accuracy near 1 and a validation accuracy far below. The dashed frame
 # is the region that the paper names: is it better everywhere in it, at short periods

@@ -39,7 +39,7 @@ period: int = 1500  # T·η; the paper's: 5000
 amplitude: float = 70.0  # A
 steps: int = 6000  # steps·η; the paper's: 70 000
 cadence: int = 10  # λ_max is measured around one step in cadence/η; 0: every step
-lanczos_order: int = 8  # products with the Hessian for each λ_max, at most
+num_matvecs: int = 8  # products with the Hessian for each λ_max, at most
 static_steps: int = 5000  # without oscillations, at η = 1; the paper's: 70 000
 precision: str = "float32"  # or "float64"
 minutes: float | None = None  # stop computing after so many, for each width
@@ -66,14 +66,14 @@ spiral.use_precision(precision)
 
 # %% tags=["physics"]
 def thresholds_of_run(
-    learning_rate, seed, *, width, period, amplitude, steps, cadence, lanczos_order,
+    learning_rate, seed, *, width, period, amplitude, steps, cadence, num_matvecs,
     precision, checkpoint=None,
 ):  # fmt: skip
     """λ_th of one run, with marks at 0.1, at 0.1/η, and at half and twice that."""
     period = max(1, round(period / learning_rate))
     steps, every = round(steps / learning_rate), max(1, round(cadence / learning_rate))
     oscillation = period, amplitude, schedules.last_period(steps, period)
-    network, how = (width, precision, seed), (every, lanczos_order, checkpoint)
+    network, how = (width, precision, seed), (every, num_matvecs, checkpoint)
     run = experiment.pairs(*network, oscillation, learning_rate, steps, *how)
     return experiment.thresholds(run, period, learning_rate)
 
@@ -118,12 +118,12 @@ laws = experiment.power_laws(networks)
 
 # %%
 def without_oscillations(
-    *, width, static_steps, learning_rate, lanczos_order, precision, seed, every
+    *, width, static_steps, learning_rate, num_matvecs, precision, seed, every
 ):
     """λ_max and the accuracies along a run with the static loss."""
     task = spiral.task(width, precision, seed)
     landscape = [
-        recorders.hessian(k=1, order=lanczos_order, every=every),
+        recorders.hessian(k=1, num_matvecs=num_matvecs, every=every),
         recorders.training_state(task.model.apply, task.training, every=every),
     ]
     return task.record(schedules.static(3), learning_rate, static_steps, landscape)

@@ -34,7 +34,7 @@ period: int = 2000  # T, steps for which one class is emphasised; the paper's: 5
 amplitude: float = 70.0  # A, the largest class weight before normalisation
 learning_rate: float = 1.0  # η
 steps: int = 18_000  # the paper's: 70 000; without oscillations for the last period
-lanczos_order: int = 12  # products with the Hessian and the kernel a step
+num_matvecs: int = 12  # products with the Hessian and the kernel a step
 precision: str = "float64"  # or "float32"
 seed: int = 0  # of the network's initial weights
 zoom_cascade: int = 2  # the cascade shown on the right; the first is 1
@@ -58,7 +58,7 @@ spiral.use_precision(precision)
 
 # %% tags=["physics"]
 def simulate(
-    *, width, period, amplitude, learning_rate, steps, lanczos_order, precision, seed,
+    *, width, period, amplitude, learning_rate, steps, num_matvecs, precision, seed,
     checkpoint=None,
 ):  # fmt: skip
     """Train on the spiral, recording the landscape before every step."""
@@ -68,8 +68,8 @@ def simulate(
     landscape = [
         recorders.training_state(task.model.apply, task.training),
         recorders.validation_accuracy(task.model.apply, task.validation, every=10),
-        recorders.hessian(k=3, order=lanczos_order),
-        recorders.ntk(task.model.apply, task.training.inputs, order=lanczos_order),
+        recorders.hessian(k=3, num_matvecs=num_matvecs),
+        recorders.ntk(task.model.apply, task.training.inputs, num_matvecs=num_matvecs),
     ]
     return task.record(weights, learning_rate, steps, landscape, checkpoint)
 

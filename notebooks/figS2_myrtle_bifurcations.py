@@ -44,7 +44,7 @@ steps: int = 1500  # the last period is without oscillations
 batch_size: int = 90  # images in memory at a time; changes nothing but rounding
 eigenvalues: int = 2  # of the Hessian, from the largest on; at most 3
 every: int = 9  # steps from one Hessian to the next; odd, to see both branches
-lanczos_order: int = 6  # products with the Hessian for its eigenvalues
+num_matvecs: int = 6  # products with the Hessian for its eigenvalues
 seed: int = 0  # of the network's initial weights
 zoom_cascade: int = 3  # the cascade shown on the right; the first is 1
 fresh: bool = False  # compute anew although archived
@@ -66,9 +66,9 @@ from dynloss.training import batched_recorders, full_batch
 from dynloss_book.analysis import cascades as reading
 from dynloss_book.engine import archive
 from dynloss_book.figS2_myrtle_bifurcations import claims
-from dynloss_book.tasks import cifar10 as photographs
+from dynloss_book.tasks import cifar10
 
-photographs.check(images)
+cifar10.check(images)
 check_count("eigenvalues", eigenvalues, at_least=1)
 if every % 2 == 0 or eigenvalues > 3:
     raise ValueError(f"every must be odd and eigenvalues <= 3: {every}, {eigenvalues}")
@@ -85,13 +85,13 @@ def oscillation(period, amplitude, steps):
 # %% tags=["physics"]
 def simulate(
     *, images, size, channels, period, amplitude, learning_rate, steps, batch_size,
-    eigenvalues, every, lanczos_order, seed, checkpoint=None,
+    eigenvalues, every, num_matvecs, seed, checkpoint=None,
 ):  # fmt: skip
     """Train Myrtle5; the accuracy at each step, the Hessian now and then."""
-    training = photographs.three_classes(images, size)
+    training = cifar10.three_classes(images, size)
     model = Myrtle(channels=channels, num_classes=3)
     state = batched_recorders.training_state(model.apply, training, batch_size)
-    spectrum = batched_recorders.hessian(eigenvalues, order=lanczos_order, every=every)
+    spectrum = batched_recorders.hessian(eigenvalues, num_matvecs=num_matvecs, every=every)
     return full_batch.train(
         model.init(jax.random.key(seed), training.inputs[:1]),
         training, oscillation(period, amplitude, steps),

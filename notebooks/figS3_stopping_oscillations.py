@@ -69,10 +69,10 @@ from dynloss.training import minibatch
 from dynloss_book import paper
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.figS3_stopping_oscillations import claims
-from dynloss_book.tasks import cifar10 as photographs
+from dynloss_book.tasks import cifar10
 from dynloss_book.tasks.plane import elsewhere
 
-photographs.check(images, image_size)
+cifar10.check(images, image_size)
 if not 0 <= stop_epoch <= epochs:
     raise ValueError(f"stop_epoch must be from 0 to epochs, {epochs}, got {stop_epoch}")
 if period < 1 or amplitude <= 1:
@@ -85,12 +85,12 @@ def myrtle_run(
     checkpoint=None,
 ):  # fmt: skip
     """Train one network; its accuracies and static losses at the evaluated epochs."""
-    data = photographs.sets(images, image_size, training_images, validation_images)
+    data = cifar10.sets(images, image_size, training_images, validation_images)
     steps = minibatch.steps_per_epoch(training_images, batch_size)
     weights = schedules.oscillating(period, amplitude, 10, stop=stop_epoch * steps)
     corners = (0, 3 / 7 * epochs, epochs), (0, peak_rate, peak_rate / 10)
-    return photographs.train(
-        photographs.myrtle5(image_size, channels), data, weights,
+    return cifar10.train(
+        cifar10.myrtle5(image_size, channels), data, weights,
         minibatch.piecewise_linear(*corners, steps), seed=seed, epochs=epochs,
         batch_size=batch_size, evaluate_every=evaluate_every, checkpoint=checkpoint)
 
@@ -99,7 +99,7 @@ def myrtle_run(
 settings = archive.parameters_of(myrtle_run, globals())
 sweep = functools.partial(
     sweeps.run, "fig01_cifar_phase_diagram", myrtle_run, constants=settings,
-    variables=photographs.CURVES, vectorize=False,
+    variables=cifar10.CURVES, vectorize=False,
 )
 
 # %% [markdown]
@@ -113,7 +113,7 @@ least = [plan[0]._replace(seeds=range(min(6, seeds)))]  # the book shows no fewe
 origin = sweeps.run_plan(sweep, plan, minutes=minutes, fresh=fresh, needed=least)
 both = sweep(axes=axes, seeds=range(max(first_seeds, seeds)), minutes=0)  # all there is
 both = both.isel(period=0).assign_attrs(origin=origin)
-both["epoch"] = photographs.evaluated_epochs(epochs, evaluate_every)
+both["epoch"] = cifar10.evaluated_epochs(epochs, evaluate_every)
 
 # %% tags=["lead", "answer"]
 findings = claims.judge(both, amplitude, stop_epoch, settings)
@@ -164,11 +164,11 @@ findings
 
 # %% tags=["from-archive"] mystnb={"figure": {"caption": "The same at the paper's scale, for the networks that are computed so far.", "name": "fig-stopping-oscillations-paper"}, "image": {"alt": "Two panels of accuracy against the epoch at the paper's scale. Lines without oscillations rise fast and may collapse near epoch 300; lines with oscillations rise more slowly and end higher."}}
 papers = elsewhere(
-    sweep, photographs.ARCHIVED, paper.FIGURE_1_POINT, paper.FIGURE_1_SEEDS
+    sweep, cifar10.ARCHIVED, paper.FIGURE_1_POINT, paper.FIGURE_1_SEEDS
 )
 if papers is not None:
-    evaluated = (photographs.ARCHIVED[name] for name in ("epochs", "evaluate_every"))
-    papers["epoch"] = photographs.evaluated_epochs(*evaluated)
+    evaluated = (cifar10.ARCHIVED[name] for name in ("epochs", "evaluate_every"))
+    papers["epoch"] = cifar10.evaluated_epochs(*evaluated)
     runs = {f"$A = {a:g}$": papers.sel(amplitude=a) for a in papers.amplitude.values}
     figure.plot(runs, paper.FIGURE_1["stop_epoch"], claims.dotted_line(papers));
 

@@ -75,10 +75,10 @@ from dynloss.models.wide_resnet import WideResNet
 from dynloss.training import minibatch
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.figS4_wide_resnet import claims
-from dynloss_book.tasks import cifar10 as photographs
+from dynloss_book.tasks import cifar10
 from dynloss_book.tasks.plane import axis, staged
 
-photographs.check(images, image_size)
+cifar10.check(images, image_size)
 check_choice("precision", precision, ("float32", "bfloat16"))
 
 
@@ -88,14 +88,14 @@ def wide_resnet_run(
     test_images, epochs, batch_size, learning_rate, precision, checkpoint=None,
 ):  # fmt: skip
     """Train one network; its accuracies and its static loss at the end."""
-    data = photographs.sets(images, image_size, training_images, test_images)
+    data = cifar10.sets(images, image_size, training_images, test_images)
     steps = epochs * minibatch.steps_per_epoch(training_images, batch_size)
     model = WideResNet(depth=depth, widening=widening, dtype=jnp.dtype(precision))
-    return photographs.at_the_end(photographs.train(
+    return cifar10.at_the_end(cifar10.train(
         model, data, schedules.oscillating(period, amplitude, num_classes=10),
         optax.cosine_decay_schedule(learning_rate, steps), seed=seed, epochs=epochs,
         batch_size=batch_size, evaluate_every=epochs, direction=minibatch.MOMENTUM,
-        augment=photographs.flips_and_crops(image_size), checkpoint=checkpoint,
+        augment=cifar10.flips_and_crops(image_size), checkpoint=checkpoint,
         checkpoint_every=max(1, epochs // 20)))
 
 
@@ -103,7 +103,7 @@ def wide_resnet_run(
 settings = archive.parameters_of(wide_resnet_run, globals())
 sweep = functools.partial(
     sweeps.run, "figS4_wide_resnet", wide_resnet_run, constants=settings,
-    variables=photographs.ENDS, vectorize=False,
+    variables=cifar10.ENDS, vectorize=False,
 )
 
 # %% [markdown]

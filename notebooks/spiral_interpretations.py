@@ -11,10 +11,10 @@
 # ---
 
 # %% [markdown]
-# # Other readings of Figure 3
+# # Other interpretations of Figure 3
 #
 # The paper does not say how its validation points lie along the arms, nor how its networks
-# begin. Its code and its text count steps differently. Figure 3's page chooses one reading.
+# begin. Its code and its text count steps differently. Figure 3's page chooses one interpretation.
 # Here are the others: does the wide network gain in any of them?
 
 # %% tags=["remove-cell"]
@@ -58,8 +58,8 @@ from dynloss import datasets, schedules
 from dynloss.training import compiled
 from dynloss_book import paper
 from dynloss_book.engine import archive, sweeps
-from dynloss_book.spiral_readings import claims
-from dynloss_book.spiral_readings import experiment as readings
+from dynloss_book.spiral_interpretations import claims
+from dynloss_book.spiral_interpretations import experiment as interpretations
 from dynloss_book.tasks import spiral
 from dynloss_book.tasks.plane import axis
 
@@ -73,11 +73,11 @@ def accuracies(
 ):  # fmt: skip
     """Train one network on the spiral in one way; its accuracies at the end."""
     training, steps = datasets.spiral().astype(precision), lengthened * steps
-    stop = schedules.last_period(steps, period, reading=clock) if stops else None
-    weights = schedules.oscillating(period, amplitude, 3, stop=stop, reading=clock)
-    params = readings.start(width, precision, initialization, seed)
+    stop = schedules.last_period(steps, period, interpretation=clock) if stops else None
+    weights = schedules.oscillating(period, amplitude, 3, stop=stop, interpretation=clock)
+    params = interpretations.start(width, precision, initialization, seed)
     params = compiled.descend(params, training, weights, learning_rate, 0, steps)
-    return readings.accuracies(params, training)
+    return interpretations.accuracies(params, training)
 
 
 # %% [markdown]
@@ -96,8 +96,8 @@ axes = {
 
 def trained(width, seeds, way):
     return functools.partial(
-        sweeps.run, "spiral_readings", accuracies, axes=axes, seeds=range(seeds),
-        constants=common | {"width": width} | way, variables=readings.VARIABLES,
+        sweeps.run, "spiral_interpretations", accuracies, axes=axes, seeds=range(seeds),
+        constants=common | {"width": width} | way, variables=interpretations.VARIABLES,
         fresh=fresh,
     )  # fmt: skip
 
@@ -106,21 +106,21 @@ widths = {"narrow": (narrow, narrow_seeds), "wide": (wide, wide_seeds)}
 every = {
     (name, way): trained(*width, changed)
     for name, width in widths.items()
-    for way, changed in list(readings.TRAININGS.items())[:ways]
+    for way, changed in list(interpretations.TRAININGS.items())[:ways]
 }
 networks: dict = {name: {} for name in widths}
-rule = next(iter(readings.TRAININGS))
+rule = next(iter(interpretations.TRAININGS))
 done = sweeps.in_turn(every, minutes=minutes, needed=[(name, rule) for name in widths])
 for (name, way), result in done.items():
-    networks[name][way] = readings.named(result)
+    networks[name][way] = interpretations.named(result)
 
 # %% tags=["lead", "answer"]
 settings = common | {"narrow": narrow, "wide": wide}
 findings = claims.judge(networks, settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "What the oscillations gain in validation accuracy inside the region that the paper names, for (a) the narrow and (b) the wide network: above the rule with each validation set, below it with each other way to train. The mean over seeds, with intervals of 95 % for all rows of a panel together.", "name": "fig-spiral-readings"}, "image": {"alt": "Two panels with one row for each reading and a marker with a horizontal error bar for its gain. The narrow network's gains lie far to the right of zero on nearly all validation sets; the wide network's lie close to the dashed line at zero."}}
-from dynloss_book.spiral_readings import figure
+# %% tags=["lead"] mystnb={"figure": {"caption": "What the oscillations gain in validation accuracy inside the region that the paper names, for (a) the narrow and (b) the wide network: above the rule with each validation set, below it with each other way to train. The mean over seeds, with intervals of 95 % for all rows of a panel together.", "name": "fig-spiral-interpretations"}, "image": {"alt": "Two panels with one row for each interpretation and a marker with a horizontal error bar for its gain. The narrow network's gains lie far to the right of zero on nearly all validation sets; the wide network's lie close to the dashed line at zero."}}
+from dynloss_book.spiral_interpretations import figure
 
 drawn = {
     f"{units} units": claims.gains(networks[name], name)
@@ -136,7 +136,7 @@ archive.provenance(*networks["wide"].values())
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** *The wide network*: which intervals lie wholly right of zero? A row
-# counts only with its wider interval, since among many readings one gains by luck. *The
+# counts only with its wider interval, since among many interpretations one gains by luck. *The
 # narrow network*: how much it gains depends on how well it learns without oscillations,
 # the dashed lines of the next figure. (With $T+1$ steps a class the oscillations stop at a
 # turn, as in the authors' code; by the text's “last period” they may stop amid one.)
@@ -150,7 +150,7 @@ findings
 # The paper sees the narrow network's region for $T$ up to 300. Each line is one way to
 # train, the mean over amplitudes from 5 to 20.
 
-# %% mystnb={"figure": {"caption": "Training accuracy of the narrow network over the period, the mean over the amplitudes of the paper's region, for each way to train, with 95 % confidence intervals over seeds. Dashed: the same with the static loss. Dotted: the paper's number for it. Grey: the periods of the paper's region.", "name": "fig-spiral-readings-reach"}, "image": {"alt": "Training accuracy against the period on a logarithmic axis, one line for each way to train, low at the shortest periods and high at longer ones, mostly above dashed lines for the static loss."}}
+# %% mystnb={"figure": {"caption": "Training accuracy of the narrow network over the period, the mean over the amplitudes of the paper's region, for each way to train, with 95 % confidence intervals over seeds. Dashed: the same with the static loss. Dotted: the paper's number for it. Grey: the periods of the paper's region.", "name": "fig-spiral-interpretations-reach"}, "image": {"alt": "Training accuracy against the period on a logarithmic axis, one line for each way to train, low at the shortest periods and high at longer ones, mostly above dashed lines for the static loss."}}
 region = paper.FIGURE_3_REGIONS["narrow"]
 figure.plot_reach(
     networks["narrow"], region.weakest, region.strongest, region.longest,
@@ -158,7 +158,7 @@ figure.plot_reach(
 );
 
 # %% [markdown]
-# ## Each reading in numbers
+# ## Each interpretation in numbers
 #
 # Means over seeds with intervals of 95 % each; the last column is the margin of the gain
 # at which all rows of a network hold together with 95 %.

@@ -126,18 +126,18 @@ fixed = {"width": width, "precision": precision}
 ratios, rates = list(squared_error.RATIOS), [0.003, 0.006, 0.012, 0.025, 0.05, 0.1, 0.2]
 probes = sweep(
     squared_error.probe, axes={"moment": [int(text) for text in moments.split()]},
-    constants=fixed | {"rates": rates, "ratios": ratios, "order": 48},
+    constants=fixed | {"rates": rates, "ratios": ratios, "num_matvecs": 48},
     variables=squared_error.PROBE,
 ).assign_coords(unit=list(squared_error.UNITS))
 regimes = sweep(
     squared_error.regime, axes={"ratio": [0.5, 1.5, 2.2]},
-    constants=fixed | {"steps": regime_steps, "order": 24},
+    constants=fixed | {"steps": regime_steps, "num_matvecs": 24},
     variables=squared_error.REGIME,
 )
 oscillation = {"period": period, "amplitude": amplitude, "steps": steps, "every": every}
 oscillating = sweep(
     squared_error.oscillating, axes={"learning_rate": [learning_rate]},
-    constants=fixed | oscillation | {"order": 10}, variables=squared_error.OSCILLATING,
+    constants=fixed | oscillation | {"num_matvecs": 10}, variables=squared_error.OSCILLATING,
 )
 units = [int(text) for text in widths.split()]
 grid = {"widths": units, "seeds": seeds, "points": points}

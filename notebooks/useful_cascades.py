@@ -44,7 +44,7 @@ turns: int = 3  # periods that are branched
 run_turns: int = 6  # periods of a whole run
 seeds: int = 2  # networks
 every: int = 20  # steps between two looks at the landscape
-lanczos_order: int = 16  # products with the Hessian
+num_matvecs: int = 16  # products with the Hessian
 precision: str = "float32"  # or "float64"
 shown: int = 2  # the branched period whose cascade is shown; the first is 1
 minutes: float | None = None  # stop computing after so many, for each sweep
@@ -126,7 +126,7 @@ check.assign(ratio=check["η = 0.8"] / check["η = 0.4"]).round(4)
 # %%
 fixed = {
     "width": width, "period": period, "amplitude": amplitude, "parts": parts,
-    "order": lanczos_order, "precision": precision,
+    "num_matvecs": num_matvecs, "precision": precision,
 }
 sweep = functools.partial(
     sweeps.run, "useful_cascades", seeds=range(seeds),

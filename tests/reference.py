@@ -9,7 +9,7 @@ import numpy as np
 LEAVES = (("hidden", "bias"), ("hidden", "kernel"), ("output", "bias"), ("output", "kernel"))
 
 
-def class_weights(steps, period, amplitude, num_classes, stop=None, reading="text"):
+def class_weights(steps, period, amplitude, num_classes, stop=None, interpretation="text"):
     """Γ at steps 0 … steps-1, eqs. (2)-(5): a clock and the emphasised class, counted on as the paper tells it."""
     rows, clock, emphasised = [], 0, 0
     for step in range(steps):

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from jaxtyping import config as jaxtyping_config
 
-from dynloss import datasets, dynamics, losses, models, schedules, shapes, spectral, training
+from dynloss import datasets, dynamics, losses, models, schedules, spectral, training, waveforms
 from dynloss.datasets.base import Dataset
 from dynloss.models import convolution, mlp, myrtle, wide_resnet, written_out
 from dynloss.spectral import (
@@ -74,7 +74,7 @@ def full(w, **rule):
         recorders.class_weights(),
         recorders.training_state(apply(w), data(w)),
         recorders.validation_accuracy(apply(w), data(w)),
-        recorders.hessian(order=3),
+        recorders.hessian(num_matvecs=3),
     ]
     gradients = full_batch.loss_gradient(apply(w), data(w))
     setting = {"gradient": gradients, "steps": 2, "recorders": every}
@@ -85,7 +85,7 @@ def in_parts(w):
     every = [
         batched_recorders.training_state(apply(w), data(w), 4),
         batched_recorders.validation_accuracy(apply(w), data(w), 4),
-        batched_recorders.hessian(order=3),
+        batched_recorders.hessian(num_matvecs=3),
     ]
     gradients = batched.loss_gradient(apply(w), data(w), 4)
     setting = {"gradient": gradients, "steps": 2, "recorders": every, "learning_rate": RATE}
@@ -102,18 +102,18 @@ def bounce(w):
     slope = lambda at, weights: jax.flatten_util.ravel_pytree(  # noqa: E731
         mlp.cross_entropy_gradient(unravel(at), w.X, w.Y, weights)
     )[0]
-    found = two_step.two_step(slope, (flat, w.W), (flat, w.W), RATE, flat.size, order=2)
+    found = two_step.two_step(slope, (flat, w.W), (flat, w.W), RATE, flat.size, num_matvecs=2)
     return found.curvatures
 
 
 def along_the_edge(w):
     slope = lambda params, weights: mlp.cross_entropy_gradient(params, w.X, w.Y, weights)  # noqa: E731
-    return central_flow.edge(slope, w.params, w.W, w.W, RATE, order=4).eigenvalues
+    return central_flow.edge(slope, w.params, w.W, w.W, RATE, num_matvecs=4).eigenvalues
 
 
 def followed(w):
     slope = lambda params, weights: mlp.cross_entropy_gradient(params, w.X, w.Y, weights)  # noqa: E731
-    return central_flow.flow(slope, w.params, oscillating(w), RATE, 0, 1, parts=1, order=4)[0]
+    return central_flow.flow(slope, w.params, oscillating(w), RATE, 0, 1, parts=1, num_matvecs=4)[0]
 
 
 def named(function):
@@ -135,10 +135,10 @@ ARRAYS = {
     schedules.weights_at: lambda w: schedules.weights_at(lambda t: 2 * oscillating(w)(t), 3, w.dtype),
     schedules.has_come: lambda w: schedules.has_come(w.steps, 2),
     schedules.clock: lambda w: schedules.clock(w.steps, 3, "float32"),
-    shapes.pulses: at_all_steps(lambda w: shapes.pulses("sine", 2, 3, w.C)),
-    shapes.one_at_a_time: at_all_steps(lambda w: shapes.one_at_a_time(2, w.C)),
-    shapes.stopped: at_all_steps(lambda w: shapes.stopped(oscillating(w), 2)),
-    shapes.without_period: at_all_steps(lambda w: shapes.without_period(oscillating(w), 6, 2, jax.random.key(0))),
+    waveforms.pulses: at_all_steps(lambda w: waveforms.pulses("sine", 2, 3, w.C)),
+    waveforms.one_at_a_time: at_all_steps(lambda w: waveforms.one_at_a_time(2, w.C)),
+    waveforms.stopped: at_all_steps(lambda w: waveforms.stopped(oscillating(w), 2)),
+    waveforms.without_period: at_all_steps(lambda w: waveforms.without_period(oscillating(w), 6, 2, jax.random.key(0))),
     Dataset: lambda w: (np.asarray(data(w).inputs), np.asarray(data(w).labels), data(w).counts),
     mlp.MLP: lambda w: apply(w)(w.params, w.X),
     mlp.cross_entropy_gradient: lambda w: gradient(w)(w.params),
@@ -155,31 +155,33 @@ ARRAYS = {
     augmentation.flips_and_crops: lambda w: augmentation.flips_and_crops(jax.random.key(0), w.images, padding=1),
     batched_recorders.training_state: in_parts,
     batched.loss_gradient: lambda w: batched.loss_gradient(apply(w), data(w), 4)(w.params, w.W),
-    batched.hessian_operator: lambda w: batched.hessian_eigenvalues(gradient(w), w.params, order=3)[:2],
-    batched.ntk_operator: lambda w: batched.ntk_eigenvalues(apply(w), w.params, w.X, batch_size=4, order=3)[:2],
+    batched.hessian_operator: lambda w: batched.hessian_eigenvalues(gradient(w), w.params, num_matvecs=3)[:2],
+    batched.ntk_operator: lambda w: batched.ntk_eigenvalues(apply(w), w.params, w.X, batch_size=4, num_matvecs=3)[:2],
     batched.in_batches: lambda w: batched.in_batches(4, w.X, w.Y),
-    hessian.hessian_eigenvalues: lambda w: hessian.hessian_eigenvalues(gradient(w), w.params, order=3)[:2],
+    hessian.hessian_eigenvalues: lambda w: hessian.hessian_eigenvalues(gradient(w), w.params, num_matvecs=3)[:2],
     hessian.hessian_matrix: lambda w: hessian.hessian_matrix(gradient(w), w.params),
-    ntk.ntk_eigenvalues: lambda w: ntk.ntk_eigenvalues(apply(w), w.params, w.X, order=3)[:2],
+    ntk.ntk_eigenvalues: lambda w: ntk.ntk_eigenvalues(apply(w), w.params, w.X, num_matvecs=3)[:2],
     ntk.ntk_matrix: lambda w: ntk.ntk_matrix(apply(w), w.params, w.X),
     ntk.output_averaged_ntk_matrix: lambda w: ntk.output_averaged_ntk_matrix(apply(w), w.params, w.X),
-    ntk.kernel_eigenvalues: lambda w: ntk.kernel_eigenvalues(w.K, order=3)[:2],
-    lanczos.extreme_eigenvalues: lambda w: lanczos.extreme_eigenvalues(lambda v: w.L * v, len(w.L), start=w.L, order=3)[
-        :2
-    ],
-    lanczos.norm: lambda w: lanczos.norm(w.L),
-    tracking.largest: lambda w: tracking.largest(lambda v: w.L * v, w.L, order=6, tolerance=0.0).eigenvalue,
-    gauss_newton.weighted_kernel_eigenvalues: lambda w: gauss_newton.weighted_kernel_eigenvalues(
-        apply(w), w.params, w.X, w.Y, w.W, order=3
+    ntk.kernel_eigenvalues: lambda w: ntk.kernel_eigenvalues(w.K, num_matvecs=3)[:2],
+    lanczos.extreme_eigenvalues: lambda w: lanczos.extreme_eigenvalues(
+        lambda v: w.L * v, len(w.L), start=w.L, num_matvecs=3
     )[:2],
-    gauss_newton.parts: lambda w: gauss_newton.parts(gradient(w), apply(w), w.params, w.X, w.Y, w.W, order=6).curvature,
+    lanczos.norm: lambda w: lanczos.norm(w.L),
+    tracking.largest: lambda w: tracking.largest(lambda v: w.L * v, w.L, num_matvecs=6, tolerance=0.0).eigenvalue,
+    gauss_newton.weighted_kernel_eigenvalues: lambda w: gauss_newton.weighted_kernel_eigenvalues(
+        apply(w), w.params, w.X, w.Y, w.W, num_matvecs=3
+    )[:2],
+    gauss_newton.parts: lambda w: gauss_newton.parts(
+        gradient(w), apply(w), w.params, w.X, w.Y, w.W, num_matvecs=6
+    ).curvature,
     gauss_newton.root: lambda w: gauss_newton.root(w.F, w.L),
     kernel_map.next_residuals: lambda w: kernel_map.next_residuals(apply(w), w.params, w.X, w.F, RATE),
     mlp_hessian.derivatives: lambda w: (
         mlp_hessian.derivatives(mlp_hessian.from_params(w.params), w.X, w.Y, w.W).gradient
     ),
     edges.preconditioned_eigenvalues: lambda w: edges.preconditioned_eigenvalues(
-        gradient(w), w.params, w.L[:1], order=3
+        gradient(w), w.params, w.L[:1], num_matvecs=3
     )[:2],
     two_step.two_step: bounce,
     central_flow.edge: along_the_edge,
@@ -197,7 +199,7 @@ def small(kind, w, **options):
 
 
 # JAX draws other numbers in float64.
-AT_RANDOM = {augmentation.flips_and_crops, shapes.without_period}
+AT_RANDOM = {augmentation.flips_and_crops, waveforms.without_period}
 
 # Their results are data sets, trajectories and the like, which NumPy makes of finished numbers.
 FINISHED = {
@@ -232,11 +234,11 @@ NUMBERS = [
     (schedules.oscillating, {"period": 4, "amplitude": 3, "num_classes": 3}, "stop", 5),
     (schedules.static, {}, "num_classes", 3),
     (schedules.last_period, {"steps": 100, "period": 10}, "period", 7),
-    (shapes.pulses, {"wave": "sine", "period": 4, "amplitude": 3, "num_classes": 3}, "period", 5),
-    (shapes.pulses, {"wave": "sine", "period": 4, "amplitude": 3, "num_classes": 3}, "amplitude", 5),
-    (shapes.one_at_a_time, {"num_classes": 3}, "period", 5),
-    (shapes.stopped, {"schedule": schedules.static(3)}, "stop", 5),
-    (shapes.strength, {"schedule": schedules.static(3)}, "steps", 5),
+    (waveforms.pulses, {"wave": "sine", "period": 4, "amplitude": 3, "num_classes": 3}, "period", 5),
+    (waveforms.pulses, {"wave": "sine", "period": 4, "amplitude": 3, "num_classes": 3}, "amplitude", 5),
+    (waveforms.one_at_a_time, {"num_classes": 3}, "period", 5),
+    (waveforms.stopped, {"schedule": schedules.static(3)}, "stop", 5),
+    (waveforms.strength, {"schedule": schedules.static(3)}, "steps", 5),
     (edges.gradient_descent, {}, "learning_rate", 0.5),
     (edges.heavy_ball, {"learning_rate": 0.5}, "momentum", 0.5),
     (edges.nesterov, {"learning_rate": 0.5}, "momentum", 0.5),
@@ -560,9 +562,11 @@ MISTAKES = {
     "data as a tuple": (lambda: trained(data=(WORLD.X, WORLD.Y)), "data must be .*got tuple: Dataset"),
     "a schedule as an array": (lambda: trained(schedule=WORLD.W), r"function step -> .*an array \(3,\)"),
     "a text column": (lambda: Dataset(np.array([["a"], ["b"]]), [0, 1], 2), "numbers, got one of <U1"),
-    "words for labels": (lambda: Dataset([[1.0], [2.0]], ["cat", "dog"], 2), "whole numbers .* got <U3"),
+    "words for labels": (lambda: Dataset([[1.0], [2.0]], ["cat", "dog"], 2), "integers .* got <U3"),
     "rows of different lengths": (lambda: Dataset([[1.0], [2.0, 3.0]], [0, 1], 2), "rows of one length"),
-    "a matrix for an operator": (lambda: lanczos.extreme_eigenvalues(WORLD.K, 6, order=2), r"v -> A v, got an array"),
+    "a matrix for an operator": (
+        lambda: lanczos.extreme_eigenvalues(WORLD.K, 6, num_matvecs=2), r"v -> A v, got an array"
+    ),
     "bare outputs": (lambda: ntk.ntk_matrix(lambda w, x: x[:, 0] * w, jnp.ones(()), WORLD.X), r"\(P, C\).*got \(1,\)"),
 }
 

@@ -46,7 +46,7 @@ def test_counts_pass(value):
 
 @pytest.mark.parametrize("value", [0, -3, 2.0, True, "2", None, float("nan")])
 def test_what_is_no_count_is_named(value):
-    with pytest.raises(ValueError, match="steps must be a whole number, at least 1, got ") as error:
+    with pytest.raises(ValueError, match="steps must be an integer, at least 1, got ") as error:
         checks.check_count("steps", value, at_least=1)
     assert str(error.value).endswith(repr(value))
 

@@ -64,7 +64,7 @@ def test_what_is_not_finite_belongs_to_no_instability(value):
     [
         ({"jump": 0}, "jump must be finite and greater than 0, got 0"),
         ({"jump": float("nan")}, "got nan"),
-        ({"quiet": 0}, "quiet must be a whole number, at least 1, got 0"),
+        ({"quiet": 0}, "quiet must be an integer, at least 1, got 0"),
         ({"steps": range(4)}, r"steps \(4,\) and curvature \(5,\)"),
         ({"steps": np.zeros((5, 1)), "curvature": np.zeros((5, 1))}, "one series"),
     ],
@@ -156,7 +156,7 @@ def test_pairs_at_a_cadence_find_the_same_cascades():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"lasting": 0}, "lasting must be a whole number, at least 1, got 0"),
+        ({"lasting": 0}, "lasting must be an integer, at least 1, got 0"),
         ({"jump": -1}, "jump must be finite and greater than 0, got -1"),
         ({"after": np.zeros(4)}, r"before \(5,\) and after \(4,\)"),
     ],

@@ -114,9 +114,9 @@ def test_labels_of_any_integer_type(dtype, classes, jitted):
     [
         (jnp.zeros((4, 1), int), jnp.zeros((4, 3)), r"labels \(4, 1\) must be one for each row of outputs \(4, 3\)"),
         (jnp.zeros(4, int), jnp.zeros(4), r"labels \(4,\) must be one for each row"),
-        (jnp.zeros((4, 3)), jnp.zeros(4, int), r"labels must be whole numbers.*float32 \(4, 3\)"),
-        (jnp.zeros(4), jnp.zeros((4, 3)), "labels must be whole numbers"),
-        (jnp.zeros(4, bool), jnp.zeros((4, 3)), "labels must be whole numbers.*bool"),
+        (jnp.zeros((4, 3)), jnp.zeros(4, int), r"labels must be integers.*float32 \(4, 3\)"),
+        (jnp.zeros(4), jnp.zeros((4, 3)), "labels must be integers"),
+        (jnp.zeros(4, bool), jnp.zeros((4, 3)), "labels must be integers.*bool"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(labels, outputs, said, jitted):
@@ -130,7 +130,7 @@ def test_labels_that_do_not_fit_are_refused(labels, outputs, said, jitted):
 @pytest.mark.parametrize("each", [jnp.ones((4, 1)), jnp.ones(()), jnp.ones(3)])
 def test_losses_that_are_not_one_a_sample_are_refused(each):
     """An averaged loss leaves nothing to weight: mean Γ times mean ℓ, on balanced data the static loss."""
-    with pytest.raises(ValueError, match="must be one each a sample"):
+    with pytest.raises(ValueError, match="must be one for each sample"):
         losses.class_weighted_mean(each, jnp.array([0, 1, 0, 1]), jnp.array([1.5, 0.5]))
 
 

@@ -13,10 +13,10 @@ from dynloss import schedules
 from dynloss.schedules import last_period, oscillating, static, weights_over
 
 
-@partial(jax.jit, static_argnames=("num_classes", "reading"))
-def over(steps, period, amplitude, num_classes=3, stop=None, reading="text"):
+@partial(jax.jit, static_argnames=("num_classes", "interpretation"))
+def over(steps, period, amplitude, num_classes=3, stop=None, interpretation="text"):
     """Γ at many steps, with every parameter traced."""
-    return weights_over(oscillating(period, amplitude, num_classes, stop=stop, reading=reading), steps)
+    return weights_over(oscillating(period, amplitude, num_classes, stop=stop, interpretation=interpretation), steps)
 
 
 @pytest.mark.parametrize(("num_classes", "amplitude", "period"), [(2, 3.0, 4), (3, 70.0, 100), (10, 5.5, 40)])
@@ -35,20 +35,20 @@ def test_closed_forms(x64, num_classes, amplitude, period):
 
 
 def test_never_negative_and_sum_to_the_number_of_classes():
-    for reading in ("text", "code"):
-        weights = np.asarray(over(jnp.arange(500), 37.0, 70.0, reading=reading))
+    for interpretation in ("text", "code"):
+        weights = np.asarray(over(jnp.arange(500), 37.0, 70.0, interpretation=interpretation))
         assert (weights > 0).all()
         np.testing.assert_allclose(weights.sum(axis=1), 3, rtol=1e-6)
         assert weights.max() <= 3 * 70 / 72 * (1 + 1e-6)
 
 
-@pytest.mark.parametrize("reading", ["text", "code"])
+@pytest.mark.parametrize("interpretation", ["text", "code"])
 @pytest.mark.parametrize(
     ("period", "amplitude", "num_classes", "stop"), [(20, 10.0, 3, 170), (7, 3.5, 4, 55), (1, 9.0, 2, 30)]
 )
-def test_equals_the_reference(x64, reading, period, amplitude, num_classes, stop):
-    weights = over(jnp.arange(200), float(period), amplitude, num_classes, float(stop), reading)
-    expected = reference.class_weights(200, period, amplitude, num_classes, stop, reading)
+def test_equals_the_reference(x64, interpretation, period, amplitude, num_classes, stop):
+    weights = over(jnp.arange(200), float(period), amplitude, num_classes, float(stop), interpretation)
+    expected = reference.class_weights(200, period, amplitude, num_classes, stop, interpretation)
     np.testing.assert_allclose(weights, expected, rtol=1e-13)
     np.testing.assert_array_equal(weights[stop:], 1.0)
     assert period == 1 or (np.asarray(weights[stop - 3 : stop]) != 1).any()
@@ -56,7 +56,7 @@ def test_equals_the_reference(x64, reading, period, amplitude, num_classes, stop
 
 def test_the_readings_differ_by_one_step_a_class():
     steps = jnp.arange(0, 3001)
-    text, code = (over(steps, 100.0, 10.0, reading=reading) for reading in ("text", "code"))
+    text, code = (over(steps, 100.0, 10.0, interpretation=interpretation) for interpretation in ("text", "code"))
     np.testing.assert_array_equal(text[::100], 1.0)
     np.testing.assert_array_equal(code[::101], 1.0)
     np.testing.assert_allclose(code[100::101], 1.0, rtol=2e-5)  # t_T = T: the wave is back at 1
@@ -128,7 +128,7 @@ def test_misuse_names_the_value(name, wrong):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"num_classes": 0}, "num_classes must be a whole number, at least 1, got 0"),
+        ({"num_classes": 0}, "num_classes must be an integer, at least 1, got 0"),
         ({"stop": -1}, "stop must be finite and at least 0, got -1"),
         ({"stop": float("nan")}, "got nan"),
     ],
@@ -152,11 +152,11 @@ def test_last_period(steps, period):
             stop = step
             break
         clock += 1
-    assert last_period(steps, period, reading="code") == stop
+    assert last_period(steps, period, interpretation="code") == stop
 
 
 def test_last_period_is_traceable_and_checked():
-    traced = jax.jit(lambda steps, period: last_period(steps, period, reading="code"))(70_000, 5000)
+    traced = jax.jit(lambda steps, period: last_period(steps, period, interpretation="code"))(70_000, 5000)
     assert int(traced) == 65_013
     with pytest.raises(ValueError, match="period must be finite and at least 1, got 0"):
         last_period(100, 0)
@@ -207,18 +207,18 @@ def test_the_clock_gives_the_bits_that_it_gave_at_every_step_of_the_archive(x64,
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
-@pytest.mark.parametrize("reading", ["text", "code"])
+@pytest.mark.parametrize("interpretation", ["text", "code"])
 @pytest.mark.parametrize("step", [1001, 65_536, 2**24 + 1, 123_456_789, 2**31 - 1])
-def test_the_clock_is_exact_below_two_to_the_31(step, dtype, reading):
-    gamma = schedules.oscillating(100, 10, 3, reading=reading)
-    cycle = 3 * (100 if reading == "text" else 101)
+def test_the_clock_is_exact_below_two_to_the_31(step, dtype, interpretation):
+    gamma = schedules.oscillating(100, 10, 3, interpretation=interpretation)
+    cycle = 3 * (100 if interpretation == "text" else 101)
     expected = gamma(step % cycle, "float32").astype(dtype)
     assert gamma(step, dtype).dtype == dtype
     np.testing.assert_array_equal(gamma(step, dtype), expected)
     np.testing.assert_array_equal(jax.jit(lambda t: gamma(t, dtype))(jnp.asarray(step)), expected)
-    traced = jax.jit(lambda t, T: schedules.oscillating(T, 10, 3, reading=reading)(t, dtype))
+    traced = jax.jit(lambda t, T: schedules.oscillating(T, 10, 3, interpretation=interpretation)(t, dtype))
     np.testing.assert_array_equal(traced(jnp.asarray(step), 100.0), expected)
-    stopped = schedules.oscillating(100, 10, 3, stop=step, reading=reading)
+    stopped = schedules.oscillating(100, 10, 3, stop=step, interpretation=interpretation)
     np.testing.assert_array_equal(stopped(step), np.ones(3))
     np.testing.assert_array_equal(stopped(step - 1), gamma(step - 1))
 

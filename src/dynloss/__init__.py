@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["datasets", "dynamics", "losses", "models", "schedules", "shapes", "spectral", "training"]
+__all__ = ["datasets", "dynamics", "losses", "models", "schedules", "spectral", "training", "waveforms"]
 
 
 def submodules(package: str) -> Callable[[str], Any]:

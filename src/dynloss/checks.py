@@ -31,13 +31,13 @@ def check_number(name: str, value: Any, *, at_least: float = -math.inf, above: f
 
 
 def check_count(name: str, value: Any, *, at_least: int) -> None:
-    """Raise ``ValueError`` unless ``value`` is a whole number, not smaller than ``at_least``."""
+    """Raise ``ValueError`` unless ``value`` is an integer, not smaller than ``at_least``."""
     try:
         whole = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         whole = None
     if whole is None or whole < at_least:
-        raise ValueError(f"{name} must be a whole number, at least {at_least}, got {value!r}")
+        raise ValueError(f"{name} must be an integer, at least {at_least}, got {value!r}")
 
 
 def check_arrays(**named: Any) -> None:

@@ -33,7 +33,7 @@ def named(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """A file to write to, which takes the name ``path`` once all is on the disk; until then an older one keeps it.
 
     Its folder is made where there is none. What a kill leaves behind is called ``.<name>.….part``.
@@ -42,7 +42,7 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
         OSError: it cannot be written; with its name.
 
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with whole(Path(folder, "result")) as file:
+    ...     with atomic_write(Path(folder, "result")) as file:
     ...         _ = file.write(b"all of it")
     ...     os.listdir(folder)
     ['result']
@@ -65,7 +65,7 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
 
 def write(path: Path, content: bytes | str) -> None:
     """Write a file, whole or not at all; see ``whole``."""
-    with whole(path) as file:
+    with atomic_write(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
@@ -85,14 +85,14 @@ def check_writable(folder: Path) -> None:
 
 
 @contextmanager
-def sole(lock: Path, patience: float = 0.0) -> Iterator[bool]:
+def file_lock(lock: Path, patience: float = 0.0) -> Iterator[bool]:
     """Whether no other living process is in such a block with the same file, which is there as long as one is.
 
     Waits for the other so many seconds, ``patience``. Where a file system or platform has no locks, or no room for one,
     every process believes itself alone.
 
-    >>> with tempfile.TemporaryDirectory() as folder, sole(Path(folder, "lock")) as first:
-    ...     with sole(Path(folder, "lock")) as second:
+    >>> with tempfile.TemporaryDirectory() as folder, file_lock(Path(folder, "lock")) as first:
+    ...     with file_lock(Path(folder, "lock")) as second:
     ...         first, second
     (True, False)
     """

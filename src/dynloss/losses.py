@@ -20,7 +20,7 @@ def cross_entropy(logits: Float[Array, "..."], labels: Integer[Array, "..."]) ->
         The losses, (…). They are NaN where a label is out of range; ``datasets.Dataset`` rejects such labels.
 
     Raises:
-        ValueError: labels that are no whole numbers, or not one for each row of outputs.
+        ValueError: labels that are not integers, or not one for each row of outputs.
 
     >>> cross_entropy(jnp.array([[0.0, 0.0], [9.0, 9.0]]), jnp.array([0, 1])).round(4).tolist()
     [0.6930999755859375, 0.6930999755859375]
@@ -70,7 +70,7 @@ def class_weighted_mean(
         F; NaN where a label has no weight.
 
     Raises:
-        ValueError: losses and labels that are not one each a sample, labels that are no whole numbers.
+        ValueError: losses and labels that are not one for each sample, labels that are not integers.
 
     >>> float(class_weighted_mean(jnp.array([1.0, 2.0]), jnp.array([0, 1]), jnp.array([1.5, 0.5])))
     1.25
@@ -136,14 +136,14 @@ def _in_range(labels: Any, num_classes: int) -> Array:
 def _check_labels(labels: Any) -> None:
     check_arrays(labels=labels)
     if not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise ValueError(f"labels must be whole numbers, the classes from 0 on, got {labels.dtype} {labels.shape}")
+        raise ValueError(f"labels must be integers, the classes from 0 on, got {labels.dtype} {labels.shape}")
 
 
 def _check_one_each(losses: Any, labels: Any) -> None:
     _check_labels(labels)
     check_arrays(losses=losses)
     if losses.shape != labels.shape:
-        raise ValueError(f"losses {losses.shape} and labels {labels.shape} must be one each a sample")
+        raise ValueError(f"losses {losses.shape} and labels {labels.shape} must be one for each sample")
 
 
 def _check_one_a_row(outputs: Any, labels: Any) -> None:

@@ -20,9 +20,9 @@ from dynloss.checks import check_choice, check_count, check_number, is_traced
 from dynloss.losses import exact
 
 Schedule = Callable[..., Float[Array, " C"]]
-Reading = Literal["text", "code"]
+Interpretation = Literal["text", "code"]
 
-_READINGS = ("text", "code")
+_INTERPRETATIONS = ("text", "code")
 
 
 def oscillating(
@@ -31,7 +31,7 @@ def oscillating(
     num_classes: int,
     *,
     stop: float | Array | None = None,
-    reading: Reading = "text",
+    interpretation: Interpretation = "text",
 ) -> Schedule:
     r"""Emphasise one class after the other, each for one period, by a triangular wave.
 
@@ -50,7 +50,7 @@ def oscillating(
         amplitude: A, the largest weight of a class before normalisation; at least 1. A = 1 is the static loss.
         num_classes: C; at least 1.
         stop: the first step without oscillations (Γ = 1 from there on); ``None`` never stops.
-        reading: ``"text"`` is the paper's: T steps a class. ``"code"`` is the authors' notebook's: T + 1 steps a
+        interpretation: ``"text"`` is the paper's: T steps a class. ``"code"`` is the authors' notebook's: T + 1 steps a
             class (t_T = 0 … T), with the same slope.
 
     Returns:
@@ -68,14 +68,14 @@ def oscillating(
     check_number("period", period, at_least=1)
     check_number("amplitude", amplitude, at_least=1)
     check_count("num_classes", num_classes, at_least=1)
-    check_choice("reading", reading, _READINGS)
+    check_choice("interpretation", interpretation, _INTERPRETATIONS)
     check_steps(period, stop)
 
     def schedule(step: Any, dtype: Any = None) -> Float[Array, " C"]:
         dtype = jnp.dtype(dtype or jnp.result_type(float))
         wide = exact(dtype)  # half precision is for what is returned
         T, A = (jnp.asarray(x).astype(wide) for x in (period, amplitude))
-        phase, turn = clock(step, period if reading == "text" else period + 1, wide)
+        phase, turn = clock(step, period if interpretation == "text" else period + 1, wide)
         emphasised = jnp.mod(turn, num_classes)
 
         slope = 2 * (A - 1) / T
@@ -110,7 +110,7 @@ def clock(step: Any, period: float | Array, dtype: Any) -> tuple[Float[Array, ""
     Whole steps of a whole period are counted in integers: exact below 2³¹, whatever the type of the result.
 
     Args:
-        step: t; a whole number, or a moment between two.
+        step: t; an integer, or a moment between two.
         period: T, at least 1; may be traced.
         dtype: of the time, at least float32.
     """
@@ -177,35 +177,35 @@ def static(num_classes: int) -> Schedule:
     return over_steps(schedule)
 
 
-def last_period(steps: int | Array, period: float | Array, *, reading: Reading = "text") -> float | Array:
+def last_period(steps: int | Array, period: float | Array, *, interpretation: Interpretation = "text") -> float | Array:
     """The step at which the paper stops the oscillations: "for the last period".
 
     ``"text"``: ``steps - T``. ``"code"``: the first step of the period that begins after ``steps - T``, with T + 1
-    steps a period. By the text's reading it is 0 where the run is no longer than a period: it never oscillates then.
+    steps a period. By the text it is 0 where the run is no longer than a period: it never oscillates then.
 
     Args:
         steps: of the run.
         period: T, in steps; may be traced.
-        reading: of the paper, see ``oscillating``.
+        interpretation: of the paper, see ``oscillating``.
 
     Raises:
-        ValueError: for negative steps, a period below 1, and another reading.
+        ValueError: for negative steps, a period below 1, and another interpretation.
 
-    >>> last_period(70_000, 5000), last_period(70_000, 5000, reading="code")
+    >>> last_period(70_000, 5000), last_period(70_000, 5000, interpretation="code")
     (65000, 65013)
     """
     check_number("steps", steps, at_least=0)
     check_number("period", period, at_least=1)
-    check_choice("reading", reading, _READINGS)
+    check_choice("interpretation", interpretation, _INTERPRETATIONS)
     remaining = steps - period
-    if reading == "code":
+    if interpretation == "code":
         length = period + 1
         remaining = (remaining // length + 1) * length
     return jnp.maximum(remaining, 0) if is_traced(remaining) else max(remaining, 0)
 
 
 def weights_over(schedule: Schedule, steps: Any) -> Float[Array, "steps C"]:
-    """Γ at many steps: one row a step.
+    """Γ at many steps: one row per step.
 
     >>> weights_over(static(2), jnp.arange(3)).shape
     (3, 2)

@@ -361,7 +361,7 @@ def test_normalising_what_cannot_be():
         cifar10.normalised(data, images(0, colours=1))
     flat = data.inputs.copy()
     flat[..., 1] = 7
-    with pytest.raises(ValueError, match="colour 1 is the same in every training pixel"):
+    with pytest.raises(ValueError, match="channel 1 is the same in every training pixel"):
         cifar10.normalised(Dataset(flat, data.labels, 4))
 
 
@@ -401,10 +401,10 @@ def test_subset_depends_on_class_and_seed_alone_and_grows():
         ({"classes": ()}, "different"),
         ({"classes": 3}, "different"),
         ({"classes": (0.0, 1.0)}, "different"),
-        ({"size": 3}, "size must be a whole number, at least 4, got 3"),
+        ({"size": 3}, "size must be an integer, at least 4, got 3"),
         ({"size": 41}, "size 41 asks for 11 samples of class 0, which has 10"),
-        ({"size": 10.5}, "size must be a whole number"),
-        ({"seed": -1}, "seed must be a whole number, at least 0, got -1"),
+        ({"size": 10.5}, "size must be an integer"),
+        ({"seed": -1}, "seed must be an integer, at least 0, got -1"),
     ],
 )
 def test_misuse_of_subset(arguments, said):
@@ -432,20 +432,20 @@ def test_generated_classes_can_be_told_apart():
     centred = training.inputs - training.inputs.mean(axis=(1, 2), keepdims=True)
     found = np.einsum("dhw,phwk->pdk", filters, centred)
     direction = np.abs(found).sum(axis=2).argmax(axis=1)
-    # The colour that goes up where the two others go down: against their sum, it has the opposite phase.
+    # The channel that goes up where the two others go down: against their sum, it has the opposite phase.
     along = found[np.arange(240), direction]
-    colour = np.real(along * np.conj(along.sum(axis=1, keepdims=True))).argmin(axis=1)
+    channel = np.real(along * np.conj(along.sum(axis=1, keepdims=True))).argmin(axis=1)
     assert np.mean(direction == training.labels % 4) > 0.99
-    assert np.mean(colour == training.labels % 3) > 0.99
+    assert np.mean(channel == training.labels % 3) > 0.99
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"training": 0}, "training must be a whole number, at least 1, got 0"),
+        ({"training": 0}, "training must be an integer, at least 1, got 0"),
         ({"validation": 0}, "validation must"),
         ({"num_classes": 13}, "num_classes must be at most 12"),
-        ({"noise": -1}, "noise must be a whole number, at least 0, got -1"),
+        ({"noise": -1}, "noise must be an integer, at least 0, got -1"),
         ({"image_size": 0}, "image_size must"),
     ],
 )

@@ -58,8 +58,8 @@ def test_validation_lies_between_the_training_points():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"points_per_class": 0}, "points_per_class must be a whole number, at least 1, got 0"),
-        ({"num_classes": 0}, "num_classes must be a whole number, at least 1, got 0"),
+        ({"points_per_class": 0}, "points_per_class must be an integer, at least 1, got 0"),
+        ({"num_classes": 0}, "num_classes must be an integer, at least 1, got 0"),
         ({"noise": -0.1}, "noise must be finite and at least 0, got -0.1"),
         ({"turns": float("nan")}, "turns must be finite.*, got nan"),
     ],
@@ -74,7 +74,7 @@ def test_misuse(make, arguments, said):
     [
         (np.zeros((3, 2)), np.array([0, 1, 3]), 3, r"labels must lie in 0 … 2, got 3"),
         (np.zeros((3, 2)), np.array([0, -1, 1]), 3, r"labels must lie in 0 … 2, got -1"),
-        (np.zeros((3, 2)), np.array([0.0, 1, 1]), 3, "labels must be whole numbers in one dimension, got float64"),
+        (np.zeros((3, 2)), np.array([0.0, 1, 1]), 3, "labels must be integers in one dimension, got float64"),
         (np.zeros((3, 2)), np.eye(3, dtype=int), 3, "in one dimension"),
         (np.zeros((4, 2)), np.array([0, 1, 1]), 3, r"inputs \(4, 2\) and labels \(3,\)"),
         (np.zeros((0, 2)), np.array([], int), 3, "at least one sample"),
@@ -82,7 +82,7 @@ def test_misuse(make, arguments, said):
         (np.array([[0.0], [1.0]], object), np.array([0, 1]), 2, "array of numbers, got one of object"),
         (np.array([["0"], ["1"]]), np.array([0, 1]), 2, "inputs must be an array of numbers, got one of <U1"),
         (np.array(["2021-07-18"] * 2, "M8[D]"), np.array([0, 1]), 2, "array of numbers, got one of datetime64"),
-        (np.zeros((3, 2)), np.array([0, 0, 0]), 0, "num_classes must be a whole number, at least 1, got 0"),
+        (np.zeros((3, 2)), np.array([0, 0, 0]), 0, "num_classes must be an integer, at least 1, got 0"),
     ],
 )
 def test_data_that_cannot_be_right_are_refused(inputs, labels, classes, said):

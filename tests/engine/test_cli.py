@@ -37,7 +37,7 @@ def checkout(tmp_path, monkeypatch):
         (["run", "fig02", "--profile", "huge"], "fig02_good has no profile 'huge'; there are quick, smoke"),
         (["run", "--all", "--profile", "huge"], "fig01_bad has no profile 'huge'; there are quick, paper"),
         (["run", "fig02", "-p", "amplitude", "abc"], "fig02_good: amplitude='abc' is no finite number"),
-        (["run", "fig02", "-p", "steps", "1.5"], "fig02_good: steps='1.5' is no whole number"),
+        (["run", "fig02", "-p", "steps", "1.5"], "fig02_good: steps='1.5' is not an integer"),
         (["run", "fig02", "-p", "amplitude", "nan"], "fig02_good: amplitude='nan' is no finite number"),
         (["run", "fig02", "-p", "period", "1"],
          "fig02_good: unknown parameter 'period'; there are steps, amplitude, stop, fresh"),
@@ -297,5 +297,5 @@ def test_an_old_name_of_a_parameter_is_taken_for_the_new_with_a_warning(checkout
     assert profiles.values(figure, "smoke", [("length", "5")])["steps"] == 5
     (item,) = campaign.load(checkout, {"fig02_good": figure})
     assert item.values["steps"] == 7
-    with pytest.raises(profiles.Misuse, match="fig02_good: steps is given twice, once by its old name"):
+    with pytest.raises(profiles.UsageError, match="fig02_good: steps is given twice, once by its old name"):
         profiles.values(figure, "smoke", [("length", "5"), ("steps", "6")])

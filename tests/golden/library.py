@@ -2,7 +2,7 @@
 
 Each run is a function without arguments that returns {name: array}. The same code gives the same bits on one machine,
 in whatever order the runs are made. On another processor the numbers agree to about 1e-5 of an array's largest, because
-a run takes a few steps only, and because what is rounded to bfloat16 is made of whole numbers. To be cheap, a run
+a run takes a few steps only, and because what is rounded to bfloat16 is made of integers. To be cheap, a run
 compiles one small program without XLA's optimisations, with weights drawn by NumPy. To be telling, it reaches few
 definitions: where a network or a loss is wanted that is not the one in question, it is the plain one of this file.
 """
@@ -24,7 +24,7 @@ import optax
 import xarray as xr
 from flax import linen as nn
 
-from dynloss import datasets, dynamics, losses, schedules, shapes
+from dynloss import datasets, dynamics, losses, schedules, waveforms
 from dynloss.datasets import cifar10
 from dynloss.models import convolution, mlp, myrtle, wide_resnet
 from dynloss.spectral import (
@@ -52,12 +52,12 @@ from dynloss.training import (
 )
 from dynloss_book import paper
 from dynloss_book.analysis import cascades, onsets, paths, period_doubling
-from dynloss_book.cascades_two_step import experiment as valleys
-from dynloss_book.cifar_opponent import experiment as opponent
+from dynloss_book.cascades_two_step import experiment as toy_losses
 from dynloss_book.cifar_scaling import experiment as scaling
+from dynloss_book.cifar_tuned_baseline import experiment as baseline
 from dynloss_book.engine import deadline, sweeps
 from dynloss_book.fig05_curvature_threshold import experiment as curvature_threshold
-from dynloss_book.spiral_readings import experiment as readings
+from dynloss_book.spiral_interpretations import experiment as readings
 from dynloss_book.squared_error import infinite_width
 from dynloss_book.tasks import digits, plane, spiral
 from dynloss_book.useful_cascades import alignment
@@ -239,8 +239,8 @@ def static_weights() -> Arrays:
 
 
 def last_period() -> Arrays:
-    found = [schedules.last_period(100, 30, reading=reading) for reading in ("text", "code")]
-    traced = jax.jit(lambda period: schedules.last_period(100, period, reading="code"))(30)
+    found = [schedules.last_period(100, 30, interpretation=reading) for reading in ("text", "code")]
+    traced = jax.jit(lambda period: schedules.last_period(100, period, interpretation="code"))(30)
     return {"last": np.array([*found, schedules.last_period(10, 30)]), "traced": traced}
 
 
@@ -248,7 +248,7 @@ def pulses() -> Arrays:
     def compute(period, amplitude):
         steps = jnp.arange(15)
         return {
-            wave: schedules.weights_over(shapes.pulses(wave, period, amplitude, CLASSES), steps)
+            wave: schedules.weights_over(waveforms.pulses(wave, period, amplitude, CLASSES), steps)
             for wave in ("triangle", "sine", "square")
         }
 
@@ -257,7 +257,7 @@ def pulses() -> Arrays:
 
 def pulses_in_random_order() -> Arrays:
     def compute(seed):
-        schedule = shapes.pulses("triangle", 2, 6.0, CLASSES, key=jax.random.key(seed))
+        schedule = waveforms.pulses("triangle", 2, 6.0, CLASSES, key=jax.random.key(seed))
         return {"weights": schedules.weights_over(schedule, jnp.arange(12))}
 
     return jax.jit(compute)(5)
@@ -265,15 +265,16 @@ def pulses_in_random_order() -> Arrays:
 
 def one_at_a_time() -> Arrays:
     def compute(period):
-        schedule = shapes.stopped(shapes.one_at_a_time(period, CLASSES), 9)
-        return {"weights": schedules.weights_over(schedule, jnp.arange(11)), "strength": shapes.strength(schedule, 9)}
+        schedule = waveforms.stopped(waveforms.one_at_a_time(period, CLASSES), 9)
+        weights = schedules.weights_over(schedule, jnp.arange(11))
+        return {"weights": weights, "strength": waveforms.strength(schedule, 9)}
 
     return jax.jit(compute)(np.float32(3))
 
 
 def weights_without_period() -> Arrays:
     def compute(seed):
-        schedule = shapes.without_period(_in_turn, 3, 2, jax.random.key(seed))
+        schedule = waveforms.without_period(_in_turn, 3, 2, jax.random.key(seed))
         return {"weights": schedules.weights_over(schedule, jnp.arange(10))}
 
     return jax.jit(compute)(1)
@@ -636,10 +637,10 @@ def recorded_spectra() -> Arrays:
         learning_rate=0.3,
         steps=3,
         recorders=[
-            recorders.hessian(2, order=4),
-            recorders.ntk(_outputs, inputs, order=3),
+            recorders.hessian(2, num_matvecs=4),
+            recorders.ntk(_outputs, inputs, num_matvecs=3),
             recorders.output_averaged_ntk(
-                lambda params, x: _outputs(params, x) @ _outputs(params, x).T, inputs, order=2
+                lambda params, x: _outputs(params, x) @ _outputs(params, x).T, inputs, num_matvecs=2
             ),
         ],
     )
@@ -658,8 +659,8 @@ def recorded_in_batches() -> Arrays:
         recorders=[
             batched_recorders.training_state(_outputs, data, 4),
             batched_recorders.validation_accuracy(_outputs, _dataset(1, 6), 4, every=2),
-            batched_recorders.hessian(2, order=4),
-            batched_recorders.ntk(_outputs, data.inputs, 4, order=3),
+            batched_recorders.hessian(2, num_matvecs=4),
+            batched_recorders.ntk(_outputs, data.inputs, 4, num_matvecs=3),
         ],
     )
     return _variables(run.trajectory)
@@ -815,7 +816,7 @@ def extreme_eigenvalues() -> Arrays:
     def compute(matrix):
         ends = ("largest", "smallest")
         return {
-            which: _values(lanczos.extreme_eigenvalues(lambda v: matrix @ v, 7, 2, order=4, which=which))
+            which: _values(lanczos.extreme_eigenvalues(lambda v: matrix @ v, 7, 2, num_matvecs=4, which=which))
             for which in ends
         }
 
@@ -824,7 +825,7 @@ def extreme_eigenvalues() -> Arrays:
 
 def leading_eigenpairs() -> Arrays:
     def compute(matrix):
-        found = lanczos.extreme_eigenvalues(lambda v: matrix @ v, 7, 2, order=4)
+        found = lanczos.extreme_eigenvalues(lambda v: matrix @ v, 7, 2, num_matvecs=4)
         return found._replace(vectors=jnp.abs(found.vectors))  # up to their signs
 
     return _named(jax.jit(compute)(_symmetric(7)))
@@ -838,7 +839,7 @@ def hessian_of_hills() -> Arrays:
         operator, _ = hessian.hessian_operator(gradient, w)
         return {
             "product": operator(jnp.ones_like(w)),
-            "largest": _values(hessian.hessian_eigenvalues(gradient, w, 2, order=3)),
+            "largest": _values(hessian.hessian_eigenvalues(gradient, w, 2, num_matvecs=3)),
             "matrix": hessian.hessian_matrix(gradient, w),
         }
 
@@ -861,7 +862,7 @@ def tangent_kernel() -> Arrays:
         operator, size = ntk.ntk_operator(_outputs, params, inputs)
         return {
             "product": operator(jnp.arange(size, dtype=inputs.dtype)),
-            "eigenvalues": _values(ntk.ntk_eigenvalues(_outputs, params, inputs, 2, order=4)),
+            "eigenvalues": _values(ntk.ntk_eigenvalues(_outputs, params, inputs, 2, num_matvecs=4)),
         }
 
     return _named(jax.jit(compute)(_few(), _samples()[0]))
@@ -873,7 +874,7 @@ def tangent_kernel_matrices() -> Arrays:
         return {
             "whole": ntk.ntk_matrix(_outputs, params, inputs),
             "averaged": averaged,
-            "eigenvalues": _values(ntk.kernel_eigenvalues(averaged, 2, order=3)),
+            "eigenvalues": _values(ntk.kernel_eigenvalues(averaged, 2, num_matvecs=3)),
         }
 
     return _named(jax.jit(compute)(_few(), _samples(points=5)[0]))
@@ -921,9 +922,9 @@ def spectra_in_batches() -> Arrays:
         kernel, outputs = batched.ntk_operator(_outputs, params, inputs, 4)
         return {
             "product": product(jnp.arange(size, dtype=w.dtype)),
-            "hessian": _values(batched.hessian_eigenvalues(gradient, w, 2, order=3)),
+            "hessian": _values(batched.hessian_eigenvalues(gradient, w, 2, num_matvecs=3)),
             "kernel": kernel(jnp.arange(outputs, dtype=w.dtype)),
-            "ntk": _values(batched.ntk_eigenvalues(_outputs, params, inputs, batch_size=4, order=3)),
+            "ntk": _values(batched.ntk_eigenvalues(_outputs, params, inputs, batch_size=4, num_matvecs=3)),
         }
 
     return _named(jax.jit(compute)(_PLACE, _TWO, _few(), _samples()[0]))
@@ -933,7 +934,7 @@ def tracked_eigenvalue() -> Arrays:
     def compute(matrix):
         def measure(start, part):
             shifted = matrix + part * np.diag(np.arange(9, dtype=np.float32))
-            top = tracking.largest(lambda v: shifted @ v, start, order=6, tolerance=0.05, fewest=3)
+            top = tracking.largest(lambda v: shifted @ v, start, num_matvecs=6, tolerance=0.05, fewest=3)
             return top.start, top._replace(start=jnp.abs(top.start))
 
         return jax.lax.scan(measure, tracking.cold_start(9, matrix.dtype), np.array([0, 0.1], np.float32))[1]
@@ -949,7 +950,7 @@ def edges_of_stability() -> Arrays:
 
 def preconditioned_eigenvalues() -> Arrays:
     def compute(w, weights, scale):
-        found = edges.preconditioned_eigenvalues(lambda w: jax.grad(_hills)(w, weights), w, scale, 2, order=3)
+        found = edges.preconditioned_eigenvalues(lambda w: jax.grad(_hills)(w, weights), w, scale, 2, num_matvecs=3)
         return {"eigenvalues": found.eigenvalues}
 
     return jax.jit(compute)(_PLACE, _TWO, np.array([1, 2, 0.5, 3], np.float32))
@@ -959,7 +960,7 @@ def two_steps() -> Arrays:
     def compute(w, weights):
         gradient = jax.grad(_hills)
         after = w - 0.8 * gradient(w, weights)
-        return two_step.two_step(gradient, (w, weights), (after, weights[::-1]), 0.8, 4, order=2)
+        return two_step.two_step(gradient, (w, weights), (after, weights[::-1]), 0.8, 4, num_matvecs=2)
 
     # The basis spans everything, so that these products do not depend on its signs.
     found = two_step.TwoStep(*map(np.asarray, jax.jit(compute)(_PLACE, _TWO)))
@@ -982,8 +983,8 @@ def gauss_newton_parts() -> Arrays:
         return {
             "root": gauss_newton.root(_outputs(params, inputs), weights[labels]),
             "product": operator(jnp.ones(size, inputs.dtype)),
-            "eigenvalues": _values(gauss_newton.weighted_kernel_eigenvalues(*how, 2, order=4)),
-            "parts": gauss_newton.parts(lambda w: gradient(w, weights), *how, order=6),
+            "eigenvalues": _values(gauss_newton.weighted_kernel_eigenvalues(*how, 2, num_matvecs=4)),
+            "parts": gauss_newton.parts(lambda w: gradient(w, weights), *how, num_matvecs=6),
         }
 
     return _named(jax.jit(compute)(_few(), *_samples(), GAMMA))
@@ -1004,7 +1005,7 @@ def map_of_the_kernel() -> Arrays:
 
 def edge_of_the_central_flow() -> Arrays:
     def compute(w, weights, change):
-        at = central_flow.edge(jax.grad(_hills), w, weights, change, 0.7, k=2, order=3)
+        at = central_flow.edge(jax.grad(_hills), w, weights, change, 0.7, k=2, num_matvecs=3)
         centre = central_flow.centre({"w": w}, {"w": 2 * w}, {"w": w**2})
         return at._replace(direction=jnp.abs(at.direction)), centre
 
@@ -1018,7 +1019,7 @@ def central_flow_along_a_schedule() -> Arrays:
             return jnp.stack([1 + phase, 1 - phase])
 
         names = "path", "variance", "eigenvalues"
-        found = central_flow.flow(jax.grad(_hills), w, schedule, learning_rate, 1, 3, parts=2, order=3)
+        found = central_flow.flow(jax.grad(_hills), w, schedule, learning_rate, 1, 3, parts=2, num_matvecs=3)
         return dict(zip(names, found, strict=True))
 
     return jax.jit(compute)(_PLACE, np.float32(0.6))
@@ -1155,7 +1156,7 @@ def followed_path() -> Arrays:
 
 
 def valleys_with_orbits() -> Arrays:
-    found = valleys.orbits("two_valleys", [2.15, 2.3], steps=100)
+    found = toy_losses.orbits("two_valleys", [2.15, 2.3], steps=100)
     at = np.array([0.7, 1.1], np.float32)
     losses_there = jax.jit(lambda w: [loss(w, 1.5) for loss, _ in valleys.VALLEYS.values()])(at)
     return {"orbits": np.array(found), "losses": np.array(losses_there)}
@@ -1214,8 +1215,8 @@ def tuned_opponent() -> Arrays:
     curves = xr.Dataset(
         {"validation_accuracy": (dims, values)}, coords={"peak_rate": [0.1, 0.2], "weight_decay": [0.01, 0.02, 0.04]}
     )
-    best = opponent.tuned(curves)
-    stopped = opponent.early(curves.isel(peak_rate=0, weight_decay=1))
+    best = baseline.tuned(curves)
+    stopped = baseline.early(curves.isel(peak_rate=0, weight_decay=1))
     return {"best": np.array(list(best.values())), "early": np.array(stopped)}
 
 
@@ -1343,7 +1344,7 @@ RUNS: dict[str, Callable[[], Arrays]] = {
     "experiments/onsets_rules": rules_on_a_quadratic,
     "experiments/curvature_threshold": thresholds_and_power_laws,
     "experiments/scaling": extrapolated_gains,
-    "experiments/opponent": tuned_opponent,
+    "experiments/baseline": tuned_opponent,
     "experiments/digits_best_settings": best_settings_of_digits,
     "experiments/readings": validation_sets,
     "experiments/plane": stages_of_the_plane,

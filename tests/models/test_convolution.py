@@ -54,7 +54,7 @@ def agree(found, expected):
     jax.tree.map(close, found, expected)
 
 
-def slopes(convolved):
+def cotangents(convolved):
     """Of a loss with curvature, with respect to images and kernel."""
     return jax.grad(lambda x, k: jnp.sum(jnp.sin(convolved(x, k))), (0, 1))
 
@@ -65,9 +65,9 @@ def test_values_and_all_derivatives(case):
     def everything(convolved):
         def run(point, direction):
             outputs, forward = jax.jvp(convolved, point, direction)
-            gradient, curved = jax.jvp(slopes(convolved), point, direction)
-            linear = jax.linearize(slopes(convolved), *point)[1](*direction)
-            mixed = jax.grad(lambda x: jnp.vdot(slopes(convolved)(x, point[1])[1], direction[1]))(point[0])
+            gradient, curved = jax.jvp(cotangents(convolved), point, direction)
+            linear = jax.linearize(cotangents(convolved), *point)[1](*direction)
+            mixed = jax.grad(lambda x: jnp.vdot(cotangents(convolved)(x, point[1])[1], direction[1]))(point[0])
             twice = jax.jvp(lambda *at: jax.jvp(convolved, at, direction)[1], point, direction)[1]
             (back,) = jax.linear_transpose(lambda x: convolved(x, point[1]), point[0])(outputs)
             return outputs, forward, gradient, curved, linear, mixed, twice, back
@@ -85,7 +85,7 @@ def test_many_at_once(x64, axes):
 
     def everything(convolved):
         many = jax.vmap(convolved, axes)
-        return jax.jit(lambda *at: (many(*at), jax.vmap(slopes(convolved), axes)(*at), slopes(many)(*at)))(
+        return jax.jit(lambda *at: (many(*at), jax.vmap(cotangents(convolved), axes)(*at), cotangents(many)(*at)))(
             inputs, kernel
         )
 
@@ -98,7 +98,7 @@ def test_inside_a_loop_and_alone(x64):
 
     def descended(convolved):
         def step(kernel, _):
-            return kernel - 0.01 * slopes(convolved)(inputs, kernel)[1], None
+            return kernel - 0.01 * cotangents(convolved)(inputs, kernel)[1], None
 
         return lax.scan(step, kernel, length=3)[0]
 
@@ -111,8 +111,8 @@ def test_inside_a_loop_and_alone(x64):
 def test_short_numbers(dtype):
     random = np.random.RandomState(0)
     inputs, kernel = (jnp.asarray(random.randn(*shape), dtype) for shape in ((40, 6, 6, 4), (3, 3, 4, 4)))
-    exact = jax.jit(slopes(plain((1, 1), "SAME")))(inputs.astype(jnp.float32), kernel.astype(jnp.float32))
-    found = jax.jit(slopes(convolution))(inputs, kernel)
+    exact = jax.jit(cotangents(plain((1, 1), "SAME")))(inputs.astype(jnp.float32), kernel.astype(jnp.float32))
+    found = jax.jit(cotangents(convolution))(inputs, kernel)
     for one, other in zip(found, exact, strict=True):
         assert one.dtype == dtype
         error = np.linalg.norm(one.astype(jnp.float32) - other) / np.linalg.norm(other)

@@ -71,8 +71,8 @@ def test_the_key_decides():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"width": 0}, "width must be a whole number, at least 1, got 0"),
-        ({"num_classes": 0}, "num_classes must be a whole number, at least 1, got 0"),
+        ({"width": 0}, "width must be an integer, at least 1, got 0"),
+        ({"num_classes": 0}, "num_classes must be an integer, at least 1, got 0"),
         ({"initialization": "he"}, "initialization must be one of 'standard', 'glorot', got 'he'"),
     ],
 )

@@ -212,9 +212,9 @@ def test_pooling():
     ("arguments", "shape", "said"),
     [
         ({"depth": 6}, (1, 32, 32, 3), "depth must be one of 5, 7, 10, got 6"),
-        ({"channels": 0}, (1, 32, 32, 3), "channels must be a whole number, at least 1, got 0"),
-        ({"num_classes": 0}, (1, 32, 32, 3), "num_classes must be a whole number, at least 1, got 0"),
-        ({"final_pools": -1}, (1, 32, 32, 3), "final_pools must be a whole number, at least 0, got -1"),
+        ({"channels": 0}, (1, 32, 32, 3), "channels must be an integer, at least 1, got 0"),
+        ({"num_classes": 0}, (1, 32, 32, 3), "num_classes must be an integer, at least 1, got 0"),
+        ({"final_pools": -1}, (1, 32, 32, 3), "final_pools must be an integer, at least 0, got -1"),
         ({}, (1, 16, 32, 3), "the sides of the images must be multiples of 32, got 16 × 32 pixels"),
         ({"final_pools": 1}, (1, 12, 12, 3), "multiples of 8, got 12 × 12"),
         ({}, (1, 0, 32, 3), "multiples of 32, got 0 × 32"),

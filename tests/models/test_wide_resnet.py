@@ -234,9 +234,9 @@ def test_many_networks_at_once_are_each_alone():
     ("arguments", "shape", "said"),
     [
         ({"depth": 12}, (1, 8, 8, 3), r"depth must be 6 n \+ 4 for n blocks a group: 10, 16, 22, 28, …; got 12"),
-        ({"depth": 4}, (1, 8, 8, 3), "depth must be a whole number, at least 10, got 4"),
-        ({"widening": 0}, (1, 8, 8, 3), "widening must be a whole number, at least 1, got 0"),
-        ({"num_classes": 0}, (1, 8, 8, 3), "num_classes must be a whole number, at least 1, got 0"),
+        ({"depth": 4}, (1, 8, 8, 3), "depth must be an integer, at least 10, got 4"),
+        ({"widening": 0}, (1, 8, 8, 3), "widening must be an integer, at least 1, got 0"),
+        ({"num_classes": 0}, (1, 8, 8, 3), "num_classes must be an integer, at least 1, got 0"),
         ({"momentum": 1.5}, (1, 8, 8, 3), "momentum must be at most 1, got 1.5"),
         ({"momentum": float("nan")}, (1, 8, 8, 3), "momentum must be finite and at least 0, got nan"),
         ({}, (1, 6, 8, 3), "the sides of the images must be multiples of 4, got 6 × 8 pixels"),

@@ -1,4 +1,4 @@
-"""What breaks the bounce: valleys with a known answer, made-up cascades, and how they are drawn."""
+"""What breaks the bounce: toy losses with a known answer, made-up cascades, and how they are drawn."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,7 +8,7 @@ from made_up import NO, SCALE, YES, labelled, verdicts
 
 from dynloss_book.analysis.period_doubling import ABOUT
 from dynloss_book.cascades_two_step import claims as cascades_two_step
-from dynloss_book.cascades_two_step import experiment as valleys
+from dynloss_book.cascades_two_step import experiment as toy_losses
 from dynloss_book.plots import why_cascades as figure
 
 SETTINGS = {"width": 100, "seeds": 3, "steps": 8000, "period": 2000, "amplitude": 70.0, "learning_rate": 1.0}
@@ -82,7 +82,7 @@ def test_one_row_a_cascade_with_its_events():
 
 def test_the_lopsided_valley_has_its_multiplier_and_doubles_at_the_root_of_six(x64):
     steepness = [2.1, 2.3, 2.4, 6**0.5 - 0.01]
-    *found, above = valleys.orbits("lopsided", [*steepness, 6**0.5 + 0.01])
+    *found, above = toy_losses.orbits("lopsided", [*steepness, 6**0.5 + 0.01])
     assert [orbit.period for orbit in found] == [2] * 4 and above.period == 4
     for a, orbit in zip(steepness, found, strict=True):
         assert orbit.lowest == pytest.approx(5 - a**2, abs=1e-6)
@@ -90,7 +90,7 @@ def test_the_lopsided_valley_has_its_multiplier_and_doubles_at_the_root_of_six(x
 
 def test_one_direction_of_the_scalar_network_doubles_its_period(x64):
     """The account of Zhu et al.: −1 is crossed where the period becomes four, and nothing else bounces."""
-    before, after = valleys.orbits("scalar_network", [0.31, 0.318])
+    before, after = toy_losses.orbits("scalar_network", [0.31, 0.318])
     assert (before.period, after.period) == (2, 4)
     assert -1 < before.lowest < -0.9 and after.lowest < -1
 
@@ -98,7 +98,7 @@ def test_one_direction_of_the_scalar_network_doubles_its_period(x64):
 def test_a_second_valley_reaches_plus_one_and_leaves_the_period(x64):
     """The paper's account: y rests with (1 − ca)² until ca = 2; the multiplier of x is (2a − 5)² all along."""
     edge = 2 / valleys.SECOND
-    before, at, after = valleys.orbits("two_valleys", [edge - 0.02, edge - 0.001, edge + 0.1])
+    before, at, after = toy_losses.orbits("two_valleys", [edge - 0.02, edge - 0.001, edge + 0.1])
     assert (before.period, at.period, after.period) == (2, 2, 2)
     assert before.alternating == pytest.approx((1 - valleys.SECOND * (edge - 0.02)) ** 2, abs=1e-6)
     assert at.alternating > 0.99 and at.lowest == pytest.approx((2 * (edge - 0.001) - 5) ** 2, abs=1e-6)
@@ -109,8 +109,8 @@ def test_the_pictures_show_what_they_are_given():
     drawn = figure.plot_two_step(result, cascades_two_step.cascades(result, 1.0))
     assert all(labelled(drawn)) and len(drawn.axes) == 4
     assert len(drawn.legends[0].get_texts()) == 6
-    orbits = {2.0: valleys.Orbit(2, 1.0, 1.0, 1.0), 2.5: valleys.Orbit(4, -3.0, -3.0, np.nan)}
-    panel = figure.plot_valleys({"lopsided": orbits}).axes[0]
+    orbits = {2.0: toy_losses.Orbit(2, 1.0, 1.0, 1.0), 2.5: toy_losses.Orbit(4, -3.0, -3.0, np.nan)}
+    panel = figure.plot_toy_losses({"lopsided": orbits}).axes[0]
     assert [list(line.get_xdata()) for line in panel.get_lines()[:2]] == [[2.0], [2.0]]
 
 

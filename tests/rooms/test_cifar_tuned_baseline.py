@@ -1,4 +1,4 @@
-"""Figure 1's opponent: sets do not overlap, the best is chosen, and what is left of the gain."""
+"""Figure 1's baseline: sets do not overlap, the best is chosen, and what is left of the gain."""
 
 
 import numpy as np
@@ -7,36 +7,36 @@ import xarray as xr
 from made_up import scattered
 
 from dynloss import schedules
-from dynloss_book.cifar_opponent import claims as cifar_opponent
-from dynloss_book.cifar_opponent import experiment as opponent
-from dynloss_book.tasks import cifar10 as photographs
+from dynloss_book.cifar_tuned_baseline import claims as cifar_tuned_baseline
+from dynloss_book.cifar_tuned_baseline import experiment as baseline
+from dynloss_book.tasks import cifar10
 
 
 def test_tuning_and_test_images_are_others_than_those_trained_on():
-    training, tuning = opponent.sets("generated", 8, 40, "tuning", 20)
-    again, test = opponent.sets("generated", 8, 40, "test", 20)
+    training, tuning = baseline.sets("generated", 8, 40, "tuning", 20)
+    again, test = baseline.sets("generated", 8, 40, "test", 20)
     np.testing.assert_array_equal(training.inputs, again.inputs)
     seen = {each.tobytes() for each in training.inputs}
     for other in (tuning, test):
         assert len(other) == 20 and not seen & {each.tobytes() for each in other.inputs}
     assert not {each.tobytes() for each in tuning.inputs} & {each.tobytes() for each in test.inputs}
     with pytest.raises(ValueError, match="held_out must be one of tuning, test, got 'both'"):
-        opponent.sets("generated", 8, 40, "both", 20)
+        baseline.sets("generated", 8, 40, "both", 20)
 
 
 def test_without_weight_decay_it_trains_as_figure_1_does():
     """The same images in the same order, so the same numbers."""
-    data = opponent.sets("generated", 8, 40, "test", 20)
+    data = baseline.sets("generated", 8, 40, "test", 20)
     common = {"seed": 1, "epochs": 1, "batch_size": 20, "evaluate_every": 1, "checkpoint": None}
-    model = photographs.myrtle5(8, 2)
+    model = cifar10.myrtle5(8, 2)
 
     def end(**options):
-        curves = photographs.train(model, data, schedules.static(10), lambda step: 0.05, **common, **options)
+        curves = cifar10.train(model, data, schedules.static(10), lambda step: 0.05, **common, **options)
         return curves["static_loss"][-1]
 
     plain = end()
-    assert end(direction=opponent.nesterov(0.0)) == plain
-    assert end(direction=opponent.nesterov(0.5)) != plain
+    assert end(direction=baseline.nesterov(0.0)) == plain
+    assert end(direction=baseline.nesterov(0.5)) != plain
 
 
 def test_what_is_chosen_is_the_best_on_average():
@@ -48,13 +48,13 @@ def test_what_is_chosen_is_the_best_on_average():
         {"validation_accuracy": (("peak_rate", "weight_decay", "seed", "epoch"), values)},
         coords={"peak_rate": [0.02, 0.05], "weight_decay": [0.0, 0.002]},
     )
-    best = opponent.tuned(curves)
+    best = baseline.tuned(curves)
     assert best == {"peak_rate": 0.02, "weight_decay": 0.002}
-    assert opponent.early(curves.sel(best)) == 1
+    assert baseline.early(curves.sel(best)) == 1
 
 
 def test_the_opponents_of_figure_1():
-    names = cifar_opponent
+    names = cifar_tuned_baseline
     curves = {
         names.STATIC: scattered([0.5, 0.6, 0.55], ("epoch",)),
         names.TUNED: scattered([0.5, 0.62, 0.61], ("epoch",)),

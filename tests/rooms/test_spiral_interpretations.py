@@ -1,4 +1,4 @@
-"""Other readings of Figure 3: validation sets on the same arms, and accuracies of a lost network."""
+"""Other interpretations of Figure 3: validation sets on the same arms, and accuracies of a lost network."""
 
 
 import jax
@@ -9,32 +9,32 @@ import xarray as xr
 from made_up import NO, OPEN, SCALE, YES, scattered, verdicts
 
 from dynloss import datasets
-from dynloss_book.spiral_readings import claims as spiral_readings
-from dynloss_book.spiral_readings import experiment as readings
+from dynloss_book.spiral_interpretations import claims as spiral_interpretations
+from dynloss_book.spiral_interpretations import experiment as interpretations
 from dynloss_book.tasks import spiral
 
 
-@pytest.mark.parametrize("name", readings.VALIDATIONS)
+@pytest.mark.parametrize("name", interpretations.VALIDATIONS)
 def test_every_validation_set_lies_on_the_arms_of_the_training_set(name):
     """The angle without that of the arm is the noise: a fifth of a radian, whatever the place along the arm."""
-    data = readings.validation_set(name)
+    data = interpretations.validation_set(name)
     radius = np.hypot(*data.inputs.T)
-    angle = np.arctan2(*data.inputs.T[::-1]) - 2 * np.pi * (data.labels / 3 + readings.TURNS * radius)
+    angle = np.arctan2(*data.inputs.T[::-1]) - 2 * np.pi * (data.labels / 3 + interpretations.TURNS * radius)
     off = (angle + np.pi) % (2 * np.pi) - np.pi
     off = off[radius > 1e-9]
-    assert abs(off.mean()) < 0.02 and off.std() == pytest.approx(readings.NOISE, rel=0.1)
+    assert abs(off.mean()) < 0.02 and off.std() == pytest.approx(interpretations.NOISE, rel=0.1)
     assert data.counts.tolist() == [len(data) // 3] * 3
 
 
 def test_the_first_is_the_books():
-    first = next(iter(readings.VALIDATIONS))
-    np.testing.assert_array_equal(readings.validation_set(first).inputs, datasets.spiral_validation().inputs)
+    first = next(iter(interpretations.VALIDATIONS))
+    np.testing.assert_array_equal(interpretations.validation_set(first).inputs, datasets.spiral_validation().inputs)
     with pytest.raises(ValueError, match="'elsewhere'"):
-        readings.validation_set("elsewhere")
+        interpretations.validation_set("elsewhere")
 
 
 def test_places_along_the_arms():
-    radius = {name: np.hypot(*readings.validation_set(name).inputs.T) for name in readings.VALIDATIONS}
+    radius = {name: np.hypot(*interpretations.validation_set(name).inputs.T) for name in interpretations.VALIDATIONS}
     assert radius["uniform in the plane"].mean() == pytest.approx(2 / 3, abs=0.03)
     assert radius["nearer the centre"].mean() == pytest.approx(1 / 3, abs=0.03)
     assert radius["beyond the end"].min() >= 1 >= radius["uniform"].max()
@@ -42,13 +42,13 @@ def test_places_along_the_arms():
 
 def test_accuracies_are_the_tasks_own_and_nan_for_a_lost_network():
     task = spiral.task(20, "float32", 3)
-    start = readings.start(20, "float32", "standard", 3)
+    start = interpretations.start(20, "float32", "standard", 3)
     for ours, theirs in zip(jax.tree.leaves(start), jax.tree.leaves(task.start), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    found, outcome = readings.accuracies(start, task.training), task.outcome(task.start)
+    found, outcome = interpretations.accuracies(start, task.training), task.outcome(task.start)
     assert float(found["accuracy"]) == float(outcome["accuracy"])
     assert float(found["validation_accuracy"][0]) == float(outcome["validation_accuracy"])
-    lost = readings.accuracies(jax.tree.map(lambda w: w * jnp.nan, start), task.training)
+    lost = interpretations.accuracies(jax.tree.map(lambda w: w * jnp.nan, start), task.training)
     assert np.isnan(lost["accuracy"]) and np.isnan(lost["validation_accuracy"]).all()
 
 
@@ -76,10 +76,10 @@ def readings_of(static, inside, gain_elsewhere):
 def test_other_readings_of_figure_3(static, inside, elsewhere, expected):
     ways = {"the book's": readings_of(static, inside, elsewhere), "no stop": readings_of(static, inside, 0)}
     settings = {"narrow": 100, "wide": 1000, "steps": 35_000}
-    judge = spiral_readings.judge
+    judge = spiral_interpretations.judge
     assert verdicts(judge({"narrow": ways, "wide": ways}, settings)) == expected
     assert set(verdicts(judge({"narrow": ways, "wide": ways}, settings | {"steps": 10_000}))) == {SCALE}
-    rows = spiral_readings.table({"wide": ways})
+    rows = spiral_interpretations.table({"wide": ways})
     assert [(row["training"], row["validation set"]) for row in rows] == [
         ("the book's", "midway"), ("the book's", "uniform"), ("no stop", "midway")
     ]  # fmt: skip
@@ -90,11 +90,11 @@ def test_seeds_that_differ_too_much_leave_a_reading_open():
     one = readings_of(0.5, 0.5, 0) + 0.3 * xr.DataArray(np.eye(6)[0], dims="seed")
     networks = {"narrow": {"the book's": one}, "wide": {"the book's": readings_of(0.5, 0.5, 0)}}
     settings = {"narrow": 100, "wide": 1000, "steps": 35_000}
-    assert verdicts(spiral_readings.judge(networks, settings)) == [OPEN, OPEN, NO]
+    assert verdicts(spiral_interpretations.judge(networks, settings)) == [OPEN, OPEN, NO]
 
 
 def test_the_more_readings_the_wider_each_interval():
     one = {"the book's": readings_of(0.5, 0.5, 0).sel(validation=["midway"])}
     two = {"the book's": readings_of(0.5, 0.5, 0)}
-    alone, among = (spiral_readings.gains(ways, "wide")[0] for ways in (one, two))
+    alone, among = (spiral_interpretations.gains(ways, "wide")[0] for ways in (one, two))
     assert alone.mean == among.mean and alone.margin < among.margin

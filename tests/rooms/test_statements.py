@@ -60,7 +60,7 @@ def test_turns_are_those_of_a_plain_loop(tasks):
 def test_turns_need_a_middle_and_every_class(tasks):
     with pytest.raises(ValueError, match="period must be even, so that it has a middle, got 21"):
         statements.turns(tasks, 0.5, 21, AMPLITUDE, turns=3)
-    with pytest.raises(ValueError, match="turns must be a whole number, at least 3"):
+    with pytest.raises(ValueError, match="turns must be an integer, at least 3"):
         statements.turns(tasks, 0.5, PERIOD, AMPLITUDE, turns=2)
 
 

@@ -134,7 +134,8 @@ def test_hessian_products(params, dense):
 def test_hessian_eigenvalues_of_both_ends(params, dense):
     def ends(w):
         gradient = at_weights(data(), 7)
-        return [batched.hessian_eigenvalues(gradient, w, 3, order=40, which=end) for end in ("largest", "smallest")]
+        ends = ("largest", "smallest")
+        return [batched.hessian_eigenvalues(gradient, w, 3, num_matvecs=40, which=end) for end in ends]
 
     largest, smallest = jax.jit(ends)(params)
     expected = np.linalg.eigvalsh(dense)
@@ -150,7 +151,7 @@ def test_hessian_eigenvalues_in_single_precision(small):
     def top(w, dtype):
         gradient = batched.loss_gradient(apply, rows.astype(dtype), 3)
         weights = jnp.asarray(WEIGHTS.astype(dtype))
-        return batched.hessian_eigenvalues(lambda w: gradient(w, weights), w, order=10).eigenvalues
+        return batched.hessian_eigenvalues(lambda w: gradient(w, weights), w, num_matvecs=10).eigenvalues
 
     double = jax.jit(partial(top, dtype=np.float64))(params)
     single = jax.jit(partial(top, dtype=np.float32))(jax.tree.map(lambda w: w.astype(np.float32), params))
@@ -163,7 +164,7 @@ def test_products_ask_for_full_precision():
     gradient = batched.loss_gradient(lambda w, x: x @ w, data_of_rows(6), 2)
 
     def eigenvalue(w):
-        return batched.hessian_eigenvalues(lambda w: gradient(w, jnp.ones(3)), w, order=2)
+        return batched.hessian_eigenvalues(lambda w: gradient(w, jnp.ones(3)), w, num_matvecs=2)
 
     text = jax.jit(eigenvalue).lower(jnp.ones((5, 3))).as_text()
     products = [line for line in text.splitlines() if "dot_general" in line]
@@ -184,7 +185,8 @@ def test_ntk_products(params, kernel):
 
 
 def test_ntk_eigenvalues(params, kernel):
-    ritz = jax.jit(lambda w: batched.ntk_eigenvalues(MODEL.apply, w, data().inputs, 2, batch_size=8, order=21))(params)
+    how = {"batch_size": 8, "num_matvecs": 21}
+    ritz = jax.jit(lambda w: batched.ntk_eigenvalues(MODEL.apply, w, data().inputs, 2, **how))(params)
     np.testing.assert_allclose(ritz.eigenvalues, np.linalg.eigvalsh(kernel)[:-3:-1], rtol=1e-9)
 
 
@@ -198,12 +200,12 @@ def scratch(samples, batch_size, what):
         return gradient(w, jnp.ones(3))
 
     def kernel(w):
-        return batched.ntk_eigenvalues(model.apply, w, dataset.inputs, batch_size=batch_size, order=2)
+        return batched.ntk_eigenvalues(model.apply, w, dataset.inputs, batch_size=batch_size, num_matvecs=2)
 
     programs = {
         "gradient": at_ones,
-        "hessian": lambda w: batched.hessian_eigenvalues(at_ones, w, order=2),
-        "linearised": lambda w: hessian.hessian_eigenvalues(at_ones, w, order=2),
+        "hessian": lambda w: batched.hessian_eigenvalues(at_ones, w, num_matvecs=2),
+        "linearised": lambda w: hessian.hessian_eigenvalues(at_ones, w, num_matvecs=2),
         "ntk": kernel,
     }
     params = jax.eval_shape(model.init, jax.random.key(0), dataset.inputs)
@@ -240,8 +242,8 @@ def test_recorders_are_those_of_all_samples_at_once(small):
         [
             batched_recorders.training_state(apply, training, 3),
             batched_recorders.validation_accuracy(apply, validation, 3, every=2),
-            batched_recorders.hessian(k=2, order=12, every=3),
-            batched_recorders.ntk(apply, training.inputs, 3, order=12, every=3),
+            batched_recorders.hessian(k=2, num_matvecs=12, every=3),
+            batched_recorders.ntk(apply, training.inputs, 3, num_matvecs=12, every=3),
         ],
     )
     whole = trajectory(
@@ -249,8 +251,8 @@ def test_recorders_are_those_of_all_samples_at_once(small):
         [
             recorders.training_state(apply, training),
             recorders.validation_accuracy(apply, validation, every=2),
-            recorders.hessian(k=2, order=12, every=3),
-            recorders.ntk(apply, training.inputs, order=12, every=3),
+            recorders.hessian(k=2, num_matvecs=12, every=3),
+            recorders.ntk(apply, training.inputs, num_matvecs=12, every=3),
         ],
     )
     assert parts.hessian_eigenvalues.dims == ("step_3", "rank") and parts.loss.sizes == {"step": 6}
@@ -270,7 +272,7 @@ def test_batches_are_equal_and_hold_every_sample_once():
 
 @pytest.mark.parametrize("batch_size", [0, -1, True])
 def test_misuse_of_the_batch_size(batch_size):
-    expected = f"batch_size must be a whole number, at least 1, got {batch_size!r}"
+    expected = f"batch_size must be an integer, at least 1, got {batch_size!r}"
     for call in (
         lambda: batched.loss_gradient(MODEL.apply, data(), batch_size),
         lambda: batched.ntk_operator(lambda w, x: x * w, jnp.ones(5), data_of_rows(4).inputs, batch_size),
@@ -282,9 +284,9 @@ def test_misuse_of_the_batch_size(batch_size):
 
 
 def test_misuse_of_counts():
-    with pytest.raises(ValueError, match="every must be a whole number, at least 1, got 0"):
+    with pytest.raises(ValueError, match="every must be an integer, at least 1, got 0"):
         batched_recorders.hessian(every=0)
-    with pytest.raises(ValueError, match="k must be a whole number, at least 1, got 0"):
+    with pytest.raises(ValueError, match="k must be an integer, at least 1, got 0"):
         batched_recorders.hessian(k=0)
-    with pytest.raises(ValueError, match="k must not exceed the order 2, got 3"):
-        batched.hessian_eigenvalues(lambda w: w, jnp.ones(4), 3, order=2)
+    with pytest.raises(ValueError, match="k must not exceed num_matvecs = 2, got 3"):
+        batched.hessian_eigenvalues(lambda w: w, jnp.ones(4), 3, num_matvecs=2)

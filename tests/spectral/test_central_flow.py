@@ -51,7 +51,7 @@ def test_a_valley_with_an_exact_solution(x64, speed):
 def test_the_flow_holds_the_sharpness_at_the_edge_and_leaves_it_alone_below(x64, height, expected):
     start = jnp.array([0.0, (2 / RATE - S) / A + height])
     schedule = lambda t, dtype=None: moving(4e-4)(jnp.asarray(t), dtype)  # noqa: E731
-    _, variance, eigenvalues = central_flow.flow(gradient, start, schedule, RATE, 0, 60, order=2)
+    _, variance, eigenvalues = central_flow.flow(gradient, start, schedule, RATE, 0, 60, num_matvecs=2)
     np.testing.assert_allclose(variance[10:].mean(), expected, rtol=0.05)
     below = eigenvalues[:, 0] <= 2 / RATE + 0.01
     assert below.all()
@@ -93,7 +93,7 @@ def test_every_term_by_finite_differences(x64, width, points):
 
     data = Dataset(inputs, labels, 3)
     loss = full_batch.loss_gradient(MLP(width, 3, param_dtype=jnp.float64).apply, data, losses.cross_entropy)
-    edge = jax.jit(lambda w, gammas, change: central_flow.edge(loss, w, gammas, change, 0.5, order=60))
+    edge = jax.jit(lambda w, gammas, change: central_flow.edge(loss, w, gammas, change, 0.5, num_matvecs=60))
     at = edge(params, gammas, change)
     np.testing.assert_allclose(at.eigenvalues[0], values[-1], rtol=1e-6)
     np.testing.assert_allclose(at.drift, drift, rtol=1e-3, atol=1e-6)

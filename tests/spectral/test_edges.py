@@ -62,7 +62,7 @@ def test_preconditioned_eigenvalues_are_those_of_the_product(x64):
     matrix, scale = matrix + matrix.T, random.uniform(0.1, 3, 6)
     expected = np.sort(np.linalg.eigvals(np.diag(1 / scale) @ matrix).real)[::-1]
     given = jnp.asarray(matrix), jnp.zeros(6), jnp.asarray(scale)
-    ritz = jax.jit(lambda a, w, p: edges.preconditioned_eigenvalues(lambda v: a @ v, w, p, 3, order=6))(*given)
+    ritz = jax.jit(lambda a, w, p: edges.preconditioned_eigenvalues(lambda v: a @ v, w, p, 3, num_matvecs=6))(*given)
     np.testing.assert_allclose(ritz.eigenvalues, expected[:3], rtol=1e-9)
 
 

@@ -63,7 +63,7 @@ def test_weighted_kernel_and_gauss_newton_share_their_eigenvalues(x64, width, po
     apply, *arrays = given
 
     def leading(*arrays):
-        return gauss_newton.weighted_kernel_eigenvalues(apply, *arrays, 2, order=3 * points)
+        return gauss_newton.weighted_kernel_eigenvalues(apply, *arrays, 2, num_matvecs=3 * points)
 
     ritz = jax.jit(leading)(*arrays, jnp.asarray(WEIGHTS))
     np.testing.assert_allclose(ritz.eigenvalues, kernel[:2], atol=1e-8)
@@ -84,7 +84,7 @@ def test_the_parts_add_up_to_the_hessian(x64, width, points):
     @jax.jit
     def found(w):
         gradient = partial(cross_entropy_gradient, inputs=x, labels=y, weights=gammas)
-        return gauss_newton.parts(gradient, apply, w, x, y, gammas, order=len(whole))
+        return gauss_newton.parts(gradient, apply, w, x, y, gammas, num_matvecs=len(whole))
 
     parts = found(jax.tree.map(jnp.asarray, params))
     assert parts.curvature == pytest.approx(values[-1], abs=1e-7)

@@ -49,7 +49,7 @@ def test_matrix(params, dense, gradient):
 def test_both_ends_of_the_spectrum(params, dense):
     def ends(w):
         operator, size = hessian_operator(written_out, w)
-        found = [hessian_eigenvalues(written_out, w, 5, order=size, which=end) for end in ("largest", "smallest")]
+        found = [hessian_eigenvalues(written_out, w, 5, num_matvecs=size, which=end) for end in ("largest", "smallest")]
         return *found, operator(jnp.ones(size))
 
     expected = np.linalg.eigvalsh(dense)
@@ -81,5 +81,5 @@ def test_float32_agrees(x64, dense):
 
 
 def test_a_linear_loss_has_no_curvature():
-    ritz = jax.jit(lambda w: hessian_eigenvalues(jnp.ones_like, w, 2, order=4))(jnp.zeros(5))
+    ritz = jax.jit(lambda w: hessian_eigenvalues(jnp.ones_like, w, 2, num_matvecs=4))(jnp.zeros(5))
     assert ritz.eigenvalues.tolist() == [0.0, 0.0]

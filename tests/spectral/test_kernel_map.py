@@ -92,7 +92,7 @@ def test_the_weighted_kernel_has_the_eigenvalues_of_the_weighted_map(case):
     operator, size = kernel_map.weighted_operator(
         apply, jax.tree.map(jnp.asarray, params), jnp.asarray(inputs), jnp.asarray(weights)
     )
-    found = extreme_eigenvalues(operator, size, 2, order=32, dtype=jnp.float64)
+    found = extreme_eigenvalues(operator, size, 2, num_matvecs=32, dtype=jnp.float64)
     expected = np.sort(np.linalg.eigvals(dense).real)[::-1][:2]
     np.testing.assert_allclose(found.eigenvalues, expected, rtol=1e-8, atol=1e-10)
 

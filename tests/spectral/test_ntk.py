@@ -39,7 +39,7 @@ def test_products(case, dense):
 
 
 def test_eigenvalues(case, dense):
-    ritz = jax.jit(lambda w, x: ntk.ntk_eigenvalues(APPLY, w, x, 42, order=42))(*case)
+    ritz = jax.jit(lambda w, x: ntk.ntk_eigenvalues(APPLY, w, x, 42, num_matvecs=42))(*case)
     np.testing.assert_allclose(ritz.eigenvalues, np.linalg.eigvalsh(dense)[::-1], atol=1e-11)
     top = jax.jit(lambda w, x: ntk.ntk_eigenvalues(APPLY, w, x))(*case)
     np.testing.assert_allclose(top.eigenvalues, np.linalg.eigvalsh(dense)[-1:], rtol=1e-8)
@@ -66,7 +66,7 @@ def test_averaged_over_outputs(case, dense):
 def test_a_kernel_of_few_samples_lowers_the_order(x64):
     ritz = ntk.kernel_eigenvalues(jnp.array([[2.0, 1.0], [1.0, 2.0]]))
     np.testing.assert_allclose(ritz.eigenvalues, [3.0], rtol=1e-14)
-    with pytest.raises(ValueError, match="k must not exceed the order 2, got 3"):
+    with pytest.raises(ValueError, match="k must not exceed num_matvecs = 2, got 3"):
         ntk.kernel_eigenvalues(jnp.eye(2), 3)
 
 

@@ -52,10 +52,10 @@ def test_the_largest_is_that_of_a_dense_spectrum(point):
     dense = np.linalg.eigvalsh(jax.jit(lambda w: hessian.hessian_matrix(gradient, w))(params))
     operator, size = hessian.hessian_operator(gradient, params)
     start = tracking.cold_start(size, "float64")
-    found = tracking.largest(operator, start, order=40, tolerance=1e-6)
+    found = tracking.largest(operator, start, num_matvecs=40, tolerance=1e-6)
     assert found.eigenvalue == pytest.approx(dense[-1], rel=1e-9)
     assert found.residual <= 1e-6 * found.eigenvalue and tracking.FEWEST <= found.products < 40
-    again = tracking.largest(operator, found.start, order=40, tolerance=1e-6)
+    again = tracking.largest(operator, found.start, num_matvecs=40, tolerance=1e-6)
     assert again.eigenvalue == pytest.approx(dense[-1], rel=1e-9)
     assert again.products < found.products
 
@@ -67,7 +67,7 @@ def test_an_eigenvalue_that_overtakes_is_seen():
     @jax.jit
     def top(first, second, start):
         spectrum = jnp.concatenate([jnp.asarray([first, second]), others])
-        return tracking.largest(lambda v: spectrum * v, start, order=10, tolerance=0.01)
+        return tracking.largest(lambda v: spectrum * v, start, num_matvecs=10, tolerance=0.01)
 
     start = tracking.cold_start(502, "float32")
     for first in np.linspace(3, 1, 21):
@@ -77,52 +77,55 @@ def test_an_eigenvalue_that_overtakes_is_seen():
 
 
 def test_what_is_not_finite_ends_and_stays_so():
-    found = tracking.largest(lambda v: v * jnp.nan, tracking.cold_start(9, "float32"), order=8, tolerance=0.01)
+    found = tracking.largest(lambda v: v * jnp.nan, tracking.cold_start(9, "float32"), num_matvecs=8, tolerance=0.01)
     assert np.isnan(found.eigenvalue) and found.products == tracking.FEWEST
 
 
 def test_small_and_exhausted_spaces():
-    found = tracking.largest(lambda v: 0 * v, tracking.cold_start(7, "float32"), order=7, tolerance=0.01)
+    found = tracking.largest(lambda v: 0 * v, tracking.cold_start(7, "float32"), num_matvecs=7, tolerance=0.01)
     assert found.eigenvalue == 0 and found.residual == 0
     twice = jnp.asarray([2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0])
-    found = tracking.largest(lambda v: twice * v, tracking.cold_start(7, "float32"), order=7, tolerance=0.0)
+    found = tracking.largest(lambda v: twice * v, tracking.cold_start(7, "float32"), num_matvecs=7, tolerance=0.0)
     assert found.eigenvalue == pytest.approx(2.0, rel=1e-5)
 
 
-@pytest.mark.parametrize(("order", "said"), [(4, "order must be"), (10, "must not exceed the operator's size 9")])
-def test_misuse(order, said):
+@pytest.mark.parametrize(
+    ("num_matvecs", "said"), [(4, "num_matvecs must be"), (10, "must not exceed the operator's size 9")]
+)
+def test_misuse(num_matvecs, said):
     with pytest.raises(ValueError, match=said):
-        tracking.largest(lambda v: v, tracking.cold_start(9, "float32"), order=order, tolerance=0.01)
+        tracking.largest(lambda v: v, tracking.cold_start(9, "float32"), num_matvecs=num_matvecs, tolerance=0.01)
 
 
 def test_fewer_products_where_they_will_do():
     spectrum = jnp.linspace(0, 1, 30).at[-1].set(5)
-    first = tracking.largest(lambda v: spectrum * v, tracking.cold_start(30, "float32"), order=9, tolerance=0.01)
-    then = tracking.largest(lambda v: spectrum * v, first.start, order=9, tolerance=0.01, fewest=3)
+    first = tracking.largest(lambda v: spectrum * v, tracking.cold_start(30, "float32"), num_matvecs=9, tolerance=0.01)
+    then = tracking.largest(lambda v: spectrum * v, first.start, num_matvecs=9, tolerance=0.01, fewest=3)
     assert then.eigenvalue == pytest.approx(5, rel=1e-3) and 3 <= then.products < first.products
     with pytest.raises(ValueError, match="fewest"):
-        tracking.largest(lambda v: v, first.start, order=9, tolerance=0.01, fewest=0)
+        tracking.largest(lambda v: v, first.start, num_matvecs=9, tolerance=0.01, fewest=0)
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "dtype", "order"),
+    ("low", "high", "dtype", "num_matvecs"),
     [(1, 5, "float32", 32), (-100, -90, "float32", 32), (1, 5, "float64", 50), (1000, 1001, "float32", 20),
      (5, 5, "float32", 10), (-3, -3, "float64", 10)],
 )  # fmt: skip
-def test_a_spectrum_away_from_zero(x64, low, high, dtype, order):
+def test_a_spectrum_away_from_zero(x64, low, high, dtype, num_matvecs):
     """No Ritz value lies outside the spectrum, and the residual is a bound: one orthogonalisation gave 84.6 for 5."""
     spectrum = jnp.linspace(low, high, 100, dtype=dtype)
     start = tracking.cold_start(100, dtype)
-    found = jax.jit(lambda start: tracking.largest(lambda v: spectrum * v, start, order=order, tolerance=1e-3))(start)
+    how = {"num_matvecs": num_matvecs, "tolerance": 1e-3}
+    found = jax.jit(lambda start: tracking.largest(lambda v: spectrum * v, start, **how))(start)
     rounding = 100 * float(jnp.finfo(dtype).eps) * max(abs(low), abs(high))
     assert low - rounding <= found.eigenvalue <= high + rounding
     assert np.min(np.abs(spectrum - found.eigenvalue)) <= found.residual + rounding
-    assert found.residual <= 1e-3 * abs(found.eigenvalue) or found.products == order
+    assert found.residual <= 1e-3 * abs(found.eigenvalue) or found.products == num_matvecs
 
 
 @pytest.mark.parametrize("scale", [1e-20, 1e19, 1e-3, 1.0])
 def test_operators_of_any_norm(scale):
     spectrum = scale * np.linspace(1, 5, 30, dtype="float32")
-    found = tracking.largest(lambda v: spectrum * v, tracking.cold_start(30, "float32"), order=12, tolerance=1e-3)
+    found = tracking.largest(lambda v: spectrum * v, tracking.cold_start(30, "float32"), num_matvecs=12, tolerance=1e-3)
     assert found.eigenvalue == pytest.approx(5 * scale, rel=1e-3)
     assert found.residual <= 0.05 * found.eigenvalue

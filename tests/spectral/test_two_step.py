@@ -22,7 +22,7 @@ def case(width, points):
     return path, inputs, labels
 
 
-def found(path, inputs, labels, order=None):
+def found(path, inputs, labels, num_matvecs=None):
     flat, unravel = ravel_pytree(jax.tree.map(jnp.asarray, path[0]))
     x, y = jnp.asarray(inputs), jnp.asarray(labels)
 
@@ -30,7 +30,7 @@ def found(path, inputs, labels, order=None):
         return ravel_pytree(cross_entropy_gradient(unravel(w), x, y, weights))[0]
 
     states = [(jnp.asarray(reference.flatten(path[t])), jnp.asarray(WEIGHTS[t])) for t in (0, 1)]
-    space = jax.jit(lambda a, b: two_step.two_step(gradient, a, b, RATE, flat.size, order or flat.size))(*states)
+    space = jax.jit(lambda a, b: two_step.two_step(gradient, a, b, RATE, flat.size, num_matvecs or flat.size))(*states)
     return two_step.multipliers(space), space
 
 
@@ -68,7 +68,7 @@ def test_they_are_the_derivative_of_two_steps(x64):
 def test_few_products_find_the_lowest(x64):
     path, inputs, labels = case(8, 20)
     whole, _ = found(path, inputs, labels)
-    few, _ = found(path, inputs, labels, order=20)
+    few, _ = found(path, inputs, labels, num_matvecs=20)
     assert few.lowest == pytest.approx(whole.lowest, abs=10 * few.residuals[0] + 1e-6)
 
 

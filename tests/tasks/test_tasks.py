@@ -13,8 +13,7 @@ from dynloss import losses, schedules
 from dynloss.training import full_batch
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.engine.sweeps.store import Store
-from dynloss_book.tasks import cifar10 as photographs
-from dynloss_book.tasks import digits, plane, spiral
+from dynloss_book.tasks import cifar10, digits, plane, spiral
 
 
 def test_the_spiral_task_descends_as_automatic_differentiation_does():
@@ -43,20 +42,20 @@ def test_other_precisions_are_refused(precision):
 
 def test_photographs_are_checked_before_any_are_read():
     with pytest.raises(ValueError, match="image_size must be one of 8, 16, 32, got 12"):
-        photographs.sets("cifar10", 12, 10, 10)
+        cifar10.sets("cifar10", 12, 10, 10)
     with pytest.raises(ValueError, match="images must be one of"):
-        photographs.three_classes("stripes", 30)
+        cifar10.three_classes("stripes", 30)
 
 
 def test_smaller_photographs_are_averages():
-    whole, small = (photographs.sets("generated", size, 20, 10)[0].inputs for size in (32, 8))
+    whole, small = (cifar10.sets("generated", size, 20, 10)[0].inputs for size in (32, 8))
     averages = np.asarray(whole).reshape(20, 8, 4, 8, 4, 3).mean(axis=(2, 4))
     np.testing.assert_allclose(small, averages, atol=1e-5)
 
 
-@pytest.mark.parametrize("size", photographs.SIZES)
+@pytest.mark.parametrize("size", cifar10.SIZES)
 def test_myrtle5_ends_in_a_single_pixel(size):
-    model = photographs.myrtle5(size, 4)
+    model = cifar10.myrtle5(size, 4)
     params = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
     assert 4 * 10 in {leaf.size for leaf in jax.tree.leaves(params)}  # dense: 4 channels to 10 classes
 

@@ -47,11 +47,11 @@ def gradient(params):
     [
         lambda v: full_batch.train(v, DATA, SCHEDULE, gradient=gradient, learning_rate=0.1, steps=2),
         lambda v: full_batch.train(v, DATA, SCHEDULE, gradient=gradient, optimizer=optax.sgd(0.1), steps=2),
-        lambda v: hessian.hessian_eigenvalues(gradient, v, order=3),
-        lambda v: batched.hessian_eigenvalues(gradient, v, order=3),
-        lambda v: ntk.ntk_eigenvalues(MODEL.apply, v, INPUTS, order=3),
+        lambda v: hessian.hessian_eigenvalues(gradient, v, num_matvecs=3),
+        lambda v: batched.hessian_eigenvalues(gradient, v, num_matvecs=3),
+        lambda v: ntk.ntk_eigenvalues(MODEL.apply, v, INPUTS, num_matvecs=3),
         lambda v: ntk.ntk_matrix(MODEL.apply, v, INPUTS),
-        lambda v: batched.ntk_eigenvalues(MODEL.apply, v, INPUTS, batch_size=4, order=3),
+        lambda v: batched.ntk_eigenvalues(MODEL.apply, v, INPUTS, batch_size=4, num_matvecs=3),
     ],
 )
 def test_running_averages_are_no_parameters(use):
@@ -80,7 +80,7 @@ def test_minibatches_carry_them(standard_promotion):
 
 def test_whole_numbers_are_no_parameters():
     with pytest.raises(ValueError, match="floating-point numbers, got int32"):
-        hessian.hessian_eigenvalues(lambda w: w, {"w": jnp.arange(3)}, order=2)
+        hessian.hessian_eigenvalues(lambda w: w, {"w": jnp.arange(3)}, num_matvecs=2)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_model_is_told_that_it_is_trained_by_whatever_name_it_has_for_it(name)
 def test_half_precision_and_small_models_have_a_spectrum():
     matrix = np.diag([1.0, 2.0, 4.0])
     gradient = lambda w: (jnp.asarray(matrix, w.dtype) @ w)  # noqa: E731
-    found = hessian.hessian_eigenvalues(gradient, jnp.zeros(3, "bfloat16"), order=16)
+    found = hessian.hessian_eigenvalues(gradient, jnp.zeros(3, "bfloat16"), num_matvecs=16)
     assert found.eigenvalues.dtype == "float32" and found.eigenvalues[0] == pytest.approx(4, rel=0.02)
 
 

@@ -348,7 +348,7 @@ def half(params):
     [
         ({"method": "fast"}, "method must be one of 'auto', 'compiled', 'xla', got 'fast'"),
         ({"learning_rate": 0.0}, "learning_rate must be finite and greater than 0, got 0"),
-        ({"steps": -1}, "steps must be a whole number, at least 0, got -1"),
+        ({"steps": -1}, "steps must be an integer, at least 0, got -1"),
         ({"schedule": schedules.oscillating(20, 10, 4)}, r"the schedule gives weights \(4,\) for 3 classes"),
         ({"data": random_data(9, 3, 3)}, "do not fit 3 inputs and 3 classes"),
         ({"data": random_data(9, 2, 2)}, "do not fit 2 inputs and 2 classes"),

@@ -57,9 +57,9 @@ def assert_same(one, other):
 
 @pytest.mark.parametrize("reading", ["text", "code"])
 def test_three_hundred_steps_equal_the_reference_loop(x64, reading):
-    stop = last_period(300, 60, reading=reading)
+    stop = last_period(300, 60, interpretation=reading)
     chosen = [recorders.class_weights(), recorders.training_state(APPLY, DATA)]
-    schedule = oscillating(60, 10, 3, stop=stop, reading=reading)
+    schedule = oscillating(60, 10, 3, stop=stop, interpretation=reading)
     ours = train(
         params(np.float64), DATA, schedule, gradient=gradient(DATA), learning_rate=1, steps=300, recorders=chosen
     )
@@ -128,7 +128,7 @@ def test_cut_in_segments_equals_the_whole_to_the_last_bit(whole):
 
 
 def test_spectra_too_are_the_same_in_segments():
-    spectra = [recorders.hessian(1, order=3, every=7)]
+    spectra = [recorders.hessian(1, num_matvecs=3, every=7)]
     whole, pieces = (run(34, recorders=spectra, segments=segments) for segments in (1, 2))
     assert_same(pieces, whole)
     assert whole.trajectory["hessian_eigenvalues"].dims == ("step_7", "rank")
@@ -236,7 +236,7 @@ def test_step_zero_is_the_untrained_network(whole):
 
 def test_a_diverged_run_is_recorded_not_raised():
     state = recorders.training_state(APPLY, DATA.astype(np.float32))
-    diverged = run(30, learning_rate=1e38, recorders=[state, recorders.hessian(1, order=3, every=7)])
+    diverged = run(30, learning_rate=1e38, recorders=[state, recorders.hessian(1, num_matvecs=3, every=7)])
     at = diverged.trajectory.attrs["diverged_at"]
     assert 0 < at < 30
     finite = np.isfinite(diverged.trajectory["loss"].values)
@@ -279,9 +279,9 @@ def test_a_class_without_samples_is_warned_of():
         ({"learning_rate": 0}, "learning_rate must be finite and greater than 0, got 0"),
         ({"learning_rate": -1.0}, "got -1.0"),
         ({"learning_rate": float("nan")}, "got nan"),
-        ({"steps": 0}, "steps must be a whole number, at least 1, got 0"),
-        ({"segments": 0}, "segments must be a whole number, at least 1, got 0"),
-        ({"segments": -2}, "segments must be a whole number, at least 1, got -2"),
+        ({"steps": 0}, "steps must be an integer, at least 1, got 0"),
+        ({"segments": 0}, "segments must be an integer, at least 1, got 0"),
+        ({"segments": -2}, "segments must be an integer, at least 1, got -2"),
         ({"schedule": oscillating(20, 10, 4)}, r"the schedule gives weights \(4,\) for 3 classes"),
     ],
 )

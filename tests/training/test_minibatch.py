@@ -583,12 +583,12 @@ BYTES = Dataset(np.zeros((50, 8, 8, 3), np.uint8), TRAINING.labels, 3)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"batch_size": 0}, "batch_size must be a whole number, at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be an integer, at least 1, got 0"),
         ({"batch_size": 51}, "batch_size must be at most the 50 training samples, got 51"),
-        ({"epochs": 0}, "epochs must be a whole number, at least 1, got 0"),
+        ({"epochs": 0}, "epochs must be an integer, at least 1, got 0"),
         ({"evaluate_every": 0}, "evaluate_every must"),
         ({"checkpoint_every": 0}, "checkpoint_every must"),
-        ({"seed": -1}, "seed must be a whole number, at least 0, got -1"),
+        ({"seed": -1}, "seed must be an integer, at least 0, got -1"),
         ({"seed": 2**32}, "seed must be less than 2³²"),
         ({"learning_rate": float("nan")}, "learning_rate must be finite and at least 0, got nan"),
         ({"learning_rate": -0.1}, "learning_rate must be finite and at least 0, got -0.1"),
@@ -599,7 +599,7 @@ BYTES = Dataset(np.zeros((50, 8, 8, 3), np.uint8), TRAINING.labels, 3)
         ),
         (
             {"learning_rate": lambda step: jnp.ones(2)},
-            r"learning_rate must give one number a step, got an array \(2,\)",
+            r"learning_rate must give one number per step, got an array \(2,\)",
         ),
         ({"schedule": static(4)}, r"the schedule gives weights \(4,\) for 3 classes"),
         ({"schedule": lambda step: jnp.array([1.0, 3.0, -1.0])}, "the schedule's weights must be .* at step 0"),
@@ -647,7 +647,7 @@ def test_a_stop_below_0_is_refused():
         (((0, 3), (0, -1), 4), "rates must be finite and at least 0, got -1"),
         (((0, 3), (0, float("nan")), 4), "rates must be .* got nan"),
         (((0, float("inf")), (0, 1), 4), "epochs must be finite, got inf"),
-        (((0, 3), (0, 1), 0), "steps must be a whole number, at least 1, got 0"),
+        (((0, 3), (0, 1), 0), "steps must be an integer, at least 1, got 0"),
     ],
 )
 def test_misuse_of_the_learning_rate(arguments, said):

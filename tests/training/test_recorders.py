@@ -29,8 +29,8 @@ def every_recorder():
         "state": recorders.training_state(APPLY, DATA),
         "squared": recorders.training_state(APPLY, DATA, loss=losses.squared_error),
         "validation": recorders.validation_accuracy(APPLY, Dataset(-DATA.inputs, DATA.labels, 3)),
-        "hessian": recorders.hessian(2, order=SIZE),
-        "ntk": recorders.ntk(APPLY, DATA.inputs, order=36),
+        "hessian": recorders.hessian(2, num_matvecs=SIZE),
+        "ntk": recorders.ntk(APPLY, DATA.inputs, num_matvecs=36),
         "averaged": recorders.output_averaged_ntk(partial(output_averaged_ntk_matrix, APPLY), DATA.inputs[:5]),
     }
 
@@ -92,9 +92,9 @@ def test_each_declares_what_it_measures(measured):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: recorders.class_weights(every=0), "every must be a whole number, at least 1, got 0"),
-        (lambda: recorders.hessian(every=-5), "every must be a whole number, at least 1, got -5"),
-        (lambda: recorders.hessian(0), "k must be a whole number, at least 1, got 0"),
+        (lambda: recorders.class_weights(every=0), "every must be an integer, at least 1, got 0"),
+        (lambda: recorders.hessian(every=-5), "every must be an integer, at least 1, got -5"),
+        (lambda: recorders.hessian(0), "k must be an integer, at least 1, got 0"),
     ],
 )
 def test_misuse(make, said):

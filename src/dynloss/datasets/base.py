@@ -15,7 +15,7 @@ class Dataset:
 
     Attributes:
         inputs: (P, …), one sample a row, finite. Lists, and arrays of pandas or PyTorch, become arrays of NumPy.
-        labels: (P,), whole numbers 0 … C-1; likewise.
+        labels: (P,), integers 0 … C-1; likewise.
         num_classes: the number of classes, C. A class may have no samples (``counts`` tells).
 
     Raises:
@@ -36,7 +36,7 @@ class Dataset:
         inputs, labels = np.asarray(self.inputs), np.asarray(self.labels)
         check_count("num_classes", self.num_classes, at_least=1)
         if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-            raise ValueError(f"labels must be whole numbers in one dimension, got {labels.dtype} {labels.shape}")
+            raise ValueError(f"labels must be integers in one dimension, got {labels.dtype} {labels.shape}")
         if inputs.ndim < 1 or len(inputs) != len(labels):
             raise ValueError(f"inputs {inputs.shape} and labels {labels.shape} must have the same number of samples")
         if len(labels) == 0:

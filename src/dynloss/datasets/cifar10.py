@@ -76,21 +76,21 @@ def load(
 
 
 def channel_statistics(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each colour over all pixels of all images of bytes, two of (D,) in float64."""
-    pixels, colours = _flat(data)
+    """Mean and standard deviation of each channel over all pixels of all images of bytes, two of (D,) in float64."""
+    pixels, channels = _flat(data)
     sums = np.zeros((2, pixels.shape[1]), np.int64)
     for start in range(0, len(pixels), 1000):  # never all the pixels in four bytes each
         some = pixels[start : start + 1000].astype(np.int32)
         sums += [some.sum(axis=0), (some * some).sum(axis=0)]
-    # Exact, in Python's own whole numbers: a colour that never changes has a deviation of zero.
-    total, square = sums.reshape(2, -1, colours).sum(axis=1).tolist()
-    count = pixels.size // colours
+    # Exact, in Python's own integers: a channel that never changes has a deviation of zero.
+    total, square = sums.reshape(2, -1, channels).sum(axis=1).tolist()
+    count = pixels.size // channels
     variances = [(count * s - t * t) / count**2 for t, s in zip(total, square, strict=True)]
     return np.array(total) / count, np.sqrt(variances)
 
 
 def normalised(training: Dataset, *others: Dataset) -> tuple[Dataset, ...]:
-    r"""Images of bytes as float32, each colour k shifted and scaled: :math:`(x_k - \mu_k) / \sigma_k`.
+    r"""Images of bytes as float32, each channel k shifted and scaled: :math:`(x_k - \mu_k) / \sigma_k`.
 
     The mean μ and the standard deviation σ are those of the training set, over all its pixels, for all the sets.
 
@@ -99,7 +99,7 @@ def normalised(training: Dataset, *others: Dataset) -> tuple[Dataset, ...]:
         others: more of them, a validation set for example; the sets come back in the same order.
 
     Raises:
-        ValueError: inputs that are no bytes (normalised before?); a colour that is the same in every training pixel.
+        ValueError: inputs that are no bytes (normalised before?); a channel that is the same in every training pixel.
 
     >>> training, validation = normalised(*generated(200, 100))
     >>> float(training.inputs.mean().round(3)), float(training.inputs.std().round(3))
@@ -107,7 +107,7 @@ def normalised(training: Dataset, *others: Dataset) -> tuple[Dataset, ...]:
     """
     mean, deviation = channel_statistics(training)
     if not (deviation > 0).all():
-        raise ValueError(f"colour {np.argmin(deviation)} is the same in every training pixel: nothing to scale")
+        raise ValueError(f"channel {np.argmin(deviation)} is the same in every training pixel: nothing to scale")
     return tuple(_scaled(data, mean, 1 / deviation) for data in (training, *others))
 
 
@@ -199,7 +199,7 @@ def _stripes(random: np.random.RandomState, size: int, num_classes: int, image_s
 
 
 def _flat(data: Dataset) -> tuple[np.ndarray, int]:
-    """The images as rows of bytes, (P, H·W·D), and their number of colours, D."""
+    """The images as rows of bytes, (P, H·W·D), and their number of channels, D."""
     inputs = np.asarray(data.inputs)
     if inputs.dtype != np.uint8 or inputs.ndim != 4:
         raise ValueError(f"inputs must be images of bytes, (P, H, W, D), got {inputs.dtype} {inputs.shape}")
@@ -207,13 +207,13 @@ def _flat(data: Dataset) -> tuple[np.ndarray, int]:
 
 
 def _scaled(data: Dataset, mean: np.ndarray, factor: np.ndarray) -> Dataset:
-    pixels, colours = _flat(data)
-    if colours != len(mean):
-        raise ValueError(f"every set must have the {len(mean)} colours of the training set, got {colours}")
+    pixels, channels = _flat(data)
+    if channels != len(mean):
+        raise ValueError(f"every set must have the {len(mean)} channels of the training set, got {channels}")
     inputs = pixels.astype(np.float32)
     # In place, for half the memory; and a row at a time, since NumPy is slow where the last axis is short.
-    inputs -= np.tile(mean, pixels.shape[1] // colours).astype(np.float32)[None]
-    inputs *= np.tile(factor, pixels.shape[1] // colours).astype(np.float32)[None]
+    inputs -= np.tile(mean, pixels.shape[1] // channels).astype(np.float32)[None]
+    inputs *= np.tile(factor, pixels.shape[1] // channels).astype(np.float32)[None]
     return Dataset(inputs.reshape(np.shape(data.inputs)), data.labels, data.num_classes)
 
 

@@ -2,7 +2,7 @@ r"""Convolutions whose derivatives of every order are fast on a processor too.
 
 XLA's processor backend hands a plain convolution to a good matrix product, but the gradients of one to loops that are
 several times as slow, many times inside another loop (jax-ml/jax#12868). Here all three products of images x, a kernel
-k and the slopes g = ∂L/∂y of its outputs are plain convolutions:
+k and the cotangents g = ∂L/∂y of its outputs are plain convolutions:
 
 .. math::
     y_{r} = \sum_i x_{r + i}\, k_i, \qquad
@@ -115,31 +115,31 @@ def _convolved(inputs: Array, kernel: Array, *, padding: _Padding) -> Array:
     return lax.conv_general_dilated(inputs, kernel, (1, 1), padding, dimension_numbers=_LAYOUT)
 
 
-def _correlated(inputs: Array, slopes: Array, *, padding: _Padding) -> Any:
-    """A convolution with the slopes as its kernel; the images take the part of channels, and channels that of images.
+def _correlated(inputs: Array, cotangents: Array, *, padding: _Padding) -> Any:
+    """A convolution whose kernel is the cotangents; images take the part of channels, and channels that of images.
 
     XLA would move the axes by strides, slowly: the barriers make it copy.
     """
     narrow = inputs.dtype
     wide = narrow if jnp.finfo(narrow).bits >= 32 else jnp.float32  # of a sum over many groups
 
-    def product(inputs: Array, slopes: Array) -> Array:
-        inputs, slopes = inputs.astype(wide).transpose(3, 1, 2, 0), slopes.astype(wide).transpose(1, 2, 0, 3)
-        inputs, slopes = lax.optimization_barrier((inputs, slopes))
-        return lax.conv_general_dilated(inputs, slopes, (1, 1), padding, dimension_numbers=_LAYOUT)
+    def product(inputs: Array, cotangents: Array) -> Array:
+        inputs, cotangents = inputs.astype(wide).transpose(3, 1, 2, 0), cotangents.astype(wide).transpose(1, 2, 0, 3)
+        inputs, cotangents = lax.optimization_barrier((inputs, cotangents))
+        return lax.conv_general_dilated(inputs, cotangents, (1, 1), padding, dimension_numbers=_LAYOUT)
 
     def add(total: Array, group: tuple[Array, ...]) -> tuple[Array, None]:
         return total + product(*group), None
 
     rest = -len(inputs) % _GROUP if len(inputs) > _GROUP else 0
     if rest:  # images of zeros add nothing
-        inputs, slopes = (jnp.pad(each, ((0, rest), (0, 0), (0, 0), (0, 0))) for each in (inputs, slopes))
+        inputs, cotangents = (jnp.pad(each, ((0, rest), (0, 0), (0, 0), (0, 0))) for each in (inputs, cotangents))
     if len(inputs) > _GROUP:
-        groups = tuple(each.reshape(-1, _GROUP, *each.shape[1:]) for each in (inputs, slopes))
+        groups = tuple(each.reshape(-1, _GROUP, *each.shape[1:]) for each in (inputs, cotangents))
         first = jax.eval_shape(product, *(each[0] for each in groups))
         total, _ = lax.scan(add, jnp.zeros(first.shape, wide), groups)
     else:
-        total = product(inputs, slopes)
+        total = product(inputs, cotangents)
     return lax.optimization_barrier(total).transpose(1, 2, 0, 3).astype(narrow)
 
 
@@ -158,19 +158,19 @@ _convolve = _primitive("convolve", _convolved)
 _correlate = _primitive("correlate", _correlated)
 
 
-def _to_inputs(slopes: Array, _: Any, kernel: Array, *, padding: _Padding) -> Any:
+def _to_inputs(cotangents: Array, _: Any, kernel: Array, *, padding: _Padding) -> Any:
     """The transposed convolution: the kernel turned around, and as much padding as makes up for the inputs' size."""
     sides = zip(kernel.shape[:2], padding, strict=True)
     beyond = tuple((size - 1 - before, size - 1 - after) for size, (before, after) in sides)
-    return _convolve.bind(slopes, jnp.swapaxes(kernel[::-1, ::-1], 2, 3), padding=beyond)
+    return _convolve.bind(cotangents, jnp.swapaxes(kernel[::-1, ::-1], 2, 3), padding=beyond)
 
 
-def _to_kernel(slopes: Array, inputs: Array, _: Any, *, padding: _Padding) -> Any:
-    return _correlate.bind(inputs, slopes, padding=padding)
+def _to_kernel(cotangents: Array, inputs: Array, _: Any, *, padding: _Padding) -> Any:
+    return _correlate.bind(inputs, cotangents, padding=padding)
 
 
-def _correlate_to_inputs(kernel: Array, _: Any, slopes: Array, *, padding: _Padding) -> Any:
-    return _to_inputs(slopes, _, kernel, padding=padding)
+def _correlate_to_inputs(kernel: Array, _: Any, cotangents: Array, *, padding: _Padding) -> Any:
+    return _to_inputs(cotangents, _, kernel, padding=padding)
 
 
 def _correlate_to_slopes(kernel: Array, inputs: Array, _: Any, *, padding: _Padding) -> Any:

@@ -70,7 +70,7 @@ class Myrtle(nn.Module):
 def average_pool(images: Float[Array, "P H W D"], window: int) -> Float[Array, "P _ _ D"]:
     """Averages over squares of ``window`` pixels a side.
 
-    Written as a mean, because flax's own pooling divides whole numbers into halves, which strict promotion refuses.
+    Written as a mean, because flax's own pooling divides integers into halves, which strict promotion refuses.
     """
     check_arrays(images=images)
     samples, height, width, channels = images.shape

@@ -49,9 +49,9 @@ def cross_entropy_gradient(
     units = jax.nn.relu(narrow_product(hidden["kernel"], x) + hidden["bias"][:, None])
     units = jax.lax.optimization_barrier(units)
     logits = output["kernel"].T @ units + output["bias"][:, None]
-    likely = jnp.exp(logits - _folded(jnp.maximum, logits)[None, :])
-    likely = likely / _folded(jnp.add, likely)[None, :]
-    delta = (likely - onehot) * (weights @ onehot / len(labels))[None, :]
+    probs = jnp.exp(logits - _folded(jnp.maximum, logits)[None, :])
+    probs = probs / _folded(jnp.add, probs)[None, :]
+    delta = (probs - onehot) * (weights @ onehot / len(labels))[None, :]
     delta = jax.lax.optimization_barrier(delta)
     back = jnp.where(units > 0, narrow_product(output["kernel"].T, delta), 0)
 
@@ -98,11 +98,11 @@ def layers(params: Any, inputs: Float[Array, "P D"]) -> tuple[Float[Array, "P W"
 
 
 def check_vectors(inputs: Any) -> None:
-    """Raise ``ValueError`` unless there is one vector a sample."""
+    """Raise ``ValueError`` unless there is one vector per sample."""
     check_arrays(inputs=inputs)
     if inputs.ndim != 2:
         raise ValueError(
-            f"an MLP reads one vector a sample, (P, D), got inputs {inputs.shape}; "
+            f"an MLP reads one vector per sample, (P, D), got inputs {inputs.shape}; "
             "of images inputs.reshape(len(inputs), -1) makes such"
         )
 

@@ -39,7 +39,7 @@ def loss_gradient(apply: Apply, data: Dataset, batch_size: int, loss: Loss = los
         (params, weights) -> gradient, shaped as params: the ``gradient`` of ``training.full_batch.train``.
 
     Raises:
-        ValueError: for a batch size that is no whole number, at least 1.
+        ValueError: for a batch size that is not an integer, at least 1.
 
     >>> data = Dataset(np.ones((5, 1), np.float32), np.array([0, 1, 0, 1, 0]), num_classes=2)
     >>> gradient = loss_gradient(lambda w, x: x * w, data, batch_size=2)
@@ -83,7 +83,7 @@ def hessian_eigenvalues(
     params: Any,
     k: int = 1,
     *,
-    order: int = 16,
+    num_matvecs: int = 16,
     which: Literal["largest", "smallest"] = "largest",
 ) -> Ritz:
     """``hessian.hessian_eigenvalues`` by the products of this module, with the same arguments and errors.
@@ -91,16 +91,17 @@ def hessian_eigenvalues(
     Args:
         gradient: W -> ∇F(W), shaped as W.
         params: W.
-        k: how many; at most ``order``.
-        order: products with the Hessian.
+        k: how many; at most ``num_matvecs``.
+        num_matvecs: products with the Hessian.
         which: the end of the spectrum.
 
-    >>> ritz = hessian_eigenvalues(lambda w: jnp.array([1.0, 2.0, 3.0]) * w, jnp.zeros(3), 2, order=3)
+    >>> ritz = hessian_eigenvalues(lambda w: jnp.array([1.0, 2.0, 3.0]) * w, jnp.zeros(3), 2, num_matvecs=3)
     >>> [round(value, 3) for value in ritz.eigenvalues.tolist()]
     [3.0, 2.0]
     """
     operator, size = hessian_operator(gradient, params)
-    return extreme_eigenvalues(operator, size, k, order=order, which=which, dtype=jax.tree.leaves(params)[0].dtype)
+    dtype = jax.tree.leaves(params)[0].dtype
+    return extreme_eigenvalues(operator, size, k, num_matvecs=num_matvecs, which=which, dtype=dtype)
 
 
 def ntk_operator(apply: Apply, params: Any, inputs: Any, batch_size: int) -> tuple[Operator, int]:
@@ -118,7 +119,7 @@ def ntk_operator(apply: Apply, params: Any, inputs: Any, batch_size: int) -> tup
         The operator and its size, samples × outputs.
 
     Raises:
-        ValueError: for a batch size that is no whole number, at least 1.
+        ValueError: for a batch size that is not an integer, at least 1.
     """
     check_model(apply, params, inputs)
     batches = in_batches(batch_size, inputs)
@@ -139,23 +140,25 @@ def ntk_operator(apply: Apply, params: Any, inputs: Any, batch_size: int) -> tup
     return product, outputs.size
 
 
-def ntk_eigenvalues(apply: Apply, params: Any, inputs: Any, k: int = 1, *, batch_size: int, order: int = 16) -> Ritz:
-    """The k largest eigenvalues of the full kernel of eq. (11) on ``inputs``, by ``order`` products.
+def ntk_eigenvalues(
+    apply: Apply, params: Any, inputs: Any, k: int = 1, *, batch_size: int, num_matvecs: int = 16
+) -> Ritz:
+    """The k largest eigenvalues of the full kernel of eq. (11) on ``inputs``, by ``num_matvecs`` products.
 
     It is a sum over samples, so that the eigenvalues grow with their number: state which samples they are.
 
     Args:
         apply, params, inputs, batch_size: as for ``ntk_operator``, with the same errors.
-        k: how many; at most ``order``.
-        order: products with the kernel in Lanczos's method.
+        k: how many; at most ``num_matvecs``.
+        num_matvecs: products with the kernel in Lanczos's method.
 
     >>> four = jnp.ones((4, 1))
-    >>> ritz = ntk_eigenvalues(lambda w, x: x * w, jnp.array([2.0]), four, batch_size=3, order=1)
+    >>> ritz = ntk_eigenvalues(lambda w, x: x * w, jnp.array([2.0]), four, batch_size=3, num_matvecs=1)
     >>> ritz.eigenvalues.shape
     (1,)
     """
     operator, size = ntk_operator(apply, params, inputs, batch_size)
-    return extreme_eigenvalues(operator, size, k, order=order, dtype=jax.tree.leaves(params)[0].dtype)
+    return extreme_eigenvalues(operator, size, k, num_matvecs=num_matvecs, dtype=jax.tree.leaves(params)[0].dtype)
 
 
 def in_batches(batch_size: int, *arrays: Any) -> tuple[tuple[Any, ...], Any]:

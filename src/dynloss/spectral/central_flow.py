@@ -63,7 +63,7 @@ def edge(
     learning_rate: Any,
     *,
     k: int = 1,
-    order: int = 32,
+    num_matvecs: int = 32,
 ) -> Edge:
     """The terms of the central flow at one moment.
 
@@ -74,10 +74,10 @@ def edge(
         change: Γ at the next step minus Γ at this one, (C,); 0 for a loss that stands still.
         learning_rate: η.
         k: eigenvalues to return.
-        order: products with the Hessian in Lanczos's method.
+        num_matvecs: products with the Hessian in Lanczos's method.
 
     Raises:
-        ValueError: for k above ``order``, and for parameters of less than 32 bits.
+        ValueError: for k above ``num_matvecs``, and for parameters of less than 32 bits.
     """
     flat, unravel = ravel_pytree(params)
     check_precision(flat.dtype)
@@ -91,7 +91,7 @@ def edge(
 
     with jax.default_matmul_precision("highest"):
         here, product = jax.linearize(lambda w: slope(w, weights), flat)
-        top = extreme_eigenvalues(product, flat.size, k, order=order, dtype=flat.dtype)
+        top = extreme_eigenvalues(product, flat.size, k, num_matvecs=num_matvecs, dtype=flat.dtype)
         u = top.vectors[0]
         sharpening = jax.grad(curve)(flat, weights, u)
         drift = -here @ sharpening
@@ -118,7 +118,7 @@ def flow(
     steps: int,
     *,
     parts: int = 4,
-    order: int = 16,
+    num_matvecs: int = 16,
 ) -> tuple[Float[Array, "steps n"], Float[Array, " steps"], Float[Array, "steps 2"]]:
     r"""Follow the central flow for as long as ``steps`` steps of gradient descent, by Euler's method.
 
@@ -134,7 +134,7 @@ def flow(
         first: the step to begin at.
         steps: how many.
         parts: of Euler's method in a step; with a single one it would bounce itself.
-        order: products with the Hessian in Lanczos's method.
+        num_matvecs: products with the Hessian in Lanczos's method.
 
     Returns:
         The parameters at every step, flattened, (steps, n), with σ² and the two largest eigenvalues there.
@@ -148,7 +148,7 @@ def flow(
         time = first + number / parts
         weights = schedule(time, flat.dtype)
         change = schedule(time + 1 / parts, flat.dtype) - weights
-        at = edge(gradient, unravel(w), weights, parts * change, learning_rate, k=2, order=order)
+        at = edge(gradient, unravel(w), weights, parts * change, learning_rate, k=2, num_matvecs=num_matvecs)
         held = at.eigenvalues[0] >= 2 / learning_rate
         variance = jnp.where(held, jnp.maximum(at.variance, 0), 0)
         return w - learning_rate / parts * (at.slope + variance / 2 * at.sharpening), (w, variance, at.eigenvalues)

@@ -73,7 +73,7 @@ def preconditioned_eigenvalues(
     preconditioner: Float[Array, "*n"],
     k: int = 1,
     *,
-    order: int = 16,
+    num_matvecs: int = 16,
 ) -> Ritz:
     r"""The k largest eigenvalues of :math:`P^{-1} H`, as those of the symmetric :math:`P^{-1/2} H P^{-1/2}`.
 
@@ -81,14 +81,14 @@ def preconditioned_eigenvalues(
         gradient: W -> ∇F(W), shaped as W.
         params: W.
         preconditioner: the diagonal of P, above 0: one number for each of the flattened parameters, or one for all.
-        k: how many; at most ``order``.
-        order: products with H.
+        k: how many; at most ``num_matvecs``.
+        num_matvecs: products with H.
 
     Raises:
         ValueError: for a preconditioner of another size, and as for ``hessian.hessian_operator``.
 
     >>> gradient, scale = (lambda w: jnp.array([1.0, 8.0]) * w), jnp.array([1.0, 4.0])
-    >>> ritz = preconditioned_eigenvalues(gradient, jnp.zeros(2), scale, order=2)
+    >>> ritz = preconditioned_eigenvalues(gradient, jnp.zeros(2), scale, num_matvecs=2)
     >>> round(ritz.eigenvalues.item(), 4)
     2.0
     """
@@ -98,4 +98,4 @@ def preconditioned_eigenvalues(
         raise ValueError(f"preconditioner must hold one number, or one for each of {size}, got {preconditioner.shape}")
     scale = jnp.broadcast_to(1 / jnp.sqrt(preconditioner), (size,))
     dtype = jax.tree.leaves(params)[0].dtype
-    return extreme_eigenvalues(lambda v: scale * operator(scale * v), size, k, order=order, dtype=dtype)
+    return extreme_eigenvalues(lambda v: scale * operator(scale * v), size, k, num_matvecs=num_matvecs, dtype=dtype)

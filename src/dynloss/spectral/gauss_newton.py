@@ -69,7 +69,7 @@ def weighted_kernel_operator(
         The operator and its size, samples × outputs.
 
     Raises:
-        ValueError: a model that gives no row of outputs a sample, and labels that are no whole numbers.
+        ValueError: a model that gives no row of outputs a sample, and labels that are not integers.
     """
     outputs, forward, backward = jacobian_products(apply, params, inputs)
     factor = root(outputs, losses.weights_of(labels, weights))
@@ -82,17 +82,17 @@ def weighted_kernel_operator(
 
 
 def weighted_kernel_eigenvalues(
-    apply: Apply, params: Any, inputs: Any, labels: Any, weights: Any, k: int = 1, *, order: int = 16
+    apply: Apply, params: Any, inputs: Any, labels: Any, weights: Any, k: int = 1, *, num_matvecs: int = 16
 ) -> Ritz:
     """The k largest eigenvalues of BᵀΘB/P, which are those of the Gauss-Newton matrix G.
 
     Args:
         apply, params, inputs, labels, weights: as for ``weighted_kernel_operator``, with the same errors.
         k: how many.
-        order: products with the kernel in Lanczos's method.
+        num_matvecs: products with the kernel in Lanczos's method.
     """
     operator, size = weighted_kernel_operator(apply, params, inputs, labels, weights)
-    return extreme_eigenvalues(operator, size, k, order=order, dtype=jax.tree.leaves(params)[0].dtype)
+    return extreme_eigenvalues(operator, size, k, num_matvecs=num_matvecs, dtype=jax.tree.leaves(params)[0].dtype)
 
 
 def parts(
@@ -103,14 +103,14 @@ def parts(
     labels: Any,
     weights: Any,
     *,
-    order: int = 16,
+    num_matvecs: int = 16,
 ) -> Parts:
     """λ_max of the Hessian and the shares of G and R in it, along its eigenvector.
 
     Args:
         gradient: W -> ∇F(W; Γ), shaped as W.
         apply, params, inputs, labels, weights: as for ``weighted_kernel_operator``.
-        order: products with H; the shares are as exact as the eigenvector.
+        num_matvecs: products with H; the shares are as exact as the eigenvector.
 
     Raises:
         ValueError: as there, for a gradient that is none, and for parameters of less than 32 bits.
@@ -119,7 +119,7 @@ def parts(
     flat, unravel = ravel_pytree(params)
     check_precision(flat.dtype)
     start = jnp.cos(jnp.arange(1, size + 1, dtype=flat.dtype))  # any vector without structure
-    top = extreme_eigenvalues(operator, size, order=order, start=start)
+    top = extreme_eigenvalues(operator, size, num_matvecs=num_matvecs, start=start)
     outputs, forward, _ = jacobian_products(apply, params, inputs)
     with jax.default_matmul_precision("highest"):
         factor = root(outputs, losses.weights_of(labels, weights))

@@ -52,23 +52,24 @@ def hessian_eigenvalues(
     params: Any,
     k: int = 1,
     *,
-    order: int = 16,
+    num_matvecs: int = 16,
     which: Literal["largest", "smallest"] = "largest",
 ) -> Ritz:
-    """The k extreme eigenvalues of the Hessian, by ``order`` products in Lanczos's method, or as many as parameters.
+    """The k extreme eigenvalues of the Hessian, by Lanczos's method.
 
     Args:
         gradient, params: as for ``hessian_operator``, with the same errors.
-        k: how many; at most ``order``.
-        order: products with the Hessian.
+        k: how many; at most ``num_matvecs``.
+        num_matvecs: products with the Hessian.
         which: the end of the spectrum.
 
-    >>> ritz = hessian_eigenvalues(lambda w: jnp.array([1.0, 2.0, 3.0]) * w, jnp.zeros(3), 2, order=3)
+    >>> ritz = hessian_eigenvalues(lambda w: jnp.array([1.0, 2.0, 3.0]) * w, jnp.zeros(3), 2, num_matvecs=3)
     >>> [round(value, 3) for value in ritz.eigenvalues.tolist()]
     [3.0, 2.0]
     """
     operator, size = hessian_operator(gradient, params)
-    return extreme_eigenvalues(operator, size, k, order=order, which=which, dtype=jax.tree.leaves(params)[0].dtype)
+    dtype = jax.tree.leaves(params)[0].dtype
+    return extreme_eigenvalues(operator, size, k, num_matvecs=num_matvecs, which=which, dtype=dtype)
 
 
 def hessian_matrix(gradient: Callable[[Any], Any], params: Any) -> Float[Array, "n n"]:

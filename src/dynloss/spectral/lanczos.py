@@ -82,18 +82,18 @@ def expanded(
     return vector @ image, jnp.where(broken, 0, beta), following, scale
 
 
-def check_krylov(operator: Operator, start: Float[Array, " n"], order: int, fewest: int = 1) -> None:
+def check_krylov(operator: Operator, start: Float[Array, " n"], num_matvecs: int, fewest: int = 1) -> None:
     """Raise ``ValueError`` unless so many products of this operator can follow from this vector."""
     check_arrays(start=start)
     check_function("operator", operator, "v -> A v")
     check_precision(start.dtype)
-    check_count("order", order, at_least=fewest)
-    if order > start.size:
-        raise ValueError(f"order must not exceed the operator's size {start.size}, got {order}")
+    check_count("num_matvecs", num_matvecs, at_least=fewest)
+    if num_matvecs > start.size:
+        raise ValueError(f"num_matvecs must not exceed the operator's size {start.size}, got {num_matvecs}")
 
 
-def tridiagonalise(operator: Operator, start: Float[Array, " n"], order: int) -> Tridiagonal:
-    """Run ``order`` steps of Lanczos; the last β couples to the vector that was not added.
+def tridiagonalise(operator: Operator, start: Float[Array, " n"], num_matvecs: int) -> Tridiagonal:
+    """Run ``num_matvecs`` steps of Lanczos; the last β couples to the vector that was not added.
 
     Each new vector is orthogonalised twice against all earlier ones. Where the Krylov space is exhausted, β is recorded
     as 0 and a fresh direction continues, so that no spurious eigenvalue appears and repeated eigenvalues are found.
@@ -101,12 +101,12 @@ def tridiagonalise(operator: Operator, start: Float[Array, " n"], order: int) ->
     Args:
         operator: v -> Av, linear and symmetric, (n,) -> (n,).
         start: the first vector, (n,); its length does not matter.
-        order: m, products with A; at most n.
+        num_matvecs: m, products with A; at most n.
 
     Raises:
-        ValueError: for an order out of range, and for vectors of less than 32 bits.
+        ValueError: for num_matvecs out of range, and for vectors of less than 32 bits.
     """
-    check_krylov(operator, start, order)
+    check_krylov(operator, start, num_matvecs)
     size, dtype = start.size, start.dtype
 
     def fresh_direction(index: Array, basis: Array) -> Array:
@@ -124,8 +124,8 @@ def tridiagonalise(operator: Operator, start: Float[Array, " n"], order: int) ->
         return (basis, following, scale), (alpha, beta)
 
     first = start / jnp.linalg.norm(start)
-    carry = (jnp.zeros((order, size), dtype), first, jnp.zeros((), dtype))
-    (basis, _, _), (alphas, betas) = jax.lax.scan(extend, carry, jnp.arange(order))
+    carry = (jnp.zeros((num_matvecs, size), dtype), first, jnp.zeros((), dtype))
+    (basis, _, _), (alphas, betas) = jax.lax.scan(extend, carry, jnp.arange(num_matvecs))
     return Tridiagonal(alphas, betas, basis)
 
 
@@ -134,7 +134,7 @@ def extreme_eigenvalues(
     size: int,
     k: int = 1,
     *,
-    order: int = 16,
+    num_matvecs: int = 16,
     which: Literal["largest", "smallest"] = "largest",
     start: Float[Array, " n"] | None = None,
     dtype: Any = None,
@@ -144,8 +144,8 @@ def extreme_eigenvalues(
     Args:
         operator: v -> Av, linear and symmetric, (n,) -> (n,).
         size: n.
-        k: how many; at most ``order``.
-        order: m, products with A; no more than n are taken. 16 give the top 3 of the MLP's Hessian in Fig. 4 to
+        k: how many; at most ``num_matvecs``.
+        num_matvecs: m, products with A; no more than n are taken. 16 give the top 3 of the MLP's Hessian in Fig. 4 to
             about 1e-6.
         which: the end of the spectrum.
         start: first vector; by default a fixed Gaussian one, so that the result is a function of A alone.
@@ -155,9 +155,9 @@ def extreme_eigenvalues(
         The Ritz values with their vectors and their residuals, relative to nothing: compare them with the eigenvalues.
 
     Raises:
-        ValueError: for k above ``order`` or above n.
+        ValueError: for k above ``num_matvecs`` or above n.
 
-    >>> top = extreme_eigenvalues(lambda v: jnp.arange(1.0, 6.0) * v, 5, 2, order=5)
+    >>> top = extreme_eigenvalues(lambda v: jnp.arange(1.0, 6.0) * v, 5, 2, num_matvecs=5)
     >>> top.eigenvalues.round(3).tolist()
     [5.0, 4.0]
     >>> jnp.abs(top.vectors[0]).round(2).tolist()
@@ -166,9 +166,9 @@ def extreme_eigenvalues(
     check_count("k", k, at_least=1)
     check_arrays(start=start)
     check_choice("which", which, ("largest", "smallest"))
-    order = min(order, size)
-    if k > order:
-        raise ValueError(f"k must not exceed the order {order}, got {k}")
+    num_matvecs = min(num_matvecs, size)
+    if k > num_matvecs:
+        raise ValueError(f"k must not exceed num_matvecs = {num_matvecs}, got {k}")
     dtype = jnp.dtype(dtype or jnp.result_type(float)) if start is None else start.dtype
     wide = exact(dtype)  # half precision is for the operator alone
     if start is None:
@@ -176,7 +176,7 @@ def extreme_eigenvalues(
     products = operator if wide == dtype else lambda v: operator(v.astype(dtype)).astype(wide)
     # Recent GPUs multiply float32 matrices in TF32, three decimal digits, unless told otherwise.
     with jax.default_matmul_precision("highest"):
-        krylov = tridiagonalise(products, start.astype(wide), order)
+        krylov = tridiagonalise(products, start.astype(wide), num_matvecs)
         values, vectors = jnp.linalg.eigh(krylov.matrix)
         residuals = jnp.abs(krylov.betas[-1] * vectors[-1])
         ends = slice(None, -k - 1, -1) if which == "largest" else slice(k)

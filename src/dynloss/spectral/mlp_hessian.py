@@ -107,15 +107,15 @@ def derivatives(
 
     apart = difference(at.output)
     logits = outputs(at.hidden[:, None] * apart[None], at.bias)
-    likely = jax.nn.softmax(logits, axis=0)
-    delta = (likely - onehot) * each[None, :]
+    probs = jax.nn.softmax(logits, axis=0)
+    delta = (probs - onehot) * each[None, :]
     residual = moments(delta)
     gradient = pulled_back(residual, delta, at.hidden, at.output)
 
     def product(v: Vector) -> Vector:
         change = v.hidden[:, None] * apart[None] + at.hidden[:, None] * difference(v.output)[None]
         moved = outputs(change, v.bias)
-        errors = likely * (moved - jnp.sum(likely * moved, axis=0, keepdims=True)) * each[None, :]
+        errors = probs * (moved - jnp.sum(probs * moved, axis=0, keepdims=True)) * each[None, :]
         along = pulled_back(moments(errors), errors, at.hidden, at.output)
         across = pulled_back(residual, delta, v.hidden, v.output)
         return Vector(along.hidden + across.hidden, along.output + across.output, along.bias)

@@ -27,9 +27,9 @@ def check_model(apply: Apply, params: Any, inputs: Any) -> None:
 
 
 def check_outputs(outputs: Any) -> None:
-    """Raise ``ValueError`` unless a model gives one row of outputs a sample."""
+    """Raise ``ValueError`` unless a model gives one row of outputs per sample."""
     if outputs.ndim != 2:
-        raise ValueError(f"apply must give outputs (P, C), one row a sample, got {outputs.shape}")
+        raise ValueError(f"apply must give outputs (P, C), one row per sample, got {outputs.shape}")
 
 
 def jacobian_products(apply: Apply, params: Any, inputs: Any) -> tuple[Float[Array, "P C"], Linear, Linear]:
@@ -42,7 +42,7 @@ def jacobian_products(apply: Apply, params: Any, inputs: Any) -> tuple[Float[Arr
 
     Raises:
         ValueError: a model instead of its function, parameters that are none, no samples, and outputs that are not one
-            row a sample.
+            row per sample.
     """
     check_model(apply, params, inputs)
     with jax.default_matmul_precision("highest"):
@@ -66,19 +66,19 @@ def ntk_operator(apply: Apply, params: Any, inputs: Any) -> tuple[Operator, int]
     return lambda v: forward(backward(v.reshape(outputs.shape))[0]).ravel(), outputs.size
 
 
-def ntk_eigenvalues(apply: Apply, params: Any, inputs: Any, k: int = 1, *, order: int = 16) -> Ritz:
-    """The k largest eigenvalues of the full kernel of eq. (11), by ``order`` products, or as many as outputs.
+def ntk_eigenvalues(apply: Apply, params: Any, inputs: Any, k: int = 1, *, num_matvecs: int = 16) -> Ritz:
+    """The k largest eigenvalues of the full kernel of eq. (11), by ``num_matvecs`` products, or as many as outputs.
 
     Args:
         apply, params, inputs: as for ``jacobian_products``, with the same errors.
-        k: how many; at most ``order``.
-        order: products with the kernel in Lanczos's method.
+        k: how many; at most ``num_matvecs``.
+        num_matvecs: products with the kernel in Lanczos's method.
 
-    >>> ntk_eigenvalues(lambda w, x: x * w, jnp.array([2.0]), jnp.ones((4, 1)), order=1).eigenvalues.shape
+    >>> ntk_eigenvalues(lambda w, x: x * w, jnp.array([2.0]), jnp.ones((4, 1)), num_matvecs=1).eigenvalues.shape
     (1,)
     """
     operator, size = ntk_operator(apply, params, inputs)
-    return extreme_eigenvalues(operator, size, k, order=order, dtype=jax.tree.leaves(params)[0].dtype)
+    return extreme_eigenvalues(operator, size, k, num_matvecs=num_matvecs, dtype=jax.tree.leaves(params)[0].dtype)
 
 
 def ntk_matrix(apply: Apply, params: Any, inputs: Any) -> Float[Array, "P C P C"]:
@@ -105,22 +105,22 @@ def output_averaged_ntk_matrix(apply: Apply, params: Any, inputs: Any) -> Float[
         return flat @ flat.T / outputs
 
 
-def kernel_eigenvalues(kernel: Float[Array, "P P"], k: int = 1, *, order: int = 10) -> Ritz:
+def kernel_eigenvalues(kernel: Float[Array, "P P"], k: int = 1, *, num_matvecs: int = 10) -> Ritz:
     """The k largest eigenvalues of a kernel that is small enough to stand as a matrix.
 
     Args:
         kernel: (P, P), symmetric.
-        k: how many; at most ``order`` and P.
-        order: products with the kernel in Lanczos's method.
+        k: how many; at most ``num_matvecs`` and P.
+        num_matvecs: products with the kernel in Lanczos's method.
 
     Raises:
         ValueError: for another k, and for what is no array.
 
-    >>> round(float(kernel_eigenvalues(jnp.diag(jnp.array([1.0, 3.0])), order=2).eigenvalues[0]), 3)
+    >>> round(float(kernel_eigenvalues(jnp.diag(jnp.array([1.0, 3.0])), num_matvecs=2).eigenvalues[0]), 3)
     3.0
     """
     check_arrays(kernel=kernel)
-    return extreme_eigenvalues(lambda v: kernel @ v, len(kernel), k, order=order, dtype=kernel.dtype)
+    return extreme_eigenvalues(lambda v: kernel @ v, len(kernel), k, num_matvecs=num_matvecs, dtype=kernel.dtype)
 
 
 def _jacobian(apply: Apply, params: Any, inputs: Any) -> Any:

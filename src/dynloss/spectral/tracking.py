@@ -45,28 +45,28 @@ def cold_start(size: int, dtype: Any) -> Float[Array, " n"]:
 
 
 def largest(
-    operator: Operator, start: Float[Array, " n"], *, order: int, tolerance: float, fewest: int = FEWEST
+    operator: Operator, start: Float[Array, " n"], *, num_matvecs: int, tolerance: float, fewest: int = FEWEST
 ) -> Top:
     """The largest eigenvalue of a symmetric operator, from ``start`` on.
 
     Args:
         operator: v -> Av, (n,) -> (n,).
         start: the ``start`` of the measurement before, or ``cold_start``.
-        order: at most so many products, from ``fewest`` to n.
+        num_matvecs: at most so many products, from ``fewest`` to n.
         tolerance: the residual that is small enough, in parts of the eigenvalue.
         fewest: at least so many products, whatever the residual.
 
     Raises:
-        ValueError: an order or a tolerance out of range.
+        ValueError: num_matvecs or a tolerance out of range.
 
     >>> spectrum = jnp.arange(1.0, 21.0)
-    >>> first = largest(lambda v: spectrum * v, cold_start(20, "float32"), order=15, tolerance=1e-3)
-    >>> then = largest(lambda v: 1.01 * spectrum * v, first.start, order=15, tolerance=1e-3)
+    >>> first = largest(lambda v: spectrum * v, cold_start(20, "float32"), num_matvecs=15, tolerance=1e-3)
+    >>> then = largest(lambda v: 1.01 * spectrum * v, first.start, num_matvecs=15, tolerance=1e-3)
     >>> round(float(then.eigenvalue), 1), bool(then.products < first.products)
     (20.2, True)
     """
     check_count("fewest", fewest, at_least=1)
-    check_krylov(operator, start, order, fewest)
+    check_krylov(operator, start, num_matvecs, fewest)
     check_number("tolerance", tolerance, at_least=0)
     size, dtype = start.size, start.dtype
 
@@ -90,21 +90,21 @@ def largest(
 
     def unfinished(state: Any) -> Any:
         _, count, value, residual, _ = state
-        return (count < order) & (residual > tolerance * jnp.abs(value))
+        return (count < num_matvecs) & (residual > tolerance * jnp.abs(value))
 
     def further(state: Any) -> Any:
         lanczos, count, *_ = state
-        return judged(extend(lanczos, count, order), count + 1)
+        return judged(extend(lanczos, count, num_matvecs), count + 1)
 
     vector = start / jnp.linalg.norm(start) + cold_start(size, dtype)
     vector = vector / jnp.linalg.norm(vector)
-    nothing = jnp.zeros(order, dtype)
-    lanczos = Tridiagonal(nothing, nothing, jnp.zeros((order, size), dtype)), vector, jnp.zeros((), dtype)
+    nothing = jnp.zeros(num_matvecs, dtype)
+    lanczos = Tridiagonal(nothing, nothing, jnp.zeros((num_matvecs, size), dtype)), vector, jnp.zeros((), dtype)
     with jax.default_matmul_precision("highest"):
         for count in range(fewest):  # nobody asks yet how good it is
             lanczos = extend(lanczos, count, count + 1)
         state = jax.lax.while_loop(unfinished, further, judged(lanczos, jnp.asarray(fewest)))
         (krylov, *_), count, value, residual, vectors = state
-        shares = jnp.asarray([0.0] * (order - len(SHARES)) + list(reversed(SHARES)), dtype)
+        shares = jnp.asarray([0.0] * (num_matvecs - len(SHARES)) + list(reversed(SHARES)), dtype)
         following = (vectors @ shares) @ krylov.basis
     return Top(value, residual, count, following)

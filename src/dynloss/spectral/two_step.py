@@ -76,26 +76,28 @@ class Multipliers(NamedTuple):
         return float(values.max()) if len(values) else float("nan")
 
 
-def two_step(gradient: Gradient, first: Any, second: Any, learning_rate: float, size: int, order: int = 32) -> TwoStep:
+def two_step(
+    gradient: Gradient, first: Any, second: Any, learning_rate: float, size: int, num_matvecs: int = 32
+) -> TwoStep:
     """M on the span of both Hessians' Krylov spaces; traceable.
 
-    What matters of M lies in the few directions in which H is large; in all others it is nearly the identity. ``order``
-    products with each Hessian find these, as in Lanczos's method, and 4·order more apply M to them.
+    What matters of M lies in the few directions in which H is large; in all others it is nearly the identity.
+    m products with each Hessian find these, as in Lanczos's method, and 4·m more apply M to them.
 
     Args:
         gradient: (params, weights) -> gradient, on flat parameters.
         first, second: (params, weights) at steps t and t + 1.
         learning_rate: η.
         size: n.
-        order: m; at most n.
+        num_matvecs: m; at most n.
 
     Raises:
-        ValueError: for an order out of range, and for parameters of less than 32 bits.
+        ValueError: for num_matvecs out of range, and for parameters of less than 32 bits.
     """
     with jax.default_matmul_precision("highest"):
         operators = [_hessian(gradient, *at) for at in (first, second)]
         start = jnp.asarray(np.random.RandomState(0).randn(size), first[0].dtype)
-        spaces = [tridiagonalise(operator, start, order) for operator in operators]
+        spaces = [tridiagonalise(operator, start, num_matvecs) for operator in operators]
         basis, _ = jnp.linalg.qr(jnp.concatenate([space.basis for space in spaces]).T)
         half = basis - learning_rate * jax.vmap(operators[0], 1, 1)(basis)
         full = half - learning_rate * jax.vmap(operators[1], 1, 1)(half)

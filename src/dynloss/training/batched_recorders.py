@@ -47,33 +47,33 @@ def validation_accuracy(apply: Callable[..., Any], data: Dataset, batch_size: in
     return Recorder(lambda at: {"validation_accuracy": sums(at.params, at.weights)["accuracy"]}, VALIDATION, every)
 
 
-def hessian(k: int = 1, order: int = 16, every: int = 1) -> Recorder:
+def hessian(k: int = 1, num_matvecs: int = 16, every: int = 1) -> Recorder:
     """The k largest eigenvalues of the Hessian of F(·; Γ(t)), descending, with their residuals.
 
     The gradient of the run, over batches, is differentiated forwards: see ``spectral.batched.hessian_operator``.
 
     Args:
-        k, order, every: as of ``recorders.hessian``.
+        k, num_matvecs, every: as of ``recorders.hessian``.
 
     Raises:
         ValueError: k or a cadence below 1.
     """
     check_count("k", k, at_least=1)
-    found = lambda at: batched.hessian_eigenvalues(at.gradient, at.params, k, order=order)  # noqa: E731
+    found = lambda at: batched.hessian_eigenvalues(at.gradient, at.params, k, num_matvecs=num_matvecs)  # noqa: E731
     return spectrum("hessian", "Hessian eigenvalue λ", "rank", found, every)
 
 
-def ntk(apply: Callable[..., Any], inputs: Any, batch_size: int, order: int = 16, every: int = 1) -> Recorder:
+def ntk(apply: Callable[..., Any], inputs: Any, batch_size: int, num_matvecs: int = 16, every: int = 1) -> Recorder:
     """The largest eigenvalue of the full NTK of eq. (11) on ``inputs``, with its residual.
 
     Args:
-        apply, inputs, order, every: as of ``recorders.ntk``.
+        apply, inputs, num_matvecs, every: as of ``recorders.ntk``.
         batch_size: samples at a time.
 
     Raises:
         ValueError: a cadence below 1; a batch size below 1, when it is first called.
     """
-    found = lambda at: batched.ntk_eigenvalues(apply, at.params, inputs, batch_size=batch_size, order=order)  # noqa: E731
+    found = lambda at: batched.ntk_eigenvalues(apply, at.params, inputs, batch_size=batch_size, num_matvecs=num_matvecs)  # noqa: E731
     return spectrum("ntk", "NTK eigenvalue", "ntk_rank", found, every)
 
 

@@ -43,7 +43,7 @@ def save(path: Path | str | None, run: str, done: int, state: Any, records: Mapp
     types = json.dumps({name: str(array.dtype) for name, array in arrays.items()})
     facts: dict[str, Any] = {"run": np.asarray(run), "done": np.asarray(done), "types": np.asarray(types)}
     try:
-        with files.whole(Path(path)) as file:
+        with files.atomic_write(Path(path)) as file:
             np.savez(file, **facts, **arrays)
     except OSError as error:
         warnings.warn(f"no checkpoint could be written to {path} ({error.strerror or error})", stacklevel=3)

@@ -75,7 +75,7 @@ def loss_gradient(
     Args:
         apply: (params, inputs) -> outputs, (P, C).
         data: the training set.
-        loss: (outputs, labels) -> one loss a sample, (P,).
+        loss: (outputs, labels) -> one loss per sample, (P,).
 
     Raises:
         ValueError: when it is first called: outputs, losses or weights that do not fit the data's samples and classes.
@@ -175,7 +175,7 @@ def optimize(
 def _plain(learning_rate: Any) -> optax.GradientTransformation:
     """Gradient descent in the parameters' type, whatever that of the learning rate."""
     rate = jnp.asarray(learning_rate)
-    return optax.stateless(lambda slopes, _: jax.tree.map(lambda slope: -rate.astype(slope.dtype) * slope, slopes))
+    return optax.stateless(lambda gradient, _: jax.tree.map(lambda slope: -rate.astype(slope.dtype) * slope, gradient))
 
 
 def _record(recorder: Recorder, snapshot: Snapshot) -> Any:
@@ -333,7 +333,7 @@ def _first_rise(optimizer: optax.GradientTransformation, params: Any) -> Any:
 
 
 def check_schedule(schedule: Any, num_classes: int) -> None:
-    """Raise ``ValueError`` unless a schedule gives one weight a class."""
+    """Raise ``ValueError`` unless a schedule gives one weight per class."""
     check_function("schedule", schedule, "step -> class weights")
     if (shape := jax.eval_shape(schedule, 0).shape) != (num_classes,):
         raise ValueError(f"the schedule gives weights {shape} for {num_classes} classes")

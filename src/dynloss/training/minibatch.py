@@ -131,7 +131,7 @@ def train(
             and a direction. Make it once: each new one compiles anew, and so does each new ``loss`` or ``augment``.
         direction: gradient -> direction, a transformation of optax without a learning rate: by default Nesterov's
             momentum of 0.9. The same program serves every ``learning_rate``.
-        loss: (outputs, labels) -> one loss a sample.
+        loss: (outputs, labels) -> one loss per sample.
         augment: (key, inputs) -> inputs, of each training batch; see ``dynloss.training.augmentation``.
         evaluate_every: epochs between two evaluations; the first and the last are always evaluated.
         progress: the label of a progress bar with the time left; ``None`` shows none.
@@ -238,7 +238,7 @@ def _tables(schedule: Schedule, learning_rate: Any, num_classes: int, steps: int
         check_number("learning_rate", learning_rate, at_least=0)
         rates = np.full(steps, learning_rate, weights.dtype)
     if rates.shape != (steps,):
-        raise ValueError(f"learning_rate must give one number a step, got an array {rates.shape[1:]}")
+        raise ValueError(f"learning_rate must give one number per step, got an array {rates.shape[1:]}")
     _check_table("learning_rate", rates)
     return rates, weights
 

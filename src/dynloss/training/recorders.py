@@ -35,7 +35,7 @@ def training_state(
         apply: (params, inputs) -> outputs, (P, C).
         data: the training set.
         every: the cadence, in steps.
-        loss: (outputs, labels) -> one loss a sample, (P,).
+        loss: (outputs, labels) -> one loss per sample, (P,).
 
     Raises:
         ValueError: a model instead of its function, data that are no ``Dataset``, or a cadence below 1.
@@ -72,52 +72,52 @@ def validation_accuracy(apply: Callable[..., Any], data: Dataset, every: int = 1
     return Recorder(measure, VALIDATION, every)
 
 
-def hessian(k: int = 1, order: int = 16, every: int = 1) -> Recorder:
+def hessian(k: int = 1, num_matvecs: int = 16, every: int = 1) -> Recorder:
     """The k largest eigenvalues of the Hessian of F(·; Γ(t)), descending, with their residuals, both (k,).
 
     Args:
         k: how many.
-        order: products with the Hessian; see ``spectral.lanczos``.
+        num_matvecs: products with the Hessian; see ``spectral.lanczos``.
         every: the cadence, in steps.
 
     Raises:
         ValueError: k or a cadence below 1.
     """
     check_count("k", k, at_least=1)
-    found = lambda at: hessian_eigenvalues(at.gradient, at.params, k, order=order)  # noqa: E731
+    found = lambda at: hessian_eigenvalues(at.gradient, at.params, k, num_matvecs=num_matvecs)  # noqa: E731
     return spectrum("hessian", "Hessian eigenvalue λ", "rank", found, every)
 
 
-def ntk(apply: Callable[..., Any], inputs: Any, order: int = 16, every: int = 1) -> Recorder:
+def ntk(apply: Callable[..., Any], inputs: Any, num_matvecs: int = 16, every: int = 1) -> Recorder:
     """The largest eigenvalue of the full NTK of eq. (11) on ``inputs``, with its residual, both (1,).
 
     Args:
         apply: (params, inputs) -> outputs, (P, C).
         inputs: (P, …).
-        order: products with the kernel; see ``spectral.lanczos``.
+        num_matvecs: products with the kernel; see ``spectral.lanczos``.
         every: the cadence, in steps.
 
     Raises:
         ValueError: a cadence below 1.
     """
     inputs = jnp.asarray(inputs)
-    found = lambda at: ntk_eigenvalues(apply, at.params, inputs, order=order)  # noqa: E731
+    found = lambda at: ntk_eigenvalues(apply, at.params, inputs, num_matvecs=num_matvecs)  # noqa: E731
     return spectrum("ntk", "NTK eigenvalue", "ntk_rank", found, every)
 
 
-def output_averaged_ntk(kernel: Callable[..., Any], inputs: Any, order: int = 10, every: int = 1) -> Recorder:
+def output_averaged_ntk(kernel: Callable[..., Any], inputs: Any, num_matvecs: int = 10, every: int = 1) -> Recorder:
     """The largest eigenvalue of the NTK averaged over outputs (the authors': first 50 samples), with its residual.
 
     Args:
         kernel: (params, inputs) -> (P, P): ``functools.partial(ntk.output_averaged_ntk_matrix, model.apply)``, or
             ``mlp.output_averaged_ntk``, which is faster.
-        inputs, order, every: as of ``ntk``.
+        inputs, num_matvecs, every: as of ``ntk``.
 
     Raises:
         ValueError: a cadence below 1.
     """
     inputs = jnp.asarray(inputs)
-    found = lambda at: kernel_eigenvalues(kernel(at.params, inputs), order=order)  # noqa: E731
+    found = lambda at: kernel_eigenvalues(kernel(at.params, inputs), num_matvecs=num_matvecs)  # noqa: E731
     return spectrum("averaged_ntk", "eigenvalue of the NTK averaged over outputs", "averaged_ntk_rank", found, every)
 
 

@@ -106,20 +106,24 @@ def linear_network(samples: int = 30, features: int = 4, seed: int = 0) -> dict[
         each = losses.cross_entropy(apply(w, inputs), labels)
         return losses.class_weighted_mean(each, labels, weights)
 
-    order = features * 3
-    whole = hessian.hessian_eigenvalues(jax.grad(loss), params, 3, order=order)
-    kernel = gauss_newton.weighted_kernel_eigenvalues(apply, params, inputs, labels, weights, 3, order=order)
+    num_matvecs = features * 3
+    whole = hessian.hessian_eigenvalues(jax.grad(loss), params, 3, num_matvecs=num_matvecs)
+    kernel = gauss_newton.weighted_kernel_eigenvalues(
+        apply, params, inputs, labels, weights, 3, num_matvecs=num_matvecs
+    )
     pairs = zip(whole.eigenvalues, kernel.eigenvalues, strict=True)
     return {f"λ{rank}": [float(each) for each in both] for rank, both in zip("₁₂₃", pairs, strict=True)}
 
 
-def curvature(ground: Landscape, schedule: Schedule, order: int) -> Callable[[Path, Any], Any]:
+def curvature(ground: Landscape, schedule: Schedule, num_matvecs: int) -> Callable[[Path, Any], Any]:
     """(path, steps) -> λ_max of P⁻¹H before and after each of these steps, the loss held, (steps, 2)."""
-    order = min(order, ground.start(0).size)
+    num_matvecs = min(num_matvecs, ground.start(0).size)
 
     def measure(here, following, weights, _, scale):
         def largest(w):
-            ritz = edges.preconditioned_eigenvalues(lambda v: ground.gradient(v, weights), w, scale, order=order)
+            ritz = edges.preconditioned_eigenvalues(
+                lambda v: ground.gradient(v, weights), w, scale, num_matvecs=num_matvecs
+            )
             return ritz.eigenvalues[0]
 
         return jax.lax.map(largest, jnp.stack([here, following]))  # in one compiled piece of code
@@ -127,19 +131,21 @@ def curvature(ground: Landscape, schedule: Schedule, order: int) -> Callable[[Pa
     return paths.observer(measure, schedule)
 
 
-def kernels(ground: Landscape, schedule: Schedule, learning_rate: float, order: int) -> Callable[[Path, Any], Any]:
+def kernels(
+    ground: Landscape, schedule: Schedule, learning_rate: float, num_matvecs: int
+) -> Callable[[Path, Any], Any]:
     """(path, steps) -> ηλ of Hessian, weighted and plain kernel, and the residual term's share in λ_max of the Hessian.
 
     Each (steps, 2), by name. The plain kernel is that of eq. (11), divided by the number of samples P.
     """
-    order = min(order, ground.start(0).size)
+    num_matvecs = min(num_matvecs, ground.start(0).size)
 
     def sides(here, following, weights, _, __):
         def one(w):
             how = (lambda v, _: ground.outputs(v)), w, None, ground.labels, weights
-            parts = gauss_newton.parts(lambda v: ground.gradient(v, weights), *how, order=order)
-            weighted = gauss_newton.weighted_kernel_eigenvalues(*how, order=order)
-            plain = ntk.ntk_eigenvalues(*how[:3], order=order)
+            parts = gauss_newton.parts(lambda v: ground.gradient(v, weights), *how, num_matvecs=num_matvecs)
+            weighted = gauss_newton.weighted_kernel_eigenvalues(*how, num_matvecs=num_matvecs)
+            plain = ntk.ntk_eigenvalues(*how[:3], num_matvecs=num_matvecs)
             return {
                 "hessian": learning_rate * parts.curvature,
                 "weighted_kernel": learning_rate * weighted.eigenvalues[0],
@@ -191,7 +197,7 @@ def midway(steps: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 def by_optimiser(
     ground: Landscape, schedule: Schedule, chosen: dict[str, Rule], seeds: int, steps: int, period: int,
-    every: int, order: int,
+    every: int, num_matvecs: int,
 ) -> xr.Dataset:  # fmt: skip
     """λ over the edge of its optimiser: ``level`` along the runs, and ``onset`` where each cascade starts.
 
@@ -201,14 +207,14 @@ def by_optimiser(
         seeds: how many.
         steps, period: of the run, and T.
         every: λ is measured around one step in so many.
-        order: products with the Hessian for each.
+        num_matvecs: products with the Hessian for each.
 
     Returns:
         ``level`` (optimiser, seed, step, side); ``onset`` and ``onset_step`` (optimiser, seed, mark, cascade), NaN
         beyond the last cascade; ``edge`` and ``learning_rate`` (optimiser).
     """
     at, most = cadence(steps, every), -(-steps // period) + 1
-    look = curvature(ground, schedule, order)
+    look = curvature(ground, schedule, num_matvecs)
     level = np.full((len(chosen), seeds, len(at), 2), np.nan)
     step = np.full((len(chosen), seeds, len(MARKS), most), np.nan)
     onset = step.copy()
@@ -233,7 +239,7 @@ def by_optimiser(
 
 def by_kernel(
     ground: Landscape, schedule: Schedule, learning_rate: float, seeds: int, steps: int, period: int,
-    every: int, order: int,
+    every: int, num_matvecs: int,
 ) -> xr.Dataset:  # fmt: skip
     """ηλ of the Hessian, of the weighted kernel and of the plain one along runs of gradient descent, and at the onsets.
 
@@ -243,7 +249,7 @@ def by_kernel(
     """
     at, most = cadence(steps, every), -(-steps // period) + 1
     follow = paths.follower(ground, schedule, optax.sgd(learning_rate), steps)
-    look = kernels(ground, schedule, learning_rate, order)
+    look = kernels(ground, schedule, learning_rate, num_matvecs)
     runs = [look(follow(ground.start(seed)), at) for seed in range(seeds)]
     step = np.stack([starts(at, run["hessian"] / 2, period, most) for run in runs])
     words = {

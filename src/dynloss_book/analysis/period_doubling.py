@@ -82,7 +82,7 @@ def examine(
     runs: Sequence[Path],
     period: int,
     points: int = 24,
-    order: int = 32,
+    num_matvecs: int = 32,
     hold: int = 100,
 ) -> xr.Dataset:
     """The multipliers along every cascade of every run, from its start to its break, or to its end if it never breaks.
@@ -90,7 +90,7 @@ def examine(
     Args:
         runs: one a seed.
         points: steps looked at in a cascade.
-        order: products with each Hessian.
+        num_matvecs: products with each Hessian.
         hold: for so many steps the tilt is held where the bounce breaks, to see whether the period settles there.
 
     Returns:
@@ -101,7 +101,7 @@ def examine(
     size = ground.start(0).size
     look = paths.observer(
         lambda a, b, now, then, _: two_step.two_step(
-            ground.gradient, (a, now), (b, then), learning_rate, size, min(order, size)
+            ground.gradient, (a, now), (b, then), learning_rate, size, min(num_matvecs, size)
         ),
         schedule,
     )

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import optax
 
-from dynloss import losses, schedules, shapes
+from dynloss import losses, schedules, waveforms
 from dynloss.checks import check_choice
 from dynloss.schedules import Schedule
 from dynloss.training import full_batch
@@ -40,17 +40,17 @@ def weights(shape: str, period, amplitude, seed) -> Schedule:
     """Γ(t) of one of ``SHAPES``; where it is random, ``seed`` says how, apart from the network's own randomness."""
     check_choice("shape", shape, tuple(SHAPES))
     classes, key = spiral.CLASSES, jax.random.fold_in(jax.random.key(2021), seed)
-    triangles = shapes.pulses("triangle", period, amplitude, classes)
+    triangles = waveforms.pulses("triangle", period, amplitude, classes)
     if shape == "static":
         return schedules.static(classes)
     if shape == "one at a time":
-        return shapes.one_at_a_time(period, classes)
+        return waveforms.one_at_a_time(period, classes)
     if shape == "random order":
-        return shapes.pulses("triangle", period, amplitude, classes, key=key)
+        return waveforms.pulses("triangle", period, amplitude, classes, key=key)
     if shape.startswith("random"):
         hold = period if shape == "random, held" else 1
-        return shapes.without_period(triangles, classes * period, hold, key)
-    return shapes.pulses(shape, period, amplitude, classes)
+        return waveforms.without_period(triangles, classes * period, hold, key)
+    return waveforms.pulses(shape, period, amplitude, classes)
 
 
 def by_optimiser(

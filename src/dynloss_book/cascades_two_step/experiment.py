@@ -1,4 +1,4 @@
-r"""Valleys with a known answer, on which the multipliers of ``spectral.two_step`` are tried before they are used.
+r"""Toy losses with a known answer, on which the multipliers of ``spectral.two_step`` are tried before they are used.
 
 Each is a loss of one or two parameters and one number, a, that steepens it; gradient descent takes steps with η = 1.
 
@@ -80,7 +80,7 @@ def orbits(name: str, steepness: Sequence[float], steps: int = 20_000) -> list[O
 
         w, _ = jax.lax.scan(step, jnp.asarray(start, a.dtype), length=steps)
         last = jax.lax.scan(lambda w, _: (step(w, None)[0], w), w, length=5)[1]
-        return last, two_step.two_step(jax.grad(loss), (last[0], a), (last[1], a), 1.0, len(start), order=len(start))
+        return last, two_step.two_step(jax.grad(loss), (last[0], a), (last[1], a), 1.0, len(start), len(start))
 
     return [_orbit(*settle(jnp.asarray(a, jnp.result_type(float)))) for a in steepness]
 

@@ -30,8 +30,8 @@ VARIABLES = {
 
 
 def follow(
-    seed, learning_rate, *, width: int, period: int, amplitude: float, first: int, steps: int, every: int, order: int,
-    precision: str,
+    seed, learning_rate, *, width: int, period: int, amplitude: float, first: int, steps: int, every: int,
+    num_matvecs: int, precision: str,
 ) -> dict[str, Any]:  # fmt: skip
     """Train to step ``first``, then go on by gradient descent and, from the same weights, by the central flow.
 
@@ -42,7 +42,7 @@ def follow(
         period, amplitude: T and A.
         first, steps: the window that both go through.
         every: gradient descent is compared with the formula at every so many steps.
-        order: products with the Hessian in Lanczos's method.
+        num_matvecs: products with the Hessian in Lanczos's method.
         precision: "float64" for numbers as small as these.
 
     Returns:
@@ -62,10 +62,12 @@ def follow(
 
     def compare(i):
         three = path[i - 1], path[i], path[i + 1]
-        return _compare(gradient, weights, learning_rate, unravel, first + i, *three, order)
+        return _compare(gradient, weights, learning_rate, unravel, first + i, *three, num_matvecs)
 
     compared = jax.lax.map(compare, at)
-    mean, variance, curvature = central_flow.flow(gradient, start, weights, learning_rate, first, steps, order=order)
+    mean, variance, curvature = central_flow.flow(
+        gradient, start, weights, learning_rate, first, steps, num_matvecs=num_matvecs
+    )
     moments = first + jnp.arange(steps)
     mean_loss = jax.lax.map(lambda pair: loss(unravel(pair[0]), pair[1]), (mean, moments))
     return compared | {
@@ -88,12 +90,12 @@ def _path(gradient, weights: Schedule, learning_rate, start, first, steps: int, 
     return records["params"], records["loss"]
 
 
-def _compare(gradient, weights: Schedule, learning_rate, unravel, step, before, here, after, order: int):
+def _compare(gradient, weights: Schedule, learning_rate, unravel, step, before, here, after, num_matvecs: int):
     """The formula at the mean of three steps, and the displacement from it."""
     mean = central_flow.centre(before, here, after)
     gammas = weights(step, here.dtype)
     change = weights(step + 1, here.dtype) - gammas
-    at = central_flow.edge(gradient, unravel(mean), gammas, change, learning_rate, k=3, order=order)
+    at = central_flow.edge(gradient, unravel(mean), gammas, change, learning_rate, k=3, num_matvecs=num_matvecs)
     displacement = here - mean
     return {
         "curvature": at.eigenvalues,

@@ -32,7 +32,7 @@ def arms(curves: Mapping[str, xr.DataArray], epochs: Mapping[str, int]) -> dict[
 
 
 def gains(found: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
-    """The oscillating loss less each opponent, over the seeds that both have; tuned where the opponent is."""
+    """The oscillating loss less each baseline, over the seeds that both have; tuned where the baseline is."""
     pairs = {STATIC: OSCILLATING, EARLY: OSCILLATING, TUNED: OSCILLATING_TUNED, BOTH: OSCILLATING_TUNED}
     return {name: found[ours] - found[name] for name, ours in pairs.items() if name in found and ours in found}
 
@@ -41,7 +41,7 @@ def judge(
     found: Mapping[str, xr.DataArray], tuned: Mapping[str, Mapping[str, float]], grid: Mapping[str, Sequence[float]],
     scale: str,
 ) -> Findings:  # fmt: skip
-    """What is left of the gain against each opponent.
+    """What is left of the gain against each baseline.
 
     Args:
         found: of ``arms``.
@@ -71,7 +71,7 @@ def judge(
         )
         summary += f"; untuned it gains {interval(gained[STATIC], signed=True)}." if STATIC in gained else "."
     elif gained:
-        summary = f"The gain over each opponent so far, {listed(gained, signed=True)}."
+        summary = f"The gain over each baseline so far, {listed(gained, signed=True)}."
     else:
         summary = "Not computed yet."
     if any(float(values.mean()) < LEARNED for values in ours.values()):
@@ -79,7 +79,7 @@ def judge(
     if at_the_end and gained:
         summary += f" Chosen at the end of its grid, and so perhaps not the best: {', '.join(at_the_end)}."
     question = "Is the gain more than missing regularisation?"
-    return Findings("cifar_opponent", question, summary, f"{scale}; tuned: {chosen}")
+    return Findings("cifar_tuned_baseline", question, summary, f"{scale}; tuned: {chosen}")
 
 
 def table(found: Mapping[str, xr.DataArray]) -> list[dict[str, Any]]:

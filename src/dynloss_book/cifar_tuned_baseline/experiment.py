@@ -1,4 +1,4 @@
-"""A fair opponent of the oscillating loss: the static loss, with what usually regularises a network tuned."""
+"""A tuned baseline of the oscillating loss: the static loss, with what usually regularises a network tuned."""
 
 import functools
 
@@ -9,7 +9,7 @@ import xarray as xr
 from dynloss.datasets import cifar10
 from dynloss.datasets.base import Dataset
 from dynloss.training import minibatch
-from dynloss_book.tasks import cifar10 as photographs
+from dynloss_book.tasks import cifar10 as cifar10_task
 
 
 @functools.cache
@@ -23,7 +23,7 @@ def sets(images: str, image_size: int, training_images: int, held_out: str, held
         image_size: pixels a side: 8, 16 or 32.
         held_out: "tuning" or "test".
     """
-    photographs.check(images, image_size)
+    cifar10_task.check(images, image_size)
     if held_out not in ("tuning", "test"):
         raise ValueError(f"held_out must be one of tuning, test, got {held_out!r}")
     if images == "generated":
@@ -38,7 +38,7 @@ def sets(images: str, image_size: int, training_images: int, held_out: str, held
         chosen = _some(everything, np.setdiff1d(both, training))
     else:
         chosen = cifar10.subset(test, size=held_out_images)
-    return photographs.prepared(_some(everything, training), chosen, image_size)
+    return cifar10_task.prepared(_some(everything, training), chosen, image_size)
 
 
 def _some(data: Dataset, rows: np.ndarray) -> Dataset:

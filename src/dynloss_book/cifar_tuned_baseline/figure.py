@@ -1,4 +1,4 @@
-"""A fair opponent of the oscillating loss: test accuracies of all arms, and the gains over each."""
+"""A tuned baseline of the oscillating loss: test accuracies of all arms, and the gains over each."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,11 +8,11 @@ from dynloss_book.plots.style import INK, RANKS, figure_style, intervals, panels
 
 @figure_style()
 def plot(arms: Mapping[str, Any], gains: Mapping[str, Any]):
-    """(a) Test accuracy of each arm; (b) what the oscillating loss gains over each opponent. Means with intervals.
+    """(a) Test accuracy of each arm; (b) what the oscillating loss gains over each baseline. Means with intervals.
 
     Args:
         arms: {name: test accuracy over seed}.
-        gains: {opponent: difference over seed}.
+        gains: {baseline: difference over seed}.
     """
     figure, axes = panels(1, 2, figsize=(10, 1.2 + 0.4 * len(arms)))
     labels = ("test accuracy", "gain in test accuracy")

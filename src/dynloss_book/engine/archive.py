@@ -29,7 +29,7 @@ import xarray as xr
 
 from dynloss import files
 from dynloss.checks import truth
-from dynloss.files import sole
+from dynloss.files import file_lock
 from dynloss_book.engine import deadline, fingerprint, ledger, review
 from dynloss_book.engine.fingerprint import Fingerprint
 from dynloss_book.engine.policy import VARIABLES, Policy
@@ -164,7 +164,7 @@ def _computed(figure: str, compute: Callable[..., xr.Dataset], parameters, path:
     deadline.check()
     check_writable(path.parent)
     # The kernel of a notebook that was killed lives on for about a second.
-    with sole(path.with_name(f".{path.stem}.lock"), patience=5.0 if deadline.given() else 0.0) as alone:
+    with file_lock(path.with_name(f".{path.stem}.lock"), patience=5.0 if deadline.given() else 0.0) as alone:
         if not alone and deadline.given():
             raise InProgress(f"another process is computing {path}")
         checkpoint = path.with_name(f".{path.stem}-{code.whole[:8]}.checkpoint")
@@ -233,7 +233,7 @@ def key(figure: str, parameters: Mapping[str, Any]) -> str:
 
 
 def canonical(parameters: Mapping[str, Any]) -> str:
-    """Parameters as JSON, with sorted names and whole numbers without a point."""
+    """Parameters as JSON, with sorted names and integers without a point."""
     return json.dumps({name: _plain(name, value) for name, value in parameters.items()}, sort_keys=True)
 
 

@@ -18,7 +18,7 @@ import click
 
 from dynloss import files
 from dynloss_book.engine.runner import profiles
-from dynloss_book.engine.runner.profiles import BEST, DEFAULT_PROFILE, Figure, Misuse
+from dynloss_book.engine.runner.profiles import BEST, DEFAULT_PROFILE, Figure, UsageError
 
 if TYPE_CHECKING:
     from dynloss_book.engine.runner.execute import Outcome
@@ -83,12 +83,12 @@ def run(
     figures = profiles.load(root)
     chosen = list(figures.values()) if everything else [profiles.find(figures, name) for name in names]
     if not chosen:
-        raise Misuse(f"name a figure, or --all; there are {', '.join(figures)}")
+        raise UsageError(f"name a figure, or --all; there are {', '.join(figures)}")
     folder = (out or root / "_build" / "executed" / ("custom" if overrides else profile)).absolute()
     if folder.resolve() == (root / "notebooks").resolve():
-        raise Misuse(f"--out {out} is the folder of the sources, which are never overwritten")
+        raise UsageError(f"--out {out} is the folder of the sources, which are never overwritten")
     if profile == BEST and (overrides or fresh):
-        raise Misuse("best reads the archive: to compute, name a profile")
+        raise UsageError("best reads the archive: to compute, name a profile")
     _execute(root, chosen, profile, folder, overrides, fresh, jobs)
 
 
@@ -171,9 +171,9 @@ def book(profile: str, no_run: bool, fresh: bool) -> None:
     from dynloss_book.engine.runner import book as builder
 
     if no_run and fresh:
-        raise Misuse("--fresh needs a run: leave out --no-run")
+        raise UsageError("--fresh needs a run: leave out --no-run")
     if fresh and profile == BEST:
-        raise Misuse("best reads the archive: name a profile to compute anew, as in --profile quick --fresh")
+        raise UsageError("best reads the archive: name a profile to compute anew, as in --profile quick --fresh")
     root = profiles.find_root()
     figures = profiles.load(root)
     builder.check(root)
@@ -199,7 +199,7 @@ def status(profile: str | None) -> None:
     figures = profiles.load(root)
     known = dict.fromkeys([BEST, *(name for figure in figures.values() for name in figure.profiles)])
     if profile and profile not in known:
-        raise Misuse(f"unknown profile {profile!r}; there are {', '.join(known)}")
+        raise UsageError(f"unknown profile {profile!r}; there are {', '.join(known)}")
     rows = [row for name in ([profile] if profile else known) for row in tables.status_rows(root, figures, name)]
     click.echo("\n".join([tables.plain([tables.STATUS, *rows]), "", *tables.kept(root), *tables.unreadable(root)]))
 
@@ -250,11 +250,11 @@ def compare(mine: Path, reference: Path | None) -> None:
 
     for path in (mine, reference):
         if path is not None and not path.exists():
-            raise Misuse(f"there is no {path}")
+            raise UsageError(f"there is no {path}")
     try:
         found = comparison.outcomes(mine, reference or profiles.find_root() / "results")
     except Incomparable as error:
-        raise Misuse(str(error)) from error
+        raise UsageError(str(error)) from error
     click.echo(comparison.shown(found))
     sys.exit(comparison.code(found))
 
@@ -340,7 +340,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _prepare()
     try:
         cli.main(arguments, prog_name="dynloss", standalone_mode=False)
-    except Misuse as error:
+    except UsageError as error:
         _say(error)
         sys.exit(2)
     except click.ClickException as error:
@@ -408,7 +408,7 @@ def _check_ready(folder: Path) -> None:
     try:
         import papermill  # noqa: F401
     except ImportError as error:
-        raise Misuse(f"running notebooks needs {error.name}: pip install 'dynloss[notebooks]'") from error
+        raise UsageError(f"running notebooks needs {error.name}: pip install 'dynloss[notebooks]'") from error
     files.check_writable(folder)
 
 

@@ -49,7 +49,7 @@ def pairs(
     learning_rate: float,
     steps: int,
     every: int,
-    order: int,
+    num_matvecs: int,
     checkpoint: Path | None = None,
 ) -> xr.Dataset:
     """A run on the spiral, with λ_max before and after every ``every``-th step, of the loss of that moment.
@@ -60,7 +60,7 @@ def pairs(
         learning_rate: η.
         steps: of the whole run.
         every: steps from one pair to the next.
-        order: at most so many products with the Hessian for each λ_max; see ``spectral.tracking``.
+        num_matvecs: at most so many products with the Hessian for each λ_max; see ``spectral.tracking``.
         checkpoint: a file for the unfinished run.
 
     Returns:
@@ -70,7 +70,7 @@ def pairs(
     count = len(range(0, steps, every))
     how = jnp.asarray(learning_rate, precision), *(jnp.asarray(each, precision) for each in oscillation)
     state = task.start, tracking.cold_start(sum(leaf.size for leaf in jax.tree.leaves(task.start)), precision)
-    run = checkpoints.identity(state, how, steps, every, order)
+    run = checkpoints.identity(state, how, steps, every, num_matvecs)
     first = 0
     records: dict[str, list[float]] = {name: [] for name in RECORDS}
     if checkpoint is not None and (kept := checkpoints.load(checkpoint, run, state, RECORDS)):
@@ -78,7 +78,7 @@ def pairs(
         records = {name: values.tolist() for name, values in found.items()}
     while first < count:
         number = min(CHUNK, count - first)
-        state, found = _program(precision, every, number, order)(*state, jnp.asarray(first * every), *how)
+        state, found = _program(precision, every, number, num_matvecs)(*state, jnp.asarray(first * every), *how)
         for name, values in found.items():
             records[name] += np.asarray(values, float).tolist()
         first += number
@@ -98,7 +98,7 @@ def pairs(
 
 
 @functools.cache
-def _program(precision: str, every: int, number: int, order: int):
+def _program(precision: str, every: int, number: int, num_matvecs: int):
     """``number`` pairs and the steps between them, compiled: once for all networks, rates and oscillations."""
     data = spiral.task(1, precision, 0).training
     inputs, labels = jnp.asarray(data.inputs), jnp.asarray(data.labels)
@@ -108,7 +108,7 @@ def _program(precision: str, every: int, number: int, order: int):
         local = mlp_hessian.derivatives(at, inputs, labels, weights)
         _, unravel = ravel_pytree(at)
         product = lambda v: ravel_pytree(local.product(unravel(v)))[0]  # noqa: E731
-        return tracking.largest(product, start, order=order, tolerance=TOLERANCE, fewest=fewest), local
+        return tracking.largest(product, start, num_matvecs=num_matvecs, tolerance=TOLERANCE, fewest=fewest), local
 
     def between(at, weights_at, learning_rate, first):
         """The steps to the next pair."""

@@ -26,7 +26,7 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
     """
     rate = settings["learning_rate"]
     preceded = sum(each.curvature_at_start > 2 / rate for each in cascades)
-    photographs = settings["images"] == "cifar10"
+    real = settings["images"] == "cifar10"
     inside, outside = accuracy_changes(run, cascades)
     above_inside, above_outside = shares_above(run, cascades, 2 / rate)
     marks = reading.marks(run, cascades, settings["period"])
@@ -35,20 +35,20 @@ def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[st
     claims = (
         Claim("Bifurcations are clearly present in the accuracy", where,
               f"it changes at least {TIMES} times as much a step inside the cascades",
-              f"{inside:.4f} inside, {outside:.4f} outside", exists(inside > TIMES * outside, testable=photographs),
+              f"{inside:.4f} inside, {outside:.4f} outside", exists(inside > TIMES * outside, testable=real),
               f"{TIMES} times: clear to the eye"),
         Claim("They occur when the largest eigenvalue of the Hessian crosses a threshold", where,
               "λ₁ is above 2/η at the last look before a cascade", f"{preceded} of {len(cascades)}",
-              exists(bool(cascades) and preceded >= RULE * len(cascades), testable=photographs), AS_A_RULE),
+              exists(bool(cascades) and preceded >= RULE * len(cascades), testable=real), AS_A_RULE),
         Claim("… λ₁ is above 2/η more often inside the cascades than outside", where, "yes",
               f"{above_inside:.0%} of the measurements inside, {above_outside:.0%} outside",
-              exists(above_inside > 2 * above_outside, testable=photographs), "twice as often inside"),
+              exists(above_inside > 2 * above_outside, testable=real), "twice as often inside"),
         Claim("… and the threshold is one, at starts and ends alike", where, "a threshold",
               f"spread of the marks {spread:.0%}".replace("nan%", "–"),
-              exists(spread < reading.SPREAD, testable=photographs and bool(np.isfinite(spread))),
+              exists(spread < reading.SPREAD, testable=real and bool(np.isfinite(spread))),
               f"a spread below {reading.SPREAD:.0%}, as in Figure 4; λ₁ is measured every few steps"),
     )  # fmt: skip
-    words = "images" if photographs else "generated images"
+    words = "images" if real else "generated images"
     return Findings(
         "figS2_myrtle_bifurcations",
         "Does a convolutional network bifurcate too?",

@@ -14,5 +14,5 @@ def publish(book: Path, text: str) -> None:
     matplotlib.use("Agg")
     from dynloss_book.plots import idea
 
-    with files.whole(book / "images" / "idea.png") as file:
+    with files.atomic_write(book / "images" / "idea.png") as file:
         idea.plot().savefig(file, dpi=160)

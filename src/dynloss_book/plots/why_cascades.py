@@ -148,8 +148,8 @@ def plot_two_step(result: Any, rows: Sequence[Mapping[str, Any]]):
 
 
 @figure_style()
-def plot_valleys(found: Mapping[str, Mapping[float, Any]]):
-    """The multipliers against the steepness in valleys with a known answer.
+def plot_toy_losses(found: Mapping[str, Mapping[float, Any]]):
+    """The multipliers against the steepness in toy losses with a known answer.
 
     Args:
         found: {name: {steepness: ``cascades_two_step.experiment.Orbit``}}.

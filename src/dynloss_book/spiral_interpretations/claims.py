@@ -1,4 +1,4 @@
-"""Figure 3 under other readings of the paper: does any of them make its claims come true?"""
+"""Figure 3 under other interpretations of the paper: does any of them make its claims come true?"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -59,12 +59,12 @@ def gains(ways: Mapping[str, xr.Dataset], width: str) -> list[Gain]:
         difference = inside(networks, width).validation_accuracy - static(networks).validation_accuracy
         names = difference.validation.values if way == BOOK else [OURS]
         found += [(way, str(name), difference.sel(validation=name, drop=True)) for name in names]
-    confidence = 1 - 0.05 / max(1, len(found))  # Bonferroni's: the more readings, the likelier one gains by luck
+    confidence = 1 - 0.05 / max(1, len(found))  # Bonferroni's: the more interpretations, the likelier one gains by luck
     return [Gain(*each, float(summary(each[2], confidence).margin)) for each in found]
 
 
 def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[str, Any]) -> Findings:
-    """Whether the claims of Figure 3 hold under any reading.
+    """Whether the claims of Figure 3 hold under any interpretation.
 
     Args:
         networks: {"narrow", "wide": {way to train: accuracies, as for ``gains``}}.
@@ -78,14 +78,16 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
     testable = all(settings[name] == FIGURE_3[name] for name in ("narrow", "wide", "steps"))
     largest = max(wide, key=lambda gain: gain.mean - gain.margin if gain.margin == gain.margin else gain.mean)
     claims = (
-        Claim(f"Under some reading the wide network gains in its region (most surely: {_called(largest)})", WHERE,
+        Claim(f"Under some interpretation the wide network gains in its region (most surely: {_called(largest)})",
+              WHERE,
               "> 0", interval(largest.values, signed=True), _any_positive(wide) if testable else Verdict.NOT_TESTABLE,
               "the interval of at least one, at 95 % for all of them together"),
-        Claim(f"Under some reading the narrow network has {STATIC:g} with the static loss (nearest: {nearest})", WHERE,
+        Claim(f"Under some interpretation the narrow network has {STATIC:g} with the static loss (nearest: {nearest})",
+              WHERE,
               f"≈ {STATIC:g}", interval(alone[nearest]),
               _any(alone.values(), STATIC - VAGUE, STATIC + VAGUE, testable),
               f"the mean of at least one within {VAGUE:g}; undecided while an interval reaches as far"),
-        Claim(f"Under some reading the narrow network's whole region is nearly perfect (best: {highest})", WHERE,
+        Claim(f"Under some interpretation the narrow network's whole region is nearly perfect (best: {highest})", WHERE,
               f"at least {NEARLY_PERFECT:g}", interval(region[highest]),
               _any(region.values(), NEARLY_PERFECT, 1, testable),
               "the mean of at least one; undecided while an interval reaches as far"),
@@ -95,9 +97,10 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
     words = ", ".join(_called(gain) for gain in positive)
     said = f"it gains with {words}" if positive else "it gains for certain in none of them"
     return Findings(
-        "spiral_readings",
-        "Does the wide network gain under any reading of the paper?",
-        f"Of {len(wide)} readings, {said}; with Figure 3's own the gain is {interval(ours.values, signed=True)}.",
+        "spiral_interpretations",
+        "Does the wide network gain under any interpretation of the paper?",
+        f"Of {len(wide)} interpretations, {said}; "
+        f"with Figure 3's own the gain is {interval(ours.values, signed=True)}.",
         f"{settings['narrow']} and {settings['wide']} units, "
         f"{networks['narrow'][BOOK].sizes['seed']} and {networks['wide'][BOOK].sizes['seed']} seeds, "
         f"{settings['steps']:,} steps; {FIGURE_3_SCALE}",
@@ -106,7 +109,7 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
 
 
 def table(networks: Mapping[str, Mapping[str, xr.Dataset]]) -> list[dict[str, str]]:
-    """Rows of a table: the gain in each reading, and the accuracies behind it."""
+    """Rows of a table: the gain in each interpretation, and the accuracies behind it."""
     return [
         {
             "network": width,

@@ -1,4 +1,4 @@
-"""Figure 3 under other readings: what each of them gains, and how far its region reaches."""
+"""Figure 3 under other interpretations: what each of them gains, and how far its region reaches."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ def plot(gains: Mapping[str, Sequence[Any]], book: str):
     """A gain a row, with its interval, for each width; a rule parts validation sets from ways to train.
 
     Args:
-        gains: {label of a network: gains, of ``claims.spiral_readings.gains``}.
+        gains: {label of a network: gains, of ``claims.spiral_interpretations.gains``}.
         book: the way to train whose rows differ in the validation set.
     """
     longest = max(len(each) for each in gains.values())

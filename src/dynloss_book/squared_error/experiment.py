@@ -46,15 +46,15 @@ def residuals(task: SpiralTask, params, apply: Callable | None = None) -> Any:
     return outputs - jax.nn.one_hot(task.labels, spiral.CLASSES, dtype=outputs.dtype)
 
 
-def top_mode(task: SpiralTask, params, order: int):
+def top_mode(task: SpiralTask, params, num_matvecs: int):
     """λ_max of the NTK of eq. (11) with its eigenvector, (N·C,), and residual."""
     operator, size = ntk.ntk_operator(task.model.apply, params, task.inputs)
-    found = extreme_eigenvalues(operator, size, order=order, dtype=task.training.inputs.dtype)
+    found = extreme_eigenvalues(operator, size, num_matvecs=num_matvecs, dtype=task.training.inputs.dtype)
     return found.eigenvalues[0], found.vectors[0], found.residuals[0]
 
 
 def probe(
-    moment, seed, *, width: int, rates: Sequence[float], ratios: Sequence[float], order: int, precision: str
+    moment, seed, *, width: int, rates: Sequence[float], ratios: Sequence[float], num_matvecs: int, precision: str
 ) -> dict[str, Any]:
     """Train for ``moment`` steps at half the first boundary; then try one step of many sizes from there.
 
@@ -64,14 +64,14 @@ def probe(
         rates: η at which the next outputs are compared with eq. (14): the mean of the absolute errors, for ReLU units
             and for the same network with tanh in their place.
         ratios: ηλ/N at which the factor of the top mode is measured, with λ = λ_max of that moment.
-        order: products with the kernel in Lanczos's method.
+        num_matvecs: products with the kernel in Lanczos's method.
     """
     task = spiral.task(width, precision, seed)
     _, step = _descent(task)
-    first, _, _ = top_mode(task, task.start, order)
+    first, _, _ = top_mode(task, task.start, num_matvecs)
     half = 0.5 * len(task.training) / first
     params = jax.lax.fori_loop(0, jnp.asarray(moment, int), lambda _, params: step(params, half), task.start)
-    top, mode, residual = top_mode(task, params, order)
+    top, mode, residual = top_mode(task, params, num_matvecs)
     here, samples = residuals(task, params), len(task.training)
     moved = DISTURBANCE * mode.reshape(here.shape)
 
@@ -110,11 +110,11 @@ def prediction_errors(task: SpiralTask, apply: Callable, params, rates: Sequence
     return jax.lax.map(error, jnp.asarray(rates, here.dtype))
 
 
-def regime(ratio, seed, *, width: int, steps: int, order: int, precision: str) -> dict[str, Any]:
+def regime(ratio, seed, *, width: int, steps: int, num_matvecs: int, precision: str) -> dict[str, Any]:
     """``steps`` steps at η = ratio · N/λ_max, with λ_max of the untrained network; see ``REGIME``."""
     task = spiral.task(width, precision, seed)
     _, step = _descent(task)
-    first, mode, _ = top_mode(task, task.start, order)
+    first, mode, _ = top_mode(task, task.start, num_matvecs)
     samples, inputs = len(task.training), task.inputs
     rate = ratio * samples / first
     amplitude = mode @ residuals(task, task.start).ravel()
@@ -124,7 +124,7 @@ def regime(ratio, seed, *, width: int, steps: int, order: int, precision: str) -
         there = residuals(task, after)
         predicted = kernel_map.next_residuals(task.model.apply, params, inputs, here, rate)
         operator, size = ntk.ntk_operator(task.model.apply, params, inputs)
-        top = extreme_eigenvalues(operator, size, order=order, dtype=inputs.dtype).eigenvalues[0]
+        top = extreme_eigenvalues(operator, size, num_matvecs=num_matvecs, dtype=inputs.dtype).eigenvalues[0]
         return after, {
             "mode": mode @ here.ravel() / amplitude,
             "eigenvalue": rate * top / samples,
@@ -135,7 +135,7 @@ def regime(ratio, seed, *, width: int, steps: int, order: int, precision: str) -
 
 
 def oscillating(
-    learning_rate, seed, *, width: int, period: int, amplitude: float, steps: int, every: int, order: int,
+    learning_rate, seed, *, width: int, period: int, amplitude: float, steps: int, every: int, num_matvecs: int,
     precision: str,
 ) -> dict[str, Any]:  # fmt: skip
     """The squared error with the weights of eqs. (2)-(5); λ_max of both kernels every few steps: ``OSCILLATING``."""
@@ -145,7 +145,7 @@ def oscillating(
     def spectra(at: full_batch.Snapshot):
         def largest(weights):
             operator, size = kernel_map.weighted_operator(task.model.apply, at.params, inputs, weights)
-            top = extreme_eigenvalues(operator, size, order=order, dtype=inputs.dtype).eigenvalues[0]
+            top = extreme_eigenvalues(operator, size, num_matvecs=num_matvecs, dtype=inputs.dtype).eigenvalues[0]
             return learning_rate * top / samples
 
         return {

@@ -153,7 +153,7 @@ def turns(tasks: Sequence[SpiralTask], learning_rate: float, period: int, amplit
         return right.astype(dtype) @ members / members.sum(0)
 
     def at_moment(params, gammas):
-        found = hessian_eigenvalues(lambda w: task.gradient(w, gammas), params, order=32)
+        found = hessian_eigenvalues(lambda w: task.gradient(w, gammas), params, num_matvecs=32)
         return task.loss(params, gammas), found.eigenvalues[0]
 
     def run(start):

@@ -37,8 +37,8 @@ WHOLE = {name: (("run",), {"long_name": text, "units": "1"}) for name, text in S
 
 
 def branches(
-    seed, learning_rate, *, width: int, period: int, amplitude: float, turns: int, parts: int, every: int, order: int,
-    precision: str, bounce: float,
+    seed, learning_rate, *, width: int, period: int, amplitude: float, turns: int, parts: int, every: int,
+    num_matvecs: int, precision: str, bounce: float,
 ) -> dict[str, Any]:  # fmt: skip
     """From the middle of each period to the middle of the next, by η and by η/parts in as many more steps.
 
@@ -54,7 +54,7 @@ def branches(
         turns: how many periods.
         parts: into how many a step of the calm branch is cut.
         every: the landscape is looked at in every so many steps of the bouncing branch.
-        order: products with the Hessian in Lanczos's method.
+        num_matvecs: products with the Hessian in Lanczos's method.
         bounce: the loss bounces where it alternates between two values so far apart, in nats.
 
     Returns:
@@ -66,10 +66,11 @@ def branches(
 
     def turn(params, number):
         first = period // 2 + period * number
-        after, seen = _watched(task, weights, learning_rate, params, first, period, every, order)
+        after, seen = _watched(task, weights, learning_rate, params, first, period, every, num_matvecs)
         calm, calm_loss = _calm(task, weights, learning_rate, params, first, period, parts)
         scores = [
-            _scores(task, _settled(task, each, learning_rate, period, parts), order) for each in (params, after, calm)
+            _scores(task, _settled(task, each, learning_rate, period, parts), num_matvecs)
+            for each in (params, after, calm)
         ]
         counts = [jnp.zeros((), seen["loss"].dtype), _bounces(seen.pop("loss"), bounce), _bounces(calm_loss, bounce)]
         stacked = {name: jnp.stack([each[name] for each in scores]) for name in SCORES}
@@ -79,7 +80,7 @@ def branches(
 
 
 def whole_runs(
-    seed, learning_rate, *, width: int, period: int, amplitude: float, turns: int, parts: int, order: int,
+    seed, learning_rate, *, width: int, period: int, amplitude: float, turns: int, parts: int, num_matvecs: int,
     precision: str,
 ) -> dict[str, Any]:  # fmt: skip
     """The ends of four whole runs from the same start: oscillating and static, by η and by η/parts; see ``RUNS``.
@@ -87,7 +88,7 @@ def whole_runs(
     The last period is without oscillations, as in the paper's Figure 3.
 
     Args:
-        seed, learning_rate, width, period, amplitude, parts, order, precision: as in ``branches``.
+        seed, learning_rate, width, period, amplitude, parts, num_matvecs, precision: as in ``branches``.
         turns: of how many periods a run is.
 
     Returns:
@@ -105,7 +106,7 @@ def whole_runs(
             (_slower(weights, 0, parts), learning_rate / parts, steps * parts),
         )
     ]
-    scores = [_scores(task, each, order) for each in ends]
+    scores = [_scores(task, each, num_matvecs) for each in ends]
     return {name: jnp.stack([each[name] for each in scores]) for name in SCORES}
 
 
@@ -115,13 +116,17 @@ def class_gradients(task: SpiralTask, params) -> Any:
     return jnp.stack([ravel_pytree(task.gradient(params, row))[0] for row in each])
 
 
-def _watched(task: SpiralTask, weights: Schedule, learning_rate, params, first, steps: int, every: int, order: int):
+def _watched(
+    task: SpiralTask, weights: Schedule, learning_rate, params, first, steps: int, every: int, num_matvecs: int
+):
     """Gradient descent, with the loss at each step and the landscape at every so many."""
 
     def landscape(at: full_batch.Snapshot):
         flat, unravel = ravel_pytree(at.params)
         by_class, product = jax.linearize(lambda w: class_gradients(task, unravel(w)), flat)
-        found = extreme_eigenvalues(lambda v: at.weights @ product(v), flat.size, 3, order=order, dtype=flat.dtype)
+        found = extreme_eigenvalues(
+            lambda v: at.weights @ product(v), flat.size, 3, num_matvecs=num_matvecs, dtype=flat.dtype
+        )
         u = found.vectors[0]
         return {
             "cosine": alignment.cosines(by_class, u),
@@ -169,9 +174,9 @@ def _bounces(loss, least: float):
     return jnp.sum((second > least).astype(loss.dtype))
 
 
-def _scores(task: SpiralTask, params, order: int):
+def _scores(task: SpiralTask, params, num_matvecs: int):
     """See ``SCORES``."""
     ones = jnp.ones(spiral.CLASSES, task.inputs.dtype)
-    found = hessian_eigenvalues(lambda w: task.gradient(w, ones), params, order=order)
+    found = hessian_eigenvalues(lambda w: task.gradient(w, ones), params, num_matvecs=num_matvecs)
     fit = alignment.kernel_target_alignment(mlp.output_averaged_ntk(params, task.inputs), task.labels, spiral.CLASSES)
     return task.outcome(params) | {"alignment": fit, "sharpness": found.eigenvalues[0]}

@@ -13,7 +13,7 @@ from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.runner import answers, recorded, scorecard
 from dynloss_book.engine.runner.answers import Judged, Trouble
 from dynloss_book.engine.runner.gallery import Entry
-from dynloss_book.engine.runner.profiles import Misuse, load
+from dynloss_book.engine.runner.profiles import UsageError, load
 
 YES, NO = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED
 
@@ -89,7 +89,7 @@ def test_a_contradiction_outweighs_what_cannot_be_judged():
 @pytest.mark.parametrize("content", ["{", "[]", '{"fig": {"claims": [{"verdict": "maybe"}]}}', '{"fig": 1}'])
 def test_a_damaged_record_is_misuse(tmp_path, content):
     (tmp_path / recorded.RECORD).write_text(content)
-    with pytest.raises(Misuse, match="is damaged"):
+    with pytest.raises(UsageError, match="is damaged"):
         recorded.read(tmp_path)
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 
 from dynloss_book.engine.runner import best, book
 from dynloss_book.engine.runner.execute import execute
-from dynloss_book.engine.runner.profiles import BEST, Misuse, load, values
+from dynloss_book.engine.runner.profiles import BEST, UsageError, load, values
 from dynloss_book.engine.runner.tables import executed_copy, profile_of, status_rows
 
 PROFILES = """
@@ -108,8 +108,8 @@ def test_the_book_names_the_profile_of_each_page(checkout):
 def test_best_is_no_name_for_a_profile(checkout):
     path = checkout / "notebooks" / "profiles.yml"
     path.write_text(PROFILES.replace("paper:", "best:"))
-    with pytest.raises(Misuse, match="best: the name is taken"):
+    with pytest.raises(UsageError, match="best: the name is taken"):
         load(checkout)
     path.write_text(PROFILES.replace("  quick: {parameters: {}}\n", ""))
-    with pytest.raises(Misuse, match="fig01_good has no 'quick'"):
+    with pytest.raises(UsageError, match="fig01_good has no 'quick'"):
         load(checkout)

@@ -18,7 +18,7 @@ from dynloss_book.engine.findings import Findings
 from dynloss_book.engine.provenance import MIME
 from dynloss_book.engine.runner import book, gallery
 from dynloss_book.engine.runner.book import BookError
-from dynloss_book.engine.runner.profiles import Misuse, load, renamed
+from dynloss_book.engine.runner.profiles import UsageError, load, renamed
 from dynloss_book.engine.runner.tables import executed_copy
 from dynloss_book.playground import hooks as playground_hooks
 from dynloss_book.plots import hooks as plots_hooks
@@ -251,5 +251,5 @@ def test_the_old_book_stays_where_the_new_one_cannot_take_its_place(site, publis
 @pytest.mark.parametrize("name", ["_config.yml", "_toc.yml", "book"])
 def test_a_checkout_without_a_book(site, name):
     (site / name).rename(site / "elsewhere")
-    with pytest.raises(Misuse, match=f"no {name} in"):
+    with pytest.raises(UsageError, match=f"no {name} in"):
         book.check(site)

@@ -18,7 +18,7 @@ from dynloss_book.engine.archive import ArchiveWarning
 from dynloss_book.engine.runner import campaign
 from dynloss_book.engine.runner.campaign import State
 from dynloss_book.engine.runner.execute import ENDINGS, Ending, Outcome
-from dynloss_book.engine.runner.profiles import Misuse, load
+from dynloss_book.engine.runner.profiles import UsageError, load
 from dynloss_book.engine.sweeps import overview
 
 KILLS = int(os.environ.get("DYNLOSS_TEST_KILLS", "2"))
@@ -42,13 +42,13 @@ SINGLE = """
 import time
 import numpy as np, xarray as xr
 from dynloss_book.engine import archive, deadline
-from dynloss.files import whole
+from dynloss.files import atomic_write
 
 def compute(pieces, pause, checkpoint=None):
     done = len(checkpoint.read_bytes()) if checkpoint.exists() else 0
     for piece in range(done, pieces):
         time.sleep(pause)
-        with whole(checkpoint) as file:
+        with atomic_write(checkpoint) as file:
             file.write(b"x" * (piece + 1))
         deadline.check()
     return xr.Dataset({"x": ("piece", np.arange(pieces))})
@@ -250,7 +250,7 @@ def test_two_at_once_share_the_work(make, here, tmp_path):
 )  # fmt: skip
 def test_a_list_that_does_not_fit(make, listed, said):
     root = make(listed=listed)
-    with pytest.raises(Misuse, match=said):
+    with pytest.raises(UsageError, match=said):
         campaign.load(root, load(root))
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 from small_site import notebook
 
 from dynloss_book.engine.runner import golden, keep
-from dynloss_book.engine.runner.profiles import Misuse
+from dynloss_book.engine.runner.profiles import UsageError
 
 CELL = """
 import numpy as np, xarray as xr
@@ -173,9 +173,9 @@ def test_a_change_that_no_golden_run_reaches_is_refused(affirm):
 
 def test_only_what_is_committed_can_be_affirmed(tmp_path, monkeypatch):
     monkeypatch.setattr(keep, "commit", lambda: "0123456789+dirty")
-    with pytest.raises(Misuse, match="commit first"):
+    with pytest.raises(UsageError, match="commit first"):
         keep.Affirmer(tmp_path, "nothing changes")
-    with pytest.raises(Misuse, match="say why"):
+    with pytest.raises(UsageError, match="say why"):
         keep.Affirmer(tmp_path, " ")
 
 
@@ -186,5 +186,5 @@ def test_differences_are_seen_to_the_last_bit():
 
 
 def test_a_commit_without_golden_runs(tmp_path):
-    with pytest.raises(Misuse, match="cannot check out"), golden.checkout(tmp_path, "HEAD"):
+    with pytest.raises(UsageError, match="cannot check out"), golden.checkout(tmp_path, "HEAD"):
         pass

@@ -7,8 +7,8 @@ import pytest
 import small_site
 
 from dynloss_book.engine.runner.profiles import (
-    Misuse,
     Parameter,
+    UsageError,
     checked,
     find,
     find_root,
@@ -48,24 +48,24 @@ def test_reads_values_by_their_annotation(name, given, read):
 @pytest.mark.parametrize(
     ("name", "given", "kind"),
     [
-        ("steps", "abc", "whole number"), ("steps", "1.5", "whole number"), ("steps", True, "whole number"),
-        ("steps", "", "whole number"), ("steps", None, "whole number"), ("steps", "none", "whole number"),
+        ("steps", "abc", "integer"), ("steps", "1.5", "integer"), ("steps", True, "integer"),
+        ("steps", "", "integer"), ("steps", None, "integer"), ("steps", "none", "integer"),
         ("rate", "abc", "finite number"), ("rate", "nan", "finite number"), ("rate", "inf", "finite number"),
         ("rate", False, "finite number"), ("rate", [1], "finite number"), ("rate", "1e999", "finite number"),
-        ("stop", "1.5", "whole number or none"), ("name", 3, "text"), ("name", None, "text"),
+        ("stop", "1.5", "integer or none"), ("name", 3, "text"), ("name", None, "text"),
         ("show", "maybe", "true or false"), ("show", 2, "true or false"),
     ],
 )  # fmt: skip
 def test_refuses_other_kinds(name, given, kind):
-    with pytest.raises(Misuse, match=rf"^fig: {name}={re.escape(repr(given))} is no {kind}$"):
+    with pytest.raises(UsageError, match=rf"^fig: {name}={re.escape(repr(given))} is no {kind}$"):
         checked("fig", KINDS, {name: given})
 
 
 def test_says_everything_at_once():
-    with pytest.raises(Misuse) as refused:
+    with pytest.raises(UsageError) as refused:
         checked("fig", KINDS, {"steps": "x", "stepz": 1, "rate": "y"})
     assert str(refused.value).splitlines() == [
-        "fig: steps='x' is no whole number",
+        "fig: steps='x' is not an integer",
         "fig: unknown parameter 'stepz'; there are steps, rate, stop, name, show",
         "fig: rate='y' is no finite number",
     ]
@@ -98,7 +98,7 @@ def test_reads_the_parameters_cell(tmp_path, line, kind, optional, default):
 )
 def test_refuses_cells_that_it_cannot_check(tmp_path, capsys, cell, said):
     root = small_site.make(tmp_path / "a", fig=small_site.notebook(parameters=cell))
-    with pytest.raises(Misuse, match=said):
+    with pytest.raises(UsageError, match=said):
         load(root)
     assert capsys.readouterr().out == ""
 
@@ -113,7 +113,7 @@ def test_profiles_are_checked_all_at_once_yaml_trap_included(tmp_path):
         fig02_gone: {quick: {}}
     """
     root = small_site.make(tmp_path / "a", profiles)
-    with pytest.raises(Misuse) as refused:
+    with pytest.raises(UsageError) as refused:
         load(root)
     said = str(refused.value).splitlines()
     assert len(said) == 5
@@ -131,19 +131,19 @@ def test_yaml_reads_1e_3_as_text_and_we_do_not(tmp_path):
 
 @pytest.mark.parametrize("profiles", ["fig01_good: {", "[1]", "fig01_good: 3", "fig01_good:", ""])
 def test_malformed_profiles(tmp_path, profiles):
-    with pytest.raises(Misuse, match=r"profiles\.yml"):
+    with pytest.raises(UsageError, match=r"profiles\.yml"):
         load(small_site.make(tmp_path / "a", profiles))
 
 
 def test_no_notebooks(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Misuse, match="run dynloss inside a checkout"):
+    with pytest.raises(UsageError, match="run dynloss inside a checkout"):
         find_root()
     root = small_site.make(tmp_path / "a")
     (root / "notebooks" / "fig01_good.ipynb").unlink()
     monkeypatch.chdir(root / "book")
     assert find_root() == root
-    with pytest.raises(Misuse, match="no notebooks"):
+    with pytest.raises(UsageError, match="no notebooks"):
         load(root)
 
 
@@ -152,10 +152,10 @@ def test_find_by_name_number_or_beginning():
     figures = {stem: stem_figure(stem) for stem in stems}
     for name, stem in {"fig01": stems[0], "fig02_t": stems[2], "figS": stems[3], "fig011_more": stems[1]}.items():
         assert find(figures, name).stem == stem
-    with pytest.raises(Misuse, match="could be fig01_one or fig011_more or fig02_two"):
+    with pytest.raises(UsageError, match="could be fig01_one or fig011_more or fig02_two"):
         find(figures, "fig0")
     for name in ("fig9", "", "one"):
-        with pytest.raises(Misuse, match="unknown figure"):
+        with pytest.raises(UsageError, match="unknown figure"):
             find(figures, name)
 
 
@@ -171,7 +171,7 @@ def test_values_by_hand_go_before_the_profile(tmp_path):
     assert values(figure, "smoke", [("steps", "4"), ("amplitude", "30")], fresh=True) == {
         "steps": 4, "amplitude": 30.0, "fresh": True,
     }  # fmt: skip
-    with pytest.raises(Misuse, match="no profile 'huge'; there are smoke, quick"):
+    with pytest.raises(UsageError, match="no profile 'huge'; there are smoke, quick"):
         values(figure, "huge")
 
 
@@ -179,6 +179,6 @@ def test_without_a_paper_s_own_size_it_is_the_largest():
     """So that `make book PROFILE=paper`, which the README offers, holds for every notebook."""
     figures = load(ROOT)
     assert named(figures["fig04_learning_dynamics"], "paper") == "paper"
-    assert named(figures["cifar_opponent"], "paper") == "reduced"
+    assert named(figures["cifar_tuned_baseline"], "paper") == "reduced"
     for name in re.findall(r"PROFILE=(\w+)", (ROOT / "README.md").read_text("utf-8")):
         assert name == "best" or all(values(figure, name) is not None for figure in figures.values())

@@ -493,7 +493,7 @@ def test_what_is_complete_can_be_read_where_nothing_can_be_written(tmp_path, mon
         run(number, vectorize=False, store=tmp_path / "store", seeds=range(3))
 
 
-# Misuse: before anything starts
+# UsageError: before anything starts
 
 
 def takes_more(x, seed, width):
@@ -542,8 +542,8 @@ class Callable:
         (takes_more, {"constants": {"width": len}}, "width=<built-in function len> cannot be archived"),
         (an_array, {}, "an_array must return {name: value}, got ShapeDtypeStruct"),
         (a_taken_name, {}, "a_taken_name returns seed, which the sweep uses itself"),
-        (number, {"chunk": 0}, "chunk must be a whole number, at least 1, got 0"),
-        (number, {"chunk": 2.5}, "chunk must be a whole number, at least 1, got 2.5"),
+        (number, {"chunk": 0}, "chunk must be an integer, at least 1, got 0"),
+        (number, {"chunk": 2.5}, "chunk must be an integer, at least 1, got 2.5"),
         (number, {"minutes": -1}, "minutes must be .*at least 0, got -1"),
         (number, {"minutes": "5"}, "minutes must be a number, got '5'"),
         (number, {"minutes": float("nan")}, "minutes must be .*got nan"),

@@ -26,7 +26,7 @@ def test_points_are_the_product_seed_after_seed():
         ({"x": [1]}, "012", "seeds must be a collection .* got '012'"),
         ({"x": [1]}, None, "seeds must be a collection .* got None"),
         ({"x": [1]}, [0, -1], "at least 0, got -1"),
-        ({"x": [1]}, [1.5], "whole number, at least 0, got 1.5"),
+        ({"x": [1]}, [1.5], "integer, at least 0, got 1.5"),
         ({"x": [1]}, [True], "got True"),
         ({"x": [1]}, [2**31], "smaller than .*, got 2147483648"),
         ({"x": [1]}, [3, 4, 3], "axis seed holds 3 more than once"),

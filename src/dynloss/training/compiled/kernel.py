@@ -61,7 +61,7 @@ def train(x, onehot, samples, width, lanes, table, rate, weights, output_bias):
     """Train B networks, one after the other, without the GIL; their parameters are changed in place.
 
     Args:
-        x: the inputs as a tuple of D rows, one number a sample, padded with zeros to whole vectors.
+        x: the inputs as a tuple of D rows, one number per sample, padded with zeros to whole vectors.
         onehot: 1 where a sample is of the class, 0 elsewhere, as a tuple of C rows, padded likewise.
         samples, width: P and H, without the padding.
         lanes: of a vector.
@@ -276,13 +276,13 @@ class Emitter:
         peak = self.zero
         for z in logits:
             peak = builder.select(builder.fcmp_ordered(">", z, peak), z, peak)
-        likely = [self.exp(builder.fsub(z, peak)) for z in [*logits, self.zero]]
-        share = builder.fdiv(self.number(1), functools.reduce(builder.fadd, likely))
+        exponentials = [self.exp(builder.fsub(z, peak)) for z in [*logits, self.zero]]
+        share = builder.fdiv(self.number(1), functools.reduce(builder.fadd, exponentials))
         scale = self.zero
         for k, each in enumerate(wanted):
             scale = self.multiply_add(each, self.broadcast(gamma, ir.IntType(64)(k)), scale)
-        probable = [builder.fmul(each, share) for each in likely]
-        return [builder.fmul(scale, builder.fsub(probable[k], wanted[k])) for k in self.others]
+        probs = [builder.fmul(each, share) for each in exponentials]
+        return [builder.fmul(scale, builder.fsub(probs[k], wanted[k])) for k in self.others]
 
     def update(self, weights: Any, row: list[Any], down: Any, unit: list[Any], moment: dict[Any, Any]) -> None:
         """One step of a vector of units, by their sums M: ``row`` tells where their weights are, ``down`` is -η."""
@@ -313,7 +313,7 @@ class Emitter:
         log2, shift = math.log(2), 2.0 ** (info.nmant - 11)
         high = math.floor(log2 * shift) / shift
         low = (log2 - high) + 2.319046813846299558e-17
-        # Adding 1.5 · 2^fraction rounds x / log 2 to a whole number, which then stands in the lowest bits.
+        # Adding 1.5 · 2^fraction rounds x / log 2 to an integer, which then stands in the lowest bits.
         magic = self.number(1.5 * 2.0**info.nmant)
         rounded = self.multiply_add(x, self.number(1 / log2), magic)
         turns = builder.fsub(rounded, magic)

@@ -19,7 +19,7 @@ from pathlib import Path
 from dynloss import files
 from dynloss_book.engine import hooks
 from dynloss_book.engine.runner import gallery, gate, page, scorecard, tables
-from dynloss_book.engine.runner.profiles import Figure, Misuse, renamed, values
+from dynloss_book.engine.runner.profiles import Figure, UsageError, renamed, values
 
 _NO_ROOM = re.compile("|".join(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)))
 
@@ -44,9 +44,9 @@ def check(root: Path) -> None:
     """Whether there is a book to build, and what builds it."""
     for name in ("_config.yml", "_toc.yml", "book"):
         if not (root / name).exists():
-            raise Misuse(f"no {name} in {root}: nothing to build a book from")
+            raise UsageError(f"no {name} in {root}: nothing to build a book from")
     if not find_spec("jupyter_book"):
-        raise Misuse("the book needs jupyter-book: pip install 'dynloss[book]'")
+        raise UsageError("the book needs jupyter-book: pip install 'dynloss[book]'")
 
 
 def build(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:

@@ -25,12 +25,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dynloss import files
-from dynloss.files import sole
+from dynloss.files import file_lock
 from dynloss_book.engine import ledger
 from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import duration
 from dynloss_book.engine.runner.execute import Ending, execute
-from dynloss_book.engine.runner.profiles import Figure, Misuse, find, settings, values
+from dynloss_book.engine.runner.profiles import Figure, UsageError, find, settings, values
 
 DEVICES = ("CPU", "GPU")
 PLAN = ("item", "devices", "left", "takes here", "why")
@@ -105,32 +105,32 @@ def load(root: Path, figures: Mapping[str, Figure]) -> list[Item]:
     """The list of a checkout, in its order. Everything that is wrong with it is said at once."""
     source = root / "notebooks" / "campaign.yml"
     if not source.is_file():
-        raise Misuse(f"no {source}: nothing to compute")
+        raise UsageError(f"no {source}: nothing to compute")
     given = settings(source)
     entries = given.get("campaign") if isinstance(given, dict) else None
     if not isinstance(entries, list) or not entries:
-        raise Misuse(f"{source}: expected `campaign` with a list of items")
+        raise UsageError(f"{source}: expected `campaign` with a list of items")
     items, problems = [], []
     for number, entry in enumerate(entries, 1):
         try:
             items.append(_item(entry, figures))
-        except Misuse as error:
+        except UsageError as error:
             problems += [f"campaign.yml, item {number}: {line}" for line in str(error).splitlines()]
     if problems:
-        raise Misuse("\n".join(problems))
+        raise UsageError("\n".join(problems))
     return items
 
 
 def _item(entry: Any, figures: Mapping[str, Figure]) -> Item:
     if not isinstance(entry, dict) or not set(entry) - {"parameters"} == _NEEDED:
-        raise Misuse(f"expected {', '.join(sorted(_NEEDED))}, and perhaps parameters; got {entry!r}")
+        raise UsageError(f"expected {', '.join(sorted(_NEEDED))}, and perhaps parameters; got {entry!r}")
     devices, parameters = entry["devices"], entry.get("parameters") or {}
     if not isinstance(devices, list) or not devices or set(devices) - set(DEVICES):
-        raise Misuse(f"devices must be a list of {' and '.join(DEVICES)}, got {devices!r}")
+        raise UsageError(f"devices must be a list of {' and '.join(DEVICES)}, got {devices!r}")
     if not isinstance(parameters, dict):
-        raise Misuse(f"parameters must be names with values, got {parameters!r}")
+        raise UsageError(f"parameters must be names with values, got {parameters!r}")
     item = Item(find(figures, str(entry["notebook"])), str(entry["profile"]), parameters, tuple(devices), entry["why"])
-    item.values  # noqa: B018  (raises Misuse where they do not fit)
+    item.values  # noqa: B018  (raises UsageError where they do not fit)
     return item
 
 
@@ -212,7 +212,7 @@ def _place(root: Path) -> Iterator[Path]:
     for number in itertools.count(1):
         folder = root.absolute() / "_build" / "campaign" / str(number)
         folder.mkdir(parents=True, exist_ok=True)
-        with sole(folder / ".lock") as ours:
+        with file_lock(folder / ".lock") as ours:
             if ours:
                 yield folder
                 return

@@ -142,5 +142,5 @@ def _thumbnail(png: bytes, path: Path) -> None:
     image = Image.open(io.BytesIO(png)).convert("RGB")
     image = image.crop((0, 0, image.width, min(image.height, image.width * 9 // 16)))  # its upper part
     image.thumbnail((WIDTH, WIDTH))
-    with files.whole(path) as file:
+    with files.atomic_write(path) as file:
         image.save(file, "PNG", optimize=True)

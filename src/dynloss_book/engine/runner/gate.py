@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dynloss_book.engine.runner.execute import source_cells, source_hash
-from dynloss_book.engine.runner.profiles import Misuse, read_parameters
+from dynloss_book.engine.runner.profiles import UsageError, read_parameters
 
 
 def problems(executed: Path, source: Path, parameters: Mapping[str, Any]) -> list[str]:
@@ -28,7 +28,7 @@ def problems(executed: Path, source: Path, parameters: Mapping[str, Any]) -> lis
         notebook, original = _read(executed), _read(source)
         defaults = {name: parameter.default for name, parameter in read_parameters(source).items()}
         injected = _injected(notebook)
-    except (ValueError, SyntaxError, OSError, Misuse) as error:
+    except (ValueError, SyntaxError, OSError, UsageError) as error:
         return [f"it is no valid notebook: {' '.join(str(error).split())[:200]}"]
     return [
         *_run_problems(notebook),

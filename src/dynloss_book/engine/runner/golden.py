@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dynloss_book.engine.runner.profiles import Misuse
+from dynloss_book.engine.runner.profiles import UsageError
 
 CHANGES_NO_NUMBER = True
 
@@ -31,16 +31,16 @@ def checkout(root: Path, commit: str) -> Iterator[Path]:
     """The files of a commit, in a folder of their own.
 
     Raises:
-        Misuse: there is no such commit, or it has no golden runs.
+        UsageError: there is no such commit, or it has no golden runs.
     """
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place, "checkout")
         said = _git(root, "worktree", "add", "--detach", str(folder), commit)
         if said.returncode:
-            raise Misuse(f"cannot check out {commit}: {said.stderr.strip().splitlines()[-1]}")
+            raise UsageError(f"cannot check out {commit}: {said.stderr.strip().splitlines()[-1]}")
         try:
             if not (folder / _COMMAND).is_file():
-                raise Misuse(f"{commit} has no golden runs")
+                raise UsageError(f"{commit} has no golden runs")
             yield folder
         finally:
             _git(root, "worktree", "remove", "--force", str(folder))
@@ -94,7 +94,7 @@ def _started(root: Path, *arguments: str) -> subprocess.Popen:
 def _finished(process: subprocess.Popen) -> str:
     out, error = process.communicate()
     if process.returncode:
-        raise Misuse(f"the golden runs failed: {' '.join(error.strip().splitlines()[-1:])}")
+        raise UsageError(f"the golden runs failed: {' '.join(error.strip().splitlines()[-1:])}")
     return out
 
 

@@ -20,7 +20,7 @@ from dynloss_book.engine import agreement, archive, review
 from dynloss_book.engine.fingerprint import Fingerprint
 from dynloss_book.engine.provenance import commit, device
 from dynloss_book.engine.runner import answers, golden
-from dynloss_book.engine.runner.profiles import Figure, Misuse, values
+from dynloss_book.engine.runner.profiles import Figure, UsageError, values
 from dynloss_book.engine.sweeps import contract
 from dynloss_book.engine.sweeps import grid as grids
 from dynloss_book.engine.sweeps.store import Store
@@ -123,9 +123,9 @@ class Affirmer(_Reviewer):
     def __init__(self, root: Path, because: str):
         super().__init__()
         if not because.strip():
-            raise Misuse('say why the change moves no number: --because "…"')
+            raise UsageError('say why the change moves no number: --because "…"')
         if (now := commit()).endswith("+dirty"):
-            raise Misuse(f"{now}: commit first; what is affirmed is a commit")
+            raise UsageError(f"{now}: commit first; what is affirmed is a commit")
         self.root, self.because, self.commit = root, because, now
         self._reach: dict[str, golden.Reach] = {}
         self._measured: dict[tuple[str, str], list[str]] = {}

@@ -4,7 +4,7 @@ import keyword
 from pathlib import Path
 
 from dynloss import files
-from dynloss_book.engine.runner.profiles import Misuse
+from dynloss_book.engine.runner.profiles import UsageError
 
 TEMPLATE = Path(__file__).parents[1] / "template"
 NAME = "new_figure"  # in the template's files, and in their names
@@ -14,11 +14,11 @@ def lay_out(root: Path, name: str) -> list[Path]:
     """Write the files of a new figure; returns them, and those to which its lines were added.
 
     Raises:
-        Misuse: the name cannot be that of a module, or is taken, or there is no place for the figure; before anything
-            is written.
+        UsageError: the name cannot be that of a module, or is taken, or there is no place for the figure; before
+            anything is written.
     """
     if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name) or name.startswith("_"):
-        raise Misuse(f"{name!r} is no name for a figure: letters, digits and underscores, as in fig06_larger_networks")
+        raise UsageError(f"{name!r} is no name for a figure: letters, digits, underscores, as in fig06_wider_networks")
     wanted = {}
     for path in sorted(TEMPLATE.glob("*/**/*.template")):
         place = str(path.relative_to(TEMPLATE)).removesuffix(".template").replace(NAME, name)
@@ -26,11 +26,11 @@ def lay_out(root: Path, name: str) -> list[Path]:
     room = root / "src" / "dynloss_book" / name
     for path in (room, room.with_suffix(".py"), *wanted):
         if path.exists():
-            raise Misuse(f"there is a {path.relative_to(root)} already")
+            raise UsageError(f"there is a {path.relative_to(root)} already")
     toc, profiles = root / "_toc.yml", root / "notebooks" / "profiles.yml"
     for path in (room.parent, toc):
         if not path.exists():
-            raise Misuse(f"no {path.relative_to(root)} in {root}: a new figure needs a checkout of the repository")
+            raise UsageError(f"no {path.relative_to(root)} in {root}: a new figure needs a checkout of the repository")
     own = (TEMPLATE / "profiles.yml.template").read_text("utf-8").replace(NAME, name)
     wanted[profiles] = f"{profiles.read_text('utf-8').rstrip()}\n{own}"
     wanted[toc] = _with_page(toc.read_text("utf-8"), name)
@@ -43,7 +43,7 @@ def _with_page(toc: str, name: str) -> str:
     """The book's contents with a page more, behind the last notebook."""
     before, mark, after = toc.rpartition("- file: notebooks/")
     if not mark:
-        raise Misuse("_toc.yml has no notebook behind which the new one could come")
+        raise UsageError("_toc.yml has no notebook behind which the new one could come")
     last, _, rest = after.partition("\n")
     indent = before.rpartition("\n")[2]
     return f"{before}{mark}{last}\n{indent}{mark}{name}\n{rest}"

@@ -18,7 +18,7 @@ LARGEST = "paper"  # of a notebook without it, for which the paper has no settin
 BEST = "best"  # no profile of a notebook's own, but the largest of each that the archive has; see `runner.best`
 
 
-class Misuse(ValueError):
+class UsageError(ValueError):
     """Something was asked for that does not exist or does not fit; one line for each problem."""
 
 
@@ -58,7 +58,7 @@ def find_root() -> Path:
     for folder in (here, *here.parents):
         if (folder / "notebooks" / "profiles.yml").is_file():
             return folder
-    raise Misuse(f"no notebooks/profiles.yml in {here} or above it: run dynloss inside a checkout of its repository")
+    raise UsageError(f"no notebooks/profiles.yml in {here} or above it: run dynloss in a checkout of its repository")
 
 
 def settings(source: Path) -> Any:
@@ -68,7 +68,7 @@ def settings(source: Path) -> Any:
     try:
         return yaml.safe_load(source.read_text("utf-8")) or {}
     except yaml.YAMLError as error:
-        raise Misuse(f"{source} is no valid YAML: {' '.join(str(error).split())}") from error
+        raise UsageError(f"{source} is no valid YAML: {' '.join(str(error).split())}") from error
 
 
 def renamed(root: Path, what: str) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def renamed(root: Path, what: str) -> dict[str, Any]:
     source = root / "notebooks" / "renamed.yml"
     found = settings(source) if source.is_file() else {}
     if not _is_table(found) or not _is_table(found.get(what) or {}):
-        raise Misuse(f"{source}: expected `pages` and `parameters`, each with old names and new")
+        raise UsageError(f"{source}: expected `pages` and `parameters`, each with old names and new")
     return found.get(what) or {}
 
 
@@ -87,9 +87,9 @@ def load(root: Path) -> dict[str, Figure]:
     given = settings(source)
     notebooks = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
     if not notebooks:
-        raise Misuse(f"no notebooks (*.ipynb) in {folder}; `make sync` makes them from the .py files")
+        raise UsageError(f"no notebooks (*.ipynb) in {folder}; `make sync` makes them from the .py files")
     if not _is_table(given):
-        raise Misuse(f"{source}: expected figures, each with its profiles")
+        raise UsageError(f"{source}: expected figures, each with its profiles")
 
     old_names = renamed(root, "parameters")
     figures, problems = {}, [f"{source}: no notebook {stem}.ipynb" for stem in given if stem not in notebooks]
@@ -98,7 +98,7 @@ def load(root: Path) -> dict[str, Figure]:
             parameters = read_parameters(path)
             old = old_names.get(stem) or {}
             figures[stem] = Figure(stem, path, parameters, _profiles(stem, parameters, given.get(stem), old), old)
-        except Misuse as error:
+        except UsageError as error:
             problems += str(error).splitlines()
     _raise(problems)
     return figures
@@ -111,8 +111,8 @@ def find(figures: Mapping[str, Figure], name: str) -> Figure:
     if len(found) == 1:
         return found[0]
     if found:
-        raise Misuse(f"{name!r} could be {' or '.join(figure.stem for figure in found)}")
-    raise Misuse(f"unknown figure {name!r}; there are {', '.join(figures)}")
+        raise UsageError(f"{name!r} could be {' or '.join(figure.stem for figure in found)}")
+    raise UsageError(f"unknown figure {name!r}; there are {', '.join(figures)}")
 
 
 def values(figure: Figure, profile: str, overrides: Iterable[tuple[str, str]] = (), fresh: bool = False) -> dict:
@@ -128,7 +128,7 @@ def named(figure: Figure, profile: str) -> str:
         return profile
     if profile == LARGEST:
         return list(figure.profiles)[-1]
-    raise Misuse(f"{figure.stem} has no profile {profile!r}; there are {', '.join(figure.profiles)}")
+    raise UsageError(f"{figure.stem} has no profile {profile!r}; there are {', '.join(figure.profiles)}")
 
 
 def checked(
@@ -144,7 +144,7 @@ def checked(
     {'steps': 1000}
     >>> checked("fig04", {"steps": steps}, {"steps": "1.5", "stepz": 1})
     Traceback (most recent call last):
-    dynloss_book.engine.runner.profiles.Misuse: fig04: steps='1.5' is no whole number
+    dynloss_book.engine.runner.profiles.UsageError: fig04: steps='1.5' is not an integer
     fig04: unknown parameter 'stepz'; there are steps
     """
     result, problems = {}, []
@@ -173,7 +173,7 @@ def read_parameters(path: Path) -> dict[str, Parameter]:
         tagged = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
         tree = ast.parse("".join("".join(cell["source"]) for cell in tagged[:1]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
-        raise Misuse(f"{path} cannot be read as a notebook: {error}") from error
+        raise UsageError(f"{path} cannot be read as a notebook: {error}") from error
     found, problems = {}, []
     for statement in tree.body:
         try:
@@ -239,7 +239,7 @@ def _truth(value: Any) -> bool:
 
 
 _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "int": (_whole, "whole number"),
+    "int": (_whole, "integer"),
     "float": (_number, "finite number"),
     "str": (_text, "text"),
     "bool": (_truth, "true or false"),
@@ -250,7 +250,7 @@ def _profiles(
     stem: str, parameters: Mapping[str, Parameter], given: Any, old_names: Mapping[str, str]
 ) -> dict[str, Profile]:
     if not _is_table(given) or not given:
-        raise Misuse(f"profiles.yml: {stem} has no profiles")
+        raise UsageError(f"profiles.yml: {stem} has no profiles")
     found, problems = {}, []
     for name, content in given.items():
         where = f"profiles.yml: {stem}, {name}"
@@ -266,7 +266,7 @@ def _profiles(
         else:
             try:
                 found[name] = Profile(name, checked(where, parameters, chosen or {}, old_names), cost or {})
-            except Misuse as error:
+            except UsageError as error:
                 problems += str(error).splitlines()
     if DEFAULT_PROFILE not in given:
         problems.append(f"profiles.yml: {stem} has no {DEFAULT_PROFILE!r}")
@@ -291,4 +291,4 @@ def _is_number(value: Any) -> bool:
 
 def _raise(problems: list[str]) -> None:
     if problems:
-        raise Misuse("\n".join(problems))
+        raise UsageError("\n".join(problems))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from dynloss import files
 from dynloss_book.engine.findings import SIGNS, Verdict, tally
 from dynloss_book.engine.runner.answers import Judged
-from dynloss_book.engine.runner.profiles import Misuse
+from dynloss_book.engine.runner.profiles import UsageError
 
 RECORD = "claims.json"
 FOLLOWS, CHANGED, NEW, GONE = "follows", "no longer follows", "not on record", "no longer claimed"
@@ -49,7 +49,7 @@ def read(results: Path) -> Record:
     """The record; empty where there is none.
 
     Raises:
-        Misuse: the file is damaged.
+        UsageError: the file is damaged.
     """
     path = results / RECORD
     if not path.exists():
@@ -62,7 +62,7 @@ def read(results: Path) -> Record:
                 assert claim["statement"] and figure["profile"]
         return record
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
-        raise Misuse(
+        raise UsageError(
             f"{path} is damaged ({type(error).__name__}: {error}); `dynloss claims --update` writes it"
         ) from None
 

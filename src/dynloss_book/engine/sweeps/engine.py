@@ -54,7 +54,7 @@ def run(
         function: of one point: ``function(seed=…, <axis>=…, <constant>=…) -> {name: array}``, a plain function whose
             source can be read. The shapes of its arrays must not depend on the point.
         axes: {name: values}. Numbers; arrays can grow from call to call.
-        seeds: whole numbers from 0 on, such as ``range(50)``.
+        seeds: integers from 0 on, such as ``range(50)``.
         constants: what else the function takes; None, booleans, finite numbers, strings, lists and mappings of these.
             Other constants are another sweep, with a store of its own.
         variables: {name: (dimensions after the point, attributes such as long_name and units)}.

@@ -109,7 +109,7 @@ def _traced(
 
 
 def argument_type(name: str):
-    """Seeds are whole numbers; every other axis is of the default floating-point type, so that 1 and 1.0 agree."""
+    """Seeds are integers; every other axis is of the default floating-point type, so that 1 and 1.0 agree."""
     return jnp.dtype(jnp.int32) if name == SEED else jnp.result_type(float)
 
 

@@ -48,7 +48,7 @@ def grid(axes: Mapping[str, Iterable[Any]], seeds: Iterable[int]) -> Grid:
 
     Raises:
         ValueError: an axis that is empty, holds what is not a finite number, or holds a value twice; a seed that is
-            no whole number from 0 on; an axis named like what the result holds beside the axes.
+            not an integer from 0 on; an axis named like what the result holds beside the axes.
 
     >>> grid({"amplitude": [1, 10]}, range(3)).size
     6
@@ -105,12 +105,12 @@ def joined(several: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]
 
 
 def layout(outputs: Mapping[Any, Any]) -> Layout:
-    """The shapes and types of a batch's results, a row a point."""
+    """The shapes and types of a batch's results, a row per point."""
     return {str(name): (values.shape[1:], values.dtype) for name, values in outputs.items()}
 
 
 def rows(points: Points, outputs: Mapping[str, np.ndarray], variables: Variables) -> xr.Dataset:
-    """Points and what was computed for them, one row a point."""
+    """Points and what was computed for them, one row per point."""
     data = {}
     for name, values in outputs.items():
         dims, attributes = variables.get(name, (tuple(f"{name}_{i}" for i in range(values.ndim - 1)), {}))

@@ -20,7 +20,7 @@ class Stage(NamedTuple):
     Attributes:
         name: in words.
         axes: {name: values}.
-        seeds: whole numbers.
+        seeds: integers.
     """
 
     name: str
