@@ -21,7 +21,7 @@ def class_weights(steps, period, amplitude, num_classes, stop=None, interpretati
         rows.append([num_classes * value / sum(raw) for value in raw])
         clock += 1
         # The text has T steps a class, t_T = 0 … T-1; the authors' code resets after t_T > T.
-        if clock == period if reading == "text" else clock > period:
+        if clock == period if interpretation == "text" else clock > period:
             clock, emphasised = 0, (emphasised + 1) % num_classes
     return np.array(rows)
 

@@ -204,7 +204,7 @@ AT_RANDOM = {augmentation.flips_and_crops, waveforms.without_period}
 # Their results are data sets, trajectories and the like, which NumPy makes of finished numbers.
 FINISHED = {
     *(Dataset, full_batch.train, full_batch.optimize, minibatch.train, batched_recorders.training_state),
-    *(infinite_width.limit, dynamics.instabilities),
+    dynamics.instabilities,
 }
 # Those, and what takes a data set, which NumPy checks: a compiled program begins after them.
 OUTSIDE = FINISHED | {full_batch.loss_gradient, batched.loss_gradient, compiled.descend}
@@ -510,7 +510,7 @@ def test_any_kind_of_number(function, others, name, right):
 
 def public():
     """The functions and classes of the method, less errors, records and checks."""
-    for package in (losses, schedules, shapes, dynamics, datasets, models, spectral, training):
+    for package in (losses, schedules, waveforms, dynamics, datasets, models, spectral, training):
         inner = pkgutil.walk_packages(getattr(package, "__path__", []), f"{package.__name__}.")
         for name in [package.__name__, *(each.name for each in inner)]:
             if name.rpartition(".")[2] in INTERNAL:

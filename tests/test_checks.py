@@ -52,9 +52,9 @@ def test_what_is_no_count_is_named(value):
 
 
 def test_choices():
-    checks.check_choice("reading", "text", ("text", "code"))
-    with pytest.raises(ValueError, match="reading must be one of 'text', 'code', got 'Text'"):
-        checks.check_choice("reading", "Text", ("text", "code"))
+    checks.check_choice("interpretation", "text", ("text", "code"))
+    with pytest.raises(ValueError, match="interpretation must be one of 'text', 'code', got 'Text'"):
+        checks.check_choice("interpretation", "Text", ("text", "code"))
 
 
 def test_traced_values_pass_whatever_they_are():

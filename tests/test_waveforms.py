@@ -47,7 +47,7 @@ def test_waves(wave, expected):
     np.testing.assert_allclose(table[:, 0] / table[:, 1], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("wave", shapes.WAVES)
+@pytest.mark.parametrize("wave", waveforms.WAVES)
 def test_amplitude_1_is_the_static_loss(wave):
     table = over(waveforms.pulses(wave, 6, 1, 3), jnp.arange(20))
     np.testing.assert_array_equal(table, np.ones((20, 3)))

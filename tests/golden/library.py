@@ -225,7 +225,7 @@ def accuracy() -> Arrays:
 def oscillating() -> Arrays:
     def compute(period, amplitude):
         steps = jnp.arange(26)
-        ways: dict[str, dict[str, Any]] = {"text": {}, "code": {"reading": "code"}, "stopped": {"stop": 15}}
+        ways: dict[str, dict[str, Any]] = {"text": {}, "code": {"interpretation": "code"}, "stopped": {"stop": 15}}
         return {
             name: schedules.weights_over(schedules.oscillating(period, amplitude, CLASSES, **way), steps)
             for name, way in ways.items()
@@ -1158,7 +1158,7 @@ def followed_path() -> Arrays:
 def valleys_with_orbits() -> Arrays:
     found = toy_losses.orbits("two_valleys", [2.15, 2.3], steps=100)
     at = np.array([0.7, 1.1], np.float32)
-    losses_there = jax.jit(lambda w: [loss(w, 1.5) for loss, _ in valleys.VALLEYS.values()])(at)
+    losses_there = jax.jit(lambda w: [loss(w, 1.5) for loss, _ in toy_losses.VALLEYS.values()])(at)
     return {"orbits": np.array(found), "losses": np.array(losses_there)}
 
 
@@ -1344,7 +1344,7 @@ RUNS: dict[str, Callable[[], Arrays]] = {
     "experiments/onsets_rules": rules_on_a_quadratic,
     "experiments/curvature_threshold": thresholds_and_power_laws,
     "experiments/scaling": extrapolated_gains,
-    "experiments/baseline": tuned_opponent,
+    "experiments/opponent": tuned_opponent,
     "experiments/digits_best_settings": best_settings_of_digits,
     "experiments/readings": validation_sets,
     "experiments/plane": stages_of_the_plane,

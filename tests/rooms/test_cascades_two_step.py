@@ -97,10 +97,10 @@ def test_one_direction_of_the_scalar_network_doubles_its_period(x64):
 
 def test_a_second_valley_reaches_plus_one_and_leaves_the_period(x64):
     """The paper's account: y rests with (1 − ca)² until ca = 2; the multiplier of x is (2a − 5)² all along."""
-    edge = 2 / valleys.SECOND
+    edge = 2 / toy_losses.SECOND
     before, at, after = toy_losses.orbits("two_valleys", [edge - 0.02, edge - 0.001, edge + 0.1])
     assert (before.period, at.period, after.period) == (2, 2, 2)
-    assert before.alternating == pytest.approx((1 - valleys.SECOND * (edge - 0.02)) ** 2, abs=1e-6)
+    assert before.alternating == pytest.approx((1 - toy_losses.SECOND * (edge - 0.02)) ** 2, abs=1e-6)
     assert at.alternating > 0.99 and at.lowest == pytest.approx((2 * (edge - 0.001) - 5) ** 2, abs=1e-6)
 
 

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 from made_up import NO, SCALE, YES, scattered, verdicts
 
+from dynloss_book import paper
 from dynloss_book.figS3_stopping_oscillations import claims
 from dynloss_book.figS3_stopping_oscillations import figure as stopping_oscillations
 

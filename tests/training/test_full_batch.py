@@ -55,16 +55,16 @@ def assert_same(one, other):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("reading", ["text", "code"])
-def test_three_hundred_steps_equal_the_reference_loop(x64, reading):
-    stop = last_period(300, 60, interpretation=reading)
+@pytest.mark.parametrize("interpretation", ["text", "code"])
+def test_three_hundred_steps_equal_the_reference_loop(x64, interpretation):
+    stop = last_period(300, 60, interpretation=interpretation)
     chosen = [recorders.class_weights(), recorders.training_state(APPLY, DATA)]
-    schedule = oscillating(60, 10, 3, stop=stop, interpretation=reading)
+    schedule = oscillating(60, 10, 3, stop=stop, interpretation=interpretation)
     ours = train(
         params(np.float64), DATA, schedule, gradient=gradient(DATA), learning_rate=1, steps=300, recorders=chosen
     )
 
-    weights = reference.class_weights(300, 60, 10, 3, stop, reading)
+    weights = reference.class_weights(300, 60, 10, 3, stop, interpretation)
     path = reference.descend(PARAMS, DATA.inputs, DATA.labels, weights, 1)
     trajectory = ours.trajectory
     np.testing.assert_allclose(trajectory["class_weights"], weights, rtol=1e-12)
