@@ -15,9 +15,9 @@ import setting
 from jax.flatten_util import ravel_pytree
 
 from dynloss import schedules
-from dynloss.spectral import mlp_hessian, tracking
 from dynloss.training import full_batch
 from dynloss_book.fig05_curvature_threshold import experiment as curvature_threshold
+from dynloss_book.fig05_curvature_threshold import mlp_hessian, tracking
 from dynloss_book.tasks import spiral
 
 LEAST = ((6, 6), (tracking.FEWEST, curvature_threshold.ONE_STEP_LATER), (4, 4), (3, 3))

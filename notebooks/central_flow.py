@@ -82,9 +82,9 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from dynloss.spectral import central_flow as theory
 from dynloss_book.central_flow import claims
 from dynloss_book.central_flow import experiment as central_flow
+from dynloss_book.central_flow import flow as theory
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.tasks import spiral
 

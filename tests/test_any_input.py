@@ -24,15 +24,11 @@ from dynloss.datasets.base import Dataset
 from dynloss.models import convolution, mlp, myrtle, wide_resnet, written_out
 from dynloss.spectral import (
     batched,
-    central_flow,
     edges,
     gauss_newton,
     hessian,
-    kernel_map,
     lanczos,
-    mlp_hessian,
     ntk,
-    tracking,
     two_step,
 )
 from dynloss.training import augmentation, batched_recorders, compiled, full_batch, minibatch, recorders
@@ -106,16 +102,6 @@ def bounce(w):
     return found.curvatures
 
 
-def along_the_edge(w):
-    slope = lambda params, weights: mlp.cross_entropy_gradient(params, w.X, w.Y, weights)  # noqa: E731
-    return central_flow.edge(slope, w.params, w.W, w.W, RATE, num_matvecs=4).eigenvalues
-
-
-def followed(w):
-    slope = lambda params, weights: mlp.cross_entropy_gradient(params, w.X, w.Y, weights)  # noqa: E731
-    return central_flow.flow(slope, w.params, oscillating(w), RATE, 0, 1, parts=1, num_matvecs=4)[0]
-
-
 def named(function):
     return f"{function.__module__.removeprefix('dynloss.')}.{function.__name__}"
 
@@ -168,7 +154,6 @@ ARRAYS = {
         lambda v: w.L * v, len(w.L), start=w.L, num_matvecs=3
     )[:2],
     lanczos.norm: lambda w: lanczos.norm(w.L),
-    tracking.largest: lambda w: tracking.largest(lambda v: w.L * v, w.L, num_matvecs=6, tolerance=0.0).eigenvalue,
     gauss_newton.weighted_kernel_eigenvalues: lambda w: gauss_newton.weighted_kernel_eigenvalues(
         apply(w), w.params, w.X, w.Y, w.W, num_matvecs=3
     )[:2],
@@ -176,16 +161,10 @@ ARRAYS = {
         gradient(w), apply(w), w.params, w.X, w.Y, w.W, num_matvecs=6
     ).curvature,
     gauss_newton.root: lambda w: gauss_newton.root(w.F, w.L),
-    kernel_map.next_residuals: lambda w: kernel_map.next_residuals(apply(w), w.params, w.X, w.F, RATE),
-    mlp_hessian.derivatives: lambda w: (
-        mlp_hessian.derivatives(mlp_hessian.from_params(w.params), w.X, w.Y, w.W).gradient
-    ),
     edges.preconditioned_eigenvalues: lambda w: edges.preconditioned_eigenvalues(
         gradient(w), w.params, w.L[:1], num_matvecs=3
     )[:2],
     two_step.two_step: bounce,
-    central_flow.edge: along_the_edge,
-    central_flow.flow: followed,
     dynamics.instabilities: lambda w: [tuple(each) for each in dynamics.instabilities(w.steps, w.L)],
 }
 
@@ -214,13 +193,11 @@ OUTSIDE = FINISHED | {full_batch.loss_gradient, batched.loss_gradient, compiled.
 WITHIN = {
     batched.hessian_eigenvalues, batched.ntk_eigenvalues, batched.sum_over, hessian.hessian_operator,
     hessian.flattened, ntk.ntk_operator, ntk.jacobian_products, lanczos.orthogonal, lanczos.expanded,
-    lanczos.tridiagonalise, tracking.cold_start, gauss_newton.weighted_kernel_operator, kernel_map.weighted_operator,
-    central_flow.centre, two_step.multipliers, written_out.layers, written_out.narrow_product,
-    mlp_hessian.from_params, mlp_hessian.to_params, full_batch.descend, compiled.compiled_fits,
+    lanczos.tridiagonalise, gauss_newton.weighted_kernel_operator, two_step.multipliers,
+    written_out.layers, written_out.narrow_product, full_batch.descend, compiled.compiled_fits,
     full_batch.progress_bar, full_batch.with_divergence, full_batch.warn_of_empty_classes, full_batch.Recorder,
     recorders.class_weights, recorders.training_state, recorders.hessian, recorders.validation_accuracy,
-    recorders.spectrum,
-    recorders.ntk, recorders.output_averaged_ntk, batched_recorders.validation_accuracy,
+    recorders.spectrum, recorders.ntk, recorders.output_averaged_ntk, batched_recorders.validation_accuracy,
     batched_recorders.hessian, batched_recorders.ntk, schedules.over_steps, dynamics.instabilities_of_pairs,
     dynamics.threshold, dynamics.curvature_at_marks, dynamics.first_crossings, dynamics.alternation_breaks,
     losses.exact,

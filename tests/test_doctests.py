@@ -3,14 +3,14 @@
 import doctest
 import importlib
 import inspect
-import pkgutil
+from pathlib import Path
 
 import jax
 import pytest
 
-import dynloss
-
-MODULES = sorted(module.name for module in pkgutil.walk_packages(dynloss.__path__, "dynloss."))
+SOURCES = Path(__file__).resolve().parents[1] / "src"
+WITH_EXAMPLES = sorted(path.relative_to(SOURCES) for path in SOURCES.rglob("*.py") if ">>>" in path.read_text("utf-8"))
+MODULES = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in WITH_EXAMPLES]
 
 
 class Finder(doctest.DocTestFinder):

@@ -29,15 +29,11 @@ from dynloss.datasets import cifar10
 from dynloss.models import convolution, mlp, myrtle, wide_resnet
 from dynloss.spectral import (
     batched,
-    central_flow,
     edges,
     gauss_newton,
     hessian,
-    kernel_map,
     lanczos,
-    mlp_hessian,
     ntk,
-    tracking,
     two_step,
 )
 from dynloss.training import (
@@ -53,12 +49,14 @@ from dynloss.training import (
 from dynloss_book import paper
 from dynloss_book.analysis import cascades, onsets, paths, period_doubling
 from dynloss_book.cascades_two_step import experiment as toy_losses
+from dynloss_book.central_flow import flow as central_flow
 from dynloss_book.cifar_scaling import experiment as scaling
 from dynloss_book.cifar_tuned_baseline import experiment as baseline
 from dynloss_book.engine import deadline, sweeps
 from dynloss_book.fig05_curvature_threshold import experiment as curvature_threshold
+from dynloss_book.fig05_curvature_threshold import mlp_hessian, tracking
 from dynloss_book.spiral_interpretations import experiment as readings
-from dynloss_book.squared_error import infinite_width
+from dynloss_book.squared_error import infinite_width, kernel_map
 from dynloss_book.tasks import digits, plane, spiral
 from dynloss_book.useful_cascades import alignment
 

@@ -9,8 +9,8 @@ import reference
 from dynloss import losses, schedules
 from dynloss.datasets.base import Dataset
 from dynloss.models import MLP
-from dynloss.spectral import central_flow
 from dynloss.training import full_batch
+from dynloss_book.central_flow import flow as central_flow
 from dynloss_book.useful_cascades import alignment
 
 S, A, B, Q, RATE = 1.9, 0.5, 0.002, 1.0, 1.0

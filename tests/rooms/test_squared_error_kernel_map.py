@@ -7,9 +7,9 @@ import pytest
 import reference
 
 from dynloss.models import MLP
-from dynloss.spectral import kernel_map, ntk
+from dynloss.spectral import ntk
 from dynloss.spectral.lanczos import extreme_eigenvalues
-from dynloss_book.squared_error import infinite_width
+from dynloss_book.squared_error import infinite_width, kernel_map
 from dynloss_book.squared_error import neural_tangents as adapter
 
 INPUTS, LABELS = reference.samples(5, 7, 2, 3)

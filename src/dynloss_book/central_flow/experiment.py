@@ -8,8 +8,8 @@ from jax.flatten_util import ravel_pytree
 
 from dynloss import schedules
 from dynloss.schedules import Schedule
-from dynloss.spectral import central_flow
 from dynloss.training import full_batch
+from dynloss_book.central_flow import flow as theory
 from dynloss_book.tasks import spiral
 
 _STEPS = {"units": "steps"}
@@ -65,7 +65,7 @@ def follow(
         return _compare(gradient, weights, learning_rate, unravel, first + i, *three, num_matvecs)
 
     compared = jax.lax.map(compare, at)
-    mean, variance, curvature = central_flow.flow(
+    mean, variance, curvature = theory.flow(
         gradient, start, weights, learning_rate, first, steps, num_matvecs=num_matvecs
     )
     moments = first + jnp.arange(steps)
@@ -92,10 +92,10 @@ def _path(gradient, weights: Schedule, learning_rate, start, first, steps: int, 
 
 def _compare(gradient, weights: Schedule, learning_rate, unravel, step, before, here, after, num_matvecs: int):
     """The formula at the mean of three steps, and the displacement from it."""
-    mean = central_flow.centre(before, here, after)
+    mean = theory.centre(before, here, after)
     gammas = weights(step, here.dtype)
     change = weights(step + 1, here.dtype) - gammas
-    at = central_flow.edge(gradient, unravel(mean), gammas, change, learning_rate, k=3, num_matvecs=num_matvecs)
+    at = theory.edge(gradient, unravel(mean), gammas, change, learning_rate, k=3, num_matvecs=num_matvecs)
     displacement = here - mean
     return {
         "curvature": at.eigenvalues,

@@ -12,9 +12,9 @@ import xarray as xr
 from jax.flatten_util import ravel_pytree
 
 from dynloss import dynamics, schedules
-from dynloss.spectral import mlp_hessian, tracking
 from dynloss.training import checkpoints, compiled, full_batch
 from dynloss_book.analysis import onsets
+from dynloss_book.fig05_curvature_threshold import mlp_hessian, tracking
 from dynloss_book.tasks import spiral
 
 # The variable of each reading, and its mark: jumps of λ_max of 0.1, the paper's, or in proportion to the threshold.
@@ -24,7 +24,7 @@ READINGS = {
     "scaled_threshold_half": "0.05/η",
     "scaled_threshold_twice": "0.2/η",
 }
-ONE_STEP_LATER = 4  # products at least, after a single step; see ``spectral.tracking``
+ONE_STEP_LATER = 4  # products at least, after a single step; see ``tracking``
 TOLERANCE = 0.01  # of λ_max, for its residual; λ_max itself is off by about its square over the gap, far below any mark
 CHUNK = 500  # pairs from one checkpoint to the next
 FEW = 1000  # units times steps up to which calling the compiled kernel takes longer than it saves
@@ -60,7 +60,7 @@ def pairs(
         learning_rate: η.
         steps: of the whole run.
         every: steps from one pair to the next.
-        num_matvecs: at most so many products with the Hessian for each λ_max; see ``spectral.tracking``.
+        num_matvecs: at most so many products with the Hessian for each λ_max; see ``tracking``.
         checkpoint: a file for the unfinished run.
 
     Returns:

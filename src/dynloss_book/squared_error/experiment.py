@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 from dynloss import losses, schedules
-from dynloss.spectral import kernel_map, ntk
+from dynloss.spectral import ntk
 from dynloss.spectral.lanczos import extreme_eigenvalues
 from dynloss.training import full_batch
-from dynloss_book.squared_error import infinite_width
+from dynloss_book.squared_error import infinite_width, kernel_map
 from dynloss_book.tasks import spiral
 from dynloss_book.tasks.spiral import SpiralTask
 

@@ -161,7 +161,7 @@ def checked(
             result[name] = _typed(parameters[name], value)
         except (ValueError, TypeError, OverflowError):
             kind = _KINDS[parameters[name].kind][1] + (" or none" if parameters[name].optional else "")
-            problems.append(f"{where}: {name}={value!r} is no {kind}")
+            problems.append(f"{where}: {name}={value!r} is not {kind}")
     _raise(problems)
     return result
 
@@ -239,8 +239,8 @@ def _truth(value: Any) -> bool:
 
 
 _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "int": (_whole, "integer"),
-    "float": (_number, "finite number"),
+    "int": (_whole, "an integer"),
+    "float": (_number, "a finite number"),
     "str": (_text, "text"),
     "bool": (_truth, "true or false"),
 }

@@ -8,7 +8,8 @@ from jax.flatten_util import ravel_pytree
 
 from dynloss import schedules
 from dynloss.models import mlp
-from dynloss.spectral import hessian, mlp_hessian, tracking
+from dynloss.spectral import hessian
+from dynloss_book.fig05_curvature_threshold import mlp_hessian, tracking
 from dynloss_book.tasks import spiral
 
 
