@@ -67,7 +67,7 @@ def test_says_everything_at_once():
     assert str(refused.value).splitlines() == [
         "fig: steps='x' is not an integer",
         "fig: unknown parameter 'stepz'; there are steps, rate, stop, name, show",
-        "fig: rate='y' is no finite number",
+        "fig: rate='y' is not a finite number",
     ]
 
 
