@@ -222,10 +222,11 @@ def claims(names: Sequence[str], as_json: bool, update: bool) -> None:
     chosen = [profiles.find(figures, name) for name in names] or list(figures.values())
     if update:
         files.check_writable(tables.results(root))
-    record = {} if update and not names else recorded.read(tables.results(root))
+    record = recorded.read(tables.results(root), renewed=update and not names)
     now = [answers.judged(figure, root) for figure in chosen]
     if update:
-        record |= recorded.of(now)
+        # What cannot be judged now stays on record; what is no notebook any more does not.
+        record = {name: entry for name, entry in record.items() if name in figures} | recorded.of(now)
         recorded.write(tables.results(root), record)
     found = recorded.rows(record, now)
     if as_json:

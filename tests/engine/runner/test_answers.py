@@ -179,6 +179,19 @@ def test_broken_missing_and_stale_results_on_the_command_line(checkout, dynloss)
     assert code == 2 and "failed: ValueError: fig01_good has no cell tagged `answer`" in out
 
 
+def test_what_cannot_be_judged_stays_on_record(checkout, dynloss, monkeypatch, tmp_path):
+    dynloss("claims", "--update")
+    record = checkout / "results" / recorded.RECORD
+    before = record.read_text()
+    for result in (checkout / "results" / "fig01_good").glob("*.nc"):
+        result.unlink()
+    code, out, _ = dynloss("claims", "--update")
+    assert code == 2 and "missing" in out and record.read_text() == before
+    monkeypatch.setenv("DYNLOSS_RESULTS", str(tmp_path / "mistyped"))
+    code, out, _ = dynloss("claims")
+    assert code == 2 and out == "no verdict is on record here, and no result from which one would follow\n"
+
+
 # The page
 
 

@@ -45,8 +45,8 @@ class Row(NamedTuple):
     words: str = ""
 
 
-def read(results: Path) -> Record:
-    """The record; empty where there is none.
+def read(results: Path, renewed: bool = False) -> Record:
+    """The record; empty where there is none, and where it is damaged but about to be ``renewed`` as a whole.
 
     Raises:
         UsageError: the file is damaged.
@@ -62,6 +62,8 @@ def read(results: Path) -> Record:
                 assert claim["statement"] and figure["profile"]
         return record
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+        if renewed:
+            return {}
         raise UsageError(
             f"{path} is damaged ({type(error).__name__}: {error}); `dynloss claims --update` writes it"
         ) from None
@@ -92,13 +94,15 @@ def rows(record: Record, now: Sequence[Judged]) -> list[Row]:
 
 
 def code(found: Sequence[Row]) -> int:
-    """1 where a verdict on record no longer follows; else 2 where one cannot be judged; else 0."""
+    """1 where a verdict on record no longer follows; else 2 where one cannot be judged, or there is none; else 0."""
     states = {row.state for row in found}
-    return 1 if states & set(CONTRADICTIONS) else 2 if states - {FOLLOWS} else 0
+    return 1 if states & set(CONTRADICTIONS) else 2 if states != {FOLLOWS} else 0
 
 
 def summary(found: Sequence[Row]) -> list[str]:
     """The outcome in words: the tally, and a line for each kind of trouble."""
+    if not found:
+        return ["no verdict is on record here, and no result from which one would follow"]
     lines = [f"{len(found)} claims: {tally(row.verdict for row in found)}"]
     for state in dict.fromkeys(row.state for row in found if row.state != FOLLOWS):
         these = [row for row in found if row.state == state]
