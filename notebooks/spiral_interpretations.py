@@ -154,7 +154,7 @@ findings
 region = paper.FIGURE_3_REGIONS["narrow"]
 figure.plot_reach(
     networks["narrow"], region.weakest, region.strongest, region.longest,
-    claims.STATIC_NARROW,
+    paper.FIGURE_3_STATIC,
 );
 
 # %% [markdown]

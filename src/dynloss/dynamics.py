@@ -52,8 +52,8 @@ class PowerLaw(NamedTuple):
     prefactor: float
     points: int
 
-    def at(self, x: Any) -> np.ndarray:
-        """The fitted y at x, an array."""
+    def at(self, x: Any) -> Any:
+        """The fitted y at x, shaped as x."""
         return self.prefactor * np.asarray(x, dtype=float) ** self.exponent
 
 

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[3]
 def checkout(tmp_path, monkeypatch):
     """What of the repository a new figure needs."""
     root = tmp_path / "checkout"
-    for name in ("src", "notebooks", "tools", "tests/test_house.py", "_toc.yml", "_config.yml", "pyproject.toml"):
+    needed = "src notebooks tools tests/test_house.py tests/rooms _toc.yml _config.yml pyproject.toml"
+    for name in needed.split():
         source, place = ROOT / name, root / name
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source, place) if source.is_dir() else shutil.copy(source, place)
@@ -44,7 +45,7 @@ def test_a_new_figure_runs_and_passes_its_tests_and_those_of_the_house(checkout,
     command = "from dynloss_book.command import main; main()"
     python(checkout, "-c", command, "run", "fig06_more", "--profile", "smoke")
     assert len(list((checkout / "results" / "fig06_more").glob("*.nc"))) == 1
-    python(checkout, "-m", "pytest", "-n", "0", "-q", "tests")
+    python(checkout, "-m", "pytest", "-n", "0", "-q", "tests/test_house.py", "tests/rooms/test_fig06_more.py")
 
 
 @pytest.mark.parametrize(
