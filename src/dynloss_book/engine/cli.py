@@ -154,11 +154,11 @@ def golden(base: str) -> None:
     found = runs.differences(then, now)
     for line in found:
         click.echo(line)
-    for names, where in ((then.keys() - now.keys(), base), (now.keys() - then.keys(), "this checkout")):
-        if names:
-            click.echo(f"only in {where}: {', '.join(sorted(names))}")
-    both = len(then.keys() & now.keys())
-    click.echo(f"{both - len(found)} of {both} arrays are equal to the last bit")
+    for here, there, where in ((then, now, base), (now, then, "this checkout")):
+        if names := [name for name in sorted(here.keys() - there.keys()) if not name.endswith(runs.DEFINITION)]:
+            click.echo(f"only in {where}: {', '.join(names)}")
+    both, otherwise = runs.compared(then, now)
+    click.echo(f"{len(both) + len(otherwise) - len(found)} of {len(both)} arrays are equal to the last bit")
     sys.exit(1 if found else 0)
 
 

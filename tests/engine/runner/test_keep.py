@@ -185,6 +185,13 @@ def test_differences_are_seen_to_the_last_bit():
     assert [line.split(":")[0] for line in golden.differences(then, now)] == ["b", "c"]
 
 
+def test_a_run_that_is_defined_otherwise_is_no_change_of_a_number():
+    then = {"run:x": np.zeros(2), "run:its definition": np.zeros(8, np.uint8), "other:x": np.zeros(1)}
+    now = {"run:x": np.ones(3), "run:its definition": np.ones(8, np.uint8), "other:x": np.zeros(1)}
+    assert golden.differences(then, now) == ["run: defined differently now, so that its numbers tell nothing"]
+    assert golden.compared(then, now) == (["other:x"], ["run"])
+
+
 def test_a_commit_without_golden_runs(tmp_path):
     with pytest.raises(UsageError, match="cannot check out"), golden.checkout(tmp_path, "HEAD"):
         pass

@@ -22,6 +22,8 @@ CHANGES_NO_NUMBER = True
 _COMMAND = Path("tests", "golden", "run.py")
 _AT_ONCE = 2
 
+DEFINITION = ":its definition"  # in place of an array's name: a hash of how the run is defined
+
 Arrays = dict[str, np.ndarray]  # "run:array" -> what it computes
 Reach = dict[str, dict[str, str]]  # run -> the parts of the code that it reaches, each with its hash
 
@@ -66,10 +68,23 @@ def measured(root: Path, names: Iterable[str] | None = None) -> Arrays:
     return found
 
 
+def compared(then: Mapping[str, np.ndarray], now: Mapping[str, np.ndarray]) -> tuple[list[str], list[str]]:
+    """The arrays that both have, of runs that are defined alike; and the runs that are not."""
+    both = sorted(then.keys() & now.keys())
+    otherwise = [_run(name) for name in both if name.endswith(DEFINITION) and not _same(then[name], now[name])]
+    return [name for name in both if not name.endswith(DEFINITION) and _run(name) not in otherwise], otherwise
+
+
 def differences(then: Mapping[str, np.ndarray], now: Mapping[str, np.ndarray]) -> list[str]:
-    """The arrays that are not the same to the last bit, each with how far it is off; one that is in both only."""
-    return [f"{name}: {_apart(then[name], now[name])}" for name in sorted(then.keys() & now.keys())
-            if not _same(then[name], now[name])]  # fmt: skip
+    """The arrays that are not the same to the last bit, each with how far it is off; and the runs defined otherwise."""
+    names, otherwise = compared(then, now)
+    return [f"{run}: defined differently now, so that its numbers tell nothing" for run in otherwise] + [
+        f"{name}: {_apart(then[name], now[name])}" for name in names if not _same(then[name], now[name])
+    ]
+
+
+def _run(name: str) -> str:
+    return name.partition(":")[0]
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
