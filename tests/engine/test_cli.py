@@ -63,7 +63,7 @@ def test_outside_a_checkout(tmp_path, monkeypatch, dynloss, command):
     monkeypatch.chdir(tmp_path)
     code, out, err = dynloss(*command)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "run dynloss inside a checkout" in err
+    assert "run dynloss in a checkout" in err
 
 
 @pytest.mark.parametrize(

@@ -48,16 +48,16 @@ def test_reads_values_by_their_annotation(name, given, read):
 @pytest.mark.parametrize(
     ("name", "given", "kind"),
     [
-        ("steps", "abc", "integer"), ("steps", "1.5", "integer"), ("steps", True, "integer"),
-        ("steps", "", "integer"), ("steps", None, "integer"), ("steps", "none", "integer"),
-        ("rate", "abc", "finite number"), ("rate", "nan", "finite number"), ("rate", "inf", "finite number"),
-        ("rate", False, "finite number"), ("rate", [1], "finite number"), ("rate", "1e999", "finite number"),
-        ("stop", "1.5", "integer or none"), ("name", 3, "text"), ("name", None, "text"),
+        ("steps", "abc", "an integer"), ("steps", "1.5", "an integer"), ("steps", True, "an integer"),
+        ("steps", "", "an integer"), ("steps", None, "an integer"), ("steps", "none", "an integer"),
+        ("rate", "abc", "a finite number"), ("rate", "nan", "a finite number"), ("rate", "inf", "a finite number"),
+        ("rate", False, "a finite number"), ("rate", [1], "a finite number"), ("rate", "1e999", "a finite number"),
+        ("stop", "1.5", "an integer or none"), ("name", 3, "text"), ("name", None, "text"),
         ("show", "maybe", "true or false"), ("show", 2, "true or false"),
     ],
 )  # fmt: skip
 def test_refuses_other_kinds(name, given, kind):
-    with pytest.raises(UsageError, match=rf"^fig: {name}={re.escape(repr(given))} is no {kind}$"):
+    with pytest.raises(UsageError, match=rf"^fig: {name}={re.escape(repr(given))} is not {kind}$"):
         checked("fig", KINDS, {name: given})
 
 
@@ -137,7 +137,7 @@ def test_malformed_profiles(tmp_path, profiles):
 
 def test_no_notebooks(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="run dynloss inside a checkout"):
+    with pytest.raises(UsageError, match="run dynloss in a checkout"):
         find_root()
     root = small_site.make(tmp_path / "a")
     (root / "notebooks" / "fig01_good.ipynb").unlink()
