@@ -64,7 +64,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Write a file, whole or not at all; see ``whole``."""
+    """Write a file, whole or not at all; see ``atomic_write``."""
     with atomic_write(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import xarray as xr
+import yaml
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 _SETTINGS = "jax_enable_x64", "jax_default_matmul_precision"
@@ -145,7 +146,8 @@ def result(call: Call) -> dict[str, Any]:
         return {str(name): found[name].values for name in found.data_vars} if isinstance(found, xr.Dataset) else found
 
 
-FIRST_CALLED = {"cifar_tuned_baseline": "cifar_opponent", "spiral_interpretations": "spiral_readings"}
+_RENAMED = yaml.safe_load((NOTEBOOKS / "renamed.yml").read_text("utf-8"))["pages"]
+FIRST_CALLED = {new: old for old, new in _RENAMED.items()}
 
 
 def name_of(call: Call) -> str:

@@ -58,6 +58,7 @@ def loss_gradient(apply: Apply, data: Dataset, batch_size: int, loss: Loss = los
 
         return sum_over(batches, lambda batch: jax.grad(objective)(params, batch))
 
+    vars(gradient)["data"] = data  # as of ``full_batch.loss_gradient``
     return gradient
 
 

@@ -218,7 +218,7 @@ def train(
         progress: the label of a progress bar with the time left; ``None`` shows none.
         checkpoint: a file that holds the run so far; removed when the run is complete. It knows the parameters
             at the start, labels, learning rate, weights and recorders, and starts again where they differ; model,
-            inputs and loss must be the same. See ``files.after_checkpoint``.
+            inputs, loss and optimizer must be the same. See ``files.after_checkpoint``.
         segments: into how many to cut the run; by default 1, or up to 100 with progress or checkpoint.
 
     Returns:
@@ -285,6 +285,7 @@ def _check_setting(params: Any, data: Any, schedule: Any, gradient: Any, recorde
     check_data(data)
     check_function("gradient", gradient, "(parameters, weights) -> gradient")
     own = getattr(gradient, "data", data)
+    own = own if isinstance(own, Dataset) else data  # a gradient of one's own may have another attribute of this name
     if (len(own), own.num_classes) != (len(data), data.num_classes) or (own.labels != data.labels).any():
         raise ValueError("gradient and data must be of the same samples: give train the data of loss_gradient")
     check_schedule(schedule, data.num_classes)

@@ -78,10 +78,10 @@ def descend(
     check_number("learning_rate", learning_rate, above=0)
     check_count("steps", steps, at_least=0)
     _check_shapes(params, data, schedule)
-    obstacle = _obstacle(data)
+    obstacle = _obstacle(data) if method == "compiled" or (method == "auto" and _tested()) else ""
     if method == "compiled" and obstacle:
         raise ValueError(f'method "compiled" {obstacle}; use "xla" or "auto"')
-    if method == "auto" and _tested() and "numba" in obstacle:
+    if method == "auto" and "numba" in obstacle:
         warnings.warn("without numba networks train several times as slowly: pip install 'dynloss[fast]'", stacklevel=2)
 
     def by_kernel(params: Any, learning_rate: Any, first: Any) -> Any:
@@ -181,7 +181,7 @@ def _train(operands: list[np.ndarray], results: list[np.ndarray]) -> None:
     # What ``kernel.train`` changes in place; and views of it.
     weights, bias = np.zeros((*batch, dimensions + 2 * classes, width + -width % lanes), table.dtype), results[2]
     first, second, less = np.split(weights[..., :width], (dimensions + 1, dimensions + 1 + classes), axis=-2)
-    with np.errstate(invalid="ignore"):  # of a network that has diverged
+    with np.errstate(invalid="ignore", over="ignore"):  # of a network that diverges
         first[..., :-1, :] = hidden
         first[..., -1, :] = hidden_bias
         second[...] = np.swapaxes(output, -1, -2)
