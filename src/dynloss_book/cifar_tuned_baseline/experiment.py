@@ -1,4 +1,4 @@
-"""A tuned baseline of the oscillating loss: the static loss, with what usually regularises a network tuned."""
+"""A tuned baseline for the oscillating loss: the static loss, with what usually regularises a network tuned."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""A tuned baseline of the oscillating loss: test accuracies of all arms, and the gains over each."""
+"""A tuned baseline for the oscillating loss: test accuracies of all arms, and the gains over each."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -32,7 +32,7 @@ from dynloss.checks import truth
 from dynloss.files import file_lock
 from dynloss_book.engine import deadline, fingerprint, ledger, review
 from dynloss_book.engine.fingerprint import Fingerprint
-from dynloss_book.engine.policy import VARIABLES, Policy
+from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import Provenance, decoded, execution, provenance
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
@@ -51,7 +51,6 @@ __all__ = [
     "results_folder",
 ]
 
-RESULTS, READ_ONLY, RENEW = (VARIABLES[name] for name in ("results", "read_only", "renew"))
 
 class ArchiveWarning(UserWarning):
     """A result is stale, damaged, or could not be kept."""

@@ -14,11 +14,10 @@ import time
 from collections.abc import Iterator
 
 from dynloss import files
-from dynloss_book.engine.policy import VARIABLES, Policy
+from dynloss_book.engine.policy import Policy
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
 
-DEADLINE = VARIABLES["deadline"]
 _moment = math.inf
 
 

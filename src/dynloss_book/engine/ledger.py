@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dynloss import files
-from dynloss_book.engine.policy import VARIABLES, Policy
+from dynloss_book.engine.policy import Policy
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
 
-LEDGER = VARIABLES["ledger"]
 
 class Request(NamedTuple):
     """What was asked for in one place, by one call.

@@ -186,6 +186,7 @@ def execute(
                 stderr_file=progress,
             )
         except KeyboardInterrupt:
+            kernels.kill_all()  # also one that was just starting: Python waits for it when we end
             logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the kernel's client was cut off, which is no news
             copy.annotate(record | {"complete": False})
             kept = copy.trouble or f"what was done is kept in {output}"

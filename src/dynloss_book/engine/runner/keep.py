@@ -7,7 +7,6 @@ fresh and now. Either way the result keeps its numbers, and says in its attribut
 """
 
 import contextlib
-import datetime
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ import xarray as xr
 
 from dynloss_book.engine import agreement, archive, review
 from dynloss_book.engine.fingerprint import Fingerprint
-from dynloss_book.engine.provenance import commit, device
+from dynloss_book.engine.provenance import commit, date, device
 from dynloss_book.engine.runner import answers, golden
 from dynloss_book.engine.runner.profiles import Figure, UsageError, values
 from dynloss_book.engine.sweeps import contract
@@ -157,7 +156,7 @@ class Affirmer(_Reviewer):
         words = f"{len(runs)} golden runs that reach what changed since {base} are equal to the last bit"
         self.say(path, KEPT, words)
         records = json.loads(attributes.get("affirmed", "[]"))
-        records.append({"commit": self.commit, "because": self.because, "evidence": words, "date": _today()})
+        records.append({"commit": self.commit, "because": self.because, "evidence": words, "date": date()})
         return {"affirmed": json.dumps(records, ensure_ascii=False), "fresh_at": self.commit}
 
     def _runs(self, base: str, changed: set[str]) -> tuple[list[str], set[str]]:
@@ -232,13 +231,9 @@ def _equal(then: np.ndarray, now: np.ndarray) -> bool:
 
 def _verified(what: str) -> dict[str, str]:
     now = commit()
-    return {"verified": json.dumps({"what": what, "commit": now, "date": _today()}), "fresh_at": now}
+    return {"verified": json.dumps({"what": what, "commit": now, "date": date()}), "fresh_at": now}
 
 
 def _written(path: Path, dataset: xr.Dataset) -> xr.Dataset:
     archive.write(path, archive.encode(dataset))
     return dataset
-
-
-def _today() -> str:
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")

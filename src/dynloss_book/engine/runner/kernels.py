@@ -36,17 +36,22 @@ PRELOADED = [
     "dynloss_book.engine.sweeps",
 ]  # fmt: skip
 _EARLY = re.compile(r"PYTHON|JAX_|MPL(?!BACKEND)|NUMBA_|LD_|\w+_NUM_THREADS")
-_running: "weakref.WeakSet[_Provisioner]" = weakref.WeakSet()
+_running: "list[weakref.ref[_Provisioner]]" = []
 
 
 def context() -> Any:
     """Where processes come from that have imported already; where forks are not safe, from a fresh Python."""
-    if sys.platform != "linux":
+    if not _forks():
         return multiprocessing.get_context("spawn")
     read_early_by_server()
     found = multiprocessing.get_context("forkserver")
     found.set_forkserver_preload(PRELOADED)
     return found
+
+
+def _forks() -> bool:
+    """Whether processes can be forked safely, and the socket of Python's server has room for its name."""
+    return sys.platform == "linux" and len(os.fsencode(tempfile.gettempdir())) < 70
 
 
 @functools.cache
@@ -93,8 +98,8 @@ def manager(environment: Mapping[str, str], folder: Path, sockets: str) -> type[
 
 def kill_all() -> None:
     """End all kernels of this process; whoever waits for one sees that it has died."""
-    for each in list(_running):
-        if each.process:
+    for reference in list(_running):  # a copy, for other threads add to it
+        if (each := reference()) and each.process:
             each.process.kill()
 
 
@@ -104,10 +109,10 @@ class _Provisioner(LocalProvisioner):
     def __init__(self, folder: Path, **options: Any):
         super().__init__(**options)
         self._folder = str(folder)
-        _running.add(self)
+        _running.append(weakref.ref(self))
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
-        if sys.platform != "linux" or read_early(kwargs["env"]) != read_early_by_server():
+        if not _forks() or read_early(kwargs["env"]) != read_early_by_server():
             return await super().launch_kernel(cmd, **{**kwargs, "cwd": self._folder})
         process = context().Process(target=_be_kernel, args=(cmd[3:], kwargs["env"], self._folder))
         process.start()
@@ -135,7 +140,10 @@ class _Forked:
         """To the kernel and what it has started."""
         if self.poll() is None and self._process.pid:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
+                try:
+                    os.killpg(self._process.pid, number)
+                except ProcessLookupError:  # it has no group of its own yet
+                    os.kill(self._process.pid, number)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)

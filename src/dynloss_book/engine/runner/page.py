@@ -51,7 +51,7 @@ def arranged(notebook: Mapping[str, Any], folder: Path, data: Path) -> dict[str,
 
 
 def findings(notebook: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the notebook found, the record of `claims.Answer`; None where it says nothing."""
+    """What the notebook found, the record of `findings.Answer`; None where it says nothing."""
     return next(iter(tables.records_of(notebook["cells"], FINDINGS)), None)
 
 

@@ -47,7 +47,10 @@ def execute_all(
         work = [pool.submit(alone, figure) for figure in figures]
         try:
             for done in as_completed(work):
-                yield done.result()
+                if not done.exception():
+                    yield done.result()
+            for each in work:
+                each.result()  # raises what one has raised, now that all have ended
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             while not all(each.done() for each in work):

@@ -74,8 +74,9 @@ def _progress(folder: Path) -> Progress | None:
     request: dict[str, Any] = {"figure": folder.parent.name, "parameters": "{}", "points": None}
     wanted = None
     with contextlib.suppress(OSError, ValueError, KeyError):
-        request = json.loads((folder / REQUEST).read_text("utf-8"))
-        wanted = grids.Grid({name: np.asarray(values) for name, values in request["axes"].items()})
+        found = json.loads((folder / REQUEST).read_text("utf-8"))
+        wanted = grids.Grid({name: np.asarray(values) for name, values in found["axes"].items()})
+        request = found
     parts, unreadable = _parts(folder, numbers=False)
     if not parts:
         if wanted is None and not unreadable:

@@ -27,7 +27,6 @@ from dynloss_book.engine.sweeps.locks import Locks
 
 REQUEST = "request.json"
 MANY = 32  # files: more are merged, since reading takes about 10 ms for each
-_IDENTITY = ("figure", "function", "parameters")
 
 
 class SweepError(RuntimeError):
