@@ -94,7 +94,8 @@ def regularised_run(
 def sweep(held_out, axes, seeds, minutes=None):
     chosen = globals() | {"held_out": held_out}
     return sweeps.run(
-        "cifar_tuned_baseline", regularised_run, axes=axes, seeds=seeds, vectorize=False,
+        "cifar_tuned_baseline", regularised_run, axes=axes, seeds=seeds,
+        vectorize=False,
         constants=archive.parameters_of(regularised_run, chosen),
         variables=cifar10.CURVES, minutes=minutes, fresh=fresh,
     )  # fmt: skip

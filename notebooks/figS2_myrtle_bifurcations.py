@@ -91,7 +91,7 @@ def simulate(
     training = cifar10.three_classes(images, size)
     model = Myrtle(channels=channels, num_classes=3)
     state = batched_recorders.training_state(model.apply, training, batch_size)
-    spectrum = batched_recorders.hessian(eigenvalues, num_matvecs=num_matvecs, every=every)
+    spectrum = batched_recorders.hessian(eigenvalues, num_matvecs, every)
     return full_batch.train(
         model.init(jax.random.key(seed), training.inputs[:1]),
         training, oscillation(period, amplitude, steps),

@@ -74,7 +74,9 @@ def accuracies(
     """Train one network on the spiral in one way; its accuracies at the end."""
     training, steps = datasets.spiral().astype(precision), lengthened * steps
     stop = schedules.last_period(steps, period, interpretation=clock) if stops else None
-    weights = schedules.oscillating(period, amplitude, 3, stop=stop, interpretation=clock)
+    weights = schedules.oscillating(
+        period, amplitude, 3, stop=stop, interpretation=clock
+    )
     params = interpretations.start(width, precision, initialization, seed)
     params = compiled.descend(params, training, weights, learning_rate, 0, steps)
     return interpretations.accuracies(params, training)

@@ -137,7 +137,8 @@ regimes = sweep(
 oscillation = {"period": period, "amplitude": amplitude, "steps": steps, "every": every}
 oscillating = sweep(
     squared_error.oscillating, axes={"learning_rate": [learning_rate]},
-    constants=fixed | oscillation | {"num_matvecs": 10}, variables=squared_error.OSCILLATING,
+    constants=fixed | oscillation | {"num_matvecs": 10},
+    variables=squared_error.OSCILLATING,
 )
 units = [int(text) for text in widths.split()]
 grid = {"widths": units, "seeds": seeds, "points": points}

@@ -357,7 +357,7 @@ def test_normalising_what_cannot_be():
         cifar10.normalised(*cifar10.normalised(data))
     with pytest.raises(ValueError, match=r"images of bytes.* got uint8 \(40, 4\)"):
         cifar10.normalised(Dataset(data.inputs[:, 0, :, 0], data.labels, 4))
-    with pytest.raises(ValueError, match="every set must have the 3 colours of the training set, got 1"):
+    with pytest.raises(ValueError, match="every set must have the 3 channels of the training set, got 1"):
         cifar10.normalised(data, images(0, colours=1))
     flat = data.inputs.copy()
     flat[..., 1] = 7
