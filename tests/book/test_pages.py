@@ -3,6 +3,7 @@
 import re
 import subprocess
 import tomllib
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -10,13 +11,22 @@ import yaml
 
 pytestmark = pytest.mark.book
 
+RENAMED = Path(__file__).resolve().parents[2] / "notebooks" / "renamed.yml"
+MOVED = yaml.safe_load(RENAMED.read_text("utf-8"))["pages"]
 COLAB = "https://colab.research.google.com/github/"
 
 
 def test_pages_are_those_of_the_contents(site, contents):
     built = {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html")}
     built = {name for name in built if not name.startswith("_")}
-    assert built == set(contents) | {"index", "genindex", "py-modindex", "search"}
+    moved = {f"notebooks/{name}" for name in MOVED}
+    assert built == set(contents) | moved | {"index", "genindex", "py-modindex", "search"}
+
+
+def test_old_addresses_lead_to_the_new(parsed, site):
+    for old, new in MOVED.items():
+        target = re.search(r"url=(.*)", parsed(f"notebooks/{old}").find("meta", content=True)["content"])[1]
+        assert target == f"{new}.html" and (site / "notebooks" / target).exists()
 
 
 def test_first_page_leads_to_the_introduction(parsed, site):
