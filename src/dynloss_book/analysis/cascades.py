@@ -117,10 +117,10 @@ def beside_the_edge(run: Any, cascades: Sequence[Instability], learning_rate: fl
         "λ₁ exceeds 2/η": pd.array(first, "Int64"),
         "bouncing starts": pd.array([each.start for each in cascades], "Int64"),
         "bouncing ends": pd.array([each.end for each in cascades], "Int64"),
-        "ηλ₁ before the start": [round(learning_rate * each.curvature_at_start, 2) for each in cascades],
-        "ηλ₁ after the end": [round(learning_rate * each.curvature_at_end, 2) for each in cascades],
+        "ηλ₁ before the start": [learning_rate * each.curvature_at_start for each in cascades],
+        "ηλ₁ after the end": [learning_rate * each.curvature_at_end for each in cascades],
     }
-    return pd.DataFrame(columns, index=pd.RangeIndex(1, len(cascades) + 1, name="cascade"))
+    return pd.DataFrame(columns, index=pd.RangeIndex(1, len(cascades) + 1, name="cascade")).round(2)
 
 
 SPREAD = 0.25  # of the marks, relative, up to which they are of one threshold
