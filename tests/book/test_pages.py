@@ -9,10 +9,11 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
+from dynloss_book.engine.runner.profiles import renamed
+
 pytestmark = pytest.mark.book
 
-RENAMED = Path(__file__).resolve().parents[2] / "notebooks" / "renamed.yml"
-MOVED = yaml.safe_load(RENAMED.read_text("utf-8"))["pages"]
+MOVED = renamed(Path(__file__).resolve().parents[2], "pages")
 COLAB = "https://colab.research.google.com/github/"
 
 

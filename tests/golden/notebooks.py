@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import xarray as xr
-import yaml
+
+from dynloss_book.engine.runner.profiles import renamed
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 _SETTINGS = "jax_enable_x64", "jax_default_matmul_precision"
@@ -146,8 +147,7 @@ def result(call: Call) -> dict[str, Any]:
         return {str(name): found[name].values for name in found.data_vars} if isinstance(found, xr.Dataset) else found
 
 
-_RENAMED = yaml.safe_load((NOTEBOOKS / "renamed.yml").read_text("utf-8"))["pages"]
-FIRST_CALLED = {new: old for old, new in _RENAMED.items()}
+FIRST_CALLED = {new: old for old, new in renamed(NOTEBOOKS.parent, "pages").items()}
 
 
 def name_of(call: Call) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
+
+from dynloss_book.engine.runner.profiles import renamed
 
 HERE = Path(__file__).resolve().parent
 VALUES = json.loads((HERE / "values.json").read_text())
@@ -51,8 +52,8 @@ def test_every_run_and_every_notebook_is_there():
     names = {key.partition(":")[0] for key in VALUES}
     assert names == set(json.loads(said("--names")))
     stems = {path.stem for path in (HERE.parents[1] / "notebooks").glob("*.ipynb")}
-    renamed = yaml.safe_load((HERE.parents[1] / "notebooks" / "renamed.yml").read_text("utf-8"))["pages"]
-    stems = {{new: old for old, new in renamed.items()}.get(stem, stem) for stem in stems}
+    first_called = {new: old for old, new in renamed(HERE.parents[1], "pages").items()}
+    stems = {first_called.get(stem, stem) for stem in stems}
     # These ask for the results of another figure, by the same function.
     same = {"figS1_hessian_eigenvalues", "figS3_stopping_oscillations", "cifar_scaling"}
     assert {name.split("/")[1].split(".")[0] for name in names if name.startswith("notebooks/")} == stems - same
