@@ -1,0 +1,76 @@
+"""Is the gain of Figure 1 more than a breakdown of static training at its learning rate? A question of our own."""
+
+import xarray as xr
+
+from dynloss_book.engine.findings import Findings, Verdict
+from dynloss_book.engine.sweeps.statistics import interval
+from dynloss_book.engine.verdicts import positive
+
+BROKEN = 0.01  # validation accuracy that the static loss ends below its own best: as near as the paper gives numbers
+LEARNED = 0.15  # validation accuracy, of ten classes: half as much again as by chance
+
+
+def ends(both: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
+    """Validation accuracy after training of the static and of the oscillating loss, over peak rate and seed."""
+    last = both.validation_accuracy.isel(epoch=-1)
+    return last.isel(amplitude=0, drop=True), last.isel(amplitude=1, drop=True)
+
+
+def at_their_best(both: xr.Dataset) -> xr.DataArray:
+    """The oscillating loss less the static one, each at the peak rate of its highest mean over seeds; over seed."""
+    static, oscillating = (
+        each.sel(peak_rate=float(each.mean("seed").fillna(-1).idxmax("peak_rate")), drop=True) for each in ends(both)
+    )
+    return oscillating - static
+
+
+def lost(both: xr.Dataset) -> xr.DataArray:
+    """How far the static loss ends below its own best validation accuracy, over peak rate and seed."""
+    static = both.validation_accuracy.isel(amplitude=0, drop=True)
+    return static.max("epoch") - static.isel(epoch=-1)
+
+
+def judge(both: xr.Dataset, scale: str) -> Findings:
+    """What is left of the gain at other peak rates.
+
+    Args:
+        both: ``validation_accuracy`` over peak_rate, amplitude (1 and A), seed and epoch; NaN where a network has
+            diverged or is not computed yet.
+        scale: of the experiment, in words.
+    """
+    static, oscillating = ends(both)
+    best = at_their_best(both)
+    if not int(best.notnull().sum()):
+        summary = "Not computed yet."
+    elif float(oscillating.max()) < LEARNED:
+        summary = "Nothing follows at this scale: the networks are too small to learn."
+    else:
+        said = {Verdict.REPRODUCED: "Yes", Verdict.NOT_REPRODUCED: "No"}.get(positive(best), "Not to be seen here")
+        summary = (
+            f"{said}: with each loss at its own best learning rate, the oscillating one ends "
+            f"{interval(best, signed=True)} in validation accuracy from the static one."
+        )
+    question = "Is the gain of Figure 1 more than a breakdown of static training at its learning rate?"
+    return Findings("cifar_learning_rate", question, summary, scale)
+
+
+def table(both: xr.Dataset) -> list[dict[str, str]]:
+    """Rows of a table: the ends of both losses at each peak rate, and with each loss at its own best rate."""
+    static, oscillating = ends(both)
+    below = lost(both)
+    rows = []
+    for rate in both.peak_rate.values:
+        one, other = static.sel(peak_rate=rate), oscillating.sel(peak_rate=rate)
+        fallen = below.sel(peak_rate=rate)
+        rows.append(
+            {
+                "peak rate": f"{rate:g}",
+                "static": interval(one),
+                f"static ends more than {BROKEN:g} below its best": f"{int((fallen > BROKEN).sum())} of "
+                f"{int(fallen.notnull().sum())}",
+                "oscillating": interval(other),
+                "oscillating less static": interval(other - one, signed=True),
+            }
+        )
+    return [*rows, {**dict.fromkeys(rows[0], "–"), "peak rate": "each its best",
+                    "oscillating less static": interval(at_their_best(both), signed=True)}]  # fmt: skip
