@@ -61,7 +61,6 @@ import pandas as pd
 
 from dynloss import schedules
 from dynloss.training import minibatch
-from dynloss_book import paper
 from dynloss_book.cifar_learning_rate import claims
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.tasks import cifar10
@@ -103,7 +102,7 @@ both["epoch"] = cifar10.evaluated_epochs(epochs, evaluate_every)
 findings = claims.judge(both, cifar10.scale(both, settings))
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Validation accuracy during training at each peak learning rate, with the static and with the oscillating loss. Thin lines are single networks, thick ones the mean of those that did not diverge. The learning rate is largest at the dashed line, and the oscillations stop at the dash-dotted one.", "name": "fig-cifar-learning-rate"}, "image": {"alt": "One panel for each peak learning rate: validation accuracy against the epoch, one colour for the static and one for the oscillating loss. At the larger rates the lines fall near the epoch of the largest rate and recover in part."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Validation accuracy with the static and with the oscillating loss: during training at each peak learning rate, and, last, after it. Thin lines are single networks, thick ones the mean of those that did not diverge. The learning rate is largest at the dashed line, and the oscillations stop at the dash-dotted one. In the last panel a dot is a network, and a line joins two with the same initial weights.", "name": "fig-cifar-learning-rate"}, "image": {"alt": "One panel for each peak learning rate: validation accuracy against the epoch, one colour for the static and one for the oscillating loss. The last panel: dots of the accuracies after training, static and oscillating side by side at each peak rate, joined seed by seed."}}
 from dynloss_book.cifar_learning_rate import figure
 
 figure.plot(both, epochs * 3 / 7, stop_epoch);
@@ -112,11 +111,13 @@ figure.plot(both, epochs * 3 / 7, stop_epoch);
 archive.provenance(both)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** Where the static loss keeps its best accuracy until the end, there
-# is no breakdown, and a gain of the oscillating loss is its own. Where it falls and does
-# not come back, a part of the gain is what the static loss has lost. The fair comparison
-# is the last row of the table: each loss at the peak rate at which it ends best. (The
-# rate is chosen by the same images that are compared, for both losses alike.)
+# **What to look at.** *The static loss*: where it keeps its best accuracy to the end,
+# nothing breaks down, and a gain of the oscillating loss is its own. Where it falls and
+# does not come back, a part of the gain is what the static loss has lost
+# ([Figure S3](figS3_stopping_oscillations.ipynb) shows it at the paper's rate). *The last
+# panel*: a line that rises is a gain. The fair comparison is the last row of the table,
+# each loss at the peak rate at which it ends best; for both it is chosen by the images
+# on which they are compared.
 
 # %% tags=["lead"]
 pd.DataFrame(claims.table(both)).set_index("peak rate")

@@ -1,17 +1,56 @@
-"""The claims of cifar_learning_rate with made-up results: one that has to pass, and one that must not."""
+"""The answer of cifar_learning_rate with made-up accuracies."""
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from dynloss_book.engine.findings import Verdict
-from dynloss_book.cifar_learning_rate import claims
+from dynloss_book.cifar_learning_rate import claims, figure
+
+# Validation accuracy at the end by (peak rate, amplitude), of three seeds.
+BROKEN = {(0.01, 1): [0.79, 0.80, 0.79], (0.01, 50): [0.80, 0.81, 0.80],
+          (0.02, 1): [0.74, 0.78, np.nan], (0.02, 50): [0.80, 0.81, 0.80]}  # fmt: skip
+
+
+def made_up(ends, best=0.0):
+    """Curves over three epochs whose second is higher than the end by ``best``."""
+    rates, amplitudes = (sorted({key[place] for key in ends}) for place in (0, 1))
+    last = np.array([[ends[rate, amplitude] for amplitude in amplitudes] for rate in rates], float)
+    curves = np.stack([np.full_like(last, 0.1), last + best, last], axis=-1)
+    dims = ("peak_rate", "amplitude", "seed", "epoch")
+    coordinates = {"peak_rate": rates, "amplitude": amplitudes, "epoch": [0, 1, 2]}
+    return xr.Dataset({"validation_accuracy": (dims, curves)}, coordinates)
+
+
+def test_the_gain_is_measured_where_the_static_loss_is_at_its_best():
+    both = made_up(BROKEN)
+    assert claims.best_rates(both) == [0.01, 0.01]
+    np.testing.assert_allclose(claims.at_their_best(both), 0.01, atol=1e-12)
+
+
+def test_a_rate_with_fewer_seeds_is_not_chosen():
+    lucky = BROKEN | {(0.02, 1): [0.9, np.nan, np.nan], (0.02, 50): [0.9, np.nan, np.nan]}
+    assert claims.best_rates(made_up(lucky)) == [0.01, 0.01]
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "verdict"),
-    [(0.99, Verdict.REPRODUCED), (0.6, Verdict.NOT_REPRODUCED), (np.nan, Verdict.NOT_REPRODUCED)],
+    ("gain", "word"), [([0.005, 0.006, 0.007], "Yes"), ([-0.005, -0.006, -0.007], "No"), ([0.03, -0.03, 0.0], "This")]
 )
-def test_the_network_has_to_learn(accuracy, verdict):
-    run = xr.Dataset({"accuracy": ("step", [1 / 3, accuracy])}, attrs={"scale": "1 seed, 2 steps"})
-    assert [claim.verdict for claim in claims.judge(run).claims] == [verdict]
+def test_the_answer_follows_the_interval(gain, word):
+    ends = {(0.01, 1): [0.79] * 3, (0.01, 50): 0.79 + np.array(gain)}
+    assert claims.judge(made_up(ends), "a scale").summary.startswith(word)
+
+
+def test_networks_that_have_not_learned_answer_nothing():
+    assert "Nothing follows" in claims.judge(made_up({(0.01, 1): [0.1] * 3, (0.01, 50): [0.12] * 3}), "").summary
+    assert claims.judge(made_up({(0.01, 1): [np.nan], (0.01, 50): [0.8]}), "").summary == "Not computed yet."
+
+
+def test_the_table_counts_networks_that_fell_from_their_best():
+    rows = claims.table(made_up(BROKEN, best=0.02))
+    assert [list(row.values())[2] for row in rows] == ["3 of 3", "2 of 2", "–"]
+    assert [list(row.values())[2] for row in claims.table(made_up(BROKEN, best=0.005))][:2] == ["0 of 3", "0 of 2"]
+
+
+def test_the_picture_has_a_panel_for_each_rate_and_one_for_the_ends():
+    drawn = figure.plot(made_up(BROKEN), 1.0, 2.0)
+    assert [ax.get_title("left") for ax in drawn.axes] == ["peak rate 0.01", "peak rate 0.02", "after training"]
