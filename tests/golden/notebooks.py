@@ -64,7 +64,7 @@ CALLS = [
           "first": 10}, {"learning_rate": (0.5, 1.0)} | TWO),
     Call("cifar_tuned_baseline", "regularised_run",
          CIFAR | {"weight_decay": 0.01, "held_out": "tuning", "held_out_images": 10}),
-    Call("cifar_learning_rate", "run_at", CIFAR | {"validation_images": 10, "precision": "bfloat16"}),
+    Call("cifar_learning_rate", "run_at", CIFAR | {"validation_images": 10, "precision": "float32"}),
     Call("fig01_cifar_phase_diagram", "myrtle_run", CIFAR | {"validation_images": 10}),
     Call("fig02_spiral_dataset", "draw", {"points_per_class": 20, "num_classes": 3, "turns": 2.0, "noise": 0.2}),
     Call("fig03_spiral_phase_diagram", "final_accuracy", SPIRAL | {"steps": 20, "learning_rate": 0.5},
