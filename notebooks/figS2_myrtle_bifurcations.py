@@ -62,10 +62,10 @@ from dynloss import schedules
 from dynloss.checks import check_count
 from dynloss.models.myrtle import Myrtle
 from dynloss.spectral import batched
-from dynloss.training import batched_recorders, full_batch
+from dynloss.training import full_batch
 from dynloss_book.analysis import cascades as reading
 from dynloss_book.engine import archive
-from dynloss_book.figS2_myrtle_bifurcations import claims
+from dynloss_book.figS2_myrtle_bifurcations import batched_recorders, claims
 from dynloss_book.tasks import cifar10
 
 cifar10.check(images)

@@ -71,10 +71,10 @@ import optax
 
 from dynloss import schedules
 from dynloss.checks import check_choice
-from dynloss.models.wide_resnet import WideResNet
 from dynloss.training import minibatch
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.figS4_wide_resnet import claims
+from dynloss_book.figS4_wide_resnet.model import WideResNet
 from dynloss_book.tasks import cifar10
 from dynloss_book.tasks.plane import axis, staged
 

@@ -21,7 +21,7 @@ from jaxtyping import config as jaxtyping_config
 
 from dynloss import datasets, dynamics, losses, models, schedules, spectral, training, waveforms
 from dynloss.datasets.base import Dataset
-from dynloss.models import convolution, mlp, myrtle, wide_resnet, written_out
+from dynloss.models import convolution, mlp, myrtle, written_out
 from dynloss.spectral import (
     batched,
     edges,
@@ -29,9 +29,8 @@ from dynloss.spectral import (
     hessian,
     lanczos,
     ntk,
-    two_step,
 )
-from dynloss.training import augmentation, batched_recorders, compiled, full_batch, minibatch, recorders
+from dynloss.training import compiled, full_batch, minibatch, recorders
 
 RATE = 0.1
 
@@ -77,29 +76,9 @@ def full(w, **rule):
     return of_run(full_batch.train(w.params, data(w), oscillating(w), **setting, **rule))
 
 
-def in_parts(w):
-    every = [
-        batched_recorders.training_state(apply(w), data(w), 4),
-        batched_recorders.validation_accuracy(apply(w), data(w), 4),
-        batched_recorders.hessian(num_matvecs=3),
-    ]
-    gradients = batched.loss_gradient(apply(w), data(w), 4)
-    setting = {"gradient": gradients, "steps": 2, "recorders": every, "learning_rate": RATE}
-    return of_run(full_batch.train(w.params, data(w), oscillating(w), **setting))
-
-
 def in_batches(w):
     setting = {"schedule": oscillating(w), "learning_rate": RATE, "epochs": 1, "batch_size": len(data(w))}
     return of_run(minibatch.train(model(w), w.params, data(w), data(w), **setting))
-
-
-def bounce(w):
-    flat, unravel = jax.flatten_util.ravel_pytree(w.params)
-    slope = lambda at, weights: jax.flatten_util.ravel_pytree(  # noqa: E731
-        mlp.cross_entropy_gradient(unravel(at), w.X, w.Y, weights)
-    )[0]
-    found = two_step.two_step(slope, (flat, w.W), (flat, w.W), RATE, flat.size, num_matvecs=2)
-    return found.curvatures
 
 
 def named(function):
@@ -132,14 +111,11 @@ ARRAYS = {
     convolution.convolution: lambda w: convolution.convolution(w.images, w.kernel),
     myrtle.Myrtle: lambda w: small(myrtle.Myrtle, w, depth=5, channels=2, final_pools=0, param_dtype=w.dtype),
     myrtle.average_pool: lambda w: myrtle.average_pool(w.images, 2),
-    wide_resnet.WideResNet: lambda w: small(wide_resnet.WideResNet, w, depth=10, widening=1, dtype=w.dtype),
     full_batch.loss_gradient: lambda w: full_batch.loss_gradient(apply(w), data(w))(w.params, w.W),
     full_batch.train: functools.partial(full, learning_rate=RATE),
     full_batch.optimize: functools.partial(full, optimizer=optax.sgd(RATE)),
     minibatch.train: in_batches,
     compiled.descend: lambda w: compiled.descend(w.params, data(w), oscillating(w), RATE, 0, 2),
-    augmentation.flips_and_crops: lambda w: augmentation.flips_and_crops(jax.random.key(0), w.images, padding=1),
-    batched_recorders.training_state: in_parts,
     batched.loss_gradient: lambda w: batched.loss_gradient(apply(w), data(w), 4)(w.params, w.W),
     batched.hessian_operator: lambda w: batched.hessian_eigenvalues(gradient(w), w.params, num_matvecs=3)[:2],
     batched.ntk_operator: lambda w: batched.ntk_eigenvalues(apply(w), w.params, w.X, batch_size=4, num_matvecs=3)[:2],
@@ -164,7 +140,6 @@ ARRAYS = {
     edges.preconditioned_eigenvalues: lambda w: edges.preconditioned_eigenvalues(
         gradient(w), w.params, w.L[:1], num_matvecs=3
     )[:2],
-    two_step.two_step: bounce,
     dynamics.instabilities: lambda w: [tuple(each) for each in dynamics.instabilities(w.steps, w.L)],
 }
 
@@ -178,11 +153,11 @@ def small(kind, w, **options):
 
 
 # JAX draws other numbers in float64.
-AT_RANDOM = {augmentation.flips_and_crops, waveforms.without_period}
+AT_RANDOM = {waveforms.without_period}
 
 # Their results are data sets, trajectories and the like, which NumPy makes of finished numbers.
 FINISHED = {
-    *(Dataset, full_batch.train, full_batch.optimize, minibatch.train, batched_recorders.training_state),
+    *(Dataset, full_batch.train, full_batch.optimize, minibatch.train),
     dynamics.instabilities,
 }
 # Those, and what takes a data set, which NumPy checks: a compiled program begins after them.
@@ -193,12 +168,12 @@ OUTSIDE = FINISHED | {full_batch.loss_gradient, batched.loss_gradient, compiled.
 WITHIN = {
     batched.hessian_eigenvalues, batched.ntk_eigenvalues, batched.sum_over, hessian.hessian_operator,
     hessian.flattened, ntk.ntk_operator, ntk.jacobian_products, lanczos.orthogonal, lanczos.expanded,
-    lanczos.tridiagonalise, gauss_newton.weighted_kernel_operator, two_step.multipliers,
+    lanczos.tridiagonalise, gauss_newton.weighted_kernel_operator,
     written_out.layers, written_out.narrow_product, full_batch.descend, compiled.compiled_fits,
     full_batch.progress_bar, full_batch.with_divergence, full_batch.warn_of_empty_classes, full_batch.Recorder,
     recorders.class_weights, recorders.training_state, recorders.hessian, recorders.validation_accuracy,
-    recorders.spectrum, recorders.ntk, recorders.output_averaged_ntk, batched_recorders.validation_accuracy,
-    batched_recorders.hessian, batched_recorders.ntk, schedules.over_steps, dynamics.instabilities_of_pairs,
+    recorders.spectrum, recorders.ntk, recorders.output_averaged_ntk,
+    schedules.over_steps, dynamics.instabilities_of_pairs,
     dynamics.threshold, dynamics.curvature_at_marks, dynamics.first_crossings, dynamics.alternation_breaks,
     losses.exact,
 }
@@ -436,7 +411,7 @@ def test_compiled_over_a_batch(function):
 
 SMOOTH = [
     *(losses.cross_entropy, losses.squared_error, losses.class_weighted_mean, mlp.MLP, mlp.cross_entropy_gradient),
-    *(convolution.convolution, myrtle.Myrtle, myrtle.average_pool, wide_resnet.WideResNet, gauss_newton.root),
+    *(convolution.convolution, myrtle.Myrtle, myrtle.average_pool, gauss_newton.root),
     *(mlp.output_averaged_ntk, ntk.ntk_matrix, lanczos.norm),
 ]
 
@@ -506,7 +481,7 @@ INTERNAL = {"batches", "checkpoints", "cifar10", "foreign", "kernel", "host"}
 def test_no_function_escapes():
     entered = set(ARRAYS) | WITHIN | {function for function, *_ in NUMBERS}
     found = list(public())
-    assert len(found) > 90
+    assert len(found) > 80
     assert not [f"{each.__module__}.{each.__name__}" for each in found if each not in entered]
 
 

@@ -18,6 +18,8 @@ AGREED = {"__init__", "claims", "experiment", "figure", "hooks"}
 # What a room needs beside the files of agreed names.
 OWN = {
     "central_flow": {"flow"},
+    "figS2_myrtle_bifurcations": {"batched_recorders"},
+    "figS4_wide_resnet": {"model"},
     "fig05_curvature_threshold": {"mlp_hessian", "tracking"},
     "squared_error": {"infinite_width", "kernel_map", "neural_tangents"},
     "useful_cascades": {"alignment"},

@@ -26,7 +26,7 @@ from flax import linen as nn
 
 from dynloss import datasets, dynamics, losses, schedules, waveforms
 from dynloss.datasets import cifar10
-from dynloss.models import convolution, mlp, myrtle, wide_resnet
+from dynloss.models import convolution, mlp, myrtle
 from dynloss.spectral import (
     batched,
     edges,
@@ -34,11 +34,8 @@ from dynloss.spectral import (
     hessian,
     lanczos,
     ntk,
-    two_step,
 )
 from dynloss.training import (
-    augmentation,
-    batched_recorders,
     batches,
     checkpoints,
     compiled,
@@ -47,7 +44,7 @@ from dynloss.training import (
     recorders,
 )
 from dynloss_book import paper
-from dynloss_book.analysis import cascades, onsets, paths, period_doubling
+from dynloss_book.analysis import cascades, onsets, paths, period_doubling, two_step
 from dynloss_book.cascades_two_step import experiment as toy_losses
 from dynloss_book.central_flow import flow as central_flow
 from dynloss_book.cifar_scaling import experiment as scaling
@@ -55,9 +52,11 @@ from dynloss_book.cifar_tuned_baseline import experiment as baseline
 from dynloss_book.engine import deadline, sweeps
 from dynloss_book.fig05_curvature_threshold import experiment as curvature_threshold
 from dynloss_book.fig05_curvature_threshold import mlp_hessian, tracking
+from dynloss_book.figS2_myrtle_bifurcations import batched_recorders
+from dynloss_book.figS4_wide_resnet.model import WideResNet
 from dynloss_book.spiral_interpretations import experiment as readings
 from dynloss_book.squared_error import infinite_width, kernel_map
-from dynloss_book.tasks import digits, plane, spiral
+from dynloss_book.tasks import augmentation, digits, plane, spiral
 from dynloss_book.useful_cascades import alignment
 
 Arrays = dict[str, Any]
@@ -487,7 +486,7 @@ def average_pool() -> Arrays:
 
 def wide_resnet_gradient() -> Arrays:
     """In training: outputs, gradient, and the averages of the normalisations after a batch."""
-    model, images = wide_resnet.WideResNet(depth=10, widening=1, num_classes=2), _drawn(9, 4, 8, 8, 3)
+    model, images = WideResNet(depth=10, widening=1, num_classes=2), _drawn(9, 4, 8, 8, 3)
 
     def compute(variables, images):
         def loss(params):
@@ -502,7 +501,7 @@ def wide_resnet_gradient() -> Arrays:
 
 
 def wide_resnet_outputs() -> Arrays:
-    model, images = wide_resnet.WideResNet(depth=10, widening=1, num_classes=2), _drawn(9, 4, 8, 8, 3)
+    model, images = WideResNet(depth=10, widening=1, num_classes=2), _drawn(9, 4, 8, 8, 3)
     return {"outputs": jax.jit(model.apply)(_filled(model, images, _scaled), images)}
 
 

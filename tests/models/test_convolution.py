@@ -9,7 +9,7 @@ from jax import lax
 from dynloss.models import convolution as module
 from dynloss.models.convolution import convolution
 from dynloss.models.myrtle import Myrtle
-from dynloss.models.wide_resnet import WideResNet
+from dynloss_book.figS4_wide_resnet.model import WideResNet
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 on_a_processor = pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere it is JAX's own")
@@ -183,8 +183,8 @@ def test_models_are_the_same_with_plain_convolutions(x64, monkeypatch, model):
         )(at)
 
     found = everything()
-    for name in ("myrtle", "wide_resnet"):
-        monkeypatch.setattr(f"dynloss.models.{name}.convolution", lax.conv_general_dilated)
+    for name in ("dynloss.models.myrtle", "dynloss_book.figS4_wide_resnet.model"):
+        monkeypatch.setattr(f"{name}.convolution", lax.conv_general_dilated)
     expected = everything()
     precise = jax.tree.leaves(inputs)[0].dtype == jnp.float64
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):

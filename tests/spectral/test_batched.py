@@ -13,7 +13,8 @@ from dynloss.datasets import Dataset
 from dynloss.models import MLP
 from dynloss.models.myrtle import Myrtle
 from dynloss.spectral import batched, hessian, ntk
-from dynloss.training import batched_recorders, full_batch, recorders
+from dynloss.training import full_batch, recorders
+from dynloss_book.figS2_myrtle_bifurcations import batched_recorders
 
 SAMPLES = 7
 MODEL = Myrtle(channels=2, num_classes=3, final_pools=0, param_dtype=jnp.float64)

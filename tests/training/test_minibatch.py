@@ -19,10 +19,11 @@ import xarray as xr
 from dynloss import losses, schedules
 from dynloss.datasets import Dataset, cifar10
 from dynloss.models.myrtle import Myrtle
-from dynloss.models.wide_resnet import WideResNet
 from dynloss.schedules import oscillating, static
-from dynloss.training import augmentation, batches, checkpoints, minibatch
+from dynloss.training import batches, checkpoints, minibatch
 from dynloss.training.minibatch import piecewise_linear, steps_per_epoch, train
+from dynloss_book.figS4_wide_resnet.model import WideResNet
+from dynloss_book.tasks import augmentation
 
 TRAINING, VALIDATION = cifar10.normalised(*cifar10.generated(50, 21, num_classes=3, image_size=8))
 BATCH, EPOCHS = 16, 5

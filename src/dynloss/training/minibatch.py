@@ -14,7 +14,7 @@ same program without compiling anew::
     run.trajectory["validation_accuracy"]
 
 For the wide residual network: ``learning_rate=optax.cosine_decay_schedule(0.1, epochs * steps)``,
-``direction=MOMENTUM`` and ``augment=augmentation.flips_and_crops``.
+``direction=MOMENTUM`` and an ``augment`` such as flips and crops.
 """
 
 import itertools
@@ -132,7 +132,7 @@ def train(
         direction: gradient -> direction, a transformation of optax without a learning rate: by default Nesterov's
             momentum of 0.9. The same program serves every ``learning_rate``.
         loss: (outputs, labels) -> one loss per sample.
-        augment: (key, inputs) -> inputs, of each training batch; see ``dynloss.training.augmentation``.
+        augment: (key, inputs) -> inputs, of each training batch.
         evaluate_every: epochs between two evaluations; the first and the last are always evaluated.
         progress: the label of a progress bar with the time left; ``None`` shows none.
         checkpoint: a file that holds the run so far; removed when the run is complete. A killed run goes on from it,

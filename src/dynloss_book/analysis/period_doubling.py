@@ -8,8 +8,7 @@ import numpy as np
 import xarray as xr
 
 from dynloss.schedules import Schedule
-from dynloss.spectral import two_step
-from dynloss_book.analysis import paths
+from dynloss_book.analysis import paths, two_step
 from dynloss_book.analysis.paths import Landscape, Path
 
 BOUNCING = 0.25  # of `paths.return_ratio`: below, the network comes back every second step

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dynloss.spectral import two_step
+from dynloss_book.analysis import two_step
 
 SECOND = 0.9  # c of `two_valleys`
 

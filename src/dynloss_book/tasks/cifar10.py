@@ -15,8 +15,9 @@ from dynloss.datasets import cifar10
 from dynloss.datasets.base import Dataset
 from dynloss.models import myrtle
 from dynloss.schedules import Schedule
-from dynloss.training import augmentation, minibatch
+from dynloss.training import minibatch
 from dynloss_book import paper
+from dynloss_book.tasks import augmentation
 
 SIZES = (8, 16, 32)  # pixels a side
 

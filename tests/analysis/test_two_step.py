@@ -8,7 +8,7 @@ import reference
 from jax.flatten_util import ravel_pytree
 
 from dynloss.models.mlp import cross_entropy_gradient
-from dynloss.spectral import two_step
+from dynloss_book.analysis import two_step
 
 RATE = 1.3
 WEIGHTS = np.array([[2.0, 0.5, 0.5], [1.8, 0.6, 0.6]])

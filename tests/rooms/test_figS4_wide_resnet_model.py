@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dynloss.models.wide_resnet import WideResNet
+from dynloss_book.figS4_wide_resnet.model import WideResNet
 
 
 def pictures(samples, side, dtype=np.float32, seed=0):
