@@ -1,7 +1,9 @@
 """A checkout in small, with notebooks that take a second: for the tests of the runner and the command line."""
 
 import json
+import os
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -64,6 +66,11 @@ def enter(monkeypatch, root: Path, *profiles: str, **notebooks: dict) -> Path:
     monkeypatch.delenv("DYNLOSS_RESULTS", raising=False)
     monkeypatch.chdir(make(root, *profiles, **notebooks))
     return root
+
+
+def publishing(root: Path):
+    """A context in which what is computed goes to the published results of a checkout."""
+    return mock.patch.dict(os.environ, DYNLOSS_RESULTS=str(root / "results"))
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Give archived results new names: of their figure, their function, their parameters. The numbers stay bit for bit.
 
-    python tools/rekey.py TABLE.json [RESULTS]
+    python tools/rekey.py TABLE.json [RESULTS]      (the published ones, unless told otherwise)
 
 The table says what is called otherwise, each part of it optional:
 
@@ -22,7 +22,7 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss_book.engine import archive
+from dynloss_book.engine import archive, policy
 from dynloss_book.engine.provenance import decoded
 from dynloss_book.engine.sweeps.store import REQUEST
 
@@ -98,7 +98,7 @@ def _check_same(path: Path, content: bytes) -> None:
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
         raise SystemExit(__doc__)
-    folder = Path(sys.argv[2]) if len(sys.argv) == 3 else archive.results_folder()
+    folder = Path(sys.argv[2]) if len(sys.argv) == 3 else policy.folders()[-1]
     done = rekey(folder.absolute(), json.loads(Path(sys.argv[1]).read_text("utf-8")))
     for old, new in done.items():
         print(old.relative_to(folder.absolute()), "->", new.relative_to(folder.absolute()))

@@ -162,7 +162,7 @@ def test_what_cannot_be_read_is_named_with_the_reason(results, how):
     path = only_file(results)
     fetch_or_compute("fig", compute, PARAMETERS | {"steps": 6})
     unreadable(path, how)
-    found = archive.contents(results, ["fig"])
+    found = archive.contents(results, figures=["fig"])
     assert [record["parameters"]["steps"] for record in found.records] == [6]
     (error,) = found.unreadable
     assert str(error).startswith(f"{path} cannot be read (") and "\n" not in str(error)
@@ -257,15 +257,48 @@ def test_waits_for_jax_arrays():
 # Where it is kept
 
 
-def test_results_folder(tmp_path, monkeypatch):
-    assert archive.results_folder("here") == Path.cwd() / "here"
-    assert archive.results_folder() == tmp_path / "results"
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A checkout that has published one result."""
+    root = tmp_path / "checkout"
+    root.mkdir()
+    (root / "_toc.yml").touch()
+    monkeypatch.chdir(root)
+    fetch_or_compute("fig", compute, PARAMETERS, results=root / "results")
     monkeypatch.delenv("DYNLOSS_RESULTS")
-    (tmp_path / "notebooks").mkdir()
-    monkeypatch.chdir(tmp_path / "notebooks")
-    assert archive.results_folder() == tmp_path / "notebooks" / "results"
-    (tmp_path / "_toc.yml").touch()
-    assert archive.results_folder() == tmp_path / "results"
+    return root
+
+
+def contents_of(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_the_published_is_read_and_never_written_to(checkout):
+    before = contents_of(checkout / "results")
+    found = fetch()
+    assert (found.origin, found.published) == ("archived", found.path) and "results/fig/" in found.path
+    assert str(provenance(found)).startswith("read from published results, fresh · ")
+    assert not (checkout / "own_results").exists()
+    new = fetch(fresh=True)
+    assert new.origin == "computed" and new.published == "" and Path(new.path).parts[-3] == "own_results"
+    own = fetch()  # what one has computed oneself goes before
+    assert (own.origin, own.path, own.published) == ("archived", new.path, "")
+    assert str(provenance(own)).startswith("read from own results, fresh · ")
+    assert contents_of(checkout / "results") == before
+
+
+def test_of_two_layers_the_fresh_one_is_taken(checkout):
+    before = contents_of(checkout / "results")
+    fetch(other_code, fresh=True)
+    assert fetch(other_code).path == fetch(other_code).path != fetch().path  # each code has its own
+    assert fetch().published and not fetch(other_code).published
+    own = only_file(checkout / "own_results")
+    own.write_bytes(b"nonsense")
+    with pytest.warns(ArchiveWarning, match=r"own_results.* cannot be read .*; it is left out"):
+        assert fetch().published
+    own.unlink()
+    with pytest.warns(ArchiveWarning, match="STALE"):
+        assert fetch(other_code).stale and contents_of(checkout / "results") == before
 
 
 # What can go wrong
@@ -398,7 +431,7 @@ def test_provenance_shows_one_line_and_keeps_everything(monkeypatch):
     bundle = provenance(fetch())._repr_mimebundle_()
     line = bundle["text/plain"]
     assert "\n" not in line
-    assert line.startswith("read from the archive, fresh · ")
+    assert line.startswith("read from own results, fresh · ")
     assert line.endswith(" · profile paper · scale 1 of 2 seeds")
     assert json.loads(json.dumps(bundle[MIME])) == bundle[MIME]
     assert {"path", "device", "commit", "date", "seconds", "parameters", "profile"} <= set(bundle[MIME])
@@ -413,7 +446,7 @@ def test_provenance_of_several_is_one_line_and_keeps_each():
                    stale="losses", origin="archived", path="")  # fmt: skip
     bundle = provenance(first, second)._repr_mimebundle_()
     assert bundle["text/markdown"] == (
-        "Provenance of 2 results: computed in this run · read from the archive, **STALE** (losses changed since) · "
+        "Provenance of 2 results: computed in this run · read from own results, **STALE** (losses changed since) · "
         "1 not archived · GPU, 2 CPU cores · float32 · 2 min 05 s · commit a1 · "
         "2021-06-01 10:00 UTC to 2021-07-01 10:00 UTC · scale 3 seeds, 2 seeds"
     )

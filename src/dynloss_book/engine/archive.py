@@ -5,8 +5,9 @@ A notebook asks for a result; the archive reads it or has it computed:
     dataset = fetch_or_compute("fig04_learning_dynamics", simulate, {"amplitude": 70.0, "steps": 70_000})
     provenance(dataset)  # a cell's last line: where the numbers come from
 
-`results/<figure>/<key>.nc` is a NetCDF file, compressed without loss; its key is the hash of the figure and the
-parameters. A single-precision copy is half as long: where that is enough, return `dataset.astype("float32")`.
+`<figure>/<key>.nc` is a NetCDF file, compressed without loss; its key is the hash of the figure and the parameters. It
+is looked for among one's own results and the published ones (`policy.folders`), and written to one's own. A
+single-precision copy is half as long: where that is enough, return `dataset.astype("float32")`.
 A result whose code has changed since (see `fingerprint`) is returned, marked as stale, with a warning.
 """
 
@@ -30,7 +31,7 @@ import xarray as xr
 from dynloss import files
 from dynloss.checks import truth
 from dynloss.files import file_lock
-from dynloss_book.engine import deadline, fingerprint, ledger, review
+from dynloss_book.engine import deadline, fingerprint, ledger, policy, review
 from dynloss_book.engine.fingerprint import Fingerprint
 from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import Provenance, decoded, execution, provenance
@@ -48,7 +49,6 @@ __all__ = [
     "fetch_or_compute",
     "key",
     "provenance",
-    "results_folder",
 ]
 
 
@@ -110,10 +110,11 @@ def fetch_or_compute(
             an unfinished run, the same one the next time that the same code computes the same parameters.
         parameters: None, booleans, finite numbers, strings, and lists and mappings of these.
         fresh: compute although there is an archived result, and replace it.
-        results: the archive's folder; see `results_folder`.
+        results: the only folder to look in and to write to; see `policy.folders`.
     Returns:
         the dataset as it was read back from the file, so that a computed result equals an archived one. Its attributes
-        also say `origin` ("computed" or "archived"), `stale` (what changed since; empty if nothing) and `path`.
+        also say `origin` ("computed" or "archived"), `stale` (what changed since; empty if nothing), `path`, and
+        `published` (the same, if it is a published one; else empty).
     Raises:
         ValueError: parameters without a key (NaN, arrays); a `compute` whose source cannot be read.
         ArchiveError: the folder cannot be written to; raised before anything is computed.
@@ -124,15 +125,12 @@ def fetch_or_compute(
     import h5py  # noqa: F401  (h5netcdf writes with it, but does not ask for it: miss it now rather than after an hour)
 
     fresh = truth("fresh", fresh)
-    path = results_folder(results) / figure / f"{key(figure, parameters)}.nc"
+    paths = [folder / figure / f"{key(figure, parameters)}.nc" for folder in policy.folders(results)]
     code = fingerprint.take(compute)
-    dataset, lacks = None, f"the archive has no {figure} with these parameters"
-    try:
-        dataset = None if fresh else _read(path, parameters)
-    except Unreadable as error:
-        lacks = str(error)
-        if not read_only():
-            warn(f"{error}; it is computed again.")
+    path, dataset, unreadable = (paths[0], None, []) if fresh else _found(paths, parameters, code)
+    lacks = "; ".join(unreadable) or f"the archive has no {figure} with these parameters"
+    if unreadable and not read_only():
+        warn(f"{lacks}; it is {'left out' if dataset else 'computed again'}.")
     if dataset is not None:
         stale = code.changed_since(dataset.attrs)
         if stale and review.reviewer is not None:
@@ -142,20 +140,42 @@ def fetch_or_compute(
         elif stale and read_only():
             raise NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
         elif stale and not Policy.current().renew:
-            warn(f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. With the profile "
-                  f"of this result, `dynloss verify {figure} --profile …` computes it again and says whether it comes "
-                  f"out the same; `dynloss run {figure} --profile … --fresh` (fresh=True) replaces it.")  # fmt: skip
-        _note(path, dataset, stale)
+            own = "" if policy.is_published(path) else " --own"
+            warn(
+                f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. With the profile of "
+                f"this result, `dynloss verify {figure}{own} --profile …` computes it again and says whether it comes "
+                f"out the same; `dynloss run {figure} --profile … --fresh` (fresh=True) computes it anew."
+            )
+        _note(paths[0], dataset, stale)
         if not stale or not Policy.current().renew or review.reviewer is not None:
-            return dataset.assign_attrs(origin="archived", stale=stale, path=str(path))
+            published = str(path) if policy.is_published(path) else ""
+            return dataset.assign_attrs(origin="archived", stale=stale, path=str(path), published=published)
     else:
-        _note(path)
+        _note(paths[0])
     if read_only():
         if review.reviewer is not None:
             review.reviewer.lacks(path, lacks)
         raise NotArchived(lacks)
 
-    return _computed(figure, compute, parameters, path, code)
+    return _computed(figure, compute, parameters, paths[0], code)
+
+
+def _found(
+    paths: list[Path], parameters: Mapping[str, Any], code: Fingerprint
+) -> tuple[Path, xr.Dataset | None, list[str]]:
+    """The first result that is fresh, else the first; None if there is none; and why some cannot be read."""
+    stale, unreadable = [], []
+    for path in paths:
+        try:
+            dataset = _read(path, parameters)
+        except Unreadable as error:
+            unreadable.append(str(error))
+            continue
+        if dataset is not None:
+            if not code.changed_since(dataset.attrs):
+                return path, dataset, unreadable
+            stale.append((path, dataset))
+    return *(stale[0] if stale else (paths[0], None)), unreadable
 
 
 def _computed(figure: str, compute: Callable[..., xr.Dataset], parameters, path: Path, code: Fingerprint) -> xr.Dataset:
@@ -179,7 +199,7 @@ def _computed(figure: str, compute: Callable[..., xr.Dataset], parameters, path:
             warn(f"{figure}: computed, not archived: {error}. DYNLOSS_RESULTS names another folder.")
     if kept:
         _note(path, dataset)
-    return dataset.assign_attrs(origin="computed", stale="", path=kept)
+    return dataset.assign_attrs(origin="computed", stale="", path=kept, published="")
 
 
 def _result(figure: str, compute: Callable, parameters, checkpoint, code: Fingerprint) -> xr.Dataset:
@@ -252,37 +272,23 @@ def _plain(name: str, value: Any) -> Any:
     raise ValueError(f"{name}={value!r} cannot be archived: a {type(value).__name__} is no plain value")
 
 
-def results_folder(results: str | os.PathLike | None = None) -> Path:
-    """The argument; else the environment variable DYNLOSS_RESULTS; else `results` beside the nearest `_toc.yml`
-    (here or above); else `./results`."""
-    if named := results or Policy.current().results:
-        return Path(named).expanduser().absolute()
-    here = Path.cwd()
-    root = next((folder for folder in (here, *here.parents) if (folder / "_toc.yml").is_file()), here)
-    return root / "results"
-
-
 def read_only() -> bool:
     """Whether nothing is to be computed: the environment variable DYNLOSS_ARCHIVE_ONLY is set."""
     return Policy.current().read_only
 
 
-def contents(
-    results: str | os.PathLike | None = None, figures: Collection[str] = (), *, thoroughly: bool = False
-) -> Contents:
+def contents(*folders: Path, figures: Collection[str] = (), thoroughly: bool = False) -> Contents:
     """What the archive has, of some figures or of all, and what of it cannot be read.
 
     Args:
+        folders: where to look; by default wherever results are looked for.
         thoroughly: look at all the numbers too.
 
     Raises:
         OSError: the archive itself cannot be looked into.
     """
-    root, found = results_folder(results), Contents([], [])
-    names = [name for name in (os.listdir(root) if root.exists() else []) if not figures or name in figures]
-    folders = [root / name for name in names if (root / name).is_dir()]
-    stores = [each for folder in folders for each in folder.glob("*/") if each.suffix != ".old"]
-    for path in paths(*sorted(folders + stores)):
+    found = Contents([], [])
+    for path in paths(*(place for root in folders or policy.folders() for place in places(root, figures))):
         with contextlib.suppress(FileNotFoundError):  # another process has just merged it into another
             try:
                 if thoroughly:
@@ -292,6 +298,17 @@ def contents(
                 found.unreadable.append(error)
     found.records.sort(key=lambda record: record["date"], reverse=True)
     return found
+
+
+def places(root: Path, figures: Collection[str] = ()) -> list[Path]:
+    """The folders below one for results in which there may be any: of figures, some or all, and of their sweeps.
+
+    Raises:
+        OSError: it cannot be looked into.
+    """
+    names = [name for name in (os.listdir(root) if root.exists() else []) if not figures or name in figures]
+    own = [root / name for name in names if (root / name).is_dir()]
+    return sorted(own + [each for folder in own for each in folder.glob("*/") if each.suffix != ".old"])
 
 
 def paths(*folders: Path) -> Iterator[Path]:

@@ -10,13 +10,14 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from dynloss import files
+from dynloss_book.engine import policy
 from dynloss_book.engine.runner import profiles
 from dynloss_book.engine.runner.profiles import BEST, DEFAULT_PROFILE, Figure, UsageError
 
@@ -29,8 +30,10 @@ _SIZES = (
 )
 _PROFILE = click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help=_SIZES)
 _BEST = click.option("--profile", default=BEST, show_default=True, help=_SIZES)
+_REVIEWED = click.option("--own", is_flag=True, help="One's own results, not the published ones.")
 _NAMES = click.argument("names", metavar="FIG...", nargs=-1, required=True)
 _PROFILES = click.option("--profile", help="smoke, quick, …, as for `dynloss run`; by default each of them.")
+_OWN = click.option("--own", is_flag=True, help="Of one's own results too, not of the published ones alone.")
 _FRESH = click.option("--fresh", is_flag=True, help="Compute although the archive has the result.")
 
 
@@ -59,12 +62,14 @@ def cli() -> None:
 
 @cli.command("list")
 def list_() -> None:
-    """Figures, their profiles and cost, and what the archive has of them."""
+    """Figures, their profiles and cost, and what the archive has of them: published results, and one's own."""
     from dynloss_book.engine.runner import tables
 
     root = profiles.find_root()
-    lines = [tables.plain([tables.PROFILES, *tables.profile_rows(root, profiles.load(root))])]
-    click.echo("\n".join([*lines, *tables.unreadable(root)]))
+    rows = list(tables.profile_rows(root, profiles.load(root)))
+    click.echo("\n".join([tables.plain([tables.PROFILES, *rows]), *tables.unreadable(root)]))
+    if all(row[-1] == tables.NOTHING for row in rows):
+        raise UsageError(tables.nothing_in(root))
 
 
 @cli.command()
@@ -89,7 +94,7 @@ def run(
         raise UsageError(f"--out {out} is the folder of the sources, which are never overwritten")
     if profile == BEST and (overrides or fresh):
         raise UsageError("best reads the archive: to compute, name a profile")
-    _execute(root, chosen, profile, folder, overrides, fresh, jobs)
+    _execute(root, chosen, profile, folder, overrides, fresh, jobs, own=True)
 
 
 @cli.command()
@@ -97,40 +102,42 @@ def run(
 @_PROFILES
 @click.option("--points", default=2, show_default=True, type=click.IntRange(1), help="Of each sweep.")
 @click.option("--renew", is_flag=True, help="Replace a single result that comes out otherwise; by default it stays.")
-def verify(names: Sequence[str], profile: str | None, points: int, renew: bool) -> None:
-    """Compute stale results again, of sweeps some points, and compare: what agrees is fresh again.
+@_REVIEWED
+def verify(names: Sequence[str], profile: str | None, points: int, renew: bool, own: bool) -> None:
+    """Compute stale published results again, of sweeps some points, and compare: what agrees is fresh again.
 
     Exit code 1 where one differs, 2 where it cannot be told here.
     """
     from dynloss_book.engine.runner.keep import Verifier
 
-    _review(names, profile, Verifier(points, renew))
+    _review(names, profile, Verifier(points, renew), own)
 
 
 @cli.command()
 @_NAMES
 @_PROFILES
 @click.option("--because", required=True, help="Why the change of code moves no number of these results.")
-def affirm(names: Sequence[str], profile: str | None, because: str) -> None:
-    """Keep stale results whose code has changed, if the golden runs that reach the change are equal to the last bit.
+@_REVIEWED
+def affirm(names: Sequence[str], profile: str | None, because: str, own: bool) -> None:
+    """Keep stale published results, if the golden runs that reach the change of code are equal to the last bit.
 
     Exit code 1 where they differ, 2 where no golden run reaches the change.
     """
     from dynloss_book.engine.runner.keep import Affirmer
 
-    _review(names, profile, Affirmer(profiles.find_root(), because))
+    _review(names, profile, Affirmer(profiles.find_root(), because), own)
 
 
-def _review(names: Sequence[str], profile: str | None, reviewer) -> None:
+def _review(names: Sequence[str], profile: str | None, reviewer, own: bool) -> None:
     """Let a reviewer look at what notebooks ask for, in one profile or all of them; a line for each result."""
     from dynloss_book.engine.runner import keep
 
     root = profiles.find_root()
     figures = profiles.load(root)
-    states: dict[Path, str] = {}
+    results, states = policy.folders(root=root)[0] if own else policy.published(root), dict[Path, str]()
     for figure in [profiles.find(figures, name) for name in names]:
         for each in [profile] if profile else figure.profiles:
-            for path, state, words in keep.looked_at(figure, profiles.named(figure, each), reviewer):
+            for path, state, words in keep.looked_at(figure, profiles.named(figure, each), reviewer, results):
                 if path not in states and (profile or path.exists()):  # not every profile was ever computed
                     states[path] = state
                     click.echo(f"{'/'.join(path.parts[-2:])}: {state}: {words}")
@@ -166,7 +173,8 @@ def golden(base: str) -> None:
 @_BEST
 @click.option("--no-run", is_flag=True, help="Take the executed copies that are there.")
 @_FRESH
-def book(profile: str, no_run: bool, fresh: bool) -> None:
+@_OWN
+def book(profile: str, no_run: bool, fresh: bool, own: bool) -> None:
     """Execute every notebook and build the book; the last line is the path of its first page."""
     from dynloss_book.engine.runner import book as builder
 
@@ -178,7 +186,8 @@ def book(profile: str, no_run: bool, fresh: bool) -> None:
     figures = profiles.load(root)
     builder.check(root)
     if not no_run:
-        _execute(root, list(figures.values()), profile, root / "_build" / "executed" / profile, fresh=fresh)
+        folder = root / "_build" / "executed" / profile
+        _execute(root, list(figures.values()), profile, folder, fresh=fresh, own=own)
     click.echo("building the book", err=True)
     try:
         first_page = builder.build(root, figures, profile)
@@ -207,27 +216,33 @@ def status(profile: str | None) -> None:
 @cli.command()
 @click.argument("names", metavar="[FIG]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("--update", is_flag=True, help="Put on record what follows from the archive now.")
-def claims(names: Sequence[str], as_json: bool, update: bool) -> None:
-    """The paper's claims with their verdicts, and whether those on record still follow from the archive.
+@click.option("--update", is_flag=True, help="Put on record what follows from the published results now.")
+@_OWN
+def claims(names: Sequence[str], as_json: bool, update: bool, own: bool) -> None:
+    """The paper's claims with their verdicts, and whether those on record still follow from the published results.
 
     Exit code 1 where a verdict no longer follows, 2 where results are missing, stale or damaged.
     """
     import json
 
-    from dynloss_book.engine.runner import answers, recorded, tables
+    from dynloss_book.engine.runner import answers, recorded
 
+    if own and update:
+        raise UsageError("what is on record follows from the published results: leave out --own")
     root = profiles.find_root()
     figures = profiles.load(root)
     chosen = [profiles.find(figures, name) for name in names] or list(figures.values())
+    published = policy.published(root)
     if update:
-        files.check_writable(tables.results(root))
-    record = recorded.read(tables.results(root), renewed=update and not names)
-    now = [answers.judged(figure, root) for figure in chosen]
-    if update:
+        if not published.is_dir():
+            raise UsageError(f"nothing found in {published}")
+        files.check_writable(published)
+    record = recorded.read(published, renewed=update and not names)
+    now = [answers.judged(figure, policy.folders(root=root) if own else [published]) for figure in chosen]
+    if update and recorded.of(now):
         # What cannot be judged now stays on record; what is no notebook any more does not.
         record = {name: entry for name, entry in record.items() if name in figures} | recorded.of(now)
-        recorded.write(tables.results(root), record)
+        recorded.write(published, record)
     found = recorded.rows(record, now)
     if as_json:
         click.echo(json.dumps([row._asdict() for row in found], indent=1))
@@ -287,16 +302,19 @@ def sweep_status(names: Sequence[str]) -> None:
     figures = profiles.load(root)
     chosen = {profiles.find(figures, name).stem for name in names}
     rows = list(tables.sweep_rows(root, chosen))
-    lines = [tables.plain([tables.SWEEPS, *rows]) if rows else "no sweeps yet"]
+    lines = [tables.plain([tables.SWEEPS, *rows])] if rows else []
     click.echo("\n".join([*lines, *tables.unreadable(root, chosen)]))
+    if not rows:
+        raise UsageError(tables.nothing_in(root))
 
 
 @cli.command()
 @click.option("--minutes", type=click.FloatRange(0), help="Compute for so long; 0: nothing. By default to the end.")
 @click.option("--plan", is_flag=True, help="Only say what is left, and what it takes on this device.")
 @click.option("--renew", is_flag=True, help="Compute anew what other code computed; the old is kept beside.")
+@click.option("--publish", "publishing", is_flag=True, help="Publish what was computed, item by item.")
 @click.option("--nice", default=19, show_default=True, type=click.IntRange(0, 19), help="Give way to other programs.")
-def campaign(minutes: float | None, plan: bool, renew: bool, nice: int) -> None:
+def campaign(minutes: float | None, plan: bool, renew: bool, publishing: bool, nice: int) -> None:
     """Compute what the archive lacks, down the list in notebooks/campaign.yml; may be killed, and goes on next time."""
     from dynloss_book.engine import archive
     from dynloss_book.engine.runner import campaign as work
@@ -306,7 +324,7 @@ def campaign(minutes: float | None, plan: bool, renew: bool, nice: int) -> None:
     items = work.load(root, profiles.load(root))
     _check_ready(root / "_build" / "campaign")
     if not plan:
-        archive.check_writable(tables.results(root))
+        archive.check_writable(policy.folders(root=root)[0])
     if hasattr(os, "nice"):
         os.nice(nice)  # the notebooks' kernels inherit it
     here = work.device()
@@ -318,8 +336,55 @@ def campaign(minutes: float | None, plan: bool, renew: bool, nice: int) -> None:
     for item, state in work.run(root, mine, minutes, renew):
         failed |= state.failed
         _say(f"{item.label}: {state.left}" + ("" if state.failed else " left"))
+        if publishing:
+            made = [path for path in dict.fromkeys(Path(each.place) for each in state.requests) if path.exists()]
+            failed |= _publish(root, made, renew)
     if failed:
         sys.exit(1)
+
+
+@cli.command()
+@click.argument("names", metavar="[FIG]...", nargs=-1)
+@_PROFILES
+@click.option("--renew", is_flag=True, help="Replace published values by others; by default they stay.")
+@click.option("--yes", is_flag=True, help="Do it; by default it is only said.")
+def publish(names: Sequence[str], profile: str | None, renew: bool, yes: bool) -> None:
+    """Say what would become of one's own results in the published ones, and with --yes do it: they move there.
+
+    Exit code 1 where a result stays behind, as --renew would have to replace published values; 2 where there is none.
+    """
+    from dynloss_book.engine.runner import publish as way
+    from dynloss_book.engine.runner import tables
+
+    root = profiles.find_root()
+    figures = profiles.load(root)
+    source = policy.folders(root=root)[0]
+    records = []
+    for figure in [profiles.find(figures, name) for name in names] or figures.values():
+        sizes = [figure.profiles[profiles.named(figure, profile)]] if profile else []
+        held, unreadable = tables.archived(figure, [source])
+        for error in unreadable:
+            _say(error)
+        records += [one for one in held if all(tables.fits(one["parameters"], figure, size) for size in sizes)]
+    if not records:
+        raise UsageError(f"nothing to publish in {source}")
+    if _publish(root, way.places(records), renew, yes):
+        sys.exit(1)
+
+
+def _publish(root: Path, chosen: Iterable[Path], renew: bool, yes: bool = True) -> bool:
+    """Say, or do, what becomes of results; whether one stays behind that was to be published."""
+    from dynloss_book.engine.runner import publish as way
+
+    source, target, behind = policy.folders(root=root)[0], root / policy.PUBLISHED, False
+    if source == target:
+        raise UsageError(f"{source} holds the published results themselves: unset DYNLOSS_RESULTS")
+    for step in way.steps(chosen, target, renew):
+        click.echo(f"{step.place}: {step.words}")
+        behind |= not step.whole
+        if yes:
+            way.publish(step, source, move=source == root / policy.OWN)
+    return behind and yes
 
 
 @cli.command()
@@ -379,8 +444,12 @@ def _execute(
     overrides: Sequence[tuple[str, str]] = (),
     fresh: bool = False,
     jobs: int | None = None,
+    own: bool = False,
 ) -> None:
-    """Run notebooks and say what becomes of each; a failure does not stop the others, but the command ends with 1."""
+    """Run notebooks and say what becomes of each; a failure does not stop the others, but the command ends with 1.
+
+    Without one's ``own`` results what is computed goes to an archive of the book's, beside the published one.
+    """
     given = {} if profile == BEST else {f.stem: profiles.values(f, profile, overrides, fresh) for f in figures}
     _check_ready(folder)
     from tqdm import tqdm
@@ -389,12 +458,17 @@ def _execute(
     from dynloss_book.engine.runner.execute import execute
     from dynloss_book.engine.runner.together import at_once, execute_all
 
+    asked: Mapping[str, str] = {}
+    if not own and not policy.Policy.current().results:
+        apart = policy.asking([root / "_build" / "results", root / policy.PUBLISHED])
+        asked = policy.Policy(**apart).as_environment()
+
     def one(figure: Figure, stream: TextIO) -> "Outcome":
         path = folder / f"{figure.stem}.ipynb"
         if profile == BEST:
-            return execute_best(figure, root, path, stream)
+            return execute_best(figure, root, path, stream, own=own)
         label = ", ".join([profiles.named(figure, profile), *(f"{name}={value}" for name, value in overrides)])
-        return execute(figure, label, given[figure.stem], path, stream)
+        return execute(figure, label, given[figure.stem], path, stream, asked)
 
     jobs = jobs or (at_once() if profile == BEST else 1)
     if min(jobs, len(figures)) == 1:

@@ -85,14 +85,19 @@ def _record(dataset: "xr.Dataset") -> dict[str, Any]:
     record = decoded(dataset.attrs)
     names = ("figure", "origin", "stale", "path", "parameters", "fingerprint", "versions", "device", "dtype", "seed",
              "seconds", "commit", "date")  # fmt: skip
-    extra = {name: str(record.get(name, "")) for name in ("scale", *KEPT)}
+    extra = {name: str(record.get(name, "")) for name in ("published", "scale", *KEPT)}
     extra["profile"] = Policy.current().profile
     return {name: record[name] for name in names} | extra
 
 
 def _origin(record: Mapping[str, Any]) -> str:
+    published = record.get("published", "")
+    own = published != record["path"] or not published
+    where = " and ".join(["published"] * bool(published) + ["own"] * own)
+    if record["origin"] == "computed":
+        return "computed in this run" + ", beside published points" * bool(published)
     stale = f"**STALE** ({record['stale']} changed since)" if record["stale"] else "fresh"
-    return "computed in this run" if record["origin"] == "computed" else f"read from the archive, {stale}"
+    return f"read from {where} results, {stale}"
 
 
 def words(lists: Iterable[str]) -> str:
@@ -180,8 +185,7 @@ def cores() -> int:
 def commit() -> str:
     """The commit of the checkout that this code stands in, "+dirty" if tracked files differ; else the version.
 
-    What is computed lands in `results`, and a store that gathers its files changes what is tracked there: that does not
-    count.
+    What is published lands in `results`: that does not count.
     """
     command = ["git", "-C", str(Path(__file__).parent)]
     try:

@@ -20,7 +20,8 @@ def executed_site(tmp_path_factory):
     """Not to be changed by a test; `site` is a copy that may be."""
     root = small_site.make(tmp_path_factory.mktemp("site") / "checkout")
     figure = load(root)["fig01_good"]
-    outcome = execute(figure, "smoke", values(figure, "smoke"), executed_copy(root, "smoke", figure.stem))
+    with small_site.publishing(root):
+        outcome = execute(figure, "smoke", values(figure, "smoke"), executed_copy(root, "smoke", figure.stem))
     assert outcome.error == ""
     return root
 

@@ -133,12 +133,13 @@ def fill(root):
     """The archive as the notebook's quick profile leaves it."""
     script = root / "fill.py"  # a file, so that the source of its function can be read
     script.write_text(f"{small_site.PARAMETERS}\n{JUDGING}")
-    runpy.run_path(str(script), run_name="__main__")
+    with small_site.publishing(root):
+        runpy.run_path(str(script), run_name="__main__")
 
 
 def test_an_answer_comes_from_the_archive_alone(checkout):
     (figure,) = load(checkout).values()
-    found = answers.judged(figure, checkout)
+    found = answers.judged(figure, [checkout / "results"])
     assert (found.profile, found.devices) == ("quick", found.devices) and found.devices
     assert found.found["claims"][0]["here"] == "630"
     assert not found.damaged and not found.troubles

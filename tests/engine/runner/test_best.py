@@ -30,7 +30,8 @@ def checkout(tmp_path, monkeypatch):
 def archived(root, profile):
     """Compute a profile, so that the archive has it."""
     figure = load(root)["fig01_good"]
-    assert execute(figure, profile, values(figure, profile), root / "trial.ipynb").error == ""
+    with small_site.publishing(root):
+        assert execute(figure, profile, values(figure, profile), root / "trial.ipynb").error == ""
 
 
 def run_best(root):
@@ -76,7 +77,7 @@ def test_the_largest_that_is_archived_is_shown_and_named(checkout):
     damaged = steps[1000].read_bytes()[:500]
     steps[1000].write_bytes(damaged)
     profile, origin = shown()
-    assert profile == "reduced" and origin.startswith("archived, fresh")
+    assert profile == "reduced" and origin.startswith("published, fresh")
     steps[100].unlink()
     assert shown()[0] == "quick"
     assert steps[1000].read_bytes() == damaged
@@ -100,7 +101,7 @@ def test_the_book_names_the_profile_of_each_page(checkout):
     figures = load(checkout)
     assert profile_of(figures["fig01_good"], BEST, executed_copy(checkout, BEST, "fig01_good")) == "reduced"
     (row,) = status_rows(checkout, figures, BEST)
-    assert row[1] == "reduced" and row[2].startswith("archived, fresh")
+    assert row[1] == "reduced" and row[2].startswith("published, fresh")
     book.stage(checkout, figures, BEST)
     assert "DYNLOSS_ARCHIVE_ONLY" not in os.environ
 

@@ -126,9 +126,9 @@ def items(root, here="CPU"):
 
 def results(root):
     """What the archive holds, by figure and parameters; without what tells of the computing."""
-    stores = {(each.figure, str(each.parameters)): overview.gathered(each.folder)
-              for each in overview.overview(root / "results")}  # fmt: skip
-    singles = {str(path.relative_to(root)): xr.load_dataset(path) for path in root.glob("results/*/*.nc")}
+    stores = {(each.figure, str(each.parameters)): overview.gathered(*each.folders)
+              for each in overview.overview(root / "own_results")}  # fmt: skip
+    singles = {str(path.relative_to(root)): xr.load_dataset(path) for path in root.glob("own_results/*/*.nc")}
     return {key: found.drop_attrs() for key, found in {**stores, **singles}.items()}
 
 
@@ -144,7 +144,7 @@ def test_the_list_is_worked_down_and_its_end_is_complete(make, here, tmp_path):
         ("fig02_single paper", "1 point or more"),
         ("fig01_sweep paper", "24 points or more"),
     ]
-    assert not list((root / "results").rglob("*.nc"))  # to look computes nothing
+    assert not list((root / "own_results").rglob("*.nc"))  # to look computes nothing
     done = list(campaign.run(root, items(root), None))
     assert [(item.label, state.left) for item, state in done] == [(label, "nothing") for label, _ in before]
     log = (tmp_path / "log").read_text().splitlines()
@@ -165,7 +165,7 @@ def test_what_other_code_computed_is_left_and_only_renewed_on_demand(make, here)
     root = make()
     first, single = items(root)[:2]
     list(campaign.run(root, [first, single], None))
-    before = {path: path.read_bytes() for path in root.glob("results/**/*.nc")}
+    before = {path: path.read_bytes() for path in root.glob("own_results/**/*.nc")}
     for name, old, new in (("fig01_sweep", "normal(", "uniform("), ("fig02_single", "np.arange", "1 + np.arange")):
         path = root / "notebooks" / f"{name}.ipynb"
         path.write_text(path.read_text().replace(old, new))
@@ -173,12 +173,28 @@ def test_what_other_code_computed_is_left_and_only_renewed_on_demand(make, here)
     with pytest.warns(ArchiveWarning, match="STALE"):
         assert [state.left for _, state in campaign.plan(root, [first, single])] == stale
         assert [state.left for _, state in campaign.run(root, [first, single], None)] == stale
-    assert {path: path.read_bytes() for path in root.glob("results/**/*.nc")} == before
+    assert {path: path.read_bytes() for path in root.glob("own_results/**/*.nc")} == before
     done = campaign.run(root, [first, single], None, renew=True)
     assert [state.left for _, state in done] == ["nothing", "nothing"]
-    assert list(root.glob("results/fig01_sweep/*.old/*.nc"))
-    (renewed,) = root.glob("results/fig02_single/*.nc")
+    assert list(root.glob("own_results/fig01_sweep/*.old/*.nc"))
+    (renewed,) = root.glob("own_results/fig02_single/*.nc")
     assert xr.load_dataset(renewed).x.values.tolist() == list(range(1, 21))
+
+
+def test_a_campaign_publishes_what_it_computed_on_demand(make, here, dynloss, monkeypatch):
+    root = make()
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(campaign, "device", lambda: "CPU")
+    code, out, err = dynloss("campaign", "--nice", 0, "--publish")
+    assert code == 0 and "fig01_sweep paper: nothing left" in err
+    assert [line.split(": ")[1].split(", ")[0] for line in out.splitlines()] == [
+        "adds 4 points to 0", "new", "adds 24 points to 0",
+    ]  # fmt: skip
+    assert not list((root / "own_results").rglob("*.nc")) and len(list((root / "results").rglob("*.nc"))) == 3
+    assert all(state.complete for _, state in campaign.run(root, items(root), None))  # from the published ones
+    assert not list((root / "own_results").rglob("*.nc"))
+    here.clear()
+    assert all(state.complete for _, state in campaign.plan(root, items(root))) and here == []
 
 
 @pytest.mark.parametrize("minutes", [0, 0.01, 0.02])
@@ -189,8 +205,8 @@ def test_minutes_bound_all_and_none_computes_nothing(make, here, minutes):
     assert time.monotonic() - began < 60 * minutes + 2  # which is what a slow machine may take for one piece
     assert [(state.left, state.failed) for _, state in done] == [("1 point or more", False)] * (minutes > 0)
     assert here == ["fig02_single"] * (minutes > 0)  # there is no time for the next
-    assert not list((root / "results").rglob("*.nc"))
-    assert len(list((root / "results").rglob("*.checkpoint"))) == (minutes > 0)
+    assert not list((root / "own_results").rglob("*.nc"))
+    assert len(list((root / "own_results").rglob("*.checkpoint"))) == (minutes > 0)
 
 
 def test_a_notebook_that_fails_does_not_stop_the_others(make, here):

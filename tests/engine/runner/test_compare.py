@@ -75,7 +75,7 @@ def test_a_single_file_and_a_store(checkout, tmp_path, dynloss):
 @pytest.mark.parametrize(
     ("arrange", "said"),
     [
-        (lambda mine, published: published, "it is the published result itself; set DYNLOSS_RESULTS"),
+        (lambda mine, published: published, "it is the published result itself; --fresh "),
         (lambda mine, published: half(mine), "cannot be read (Unable to synchronously open file (truncated file"),
         (lambda mine, published: mine.parent / "nothing", "there is no "),
         (lambda mine, published: text(mine), "cannot be read"),
@@ -188,6 +188,7 @@ def shown(comparison):
 
 def test_the_last_cell_of_a_notebook(checkout, tmp_path, monkeypatch):
     published = archive.fetch_or_compute("fig01_good", simulate, {"steps": 10, "amplitude": 2.0})
+    assert published.published == published.path
     assert "it is the published result itself" in shown(compare.with_published(published))
     mine = archive.fetch_or_compute("fig01_good", simulate, {"steps": 10, "amplitude": 2.0}, results=tmp_path / "mine")
     assert "This run agrees with the published one" in shown(compare.with_published(mine))

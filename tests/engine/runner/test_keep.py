@@ -38,7 +38,8 @@ APART = {"value": "amplitude * np.arange(steps) + 1.0", "point": "x + seed + 1e-
 def site(tmp_path, monkeypatch, dynloss):
     """A checkout with a result and a sweep; called with other code, it says what becomes of a command."""
     root = small_site.enter(monkeypatch, tmp_path / "checkout", fig01_good=notebook(CELL.format(**BEFORE), SWEEP))
-    assert dynloss("run", "fig01_good", "--profile", "smoke")[0] == 0
+    with small_site.publishing(root):
+        assert dynloss("run", "fig01_good", "--profile", "smoke")[0] == 0
 
     def changed(code, *command):
         path = root / "notebooks" / "fig01_good.ipynb"

@@ -1,4 +1,5 @@
 import errno
+import json
 import shutil
 from pathlib import Path
 
@@ -22,17 +23,17 @@ def folder(tmp_path):
     return tmp_path / "fig" / "store"
 
 
-def opened(folder, code="one", parameters="{}"):
+def opened(folder, code="one", parameters="{}", beside=()):
     identity = {"figure": "test", "function": "f", "parameters": parameters}
-    return Store(folder, identity, Fingerprint(code, {"compute": code}), NAMES)
+    return Store(folder, identity, Fingerprint(code, {"compute": code}), NAMES, beside)
 
 
 def points(*xs):
     return {"x": np.array(xs, float), "seed": np.zeros(len(xs), int)}
 
 
-def add(store, *xs):
-    store.add(grids.rows(points(*xs), {"value": np.array(xs) * 10.0}, {}), FACTS)
+def add(store, *xs, times=10.0, **facts):
+    store.add(grids.rows(points(*xs), {"value": np.array(xs) * times}, {}), FACTS | facts)
 
 
 def files(folder):
@@ -389,3 +390,119 @@ def test_why_rows_were_kept_outlives_a_merge(folder):
     attributes = archive.decode((folder / name).read_bytes()).attrs
     assert attributes["affirmed"] == "[1]" and attributes["fresh_at"] in ("aaaa", FACTS["commit"])
     assert opened(folder, code="two").stale() == ""
+
+
+# Who computed which row
+
+GPU = {"device": "NVIDIA H200", "versions": '{"jax": "0.12", "flax": "0.10"}', "commit": "bbbb", "date": "2999-01-01"}
+
+
+def makers(part):
+    """The device that computed each point of a file, by what the file itself says."""
+    told = json.loads(part.attrs["parts"])
+    return {float(x): told[place]["device"] for x, place in zip(part.x.values, part.part.values, strict=True)}
+
+
+def test_each_row_keeps_what_computed_it_through_every_merge(folder):
+    store = opened(folder)
+    add(store, 1, 2)
+    add(store, 3, **GPU)
+    store.merge()
+    cpu = FACTS["device"]
+    assert makers(opened(folder).parts[0]) == {1: cpu, 2: cpu, 3: "NVIDIA H200"}
+    again = opened(folder)
+    add(again, 4)
+    add(again, 5, **GPU)
+    again.merge()
+    (part,) = opened(folder).parts
+    assert makers(part) == {1: cpu, 2: cpu, 3: "NVIDIA H200", 4: cpu, 5: "NVIDIA H200"}
+    told = json.loads(part.attrs["parts"])
+    assert [(each["device"], each["seconds"]) for each in told] == [(cpu, 2.0), ("NVIDIA H200", 2.0)]
+    assert json.loads(part.attrs["versions"])["jax"] == f"0.12, {json.loads(FACTS['versions'])['jax']}"
+    assert part.attrs["commit"] == f"{FACTS['commit']}, bbbb" and part.attrs["seconds"] == 4
+    assert opened(folder).layout() == {"value": ((), np.dtype(float))}
+    assert "part" not in gathered(folder).variables
+
+
+def test_a_part_keeps_its_share_of_the_time_and_why_it_is_fresh(folder):
+    store = opened(folder)
+    add(store, 1, 2)
+    add(store, 3, 4, **GPU)
+    store.merge()
+    opened(folder, code="two").keep({"affirmed": "[1]", "fresh_at": "cccc"})
+    later = opened(folder, code="two")
+    later.set_aside(points(1))
+    (part,) = opened(folder, code="two").parts
+    assert {each["fresh_at"] for each in json.loads(part.attrs["parts"])} == {"cccc"}
+    assert sum(each["seconds"] for each in json.loads(part.attrs["parts"])) == part.attrs["seconds"] == 1.5
+
+
+def test_alike_parts_are_one_and_need_no_index(folder):
+    store = opened(folder)
+    for x in range(3):
+        add(store, x)
+        store.merge()
+    (part,) = opened(folder).parts
+    assert "parts" not in part.attrs and "part" not in part.coords and part.attrs["seconds"] == 3
+
+
+# One's own store on the published one
+
+
+@pytest.fixture
+def published(tmp_path):
+    place = tmp_path / "published" / "fig" / "store"
+    add(opened(place), 1, 2)
+    return place
+
+
+def whole(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_published_points_are_read_and_own_ones_go_beside(folder, published):
+    before = whole(published)
+    store = opened(folder, beside=[published])
+    assert store.holds(points(1, 2, 3)).tolist() == [True, True, False] and store.rows().x.values.tolist() == [1, 2]
+    assert store.read_from(points(1)) == (str(published), str(published))
+    add(store, 3)
+    add(store, 4)
+    store.merge()
+    check(folder, 3, 4)
+    again = opened(folder, beside=[published])
+    assert sorted(again.rows().x.values) == [1, 2, 3, 4]
+    assert again.read_from(points(1, 3)) == (str(folder), str(published)) and again.read_from(points(4))[1] == ""
+    assert whole(published) == before
+    (found,) = overview(folder.parent.parent, published.parent.parent)
+    assert (found.held, found.folders) == (4, (folder, published))
+    assert sorted(gathered(folder, published).x.values) == [1, 2, 3, 4]
+
+
+def test_own_points_go_before_published_ones(folder, published):
+    store = opened(folder, beside=[published])
+    store.set_aside(points(1))
+    assert not store.holds(points(1, 2)).any()  # anew, nothing of the published counts
+    add(store, 1, times=70.0)
+    again = opened(folder, beside=[published])
+    assert dict(zip(again.rows().x.values, again.rows().value.values, strict=True)) == {1: 70, 2: 20}
+    assert again.saved and len(again.own) == 1
+
+
+def test_stale_points_never_stand_beside_fresh_ones(folder, published):
+    other = opened(folder, code="two", beside=[published])
+    assert other.stale() == "compute"  # nothing else is there
+    other.set_aside(points(3))
+    add(other, 3)
+    assert opened(folder, code="two", beside=[published]).rows().x.values.tolist() == [3]
+    with pytest.warns(archive.ArchiveWarning, match="other code"):
+        back = opened(folder, beside=[published])
+    assert back.stale() == "" and back.rows().x.values.tolist() == [1, 2]
+
+
+def test_a_damaged_published_file_is_left_out(folder, published):
+    (path,) = published.glob("*.nc")
+    path.write_bytes(b"nonsense")
+    with pytest.warns(archive.ArchiveWarning, match=f"{path} cannot be read"):
+        store = opened(folder, beside=[published])
+    add(store, 1)
+    check(folder, 1)

@@ -11,13 +11,14 @@ import os
 import runpy
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
 from dynloss import files
+from dynloss_book.engine import policy
 from dynloss_book.engine.archive import ArchiveWarning, NotArchived
 from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.runner import tables
@@ -56,17 +57,17 @@ class Judged:
     damaged: str = ""
 
 
-def judged(figure: Figure, root: Path) -> Judged:
-    """The findings of the largest profile of a notebook that the archive can serve."""
+def judged(figure: Figure, folders: Sequence[Path]) -> Judged:
+    """The findings of the largest profile of a notebook that these folders for results can serve."""
     troubles: dict[str, Trouble] = {}
-    unreadable = "; ".join(map(str, tables.archived(figure, root, thoroughly=True).unreadable))
-    there = set(candidates(figure, root))
+    unreadable = "; ".join(map(str, tables.archived(figure, folders, thoroughly=True).unreadable))
+    there = set(candidates(figure, folders))
     for profile in reversed(above_default(figure)):
         if profile not in there:
             troubles[profile] = Trouble("missing", "the archive has no result of it")
             continue
         try:
-            found, devices = answer(figure, values(figure, profile))
+            found, devices = answer(figure, values(figure, profile), folders)
         except NotArchived as error:
             troubles[profile] = Trouble("stale" if error.stale else "missing", str(error))
         except Exception as error:  # whatever a cell raises is news about this figure, and of no other
@@ -76,14 +77,14 @@ def judged(figure: Figure, root: Path) -> Judged:
     return Judged(figure.stem, troubles=troubles, damaged=unreadable)
 
 
-def answer(figure: Figure, parameters: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def answer(figure: Figure, parameters: Mapping[str, Any], folders: Sequence[Path]) -> tuple[dict[str, Any], str]:
     """The record of a notebook's findings with these parameters, and the devices that its results come from.
 
     Raises:
         NotArchived: the archive has no fresh result of them.
         ValueError: the notebook has no answer.
     """
-    names = executed(figure, parameters)
+    names = executed(figure, parameters, folders)
     if "findings" not in names:
         raise ValueError(f"{figure.stem} has no cell tagged `{ANSWER}` that makes `findings`")
     shown = [eval("".join(cell["source"]), names) for cell in _codes(figure) if PROVENANCE in _tags(cell)]
@@ -92,9 +93,9 @@ def answer(figure: Figure, parameters: Mapping[str, Any]) -> tuple[dict[str, Any
     return names["findings"].record(), ", ".join(devices)
 
 
-def executed(figure: Figure, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """A notebook as far as its answer, or to its end, with the archive alone; the names that it defines."""
-    with tempfile.TemporaryDirectory() as folder, _alone(figure.path.parent):
+def executed(figure: Figure, parameters: Mapping[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
+    """A notebook as far as its answer, or to its end, with these folders alone; the names that it defines."""
+    with tempfile.TemporaryDirectory() as folder, _alone(figure.path.parent, folders):
         script = Path(folder, f"{figure.stem}.py")  # a file, for `fingerprint` reads the functions' source
         files.write(script, "\n\n".join(sources(figure, parameters)))
         return runpy.run_path(str(script), run_name="__main__")
@@ -123,13 +124,13 @@ def _tags(cell: Mapping[str, Any]) -> list[str]:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """In the notebook's folder, with the archive alone, and with JAX as it was afterwards."""
+def _alone(folder: Path, folders: Sequence[Path]) -> Iterator[None]:
+    """In the notebook's folder, with these folders for results alone, and with JAX as it was afterwards."""
     import jax
 
     options = "jax_enable_x64", "jax_default_matmul_precision"
     before = {name: getattr(jax.config, name) for name in options}
-    alone = mock.patch.dict(os.environ, Policy(read_only=True).as_environment())
+    alone = mock.patch.dict(os.environ, Policy(read_only=True, **policy.asking(folders)).as_environment())
     try:
         with contextlib.chdir(folder), alone, warnings.catch_warnings():
             warnings.simplefilter("ignore", ArchiveWarning)  # what is damaged was looked for before

@@ -7,33 +7,40 @@ So a book of the best results takes no longer to build than one of `quick`.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from dynloss_book.engine import policy
 from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.runner import tables
 from dynloss_book.engine.runner.execute import Ending, Outcome, execute
 from dynloss_book.engine.runner.profiles import DEFAULT_PROFILE, Figure, values
 
 
-def execute_best(figure: Figure, root: Path, output: Path, stream: TextIO | None = None) -> Outcome:
-    """Run a notebook with the largest profile that the archive can serve, else compute `quick`."""
-    for why in tables.archived(figure, root).unreadable:
+def execute_best(
+    figure: Figure, root: Path, output: Path, stream: TextIO | None = None, *, own: bool = False
+) -> Outcome:
+    """Run a notebook with the largest profile that the published results can serve, or with one's ``own`` too.
+
+    Where they serve none, compute `quick`.
+    """
+    folders = policy.folders(root=root) if own else [policy.published(root)]
+    for why in tables.archived(figure, folders).unreadable:
         print(f"{figure.stem}: {why}", file=sys.stderr)
-    asked = Policy(read_only=True).as_environment()
-    for profile in candidates(figure, root):
+    asked = Policy(read_only=True, **policy.asking(folders)).as_environment()
+    for profile in candidates(figure, folders):
         outcome = execute(figure, profile, values(figure, profile), output, stream, asked)
         if outcome.ending is not Ending.LACKING:
             return outcome
-    # What is computed here goes into an archive of its own: building a book leaves `results` as it is.
+    # What is computed here goes into an archive of its own: building a book leaves one's own results as they are.
     apart = Policy(renew=True, results=str(root / "_build" / "results")).as_environment()
     return execute(figure, DEFAULT_PROFILE, values(figure, DEFAULT_PROFILE), output, stream, apart)
 
 
-def candidates(figure: Figure, root: Path) -> Iterator[str]:
-    """The profiles from `quick` on of which the archive has anything, the largest first."""
-    records = tables.archived(figure, root).records
+def candidates(figure: Figure, folders: Sequence[Path]) -> Iterator[str]:
+    """The profiles from `quick` on of which these folders for results have anything, the largest first."""
+    records = tables.archived(figure, folders).records
     for name in reversed(above_default(figure)):
         if any(tables.fits(record["parameters"], figure, figure.profiles[name]) for record in records):
             yield name

@@ -1,7 +1,7 @@
 """A campaign: what the archive lacks, computed by itself, item after item of a list in the repository.
 
 `notebooks/campaign.yml` names notebooks and profiles, those of most value for their cost first. Each is run with a
-deadline for its kernel (`engine.deadline`) and writes into the archive as it always does, so that a campaign can be
+deadline for its kernel (`engine.deadline`) and adds to one's own results as it always does, so that a campaign can be
 killed at any moment and goes on from there. While it runs, the notebook writes down what it asks the archive for
 (`engine.ledger`): that, and nothing else, says what is left. The same is found without computing by a run whose
 deadline is over from the start; it is remembered until notebook, code or archive change.
@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from dynloss import files
 from dynloss.files import file_lock
-from dynloss_book.engine import ledger
+from dynloss_book.engine import ledger, policy
 from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import duration
 from dynloss_book.engine.runner.execute import Ending, execute
@@ -245,7 +245,8 @@ def _stamp(item: Item, requests: Sequence[ledger.Request]) -> str:
     """What the state of an item depends on: its notebook and values, the library, and the files of its results."""
     ours = Path(ledger.__file__).parents[2]
     code = [(str(path.relative_to(ours)), path.read_bytes()) for path in sorted(ours.glob("dynloss*/**/*.py"))]
-    places = [Path(each.place) for each in requests]
+    own, roots = [Path(each.place) for each in requests], policy.folders(root=item.figure.path.parents[1])
+    places = own + [root.joinpath(*place.parts[-2:]) for place in own for root in roots[1:]]
     files = sorted({path for place in places for path in (place, *place.glob("*.nc")) if path.suffix == ".nc"})
     written = [(str(path), path.stat().st_mtime_ns) for path in files if path.is_file()]
     everything = (item.figure.path.read_bytes(), sorted(item.values.items()), code, written)

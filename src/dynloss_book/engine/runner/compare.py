@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
-from dynloss_book.engine import archive
+from dynloss_book.engine import archive, policy
 from dynloss_book.engine.agreement import FREE, Agreement, Incomparable, Quantity, compare, different, is_sweep
 from dynloss_book.engine.runner import page, recorded, tables
 from dynloss_book.engine.sweeps import overview
@@ -43,7 +43,7 @@ def outcomes(mine: Path, reference: Path) -> list[Outcome]:
         return _of_notebook(mine, reference)
     found = list(_paths(mine))
     if not found:
-        raise Incomparable(f"{mine} holds no results")
+        raise Incomparable(f"nothing to compare: {mine} holds no results")
     return [_of_file(each, reference) for each in found]
 
 
@@ -89,14 +89,16 @@ def with_published(*datasets: xr.Dataset) -> Comparison | None:
     """
     if archive.read_only():
         return None
-    here = Path.cwd()
-    root = next((folder for folder in (here, *here.parents) if (folder / "_toc.yml").is_file()), None)
-    if root is None or not (root / "results").is_dir():
+    root = policy.checkout()
+    if root is None or not (root / policy.PUBLISHED).is_dir():
         return Comparison((NOWHERE,), ())
     lines, agreements = [], []
     for dataset in datasets:
         try:
-            outcome = _beside(dataset, Path(dataset.attrs.get("path") or "computed"), root / "results")
+            path = Path(dataset.attrs.get("path") or "computed")
+            if dataset.attrs.get("published") not in (None, "", str(path)):  # of a sweep one's own points count
+                dataset = _read(path)
+            outcome = _beside(dataset, path, root / policy.PUBLISHED)
         except Exception as error:  # a page must not fail over its last line
             outcome = Outcome("", None, f"{type(error).__name__}: {error}")
         if outcome.agreement is not None:
@@ -142,7 +144,7 @@ def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
     place = min(range(len(same)), key=lambda each: (len(differing[each]), free[each]))
     nearest, words = same[place][0], "; ".join(differing[place])
     if path.exists() and nearest.resolve() == path.resolve():
-        hint = "set DYNLOSS_RESULTS to a folder of your own before you compute anew"
+        hint = "--fresh (fresh=True) computes anew, among your own results"
         raise Incomparable(f"it is the published result itself; {hint}")
     if words:
         raise Incomparable(f"no published result has its parameters; the nearest differs in {words}{unreadable}")

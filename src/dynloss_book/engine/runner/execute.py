@@ -199,7 +199,7 @@ def execute(
     ending, failure = _failure(notebook)
     error = failure or (f"{_last_cell(notebook)}{error}" if error else "")
     copy.annotate(record | {"complete": not error, "seconds": seconds})
-    error = error or copy.trouble
+    error = error or copy.trouble or _not_kept(notebook)
     if error and not failure:
         ending = Ending.FAILED
     return Outcome(figure.stem, profile, output, seconds, error, ending)
@@ -228,6 +228,14 @@ def _failure(notebook: Mapping[str, Any]) -> tuple[Ending, str]:
         if cell["metadata"].get("papermill", {}).get("exception"):
             return Ending.FAILED, f"cell {number}: it failed"
     return Ending.DONE, ""
+
+
+def _not_kept(notebook: Mapping[str, Any]) -> str:
+    """Which results were computed but could not be kept, in words; empty if none."""
+    from dynloss_book.engine.runner import tables  # which judges copies by this module
+
+    lost = dict.fromkeys(record["figure"] for record in tables.provenances(notebook) if not record["path"])
+    return f"results of {', '.join(lost)} were computed, but could not be kept; the copy says why" if lost else ""
 
 
 def _last_cell(notebook: Mapping[str, Any]) -> str:

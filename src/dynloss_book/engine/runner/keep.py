@@ -42,10 +42,10 @@ class Outcome(NamedTuple):
     words: str
 
 
-def looked_at(figure: Figure, profile: str, reviewer: "Verifier | Affirmer") -> Iterator[Outcome]:
-    """What a reviewer finds among the results that a profile of a notebook asks for."""
+def looked_at(figure: Figure, profile: str, reviewer: "Verifier | Affirmer", results: Path) -> Iterator[Outcome]:
+    """What a reviewer finds among the results, in this folder, that a profile of a notebook asks for."""
     with review.by(reviewer), contextlib.suppress(archive.NotArchived):  # which the reviewer knows
-        answers.executed(figure, values(figure, profile))
+        answers.executed(figure, values(figure, profile), [results])
     while reviewer.outcomes:
         yield reviewer.outcomes.pop(0)
 

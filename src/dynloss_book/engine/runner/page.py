@@ -133,7 +133,8 @@ def _downloads(cell: Cell, folder: Path, data: Path) -> Iterator[Cell]:
     kept = {_name(record): record for record in tables.records_of([cell], PROVENANCE) if record["path"]}
     kept = {name: record for name, record in kept.items() if (folder / record["path"]).exists()}
     for name, record in kept.items():
-        _write_data(folder / record["path"], data, name)
+        both = dict.fromkeys(folder / each for each in (record["path"], record.get("published")) if each)
+        _write_data(list(both), data, name)
     if len(kept) > 1:
         yield _markdown(f"{identifier}-download", _menu(list(kept.values()), data))
     else:
@@ -161,19 +162,19 @@ def _name(record: Mapping[str, Any]) -> str:
     return f"{record['figure']}-{Path(record['path']).stem}"
 
 
-def _write_data(source: Path, data: Path, name: str) -> None:
-    """NetCDF, and the same as CSV; a sweep is a folder of files, of which readers get one."""
+def _write_data(sources: list[Path], data: Path, name: str) -> None:
+    """NetCDF, and the same as CSV; a sweep is a folder of files, or two, of which readers get one."""
     from dynloss_book.engine import archive
 
     target = data / f"{name}.nc"
     if target.exists():
         return
-    if source.is_file():
-        content, dataset = source.read_bytes(), archive.read(source)
+    if sources[0].is_file():
+        content, dataset = sources[0].read_bytes(), archive.read(sources[0])
     else:
         from dynloss_book.engine.sweeps.overview import gathered
 
-        content = archive.encode(gathered(source))
+        content = archive.encode(gathered(*sources))
         dataset = archive.decode(content)
     for path, written in ((data / f"{name}.csv.zip", as_csv(dataset)), (target, content)):
         files.write(path, written)  # another page may be at the same

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dynloss_book.engine.policy import Policy
+from dynloss_book.engine import policy
 from dynloss_book.engine.provenance import KEPT, MIME, duration
 from dynloss_book.engine.runner import gate
 from dynloss_book.engine.runner.profiles import BEST, DEFAULT_PROFILE, LARGEST, Figure, Profile, named, values
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from dynloss_book.engine.archive import Contents
 
 PROFILES = ("figure", "profile", "cost", "archive")
-SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest")
+SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest", "results")
+NOTHING = "–"
 STATUS = ("notebook", "profile", "result", "device", "commit", "date", "computing", "notebook's run")
 
 
@@ -48,14 +49,17 @@ def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[st
     """Figures and profiles, what they cost, and what the archive has of them: the newest, and of sweeps how much."""
     from dynloss_book.engine.sweeps.overview import overview
 
-    networks = {str(found.folder): found.held for found in overview(results(root))}
+    networks = {found.folders[0].parts[-2:]: found.held for found in overview(*policy.folders(root=root))}
     for figure in figures.values():
-        held, lost = archived(figure, root)
-        nothing = f"– ({_files(len(lost))} cannot be read)" if lost else "–"
+        held, lost = archived(figure, policy.folders(root=root))
+        nothing = f"– ({_files(len(lost))} cannot be read)" if lost else NOTHING
         for profile in figure.profiles.values():
             found = [record for record in held if fits(record["parameters"], figure, profile)]
-            newest = "; ".join(f"{each['date'][:10]}, {each['device']}, commit {each['commit']}" for each in found[:1])
-            folders = {str(Path(each["path"]).parent) for each in found}
+            of = {layer(Path(each["path"])): each for each in reversed(found)}  # of each layer, the newest
+            newest = "; ".join(
+                f"{name}, {each['date'][:10]}, {each['device']}, commit {each['commit']}" for name, each in of.items()
+            )
+            folders = {Path(each["path"]).parts[-3:-1] for each in found}
             count = sum(networks.get(folder, 0) for folder in folders)
             networks_there = f", {count:,} networks in its sweeps" * bool(count)
             yield figure.stem, profile.name, cost(profile), newest + networks_there or nothing
@@ -93,7 +97,7 @@ def kept(root: Path) -> list[str]:
     """How many of the archive's results are held to be fresh although their code has changed, and by what."""
     from dynloss_book.engine.archive import contents
 
-    found = contents(results(root)).records
+    found = contents(*policy.folders(root=root)).records
     counts = {name: sum(bool(each.get(name)) for each in found) for name in KEPT}
     return [f"{n} of {len(found)} results have been {name} since they were computed" for name, n in counts.items()]
 
@@ -102,12 +106,13 @@ def sweep_rows(root: Path, figures: Collection[str] = ()) -> Iterator[tuple[str,
     """How far each sweep in the archive is; of some figures only, or of all."""
     from dynloss_book.engine.sweeps.overview import overview
 
-    for found in overview(results(root)):
+    for found in overview(*policy.folders(root=root)):
         if not figures or found.figure in figures:
             constants = ", ".join(f"{name}={value}" for name, value in found.parameters.items())
             points = f"{found.done} of {found.wanted}" if found.wanted is not None else f"{found.done}"
             points += f" ({_files(found.unreadable)} cannot be read)" * bool(found.unreadable)
-            yield found.figure, constants, points, found.scale, duration(found.seconds), found.date
+            where = ", ".join(map(layer, found.folders))
+            yield found.figure, constants, points, found.scale, duration(found.seconds), found.date, where
 
 
 def records_of(cells: Iterable[Mapping[str, Any]], mime: str) -> list[Any]:
@@ -155,31 +160,37 @@ def _result_rows(stem: str, profile: str, notebook: Mapping[str, Any]) -> Iterat
         yield stem, profile, "computed", "–", run["commit"], date, "–", took
     for record in records:
         freshness = f"STALE: {record['stale']} changed since" if record["stale"] else "fresh"
-        result = "computed" if record["origin"] == "computed" else f"archived, {freshness}"
+        where = "published" if record.get("published") == record["path"] else "own"
+        kept = "computed" if record["path"] else "computed, NOT KEPT"
+        result = kept if record["origin"] == "computed" else f"{where}, {freshness}"
         scale = f" ({record['scale']})" if record["scale"] else ""
         computing = duration(record["seconds"])
         yield stem, profile, result + scale, record["device"], record["commit"], record["date"], computing, took
 
 
-def archived(figure: Figure, root: Path, thoroughly: bool = False) -> "Contents":
-    """What the archive has of the figures whose results a notebook may ask for: its own, and those that it names."""
+def archived(figure: Figure, folders: Iterable[Path], thoroughly: bool = False) -> "Contents":
+    """What folders have of the figures whose results a notebook may ask for: its own, and those that it names."""
     from dynloss_book.engine.archive import contents
 
     words = set(re.findall(r"\w+", figure.path.read_text("utf-8")))
-    return contents(results(root), words | {figure.stem}, thoroughly=thoroughly)
+    return contents(*folders, figures=words | {figure.stem}, thoroughly=thoroughly)
 
 
 def unreadable(root: Path, figures: Collection[str] = ()) -> list[str]:
     """The files of the archive that cannot be read, each with the reason; of some figures only, or of all."""
     from dynloss_book.engine.archive import contents
 
-    return [str(error) for error in contents(results(root), figures).unreadable]
+    return [str(error) for error in contents(*policy.folders(root=root), figures=figures).unreadable]
 
 
-def results(root: Path) -> Path:
-    """The folder of the archive: the one that the environment names, else the checkout's."""
-    named = Policy.current().results
-    return Path(named) if named else root / "results"
+def nothing_in(root: Path) -> str:
+    """That nothing was found, and where it was looked for."""
+    return f"nothing found in {' or '.join(map(str, policy.folders(root=root)))}"
+
+
+def layer(path: Path) -> str:
+    """Whose a result is, "published" or "own"."""
+    return "published" if policy.is_published(path) else "own"
 
 
 def fits(archived: Mapping[str, Any], figure: Figure, profile: Profile) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from dynloss_book.engine import archive
 from dynloss_book.engine.sweeps import grid as grids
-from dynloss_book.engine.sweeps.grid import FLAGS, Layout, Points, Variables
+from dynloss_book.engine.sweeps.grid import TAKEN, Layout, Points, Variables
 from dynloss_book.engine.sweeps.store import SweepError
 
 
@@ -27,7 +27,7 @@ def check_outputs(function: Callable, outputs: Any, names: list[str]) -> None:
     """Raise ``ValueError`` unless a point's result is a mapping of free names to numbers or arrays of numbers."""
     if not isinstance(outputs, Mapping) or not outputs:
         raise ValueError(f"{function.__name__} must return {{name: value}}, got {type(outputs).__name__}")
-    if taken := sorted(set(outputs) & {*names, *FLAGS, "point"}):
+    if taken := sorted(set(outputs) & {*names, *TAKEN}):
         raise ValueError(f"{function.__name__} returns {', '.join(taken)}, which the sweep uses itself")
     for name, value in outputs.items():
         dtype = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
@@ -40,7 +40,7 @@ def check_layout(expected: Layout, variables: Variables, names: list[str]) -> No
     if unknown := sorted(set(variables) - set(expected)):
         raise ValueError(f"variables describes {', '.join(unknown)}, but the function returns {', '.join(expected)}")
     for name, (dims, _) in variables.items():
-        if len({*names, *FLAGS, "point", *dims}) < len(names) + len(FLAGS) + 1 + len(dims):
+        if len({*names, *TAKEN, *dims}) < len(names) + len(TAKEN) + len(dims):
             raise ValueError(f"the dimensions of {name} must differ from each other and from the axes, got {dims}")
     points = {name: np.arange(2.0) for name in names}
     try:

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from dynloss.checks import check_count, check_number, truth
-from dynloss_book.engine import archive, deadline, fingerprint, ledger, review
+from dynloss_book.engine import archive, deadline, fingerprint, ledger, policy, review
 from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import KEPT, date, execution
 from dynloss_book.engine.sweeps import contract, evaluate
@@ -69,10 +69,12 @@ def run(
             takes a ``checkpoint`` ends at its first one after that, and goes on from there next time; a batch of a
             vectorised function, and a point without a checkpoint, is computed to its end.
         fresh: compute all these points again. The store as it was stays beside, as ``<store>.old`` (then
-            ``<store>.2.old``, …); what it holds of other points stays in the store too, if the code is the same.
+            ``<store>.2.old``, …); what it holds of other points stays in the store too, if the code is the same. A
+            published store stays as it is, and is not read.
         progress: show a bar with the points done, the rate and the time left.
         store: the folder of the store, instead of one named by the figure, the function and the constants.
-        results: the archive's folder; see ``archive.results_folder``.
+        results: the only folder to look in and to write to. By default the points of the published store are read, and
+            those computed are added to a store of one's own; see ``policy.folders``.
 
     Returns:
         the variables over (axes…, seed, …), NaN where nothing is computed yet, with ``done`` and ``diverged`` (a result
@@ -98,9 +100,9 @@ def run(
     minutes = deadline.left(minutes)
     called = function.__name__
     key = archive.key(figure, {"function": called, "axes": names, "constants": fixed})
-    folder = Path(store) if store is not None else archive.results_folder(results) / figure / key
+    places = [Path(store)] if store is not None else [each / figure / key for each in policy.folders(results)]
     identity = {"figure": figure, "function": called, "parameters": archive.canonical(fixed)}
-    kept = Store(folder.expanduser().absolute(), identity, code, names)
+    kept = Store(places[0].expanduser().absolute(), identity, code, names, places[1:])
     if asked:
         _note(kept, wanted)
     begin = functools.partial(_how, kept, function, fixed, names, vectorize, chunk, wanted, client)
@@ -113,11 +115,12 @@ def run(
     compute = bool(len(missing[SEED])) and minutes != 0
     if compute:
         if not anew and (stale := kept.stale()):
+            own = "" if policy.is_published(found := (kept.folder if kept.own else kept.beside[0])) else " --own"
             raise SweepError(
-                f"the store {kept.folder} was computed by other code: {stale} changed since. With the profile of this "
-                f"sweep, `dynloss verify {figure} --profile …` computes some points again and affirms the others where "
-                f"these are equal; `dynloss run {figure} --profile … --fresh` (fresh=True) computes it anew and keeps "
-                "the old store beside."
+                f"the store {found} was computed by other code: {stale} changed since. With the profile of this "
+                f"sweep, `dynloss verify {figure}{own} --profile …` computes some points again and affirms the others "
+                f"where these are equal; `dynloss run {figure} --profile … --fresh` (fresh=True) computes it anew, "
+                "beside the old store."
             )
         kept.check_writable()
         how = begin()
@@ -316,6 +319,7 @@ def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
         )
     result = grids.assemble(wanted, rows(store.parts, store.names))
     told, stale = combined(store.parts), store.stale()
+    path, published = store.read_from(wanted.points())
     if stale:
         archive.warn(f"the archived {store.identity['figure']} of {told['date']} is STALE: {stale} changed since.")
     else:
@@ -331,7 +335,8 @@ def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
         scale=grids.scale(result),
         origin="computed" if computed else "archived",
         stale=stale,
-        path=str(store.folder) if store.saved else "",
+        path=path,
+        published=published or path * policy.is_published(store.folder),
     )
 
 

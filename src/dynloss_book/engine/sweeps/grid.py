@@ -12,6 +12,8 @@ from dynloss.checks import check_count
 
 SEED = "seed"
 FLAGS = ("done", "diverged")
+PART = "part"  # of a row: the place of what computed it in the attribute `parts` of its file
+TAKEN = (*FLAGS, "point", PART)  # names that a sweep uses itself
 Variables = Mapping[str, tuple[tuple[str, ...], dict[str, str]]]
 Points = dict[str, np.ndarray]
 Layout = dict[str, tuple[tuple[int, ...], np.dtype]]  # shape and type of each of a point's results
@@ -55,7 +57,7 @@ def grid(axes: Mapping[str, Iterable[Any]], seeds: Iterable[int]) -> Grid:
     """
     checked = {}
     for name, given in axes.items():
-        if not str(name).isidentifier() or name in (SEED, *FLAGS, "point"):
+        if not str(name).isidentifier() or name in (SEED, *TAKEN):
             raise ValueError(f"an axis cannot be called {name!r}")
         listed = _listed(f"axis {name}", given)
         if unfit := [each for each in listed if not _is_number(each)]:
@@ -139,7 +141,7 @@ def assemble(on: Grid, stored: xr.Dataset) -> xr.Dataset:
     data["done"] = (names, done, {"long_name": "whether the point is computed"})
     data["diverged"] = (names, diverged, {"long_name": "whether a result of the point is not finite"})
     coordinates = {name: (name, values, _KNOWN.get(name, {})) for name, values in on.axes.items()}
-    inner = {str(name): (c.dims, c.values, c.attrs) for name, c in stored.coords.items() if name not in names}
+    inner = {str(name): (c.dims, c.values, c.attrs) for name, c in stored.coords.items() if "point" not in c.dims}
     return xr.Dataset(data, coords=coordinates | inner)
 
 

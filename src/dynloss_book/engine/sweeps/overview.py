@@ -25,7 +25,7 @@ class Progress(NamedTuple):
         scale: the same by seeds, "5 of 50 seeds".
         seconds: spent on all that is there.
         date: of the newest result.
-        folder: the store.
+        folders: the stores that hold points of it: one's own, the published one.
         unreadable: how many of its files cannot be read, so that there may be more than is said here.
     """
 
@@ -37,26 +37,29 @@ class Progress(NamedTuple):
     scale: str
     seconds: float
     date: str
-    folder: Path
+    folders: tuple[Path, ...]
     unreadable: int = 0
 
 
-def overview(results: Path) -> Iterator[Progress]:
-    """Every store in an archive's folder; `archive.contents` says what of it cannot be read, and why."""
-    for folder in sorted(path for path in results.glob("*/*") if path.is_dir() and path.suffix != ".old"):
-        if (found := _progress(folder)) is not None:
+def overview(*results: Path) -> Iterator[Progress]:
+    """Every sweep in folders for results; `archive.contents` says what of them cannot be read, and why."""
+    stores: dict[tuple[str, ...], list[Path]] = {}
+    for folder in (each for root in results for each in root.glob("*/*") if each.is_dir() and each.suffix != ".old"):
+        stores.setdefault(folder.parts[-2:], []).append(folder)
+    for name in sorted(stores):
+        if (found := _progress(*stores[name])) is not None:
             yield found
 
 
-def gathered(folder: Path) -> xr.Dataset:
-    """All that a store holds, over the smallest grid that has it: one dataset to hand on.
+def gathered(*folders: Path) -> xr.Dataset:
+    """All that a store holds, or several of the same sweep, over the smallest grid that has it: one dataset to hand on.
 
     Raises:
-        archive.Unreadable: the folder holds no results of a sweep, or none that can be read.
+        archive.Unreadable: the folders hold no results of a sweep, or none that can be read.
     """
-    parts, unreadable = _parts(folder)
+    parts, unreadable = read_parts(*folders)
     if not parts:
-        raise archive.Unreadable("; ".join([f"{folder} holds no results of a sweep", *map(str, unreadable)]))
+        raise archive.Unreadable("; ".join([f"{folders[0]} holds no results of a sweep", *map(str, unreadable)]))
     for error in unreadable:
         archive.warn(f"{error}: it is left out.")
     return whole(parts)
@@ -70,18 +73,19 @@ def whole(parts: list[xr.Dataset]) -> xr.Dataset:
     return result.assign_attrs(combined(parts), scale=grids.scale(result))
 
 
-def _progress(folder: Path) -> Progress | None:
-    request: dict[str, Any] = {"figure": folder.parent.name, "parameters": "{}", "points": None}
+def _progress(*folders: Path) -> Progress | None:
+    request: dict[str, Any] = {"figure": folders[0].parent.name, "parameters": "{}", "points": None}
     wanted = None
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        found = json.loads((folder / REQUEST).read_text("utf-8"))
-        wanted = grids.Grid({name: np.asarray(values) for name, values in found["axes"].items()})
-        request = found
-    parts, unreadable = _parts(folder, numbers=False)
+    for folder in reversed(folders):  # one's own is the last word
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            found = json.loads((folder / REQUEST).read_text("utf-8"))
+            wanted = grids.Grid({name: np.asarray(values) for name, values in found["axes"].items()})
+            request = found
+    parts, unreadable = read_parts(*folders, numbers=False)
     if not parts:
         if wanted is None and not unreadable:
             return None
-        nothing = (0, 0, "–", 0.0, "–", folder, len(unreadable))
+        nothing = (0, 0, "–", 0.0, "–", folders, len(unreadable))
         return Progress(request["figure"], json.loads(request["parameters"]), request["points"], *nothing)
     told, points = combined(parts), rows(parts, json.loads(parts[0].attrs["axes"]))
     held, result = len(points.point), None if wanted is None else grids.assemble(wanted, points)
@@ -94,15 +98,15 @@ def _progress(folder: Path) -> Progress | None:
         "–" if result is None else grids.scale(result),
         told["seconds"],
         told["date"],
-        folder,
+        folders,
         len(unreadable),
     )
 
 
-def _parts(folder: Path, numbers: bool = True) -> tuple[list[xr.Dataset], list[archive.Unreadable]]:
-    """The files of a store, without their numbers if these are not asked for; and why some cannot be read."""
+def read_parts(*folders: Path, numbers: bool = True) -> tuple[list[xr.Dataset], list[archive.Unreadable]]:
+    """The files of stores, without their numbers if these are not asked for; and why some cannot be read."""
     parts, unreadable = [], []
-    for path in archive.paths(folder):
+    for path in archive.paths(*folders):
         try:
             with archive.opened(path) as part:
                 if "axes" not in part.attrs:

@@ -3,6 +3,9 @@
 A file is written whole or not at all, and never changed; files are removed only when another holds all their rows. So
 whoever dies at whatever moment leaves a sound store; several processes may add to one; a point that is there twice is
 there with the same result.
+
+One's own store stands on the published one of the same sweep, if there is any: its points are read as well, and never
+written. Each row says which of the parts that were merged into its file it comes from, and each part, what computed it.
 """
 
 import contextlib
@@ -11,7 +14,7 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +25,11 @@ from dynloss_book.engine import archive
 from dynloss_book.engine.fingerprint import Fingerprint
 from dynloss_book.engine.provenance import KEPT, words
 from dynloss_book.engine.sweeps import grid as grids
-from dynloss_book.engine.sweeps.grid import Layout, Points
+from dynloss_book.engine.sweeps.grid import PART, Layout, Points
 from dynloss_book.engine.sweeps.locks import Locks
 
 REQUEST = "request.json"
+_OF_PART = ("versions", "device", "commit", "fresh_at", *KEPT, "date", "seconds")  # what may differ between parts
 MANY = 32  # files: more are merged, since reading takes about 10 ms for each
 
 
@@ -46,9 +50,11 @@ class Store:
         code: that computes now.
         names: of the axes, ``seed`` last.
         locks: who computes what.
+        beside: folders of the same sweep that are only read: the published one.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, str], code: Fingerprint, names: list[str]):
+    def __init__(self, folder: Path, identity: Mapping[str, str], code: Fingerprint, names: list[str],
+                 beside: Sequence[Path] = ()):  # fmt: skip
         self.folder, self.identity, self.code, self.names = folder, dict(identity), code, names
         self._parts: dict[str, xr.Dataset] = {}  # what is on disk, by file
         self._unsaved: list[xr.Dataset] = []
@@ -57,8 +63,19 @@ class Store:
         self._left_out: dict[str, tuple[tuple[int, int], str]] = {}
         self.locks = Locks(folder, names)
         self._open = False
+        self.beside = list(beside)
+        found = [self._read(path) for path in archive.paths(*self.beside)]
+        for why in found:
+            if isinstance(why, str):
+                archive.warn(f"{why}: it is left out.")
+        self._read_only = [part for part in found if not isinstance(part, str)]
+        # What other code computed is left out of one of the two, if the other is fresh.
+        self._open = bool(self._read_only) and not self.stale()
         self.refresh()
         self._open = True
+        if self.own and not self._stale(self.own) and self._stale(self._read_only):
+            self._read_only = []
+        self._held_beside = {key for part in self._read_only for key in grids.keys(part, self.names)}
 
     # What is there
 
@@ -80,7 +97,7 @@ class Store:
             if missing := self._parts.keys() - present:
                 gone += [self._parts.pop(name) for name in missing]
                 self._left_out = {name: left for name, left in self._left_out.items() if left[1]}
-                self._held = {key for part in self.parts for key in grids.keys(part, self.names)}
+                self._held = {key for part in self.own for key in grids.keys(part, self.names)}
             new = present - self._parts.keys()
             files = {name: (self.folder / name).stat() for name in new if name.endswith(".nc") and name[0] != "."}
             # The largest first: where a merger was killed before it removed what it had merged, that adds nothing.
@@ -105,9 +122,21 @@ class Store:
             self._held.update(new)
 
     @property
-    def parts(self) -> list[xr.Dataset]:
-        """What is on disk, file by file, and what could not be written yet."""
+    def own(self) -> list[xr.Dataset]:
+        """What is on disk in this folder, file by file, and what could not be written yet."""
         return [*self._parts.values(), *self._unsaved]
+
+    @property
+    def parts(self) -> list[xr.Dataset]:
+        """What there is: one's own first, and what is beside."""
+        return [*self.own, *self._read_only]
+
+    def read_from(self, points: Points) -> tuple[str, str]:
+        """The folder of one's own of these points, or else the published one; and the latter if any are from there."""
+        keys = set(grids.keys(points, self.names))
+        from_beside = bool((keys - self._held) & self._held_beside)
+        path = self.beside[0] if from_beside and not keys & self._held else self.folder
+        return str(path) if self.saved else "", str(self.beside[0]) if from_beside else ""
 
     def layout(self) -> Layout:
         """Of a point's results; empty if there is no row."""
@@ -130,11 +159,15 @@ class Store:
 
     def holds(self, points: Points) -> np.ndarray:
         """Which points are there."""
-        return np.array([key in self._held for key in grids.keys(points, self.names)], dtype=bool)
+        held = self._held | self._held_beside
+        return np.array([key in held for key in grids.keys(points, self.names)], dtype=bool)
 
     def stale(self) -> str:
         """What of the code has changed since any of the rows was computed; empty if nothing."""
-        return words(filter(None, (self.code.changed_since(part.attrs) for part in self.parts)))
+        return self._stale(self.parts)
+
+    def _stale(self, parts: list[xr.Dataset]) -> str:
+        return words(filter(None, (self.code.changed_since(part.attrs) for part in parts)))
 
     # Adding to it
 
@@ -179,7 +212,7 @@ class Store:
         names = [*self._parts, *superfluous]
         if len(names) <= more_than or not self.saved or self.stale():
             return
-        merged = rows(self.parts, self.names).assign_attrs(combined(self.parts))
+        merged = rows(self.own, self.names).assign_attrs(combined(self.own))
         try:
             name = self._write(merged)
             for old in names:
@@ -195,18 +228,19 @@ class Store:
         """Give the code of now, and these attributes, to those parts that come from other code."""
         for name, part in self._parts.items():
             if of(part) and self.code.changed_since(part.attrs):
-                self._parts[name] = part.assign_attrs(self.code.attributes() | dict(attributes))
+                self._parts[name] = _told(part, lambda _: attributes).assign_attrs(self.code.attributes())
                 archive.write(self.folder / name, archive.encode(self._parts[name]))
 
     def set_aside(self, points: Points) -> None:
         """Begin anew with these points: all that there is stays in a folder beside.
 
-        The other points are kept in the store too, unless other code computed them.
+        The other points are kept in the store too, unless other code computed them. What is beside counts no more.
         """
+        self._read_only, self._held_beside = [], set()
         stale = self.stale()
         if not stale and not self.holds(points).any():
             return
-        others = [] if stale else [part for each in self.parts if len((part := self._without(each, points)).point)]
+        others = [] if stale else [part for each in self.own if len((part := self._without(each, points)).point)]
         if self.folder.is_dir():
             os.replace(self.folder, self._free_name())
         with contextlib.suppress(OSError):  # a full disk: the results will say so
@@ -219,8 +253,8 @@ class Store:
         """The rows of other points, with their share of the time."""
         dropped = set(grids.keys(points, self.names))
         left = [row for row, key in enumerate(grids.keys(part, self.names)) if key not in dropped]
-        seconds = float(part.attrs["seconds"]) * len(left) / len(part.point)
-        return part.isel(point=left).assign_attrs(seconds=round(seconds, 3))
+        share = len(left) / len(part.point)
+        return _told(part.isel(point=left), lambda told: {"seconds": round(float(told["seconds"]) * share, 3)})
 
     def _free_name(self) -> Path:
         """<store>.old, or <store>.2.old, …."""
@@ -259,16 +293,53 @@ class Store:
         return part
 
     def _write(self, part: xr.Dataset) -> str:
-        content = archive.encode(part)
-        found = b"".join(sorted(grids.keys(part, self.names)))
-        name = f"{hashlib.sha256(found).hexdigest()[:16]}.nc"
-        archive.write(self.folder / name, content)
-        return name
+        return write(self.folder, part, self.names)
+
+
+def write(folder: Path, part: xr.Dataset, names: list[str]) -> str:
+    """Write rows as a file, which is named after their points; returns the name."""
+    content = archive.encode(part)
+    found = b"".join(sorted(grids.keys(part, names)))
+    name = f"{hashlib.sha256(found).hexdigest()[:16]}.nc"
+    archive.write(folder / name, content)
+    return name
+
+
+def origins(parts: Sequence[xr.Dataset]) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
+    """What computed the rows of several files, alike ones as one; and for each file, which of these each row is of."""
+    known: dict[str, dict[str, Any]] = {}
+    places = []
+    for part in parts:
+        own = {name: part.attrs[name] for name in _OF_PART if name in part.attrs}
+        mine = []
+        for told in json.loads(part.attrs["parts"]) if "parts" in part.attrs else [own]:
+            told["seconds"] = float(told["seconds"])
+            told.setdefault("fresh_at", told["commit"])
+            alike = json.dumps([told.get(name) for name in _OF_PART[:-2]])
+            if alike in known:
+                told |= {"seconds": round(told["seconds"] + known[alike]["seconds"], 3),
+                         "date": max(told["date"], known[alike]["date"])}  # fmt: skip
+            known[alike] = told
+            mine.append(list(known).index(alike))
+        row = part[PART].values if PART in part.coords else np.zeros(len(part.point), int)
+        places.append(np.array(mine)[row])
+    return list(known.values()), places
+
+
+def _told(part: xr.Dataset, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> xr.Dataset:
+    """A file with a change of what it says of its making, as a whole and part by part."""
+    attributes = dict(change(part.attrs))
+    if "parts" in part.attrs:
+        attributes["parts"] = json.dumps([told | dict(change(told)) for told in json.loads(part.attrs["parts"])])
+    return part.assign_attrs(attributes)
 
 
 def rows(parts: list[xr.Dataset], names: list[str]) -> xr.Dataset:
-    """The rows of several files, each point once."""
-    bare = [part.drop_attrs(deep=False) for part in parts]
+    """The rows of several files, each point once, as the first has it; with their `part` where there are several."""
+    known, places = origins(parts)
+    bare = [part.drop_attrs(deep=False).drop_vars(PART, errors="ignore") for part in parts]
+    if len(known) > 1:
+        bare = [part.assign_coords({PART: ("point", place)}) for part, place in zip(bare, places, strict=True)]
     everything = bare[0]
     if len(bare) > 1:
         options: Any = {"data_vars": "all", "coords": "minimal", "compat": "override", "join": "override"}
@@ -278,14 +349,19 @@ def rows(parts: list[xr.Dataset], names: list[str]) -> xr.Dataset:
 
 
 def combined(parts: list[xr.Dataset]) -> dict[str, Any]:
-    """The attributes of several files as those of one: of the newest, but with the time and the devices of all."""
+    """The attributes of several files as those of one: of the newest, but with the time, devices, … of all parts."""
     latest = max(parts, key=lambda part: part.attrs["date"]).attrs
     why = {name: next(filter(None, (part.attrs.get(name) for part in parts)), "") for name in KEPT}
+    known, _ = origins(parts)
+    versions = [json.loads(told["versions"]) for told in reversed(known)]
+    libraries = dict.fromkeys(name for each in versions for name in each)
     return {
         **latest,
-        "seconds": round(sum(float(part.attrs["seconds"]) for part in parts), 3),
-        "device": words(part.attrs["device"] for part in parts),
-        "commit": words(part.attrs["commit"] for part in parts),
+        "seconds": round(sum(told["seconds"] for told in known), 3),
+        "device": words(told["device"] for told in known),
+        "commit": words(told["commit"] for told in known),
+        "versions": json.dumps({name: words(each[name] for each in versions if name in each) for name in libraries}),
         "fresh_at": latest.get("fresh_at") or latest["commit"],
         **{name: told for name, told in why.items() if told},
+        **({"parts": json.dumps(known)} if len(known) > 1 else {}),
     }
