@@ -127,7 +127,7 @@ def test_the_published_result_itself_is_not_compared_and_a_fresh_one_is(site, dy
     assert dynloss("run", "fig01")[0] == 0
     assert "it is the published result itself" in shown(site, "quick") and not list((site / "own_results").rglob("*"))
     assert dynloss("run", "fig01", "--fresh")[0] == 0
-    assert "the run agrees" in shown(site, "quick") and "it is the published result itself" not in shown(site, "quick")
+    assert "This run agrees with the published one" in shown(site, "quick") and "it is the published result itself" not in shown(site, "quick")
     assert dynloss("compare", "own_results")[0] == 0
     assert git("status", "--porcelain") == ""
 

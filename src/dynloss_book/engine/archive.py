@@ -142,9 +142,9 @@ def fetch_or_compute(
         elif stale and not Policy.current().renew:
             own = "" if policy.is_published(path) else " --own"
             warn(
-                f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. With the profile of "
-                f"this result, `dynloss verify {figure}{own} --profile …` computes it again and says whether it comes "
-                f"out the same; `dynloss run {figure} --profile … --fresh` (fresh=True) computes it anew."
+                f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. With the profile "
+                f"of this result, `dynloss verify {figure}{own} --profile …` computes it again and says whether it "
+                f"comes out the same; `dynloss run {figure} --profile … --fresh` (fresh=True) computes it anew."
             )
         _note(paths[0], dataset, stale)
         if not stale or not Policy.current().renew or review.reviewer is not None:

@@ -86,7 +86,11 @@ def test_what_is_new_is_said_then_published_and_moves(layers):
     assert words[0].startswith("adds 2 points to 0, ") and words[1].startswith("new, ") and not published.exists()
     done(*layers)
     assert not list(own.rglob("*.nc")) and len(list(published.rglob("*.nc"))) == 2
-    assert list(published.rglob(REQUEST))
+    (asked,) = published.rglob(REQUEST)
+    sweep([0, 1, 2], results=published)
+    sweep([0, 3])
+    done(*layers)
+    assert '"points": 6' in asked.read_text() and len(points(published)) == 8  # what was asked for last was smaller
     assert single().published and sweep([0]).published and steps(*layers) == []
 
 

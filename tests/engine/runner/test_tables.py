@@ -78,7 +78,7 @@ def test_status_says_stale_and_scale(site):
     path, notebook, record = records(site)
     record.update(origin="archived", stale="dynloss.losses", scale="5 of 50 seeds")
     path.write_text(json.dumps(notebook))
-    assert status(site)[0][2] == "archived, STALE: dynloss.losses changed since (5 of 50 seeds)"
+    assert status(site)[0][2] == "own, STALE: dynloss.losses changed since (5 of 50 seeds)"
 
 
 def test_status_of_a_notebook_without_archive(site):

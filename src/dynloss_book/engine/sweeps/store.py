@@ -289,7 +289,7 @@ class Store:
                     "Name another store, or none."
                 )
         if self._open and self.code.changed_since(part.attrs):
-            return f"{path} comes from another process with other code"
+            return f"{path} was computed by other code"
         return part
 
     def _write(self, part: xr.Dataset) -> str:
