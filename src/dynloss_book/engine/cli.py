@@ -237,7 +237,7 @@ def claims(names: Sequence[str], as_json: bool, update: bool, own: bool) -> None
         if not published.is_dir():
             raise UsageError(f"nothing found in {published}")
         files.check_writable(published)
-    record = recorded.read(published, renewed=update and not names)
+    record = recorded.read(published)
     now = [answers.judged(figure, policy.folders(root=root) if own else [published]) for figure in chosen]
     if update and recorded.of(now):
         # What cannot be judged now stays on record; what is no notebook any more does not.
@@ -302,8 +302,8 @@ def sweep_status(names: Sequence[str]) -> None:
     figures = profiles.load(root)
     chosen = {profiles.find(figures, name).stem for name in names}
     rows = list(tables.sweep_rows(root, chosen))
-    lines = [tables.plain([tables.SWEEPS, *rows])] if rows else []
-    click.echo("\n".join([*lines, *tables.unreadable(root, chosen)]))
+    for line in [tables.plain([tables.SWEEPS, *rows])] * bool(rows) + tables.unreadable(root, chosen):
+        click.echo(line)
     if not rows:
         raise UsageError(tables.nothing_in(root))
 

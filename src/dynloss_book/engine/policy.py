@@ -68,10 +68,10 @@ class Policy:
         return {VARIABLES[name]: "1" if value is True else str(value) for name, value in asked.items()}
 
 
-def checkout() -> Path | None:
-    """The nearest folder, here or above, with a `_toc.yml`; None where there is none, as with an installed wheel."""
+def checkout(mark: str = "_toc.yml") -> Path | None:
+    """The nearest folder, here or above, with this file; None where there is none, as with an installed wheel."""
     here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / "_toc.yml").is_file()), None)
+    return next((folder for folder in (here, *here.parents) if (folder / mark).is_file()), None)
 
 
 def folders(results: str | os.PathLike | None = None, root: Path | None = None) -> tuple[Path, ...]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dynloss_book.engine import policy
+
 DEFAULT_PROFILE = "quick"
 LARGEST = "paper"  # of a notebook without it, for which the paper has no setting, its own largest
 BEST = "best"  # no profile of a notebook's own, but the largest of each that the archive has; see `runner.best`
@@ -54,11 +56,9 @@ class Figure:
 
 def find_root() -> Path:
     """The checkout that we stand in: the nearest folder, here or above, with `notebooks/profiles.yml`."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "notebooks" / "profiles.yml").is_file():
-            return folder
-    raise UsageError(f"no notebooks/profiles.yml in {here} or above it: run dynloss in a checkout of its repository")
+    if (root := policy.checkout("notebooks/profiles.yml")) is None:
+        raise UsageError(f"no notebooks/profiles.yml here or above ({Path.cwd()}): run dynloss in a checkout of the book")
+    return root
 
 
 def settings(source: Path) -> Any:

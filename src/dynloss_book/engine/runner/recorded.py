@@ -45,8 +45,8 @@ class Row(NamedTuple):
     words: str = ""
 
 
-def read(results: Path, renewed: bool = False) -> Record:
-    """The record; empty where there is none, and where it is damaged but about to be ``renewed`` as a whole.
+def read(results: Path) -> Record:
+    """The record; empty where there is none.
 
     Raises:
         UsageError: the file is damaged.
@@ -62,10 +62,8 @@ def read(results: Path, renewed: bool = False) -> Record:
                 assert claim["statement"] and figure["profile"]
         return record
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
-        if renewed:
-            return {}
         raise UsageError(
-            f"{path} is damaged ({type(error).__name__}: {error}); `dynloss claims --update` writes it"
+            f"{path} is damaged ({type(error).__name__}: {error}); `git checkout {path}` brings it back"
         ) from None
 
 

@@ -159,8 +159,8 @@ class Store:
 
     def holds(self, points: Points) -> np.ndarray:
         """Which points are there."""
-        held = self._held | self._held_beside
-        return np.array([key in held for key in grids.keys(points, self.names)], dtype=bool)
+        keys = grids.keys(points, self.names)
+        return np.array([key in self._held or key in self._held_beside for key in keys], dtype=bool)
 
     def stale(self) -> str:
         """What of the code has changed since any of the rows was computed; empty if nothing."""
