@@ -57,7 +57,7 @@ class Figure:
 def find_root() -> Path:
     """The checkout that we stand in: the nearest folder, here or above, with `notebooks/profiles.yml`."""
     if (root := policy.checkout("notebooks/profiles.yml")) is None:
-        raise UsageError(f"no notebooks/profiles.yml here or above ({Path.cwd()}): run dynloss in a checkout of the book")
+        raise UsageError(f"no notebooks/profiles.yml in {Path.cwd()} or above: run dynloss in a checkout of the book")
     return root
 
 
