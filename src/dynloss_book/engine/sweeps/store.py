@@ -64,11 +64,13 @@ class Store:
         self.locks = Locks(folder, names)
         self._open = False
         self.beside = list(beside)
-        found = [self._read(path) for path in archive.paths(*self.beside)]
-        for why in found:
-            if isinstance(why, str):
-                archive.warn(f"{why}: it is left out.")
-        self._read_only = [part for part in found if not isinstance(part, str)]
+        self._read_only: list[xr.Dataset] = []
+        for path in archive.paths(*self.beside):
+            with contextlib.suppress(FileNotFoundError):  # somebody has just published more
+                if isinstance(part := self._read(path), str):
+                    archive.warn(f"{part}: it is left out.")
+                else:
+                    self._read_only.append(part)
         # What other code computed is left out of one of the two, if the other is fresh.
         self._open = bool(self._read_only) and not self.stale()
         self.refresh()
