@@ -141,10 +141,13 @@ def test_gallery_shows_every_figure_with_answer_scale_and_verdicts(parsed, noteb
         assert re.search(r"[✓✗?–] \d+ (reproduced|not reproduced|undecided|not testable)", text)
 
 
-def test_the_introduction_quotes_every_answer(parsed, notebook):
-    rows = parsed("book/introduction").select("article tbody tr")
-    (row,) = [each for each in rows if f"{notebook}.html" in str(each)]
-    assert len(row.get_text().split()) > 10
+def test_what_we_found_quotes_every_answer_and_each_figures_first_claim(parsed, notebook):
+    rows = parsed("book/found").select("article tbody tr")
+    own = [each for each in rows if f"{notebook}.html" in str(each)]
+    assert len(own) == 1 + bool(parsed(notebook).select("table.dynloss-claims tbody tr"))
+    assert all(len(each.get_text().split()) > 10 for each in own)
+    if len(own) == 2:
+        assert own[0].select("td")[-1].get_text() in parsed(notebook).select_one("table.dynloss-claims tbody tr").get_text()
 
 
 def test_the_scorecard_has_the_rows_of_every_page(parsed, contents):
@@ -168,7 +171,7 @@ def test_profiles_are_listed_with_their_cost(parsed, root):
 
 def test_no_placeholder_is_left(page, site):
     text = (site / f"{page}.html").read_text(encoding="utf-8")
-    assert not re.search("<!-- (status|profiles|scorecard|gallery|figures) -->", text)
+    assert not re.search(r"<!-- (status|profiles|scorecard|gallery|headlines|figures|questions|answer \w+) -->", text)
 
 
 # Of TeX, what sets a formula and is no symbol of it.

@@ -99,11 +99,12 @@ def test_what_tells_of_all_notebooks_follows_the_book(site):
     (site / "notebooks" / "profiles.yml").write_text(profiles)
     chapters = "  - file: notebooks/fig02_last\n  - file: notebooks/fig01_good\n"
     (site / "_toc.yml").write_text(f"format: jb-book\nroot: book/introduction\nchapters:\n{chapters}")
-    (site / "book" / "gallery.md").write_text("# Gallery\n\n<!-- gallery -->\n\n<!-- figures -->\n")
+    (site / "book" / "gallery.md").write_text("# Gallery\n\n<!-- gallery -->\n\n<!-- figures -->\n\n<!-- answer fig01_good -->\n")
     staged = book.stage(site, load(site), "smoke") / "book"
     for page, link in (("gallery", ":link: "), ("gallery", r"\]\("), ("status", r"\[page\]\(")):
         order = re.findall(rf"{link}\.\./notebooks/(\w+)", (staged / f"{page}.md").read_text())
         assert order == ["fig02_last", "fig01_good", "fig03_none"]
+    assert (staged / "gallery.md").read_text().endswith("\n\nIt does.\n")
 
 
 def test_the_playground_comes_with_a_page_that_asks_for_it(site):
@@ -173,7 +174,7 @@ def sources(site, monkeypatch):
 
 
 def filled(site, monkeypatch):
-    return lambda: book._fill(site / "book", "# Status", "x" * 2000), "book/status.md"
+    return lambda: book._fill(site / "book", {"status": "x" * 2000}), "book/status.md"
 
 
 def arranged(site, monkeypatch):

@@ -21,6 +21,8 @@ from dynloss_book.engine import hooks
 from dynloss_book.engine.runner import gallery, gate, page, scorecard, tables
 from dynloss_book.engine.runner.profiles import Figure, UsageError, renamed, values
 
+# What a page leaves to be filled in from the results: a table, or `answer NOTEBOOK`.
+PLACEHOLDER = re.compile(r"<!-- ([\w ]+) -->")
 _NO_ROOM = re.compile("|".join(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)))
 
 _MOVED = """<!DOCTYPE html>
@@ -99,12 +101,17 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         for each in pages:
             each.result()
     source = _sources(root)
-    _fill(site / "book", "<!-- gallery -->", gallery.cards(entries, "images/gallery", "../notebooks"))
-    _fill(site / "book", "<!-- figures -->", gallery.answers(entries, "../notebooks"))
-    _fill(site / "book", "<!-- scorecard -->", scorecard.page(entries, "../notebooks"))
-    _fill(site / "book", "<!-- status -->", gallery.status(entries, data, "../notebooks", source))
-    costs = [tables.PROFILES[:3], *tables.cost_rows(figures)]
-    _fill(site / "book", "<!-- profiles -->", tables.markdown(costs))
+    texts = {
+        "gallery": gallery.cards(entries, "images/gallery", "../notebooks"),
+        "headlines": gallery.headlines(entries, "images/gallery", "../notebooks"),
+        "figures": gallery.answers([each for each in entries if each.stem.startswith("fig")], "../notebooks"),
+        "questions": gallery.answers([each for each in entries if not each.stem.startswith("fig")], "../notebooks"),
+        "scorecard": scorecard.page(entries, "../notebooks"),
+        "status": gallery.status(entries, data, "../notebooks", source),
+        "profiles": tables.markdown([tables.PROFILES[:3], *tables.cost_rows(figures)]),
+    }
+    texts |= {f"answer {each.stem}": each.found["summary"] for each in entries if each.found}
+    _fill(site / "book", texts)
     text = "".join(path.read_text("utf-8") for path in (site / "book").rglob("*.md"))
     for publish in hooks.called("publish"):
         publish(site / "book", text)
@@ -130,11 +137,12 @@ def _sources(root: Path) -> str:
     return f"{found[1]}/blob/main/notebooks" if found else ""
 
 
-def _fill(folder: Path, placeholder: str, text: str) -> None:
+def _fill(folder: Path, texts: Mapping[str, str]) -> None:
     for path in folder.rglob("*.md"):
         content = path.read_text("utf-8")
-        if placeholder in content:
-            files.write(path, content.replace(placeholder, text))
+        filled = PLACEHOLDER.sub(lambda found: texts.get(found[1], found[0]), content)
+        if filled != content:
+            files.write(path, filled)
 
 
 def _what_failed(log: str) -> str:

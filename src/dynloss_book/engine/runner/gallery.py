@@ -90,6 +90,24 @@ def answers(entries: list[Entry], pages: str) -> str:
     return tables.markdown(rows)
 
 
+def headlines(entries: list[Entry], images: str, pages: str) -> str:
+    """A table, in Markdown: of each notebook with claims its picture and the first of them, with its verdict.
+
+    Args:
+        images, pages: the folders of the thumbnails and of the notebooks, seen from the page.
+    """
+    rows: list[tuple[str, ...]] = [("", "Claim", "Paper", "Here", "Verdict")]
+    for each in entries:
+        if each.found is not None and each.found["claims"]:
+            claim = each.found["claims"][0]
+            name = each.title.split(":")[0]
+            sight = f"![{name}]({images}/{each.stem}.png) " if each.alt else ""
+            verdict = f"{SIGNS[Verdict(claim['verdict'])]} {claim['verdict']}"
+            link = f"{sight}[{name}]({pages}/{each.stem})"
+            rows.append((link, claim["statement"], claim["paper"], claim["here"], verdict))
+    return tables.markdown(rows)
+
+
 def status(entries: list[Entry], data: Path, pages: str, source: str) -> str:
     """A card a notebook, in Markdown: which results it shows, and what made them.
 
