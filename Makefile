@@ -8,7 +8,7 @@ export MPLBACKEND = Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env book pdf test check colab golden lint sync picture lock clean distclean
+.PHONY: help env book pdf report test check colab golden lint sync picture lock clean distclean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*##/make \1:/p' Makefile
@@ -40,6 +40,9 @@ book: env  ## run the notebooks and build the book (PROFILE=best|smoke|quick|pap
 
 pdf: env  ## the book that was built last, as one file (needs Chromium)
 	$(BIN)/python tools/pdf.py
+
+report: env  ## the replication report of the book that was built last, for print (needs Chromium)
+	$(BIN)/python tools/pdf.py --page _build/html/book/report.html --output _build/report.pdf
 
 test: env  ## the tests (AREA=tests/spectral: of a folder or a file)
 	$(BIN)/python -m pytest $(if $(AREA),$(AREA),-n logical)

@@ -1,6 +1,6 @@
-"""Print the book into one PDF, from the pages that `make book` built.
+"""Print the book, or one page of it, into a PDF, from what `make book` built.
 
-    python tools/pdf.py [--site _build/site] [--output _build/dynloss.pdf]
+    python tools/pdf.py [--site _build/site | --page _build/html/book/report.html] [--output FILE]
 
 Sphinx puts all pages into one, and Chromium prints it by the book's print style.
 """
@@ -67,9 +67,12 @@ def main() -> None:
     """Print what the arguments name."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--site", type=Path, default=ROOT / "_build" / "site")
+    arguments.add_argument("--page", type=Path, help="of the built book; all of them by default")
     arguments.add_argument("--output", type=Path, default=ROOT / "_build" / "dynloss.pdf")
     options = arguments.parse_args()
-    print_page(single_page(options.site), options.output)
+    if options.page and not options.page.is_file():
+        sys.exit(f"there is no {options.page}: run `make book` first")
+    print_page(options.page.resolve() if options.page else single_page(options.site), options.output)
     print(options.output)
 
 

@@ -106,6 +106,7 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         "headlines": gallery.headlines(entries, "images/gallery", "../notebooks"),
         "figures": gallery.answers([each for each in entries if each.stem.startswith("fig")], "../notebooks"),
         "questions": gallery.answers([each for each in entries if not each.stem.startswith("fig")], "../notebooks"),
+        "claims": scorecard.plain(entries),
         "scorecard": scorecard.page(entries, "../notebooks"),
         "status": gallery.status(entries, data, "../notebooks", source),
         "profiles": tables.markdown([tables.PROFILES[:3], *tables.cost_rows(figures)]),

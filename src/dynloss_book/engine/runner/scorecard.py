@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dynloss_book.engine.findings import SIGNS, Verdict, kind
+from dynloss_book.engine.runner import tables
 from dynloss_book.engine.runner.gallery import Entry
 
 SECTIONS = {
@@ -59,6 +60,17 @@ def page(entries: Sequence[Entry], pages: str) -> str:
         if own:
             parts += [f"## {name}{': ' * (name in SECTIONS)}{SECTIONS.get(name, '')}", _table(own, pages)]
     return "\n\n".join(parts)
+
+
+def plain(entries: Sequence[Entry]) -> str:
+    """Every claim in one table, in Markdown, for print: where it stands, what it says, what we found."""
+    rows: list[tuple[str, ...]] = [("", "The paper says", "Paper", "Here", "Where")]
+    for each in entries:
+        for claim in each.found["claims"] if each.found else ():
+            sign = SIGNS[Verdict(claim["verdict"])]
+            rows.append((sign, claim["statement"], claim["paper"], claim["here"], claim["where"]))
+    signs = "; ".join(f"{SIGNS[verdict]} {verdict}" for verdict in Verdict if verdict != Verdict.NOT_COMPUTED)
+    return f"{signs}.\n\n{tables.markdown(rows)}"
 
 
 def _tally(lines: Sequence[Line]) -> str:
