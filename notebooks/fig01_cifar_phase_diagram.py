@@ -156,7 +156,7 @@ figure.plot_pairs(pairs);
 # %% tags=["lead", "provenance"]
 archive.provenance(*[plane] + [papers] * (papers is not None))
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare Figure 1 of the paper: the mean over seeds, (a) on the training and (b) on the validation images, each with its own colours. The bottom row is the static loss, $A = 1$; the dashed frame is the region in which the paper finds the improvement; at a reduced scale, with the proportions that it has to the paper's best point. Blank is what is not computed yet.", "name": "fig-cifar-phase-diagram"}, "image": {"alt": "Two maps over period and amplitude, both logarithmic, of coloured cells with the mean accuracy written in each: training on the left, validation on the right, with a dashed frame at short periods and moderate amplitudes."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare Figure 1 of the paper: the mean over seeds, (a) on the training and (b) on the validation images, each with its own colours. The bottom row is the static loss, $A = 1$; the dashed frame holds the points of the region in which the paper finds the improvement; at a reduced scale, with the proportions that it has to the paper's best point. Blank is what is not computed yet.", "name": "fig-cifar-phase-diagram"}, "image": {"alt": "Two maps over period and amplitude of coloured cells with the mean accuracy written in each: training on the left, validation on the right, with a dashed frame at short periods and moderate amplitudes."}}
 figure.plot_cells({name: each.mean for name, each in accuracies.items()}, claimed);
 
 # %% [markdown] tags=["lead"]
@@ -187,16 +187,16 @@ findings
 #
 # The validation accuracy minus that of the same initial networks with the static loss.
 # Blue is better, red worse; hatched is where the 95 % confidence interval of the
-# difference holds zero. With one seed there is no interval, and no hatching.
+# difference holds zero, grey where a single seed has no interval.
 
 # %%
 static = final.validation_accuracy.sel(amplitude=1)
 gains = sweeps.simultaneous(sweeps.paired(final.validation_accuracy, static))
 
-# %% mystnb={"figure": {"caption": "What oscillations gain in validation accuracy over the static loss, the same seeds compared. The colours are cut at the largest gain; hatched cells do not differ from zero with 95 % confidence for all cells together.", "name": "fig-cifar-phase-diagram-gain"}, "image": {"alt": "A map over period and amplitude of the gain in validation accuracy, blue where the oscillating loss is better and red where it is worse, with a dashed frame at short periods and moderate amplitudes."}}
+# %% mystnb={"figure": {"caption": "What oscillations gain in validation accuracy over the static loss, the same seeds compared. The colours are cut at the largest gain; hatched cells do not differ from zero with 95 % confidence for all cells together; grey ones have one seed.", "name": "fig-cifar-phase-diagram-gain"}, "image": {"alt": "A map over period and amplitude of the gain in validation accuracy, blue where the oscillating loss is better and red where it is worse, with a dashed frame at short periods and moderate amplitudes."}}
 figure.plot_gain({label: gains.mean}, {label: gains.margin}, {label: claimed});
 
-# %% mystnb={"figure": {"caption": "How sure this is: (a) the standard error of the mean validation accuracy, blank below two seeds; (b) the number of seeds behind each mean.", "name": "fig-cifar-phase-diagram-certainty"}, "image": {"alt": "Two maps over period and amplitude: the standard error of the mean validation accuracy, and the number of seeds at each point."}}
+# %% mystnb={"figure": {"caption": "How sure this is: the standard error of the mean validation accuracy, blank below two seeds; beside it the number of seeds behind each mean, where it is not the same everywhere.", "name": "fig-cifar-phase-diagram-certainty"}, "image": {"alt": "Maps over period and amplitude: the standard error of the mean validation accuracy, and the number of seeds at each point."}}
 validation = accuracies["validation_accuracy"]
 figure.plot_certainty({label: validation.error}, {label: validation.number});
 

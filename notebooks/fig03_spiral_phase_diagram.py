@@ -170,7 +170,7 @@ figure.plot_gain(
 # seeds. All points share their seeds, so the same initial networks are compared
 # everywhere. A blank cell on the left has fewer than two seeds.
 
-# %% mystnb={"figure": {"caption": "(a), (c) The standard error of the mean validation accuracy; (b), (d) the number of seeds behind each mean.", "name": "fig-phase-diagram-certainty"}, "image": {"alt": "Four maps over period and amplitude: on the left the standard error of the mean validation accuracy for the narrow and the wide network, on the right the number of seeds at each point."}}
+# %% mystnb={"figure": {"caption": "How sure this is: the standard error of the mean validation accuracy for each network; beside it the number of seeds behind each mean, where it is not the same everywhere.", "name": "fig-phase-diagram-certainty"}, "image": {"alt": "Maps over period and amplitude: the standard error of the mean validation accuracy for the narrow and the wide network, and the number of seeds at each point."}}
 certain = {label: each["validation_accuracy"] for label, each in summaries.items()}
 figure.plot_certainty(
     {label: each.error for label, each in certain.items()},

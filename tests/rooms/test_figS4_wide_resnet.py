@@ -46,11 +46,11 @@ def test_the_plane_has_a_cell_for_each_point_and_outlines_the_curve():
     values = np.arange(9.0).reshape(3, 3)
     drawn = figure.plot(CURVE, plane(values), 50)
     ax = drawn.axes[1]
-    np.testing.assert_array_equal(ax.collections[0].get_array().reshape(3, 3), values.T)
+    np.testing.assert_array_equal(ax.images[0].get_array(), values.T)
     assert [label.get_text() for label in ax.get_xticklabels()] == ["2", "10", "50"]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["1", "2", "5"]
     (outline,) = ax.patches
-    assert (outline.get_x(), outline.get_width(), outline.get_height()) == (2, 1, 3)
+    assert (outline.get_x(), outline.get_width(), outline.get_height()) == (1.5, 1, 3)
 
 
 def test_what_is_not_computed_stays_blank():
@@ -58,7 +58,7 @@ def test_what_is_not_computed_stays_blank():
     values[1] = [0.5, 0.6, np.nan]
     drawn = figure.plot({name: each * np.nan for name, each in CURVE.items()}, plane(values), 10)
     drawn.canvas.draw()
-    assert np.ma.getmaskarray(drawn.axes[1].collections[0].get_array()).sum() == 7
+    assert np.ma.getmaskarray(drawn.axes[1].images[0].get_array()).sum() == 7
 
 
 def test_the_gain_with_its_intervals():

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
 
+from dynloss_book.plots.phase_diagram import cells, frame
 from dynloss_book.plots.style import INK, RANKS, figure_style, logarithmic, panels
 
 
@@ -29,7 +27,9 @@ def plot(curve: Mapping[str, Any], plane: Any, period: float):
         left.legend(loc="best")
     logarithmic(left.xaxis, mean.amplitude.values)
     left.set(xlabel="amplitude $A$", ylabel="test accuracy", title=f"$T$ = {period:g} steps")
-    _cells(figure, right, plane, period)
+    cells(figure, right, plane.transpose("amplitude", "period"), "mean test accuracy", empty="nothing computed")
+    frame(right, (plane.period == period) & (plane.amplitude > 0), color=RANKS[1])
+    right.set(xlabel="period $T$ (steps)", ylabel="amplitude $A$", title="over period and amplitude")
     return figure
 
 
@@ -49,18 +49,3 @@ def plot_gain(gain: Any, margin: Any, period: float):
     logarithmic(ax.xaxis, gain.amplitude.values)
     ax.set(xlabel="amplitude $A$", ylabel="gain in test accuracy", title=f"$T$ = {period:g} steps")
     return figure
-
-
-def _cells(figure, ax, plane, period):
-    """A map of cells of one size, whatever the values between them."""
-    values = plane.transpose("amplitude", "period")
-    drawn = ax.pcolormesh(np.ma.masked_invalid(values), cmap="viridis", edgecolor="white", linewidth=1)
-    figure.colorbar(drawn, ax=ax, label="mean test accuracy", ticks=MaxNLocator(6))
-    for axis, coordinate in ((ax.xaxis, values.period), (ax.yaxis, values.amplitude)):
-        axis.set_ticks(np.arange(coordinate.size) + 0.5, [f"{value:g}" for value in coordinate.values])
-    if period in values.period:
-        column = int(np.flatnonzero(values.period.values == period)[0])
-        outline = Rectangle((column, 0), 1, values.amplitude.size)
-        outline.set(fill=False, edgecolor=RANKS[1], linewidth=2.5, clip_on=False)
-        ax.add_patch(outline)
-    ax.set(xlabel="period $T$ (steps)", ylabel="amplitude $A$", title="over period and amplitude")

@@ -94,14 +94,14 @@ def plot_cells(means: Mapping[str, Any], region: Region):
 
     Args:
         means: {``accuracy``, ``validation_accuracy``: (period, amplitude)}; NaN, which is not computed, stays blank.
-        region: where the paper claims the improvement, outlined.
+        region: where the paper claims the improvement; its cells are framed.
     """
     figure, axes = _planes(1, height=4.2)
     for ax, (name, title) in zip(axes[0], ACCURACIES.items(), strict=True):
         values = means[name].transpose("amplitude", "period")
-        _cells(figure, ax, values, f"mean {title}", "viridis", empty="nothing computed")
+        cells(figure, ax, values, f"mean {title}", empty="nothing computed")
         _numbers(ax, values)
-        _region(ax, region, values, colour="#D55E00")
+        frame(ax, region.holds(values.period, values.amplitude), color="#D55E00")
         ax.set_title(title, loc="center")
     return figure
 
@@ -134,9 +134,10 @@ def plot_pairs(pairs: Mapping[str, Any]):
 
 @figure_style()
 def plot_gain(gains: Mapping[str, Any], margins: Mapping[str, Any], regions: Mapping[str, Region]):
-    """What the oscillations gain over A = 1 with the same seeds; hatched where the confidence interval holds zero.
+    """What the oscillations gain over A = 1 with the same seeds.
 
-    The colours are cut at the largest gain, so that a small gain is seen beside a large loss.
+    Hatched where the confidence interval holds zero, and grey where one seed has none. The colours are cut at the
+    largest gain, so that a small gain is seen beside a large loss.
 
     Args:
         gains: {label: (period, amplitude) mean differences of an accuracy}.
@@ -148,16 +149,15 @@ def plot_gain(gains: Mapping[str, Any], margins: Mapping[str, Any], regions: Map
     for ax, (label, gain) in zip(axes[0], gains.items(), strict=True):
         gain, margin = (each.transpose("amplitude", "period") for each in (gain, margins[label]))
         most = max(0.01, float(gain.max().fillna(0)))
-        corners = _edges(gain.period.values), _edges(gain.amplitude.values)
-        drawn = ax.pcolormesh(*corners, np.ma.masked_invalid(gain), cmap="RdBu", vmin=-most, vmax=most)
-        for row, column in np.argwhere((abs(gain) <= margin).values):
-            (left, right), (low, high) = corners[0][column : column + 2], corners[1][row : row + 2]
-            look: dict[str, Any] = {"fill": False, "hatch": "////", "edgecolor": "0.45", "linewidth": 0}
-            ax.add_patch(Rectangle((left, low), right - left, high - low, **look))
-        _region(ax, regions.get(label), gain, colour=INK)
-        _plane(ax, gain)
+        cells(figure, ax, gain, "gain in validation accuracy", cmap="RdBu", vmin=-most, vmax=most, extend="min")
+        unsure: dict[str, Any] = {"fill": False, "hatch": "////", "edgecolor": "0.45", "linewidth": 0}
+        alone: dict[str, Any] = {"facecolor": "0.85", "linewidth": 0}
+        for marked, look in ((abs(gain) <= margin, unsure), (gain.notnull() & margin.isnull(), alone)):
+            for row, column in np.argwhere(marked.values):
+                ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **look))
+        if (region := regions.get(label)) is not None:
+            frame(ax, region.holds(gain.period, gain.amplitude), color=INK)
         ax.set_title(label, loc="center")
-        figure.colorbar(drawn, ax=ax, label="gain in validation accuracy", extend="min")
     return figure
 
 
@@ -169,15 +169,17 @@ def plot_certainty(errors: Mapping[str, Any], numbers: Mapping[str, Any]):
         errors: {label: (period, amplitude) standard errors, NaN for fewer than two seeds}.
         numbers: {label: (period, amplitude) number of seeds}.
     """
-    figure, axes = _planes(len(errors), height=3.8)
-    for row, label in zip(axes, errors, strict=True):
+    varied = any(number.min() < number.max() for number in numbers.values())  # else one panel would be of one colour
+    figure, axes = _planes(len(errors), height=3.8) if varied else _planes(1, len(errors), height=4)
+    for place, label in enumerate(errors):
         error, number = (each[label].transpose("amplitude", "period") for each in (errors, numbers))
-        _cells(figure, row[0], error, "standard error", "magma_r")
-        most = max(1, int(number.max()))
-        steps = np.unique(np.linspace(-0.5, most + 0.5, min(most + 2, 12)).round(1))
-        _cells(figure, row[1], number, "seeds", "cividis", BoundaryNorm(steps, 256))
-        row[0].set_title(f"{label}: standard error", loc="center")
-        row[1].set_title(f"{label}: seeds", loc="center")
+        ax, most = axes[place, 0] if varied else axes[0, place], max(1, int(number.max()))
+        cells(figure, ax, error, "standard error", cmap="magma_r")
+        ax.set_title(f"{label}: {'standard error' if varied else f'{most} seeds at each point'}", loc="center")
+        if varied:
+            steps = np.unique(np.linspace(-0.5, most + 0.5, min(most + 2, 12)).round(1))
+            cells(figure, axes[place, 1], number, "seeds", cmap="cividis", norm=BoundaryNorm(steps, 256))
+            axes[place, 1].set_title(f"{label}: seeds", loc="center")
     return figure
 
 
@@ -205,7 +207,7 @@ def plot_curves(curves: Mapping[str, Any], regions: Mapping[str, Region]):
             confidence interval, NaN where there is none), and ``period``}.
         regions: {label: where the paper claims the improvement}, shaded where ``period`` is inside.
     """
-    figure, axes = panels(1, len(curves), figsize=(10, 4.2), sharey=True)
+    figure, axes = panels(1, len(curves), figsize=(10, 4.2))
     for ax, (label, curve) in zip(axes[0], curves.items(), strict=True):
         for name, colour, marker in zip(ACCURACIES, RANKS, "os", strict=False):
             mean, margin = curve[name], curve[f"{name}_margin"].fillna(0)
@@ -218,8 +220,9 @@ def plot_curves(curves: Mapping[str, Any], regions: Mapping[str, Region]):
             ax.axvspan(region.weakest, region.strongest, color="0.88", zorder=0, label="claimed region")
         logarithmic(ax.xaxis)
         ax.set(xlabel="amplitude $A$", title=f"{label}, $T$ = {float(curve.period):g} steps")
-    lowest = min(float(curve[name].min()) for curve in curves.values() for name in ACCURACIES)
-    axes[0, 0].set(ylabel="accuracy", ylim=(lowest - 0.08, 1.02))  # wide bands are cut, the means never
+        low = min(float(curve[name].min()) for name in ACCURACIES)
+        ax.set_ylim(low - 0.15 * (1.02 - low), 1 + 0.04 * (1.02 - low))  # wide bands are cut, the means never
+    axes[0, 0].set_ylabel("accuracy")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     handles.append(plt.Line2D([], [], color=INK, linestyle="--", linewidth=1))
     figure.legend(handles, [*labels, "the same at $A = 1$"], loc="outside lower center", ncols=4)
@@ -244,45 +247,58 @@ def _levels(values):
     return MaxNLocator(_LEVELS).tick_values(finite.min(), finite.max())
 
 
-def _cells(figure, ax, values, label, colours, norm=None, empty="fewer than two seeds"):
+def cells(
+    figure: Any, ax: Any, values: Any, label: str, *, empty: str = "fewer than two seeds", extend: str = "neither",
+    **look: Any,
+) -> None:  # fmt: skip
+    """A map of cells of one size, whatever the values between them, with its colours explained beside it.
+
+    Args:
+        values: over (amplitude, period); NaN stays blank.
+        label: of the colours.
+        empty: what stands there if all are NaN.
+        extend: which end of the colours is cut.
+        look: as of matplotlib's ``imshow``.
+    """
     if not np.isfinite(values).any():
         ax.text(0.5, 0.5, empty, transform=ax.transAxes, ha="center", va="center")
-    drawn = ax.pcolormesh(
-        _edges(values.period.values), _edges(values.amplitude.values), np.ma.masked_invalid(values), cmap=colours,
-        norm=norm,
-    )  # fmt: skip
-    _plane(ax, values)
-    figure.colorbar(drawn, ax=ax, label=label, ticks=MaxNLocator(integer=norm is not None))
+    drawn = ax.imshow(np.ma.masked_invalid(values), origin="lower", aspect="auto", **{"cmap": "viridis"} | look)
+    for axis, grid in ((ax.xaxis, values.period.values), (ax.yaxis, values.amplitude.values)):
+        axis.set_ticks(range(len(grid)), [f"{value:.3g}" if value < 1000 else f"{value:.0f}" for value in grid])
+    if values.sizes["period"] > _FEW + 2:
+        ax.tick_params(axis="x", rotation=90)
+    figure.colorbar(drawn, ax=ax, label=label, extend=extend, ticks=MaxNLocator(6, integer="norm" in look))
+
+
+def frame(ax: Any, inside: Any, **look: Any) -> None:
+    """A dashed frame around the cells of a map that lie in a rectangle of the plane.
+
+    Args:
+        inside: which, over (period, amplitude) in either order.
+        look: of the line.
+    """
+    columns, rows = (np.flatnonzero(inside.any(other)) for other in ("amplitude", "period"))
+    if columns.size and rows.size:
+        corner, size = (columns[0] - 0.5, rows[0] - 0.5), (np.ptp(columns) + 1, np.ptp(rows) + 1)
+        ax.add_patch(Rectangle(corner, *size, fill=False, linestyle="--", linewidth=2, clip_on=False, **look))
 
 
 def _numbers(ax, values):
-    """Write each value into its cell, dark on bright ones, and legible where the frame of a region crosses it."""
+    """Write each value into its cell, dark on bright ones."""
     middle = (float(values.max()) + float(values.min())) / 2
-    size = "small" if values.sizes["period"] <= _FEW else "x-small"
+    size = "small" if values.sizes["period"] <= _FEW else "xx-small"
     for (row, column), value in np.ndenumerate(values.values):
         if np.isfinite(value):
-            place = float(values.period[column]), float(values.amplitude[row])
-            colour, halo = (INK, "white") if value > middle else ("white", INK)
-            text = ax.text(*place, f"{value:.3f}", color=colour, ha="center", va="bottom", fontsize=size, zorder=3)
-            text.set_path_effects([withStroke(linewidth=1.2, foreground=halo, alpha=0.5)])
+            colour = INK if value > middle else "white"
+            ax.text(column, row, f"{value:.3f}", color=colour, ha="center", va="center", fontsize=size)
 
 
-def _edges(values):
-    """The borders of cells around values, halfway between neighbours on a logarithmic axis."""
-    logs = np.log(np.asarray(values, dtype=float))
-    if len(logs) == 1:
-        return np.exp([logs[0] - 0.5, logs[0] + 0.5])
-    middle = (logs[1:] + logs[:-1]) / 2
-    return np.exp(np.r_[2 * logs[0] - middle[0], middle, 2 * logs[-1] - middle[-1]])
-
-
-def _region(ax, region, values, colour="white"):
+def _region(ax, region, values):
     if region is not None:
         left = float(values.period.min())
         size = region.longest - left, region.strongest - region.weakest
-        line: dict[str, Any] = {"edgecolor": colour, "linestyle": "--", "linewidth": 2, "fill": False}
-        outline = _OUTLINE if colour == "white" else []
-        ax.add_patch(Rectangle((left, region.weakest), *size, **line, path_effects=outline))
+        line: dict[str, Any] = {"edgecolor": "white", "linestyle": "--", "linewidth": 2, "fill": False}
+        ax.add_patch(Rectangle((left, region.weakest), *size, **line, path_effects=_OUTLINE))
 
 
 def _plane(ax, values):
