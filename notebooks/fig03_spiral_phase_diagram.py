@@ -146,8 +146,8 @@ findings
 # The second claim is about small differences near 1. Here is the validation accuracy minus
 # that of the same initial networks at $A = 1$. Blue is better than the static loss, red
 # worse; hatched is where the confidence interval of the difference holds zero: 95 % for
-# all cells together, as told on the page *Statistics*. With one seed there is no interval,
-# and no hatching.
+# all cells together, as told on the page *Statistics*. Grey is where a single seed has
+# no interval.
 
 # %%
 gains = {}
