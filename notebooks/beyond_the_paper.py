@@ -29,14 +29,14 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 width: int = 100  # hidden units
-periods: str = "100"  # T of the shapes, in steps
+periods: list[float] = [100]  # T of the shapes, in steps
 amplitude: float = 10.0  # A
 learning_rate: float = 1.0  # η, for the shapes
 steps: int = 3000  # for the shapes; without oscillations for the last period
@@ -46,7 +46,7 @@ way_steps: int = 1000  # for the losses and optimisers
 searched: int = 1  # networks by which the learning rate is chosen
 tested: int = 2  # others, for the comparison
 precision: str = "float32"  # or "float64"
-minutes: float | None = None  # stop computing after so many, for each sweep
+minutes: "Optional[float]" = None  # stop computing after so many, for each sweep
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
@@ -70,9 +70,10 @@ import pandas as pd
 from dynloss import waveforms
 from dynloss_book.beyond_the_paper import claims
 from dynloss_book.beyond_the_paper import experiment as beyond
-from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.tasks import spiral
 
+parameters.validate("beyond_the_paper")
 spiral.use_precision(precision)
 
 
@@ -92,14 +93,13 @@ sweep = functools.partial(
     sweeps.run, "beyond_the_paper", variables=spiral.OUTCOME,
     minutes=minutes, fresh=fresh,
 )
-lengths = [float(text) for text in periods.split()]
 fixed = {"width": width, "precision": precision}
 fixed_rate = fixed | {"learning_rate": learning_rate, "steps": steps}
 by_shape = {
     shape: sweep(
         train, seeds=range(seeds), constants=fixed_rate | {"shape": shape},
         axes={
-            "period": lengths if shape != "static" else lengths[:1],
+            "period": periods if shape != "static" else periods[:1],
             "amplitude": [amplitude],
         },
     )
@@ -111,7 +111,7 @@ validation = {
 }
 # The static loss has no period: the same networks stand for every one.
 static = validation["static"].isel(period=0, drop=True)
-validation["static"] = static.expand_dims(period=lengths)
+validation["static"] = static.expand_dims(period=periods)
 
 # %% [markdown]
 # **Losses and optimisers** need learning rates of their own. For each, and for the
@@ -162,7 +162,7 @@ def strength(shape, period):
     return waveforms.strength(gammas, 9000)
 
 
-strengths = {shape: float(strength(shape, lengths[-1])) for shape in beyond.SHAPES}
+strengths = {shape: float(strength(shape, periods[-1])) for shape in beyond.SHAPES}
 lost = {shape: claims.diverged(result) for shape, result in by_shape.items()}
 rows = claims.shapes_table(validation, beyond.SHAPES, strengths, lost)
 pd.DataFrame(rows).set_index("weights")

@@ -23,10 +23,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 width: int = 100  # hidden units
@@ -76,9 +76,10 @@ import pandas as pd
 from dynloss import schedules
 from dynloss_book.analysis import onsets, paths
 from dynloss_book.cascades_edge import claims
-from dynloss_book.engine import archive
+from dynloss_book.engine import archive, parameters
 from dynloss_book.tasks import spiral
 
+parameters.validate("cascades_edge")
 spiral.use_precision(precision)
 rates = {"gradient_descent": gradient_descent, "heavy_ball": heavy_ball}
 rates |= {"nesterov": nesterov, "adam": adam, "momentum": momentum}

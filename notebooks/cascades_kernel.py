@@ -24,10 +24,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 width: int = 100  # hidden units
@@ -73,9 +73,10 @@ import pandas as pd
 from dynloss import schedules
 from dynloss_book.analysis import onsets, paths
 from dynloss_book.cascades_kernel import claims
-from dynloss_book.engine import archive
+from dynloss_book.engine import archive, parameters
 from dynloss_book.tasks import spiral
 
+parameters.validate("cascades_kernel")
 spiral.use_precision(precision)
 pd.DataFrame(onsets.linear_network(), index=["Hessian", "weighted kernel"])
 

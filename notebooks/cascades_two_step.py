@@ -25,10 +25,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 width: int = 100  # hidden units
@@ -86,9 +86,10 @@ from dynloss import schedules
 from dynloss_book.analysis import paths, period_doubling
 from dynloss_book.cascades_two_step import claims
 from dynloss_book.cascades_two_step import experiment as toy_losses
-from dynloss_book.engine import archive
+from dynloss_book.engine import archive, parameters
 from dynloss_book.tasks import spiral
 
+parameters.validate("cascades_two_step")
 spiral.use_precision(precision)
 ranges = {
     "lopsided": np.linspace(1.9, 2.5, 25),

@@ -28,10 +28,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 width: int = 100  # hidden units
@@ -45,7 +45,7 @@ late: int = 4  # another, later one
 every: int = 3  # steps between two comparisons
 num_matvecs: int = 16  # products with the Hessian
 precision: str = "float64"  # third derivatives of small numbers
-minutes: float | None = None  # stop computing after so many, for each window
+minutes: "Optional[float]" = None  # stop computing after so many, for each window
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
@@ -85,9 +85,10 @@ import pandas as pd
 from dynloss_book.central_flow import claims
 from dynloss_book.central_flow import experiment as central_flow
 from dynloss_book.central_flow import flow as theory
-from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.tasks import spiral
 
+parameters.validate("central_flow")
 spiral.use_precision(precision)
 
 

@@ -27,10 +27,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 images: str = "cifar10"  # or "generated": stripes, for a trial without the data
@@ -44,10 +44,10 @@ batch_size: int = 64  # images a step; the paper's: 512
 evaluate_every: int = 2  # epochs between two evaluations
 period: int = 20  # T of the point that gains most; the paper's: 100
 amplitude: float = 50.0  # its A; the paper's: 50
-peak_rates: str = "0.02 0.1"  # learning rates at 3/7 of the epochs; the paper's: 0.02
+peak_rates: list[float] = [0.02, 0.1]  # at 3/7 of the epochs; the paper's: 0.02
 precision: str = "float32"  # of the convolutions, or "bfloat16"; weights are float32
 seeds: int = 2  # networks of each loss at each rate
-minutes: float | None = 1.5  # stop computing after so many, and show what there is
+minutes: "Optional[float]" = 1.5  # stop computing after so many, show what there is
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
@@ -62,9 +62,10 @@ import pandas as pd
 from dynloss import schedules
 from dynloss.training import minibatch
 from dynloss_book.cifar_learning_rate import claims
-from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.tasks import cifar10
 
+parameters.validate("cifar_learning_rate")
 cifar10.check(images, image_size)
 
 
@@ -91,8 +92,7 @@ sweep = functools.partial(
     sweeps.run, "cifar_learning_rate", run_at, constants=settings,
     variables=cifar10.CURVES, vectorize=False,
 )
-rates = [float(rate) for rate in peak_rates.split()]
-axes = {"peak_rate": rates, "amplitude": [1.0, amplitude]}
+axes = {"peak_rate": peak_rates, "amplitude": [1.0, amplitude]}
 plan = [sweeps.Stage(f"{n} seeds", axes, range(n)) for n in range(1, seeds + 1)]
 origin = sweeps.run_plan(sweep, plan, minutes=minutes, fresh=fresh, needed=plan[:1])
 both = sweep(axes=axes, seeds=range(seeds), minutes=0).assign_attrs(origin=origin)

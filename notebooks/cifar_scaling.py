@@ -27,10 +27,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 images: str = "cifar10"  # or "generated": stripes, for a trial without the data
@@ -40,11 +40,11 @@ batch_size: int = 64  # images a step; the paper's: 512
 peak_rate: float = 0.02  # learning rate at 3/7 of the epochs; the paper's
 period: int = 20  # T; the paper's best: 100
 amplitude: float = 50.0  # A; the paper's best: 50
-all_steps: str = "150 300 600"  # three values each, of which the middle one stands
-all_images: str = "250 500 1000"  # for the others; the paper's: 68 600 steps,
-all_channels: str = "4 8 16"  # 50 000 images and 64 channels
+all_steps: list[int] = [150, 300, 600]  # three values each; the middle one stands for
+all_images: list[int] = [250, 500, 1000]  # the others; the paper's: 68 600 steps,
+all_channels: list[int] = [4, 8, 16]  # 50 000 images and 64 channels
 seeds: int = 2  # networks at each point
-minutes: float | None = 1.0  # stop computing after so many, and show what there is
+minutes: "Optional[float]" = 1.0  # stop computing after so many, show what there is
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
@@ -61,9 +61,10 @@ from dynloss.training import minibatch
 from dynloss_book import paper
 from dynloss_book.cifar_scaling import claims
 from dynloss_book.cifar_scaling import experiment as scaling
-from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.tasks import cifar10
 
+parameters.validate("cifar_scaling")
 cifar10.check(images, image_size)
 if period < 1 or amplitude <= 1:
     raise ValueError(f"period must be >= 1 and amplitude > 1: {period}, {amplitude}")
@@ -95,8 +96,7 @@ base = {
     "images": images, "image_size": image_size, "batch_size": batch_size,
     "validation_images": validation_images, "peak_rate": peak_rate,
 }
-values = [[*map(int, text.split())] for text in (all_steps, all_images, all_channels)]
-ladders = scaling.ladders(base, *values)
+ladders = scaling.ladders(base, all_steps, all_images, all_channels)
 
 
 def sweep(rung):

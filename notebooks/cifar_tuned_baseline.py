@@ -27,10 +27,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 images: str = "cifar10"  # or "generated": stripes, for a trial without the data
@@ -43,11 +43,11 @@ batch_size: int = 64  # images a step; the paper's: 512
 period: int = 20  # T; the paper's best: 100
 amplitude: float = 50.0  # A; the paper's best: 50
 peak_rate: float = 0.02  # the paper's, of the losses that are not tuned
-peak_rates: str = "0.02 0.05"  # to choose from
-weight_decays: str = "0 0.002"  # to choose from
+peak_rates: list[float] = [0.02, 0.05]  # to choose from
+weight_decays: list[float] = [0, 0.002]  # to choose from
 tuning_seeds: int = 1  # networks at each point of the search
 seeds: int = 2  # other networks, for the test
-minutes: float | None = 1.0  # stop computing after so many, and show what there is
+minutes: "Optional[float]" = 1.0  # stop computing after so many, show what there is
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
@@ -65,9 +65,10 @@ from dynloss import schedules
 from dynloss.training import minibatch
 from dynloss_book.cifar_tuned_baseline import claims
 from dynloss_book.cifar_tuned_baseline import experiment as baseline
-from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.tasks import cifar10
 
+parameters.validate("cifar_tuned_baseline")
 cifar10.check(images, image_size)
 stop_epoch, evaluate_every = epochs * 6 // 7, max(1, epochs // 49)
 
@@ -104,8 +105,8 @@ def sweep(held_out, axes, seeds, minutes=None):
 names = claims
 losses = {names.STATIC: 1.0, names.OSCILLATING: amplitude}
 search = {
-    "peak_rate": [float(rate) for rate in peak_rates.split()],
-    "weight_decay": [float(decay) for decay in weight_decays.split()],
+    "peak_rate": peak_rates,
+    "weight_decay": weight_decays,
     "amplitude": [1.0, amplitude],
 }
 tuning = functools.partial(sweep, "tuning", search, range(100, 100 + tuning_seeds))

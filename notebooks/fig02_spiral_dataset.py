@@ -24,10 +24,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 points_per_class: int = 100  # the paper's
@@ -50,8 +50,10 @@ import numpy as np
 import xarray as xr
 
 from dynloss import datasets
-from dynloss_book.engine import archive
+from dynloss_book.engine import archive, parameters
 from dynloss_book.fig02_spiral_dataset import claims
+
+parameters.validate("fig02_spiral_dataset")
 
 
 # %% tags=["physics"]
@@ -72,8 +74,8 @@ def draw(*, points_per_class, num_classes, turns, noise):
 
 
 # %%
-parameters = archive.parameters_of(draw, globals())
-data = archive.fetch_or_compute("fig02_spiral_dataset", draw, parameters, fresh=fresh)
+settings = archive.parameters_of(draw, globals())
+data = archive.fetch_or_compute("fig02_spiral_dataset", draw, settings, fresh=fresh)
 
 # %% tags=["lead", "answer"]
 findings = claims.judge(data)

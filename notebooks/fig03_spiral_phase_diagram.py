@@ -23,10 +23,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 narrow: int = 100  # hidden units of the upper row
@@ -39,7 +39,7 @@ largest_amplitude: float = 100.0  # of A, from 1 on
 learning_rate: float = 1.0  # η
 steps: int = 35_000  # the last period is without oscillations
 precision: str = "float32"  # or "float64"
-minutes: float | None = None  # stop computing after so many, and show what there is
+minutes: "Optional[float]" = None  # stop computing after so many, show what there is
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
@@ -54,10 +54,11 @@ import numpy as np
 import pandas as pd
 
 from dynloss import schedules
-from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.fig03_spiral_phase_diagram import claims
 from dynloss_book.tasks import spiral
 
+parameters.validate("fig03_spiral_phase_diagram")
 spiral.use_precision(precision)
 if refinement not in (0, 1, 2) or longest_period < 10 or largest_amplitude < 1:
     raise ValueError("need refinement 0, 1 or 2, longest_period >= 10, amplitude >= 1")

@@ -23,10 +23,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 width: int = 100  # hidden units
@@ -53,10 +53,12 @@ fresh: bool = False  # compute anew although archived
 from dynloss import dynamics, schedules
 from dynloss.training import recorders
 from dynloss_book.analysis import cascades as reading
-from dynloss_book.engine import archive
+from dynloss_book.engine import archive, parameters
 from dynloss_book.fig04_learning_dynamics import claims
 from dynloss_book.tasks import spiral
 
+parameters.validate("fig04_learning_dynamics")
+reading.check_zoom(zoom_cascade, steps, period)
 spiral.use_precision(precision)
 
 

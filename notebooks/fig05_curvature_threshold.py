@@ -22,10 +22,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 narrow: int = 100  # hidden units
@@ -40,9 +40,9 @@ amplitude: float = 70.0  # A
 steps: int = 6000  # steps·η; the paper's: 70 000
 cadence: int = 10  # λ_max is measured around one step in cadence/η; 0: every step
 num_matvecs: int = 8  # products with the Hessian for each λ_max, at most
-static_steps: int = 5000  # without oscillations, at η = 1; the paper's: 70 000
+static_steps: int = 5000  # without oscillations, at an η of 1; the paper's: 70 000
 precision: str = "float32"  # or "float64"
-minutes: float | None = None  # stop computing after so many, for each width
+minutes: "Optional[float]" = None  # stop computing after so many, for each width
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
@@ -57,10 +57,11 @@ import pandas as pd
 
 from dynloss import schedules
 from dynloss.training import recorders
-from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.fig05_curvature_threshold import claims, experiment
 from dynloss_book.tasks import spiral
 
+parameters.validate("fig05_curvature_threshold")
 spiral.use_precision(precision)
 
 

@@ -28,10 +28,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 images: str = "cifar10"  # or "generated": stripes, for a trial without the data
@@ -64,14 +64,16 @@ from dynloss.models.myrtle import Myrtle
 from dynloss.spectral import batched
 from dynloss.training import full_batch
 from dynloss_book.analysis import cascades as reading
-from dynloss_book.engine import archive
+from dynloss_book.engine import archive, parameters
 from dynloss_book.figS2_myrtle_bifurcations import batched_recorders, claims
 from dynloss_book.tasks import cifar10
 
+parameters.validate("figS2_myrtle_bifurcations")
 cifar10.check(images)
-check_count("eigenvalues", eigenvalues, at_least=1)
-if every % 2 == 0 or eigenvalues > 3:
-    raise ValueError(f"every must be odd and eigenvalues <= 3: {every}, {eigenvalues}")
+check_count("eigenvalues", eigenvalues, at_least=1, at_most=3)
+reading.check_zoom(zoom_cascade, steps, period)
+if every % 2 == 0:
+    raise ValueError(f"every must be odd, got {every}")
 # At the edge of stability rounding grows: no shortened products on recent GPUs.
 jax.config.update("jax_default_matmul_precision", "highest")
 

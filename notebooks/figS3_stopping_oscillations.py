@@ -26,10 +26,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 images: str = "cifar10"  # or "generated": stripes, for a trial without the data
@@ -46,7 +46,7 @@ period: int = 4  # T of the point that gains most; the paper's: 100
 amplitude: float = 10.0  # its A; the paper's: 50
 first_seeds: int = 2  # networks at each point, in the first stages
 seeds: int = 6  # the same in the later ones; the paper's: 30
-minutes: float | None = 1.0  # stop computing after so many, and show what there is
+minutes: "Optional[float]" = 1.0  # stop computing after so many, show what there is
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
@@ -67,11 +67,12 @@ from IPython.display import Markdown, display
 from dynloss import schedules
 from dynloss.training import minibatch
 from dynloss_book import paper
-from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.figS3_stopping_oscillations import claims
 from dynloss_book.tasks import cifar10
 from dynloss_book.tasks.plane import elsewhere
 
+parameters.validate("figS3_stopping_oscillations")
 cifar10.check(images, image_size)
 if not 0 <= stop_epoch <= epochs:
     raise ValueError(f"stop_epoch must be from 0 to epochs, {epochs}, got {stop_epoch}")

@@ -27,10 +27,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 images: str = "cifar10"  # or "generated": stripes, for a trial without the data
@@ -44,13 +44,13 @@ batch_size: int = 32  # images a step; the paper's: 1024
 learning_rate: float = 0.1  # at the start of the cosine, which ends at 0; the paper's
 precision: str = "float32"  # of the convolutions, or "bfloat16"
 period: int = 10  # T of the curve along A, in steps; the paper's: 200
-periods: str = "2 10 50"  # T of the plane, and
-amplitudes: str = "1 2 5 10 20"  # A of both
+periods: list[float] = [2, 10, 50]  # T of the plane, and
+amplitudes: list[float] = [1, 2, 5, 10, 20]  # A of both
 first_seeds: int = 2  # networks at each point in the first stages
 seeds: int = 10  # the same along A in the end; the paper's: 50
 plane_seeds: int = 5  # the same over the plane in the end
 stages: int = 1  # of the plan below, to compute here
-minutes: float | None = 1.5  # stop computing after so many, and show what there is
+minutes: "Optional[float]" = 1.5  # stop computing after so many, show what there is
 fresh: bool = False  # compute the first stage anew although archived
 
 # %% [markdown]
@@ -72,12 +72,13 @@ import optax
 from dynloss import schedules
 from dynloss.checks import check_choice
 from dynloss.training import minibatch
-from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.figS4_wide_resnet import claims
 from dynloss_book.figS4_wide_resnet.model import WideResNet
 from dynloss_book.tasks import cifar10
 from dynloss_book.tasks.plane import axis, staged
 
+parameters.validate("figS4_wide_resnet")
 cifar10.check(images, image_size)
 check_choice("precision", precision, ("float32", "bfloat16"))
 

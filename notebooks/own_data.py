@@ -27,10 +27,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 narrow: int = 4  # hidden units of the network that is too small for ten digits
@@ -39,7 +39,7 @@ samples: int = 300  # training images; 30 of a digit
 steps: int = 3000  # of gradient descent; without oscillations for the last tenth
 search_seeds: int = 6  # networks at each setting of the search
 test_seeds: int = 32  # other networks, for the comparison in the end
-minutes: float | None = None  # stop computing after so many, for each sweep
+minutes: "Optional[float]" = None  # stop computing after so many, for each sweep
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
@@ -61,10 +61,11 @@ import optax
 import pandas as pd
 
 from dynloss import losses, schedules
-from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.own_data import claims
 from dynloss_book.tasks import digits
 
+parameters.validate("own_data")
 training, validation, test = digits.split(samples)
 optimizer = optax.sgd(0.2)
 
@@ -188,12 +189,11 @@ figure.plot_search({name: s.validation.mean("digit") for name, s in searches.ite
 # %% [markdown]
 # ## What it brings
 #
-# The gain is the mean of the differences, with its 95 % confidence interval: where that
-# holds zero, there is no gain to speak of. The first gain is over the static loss at the
-# learning rate that was found best for it; the second one over the static loss at the
-# learning rate of the dynamical one. Where only one of them is above zero, it was the
-# learning rate that made the difference. One bias is left: the sizes of the networks and
-# the grid come from earlier trials on the same split, which printed test accuracies too.
+# The gain is the mean of the differences, with its 95 % confidence interval; where that
+# holds zero, there is none. The first gain is over the static loss at its own best
+# learning rate, the second over it at that of the dynamical one. Where only one is
+# above zero, the learning rate made the difference. One bias is left: sizes and grid
+# come from earlier trials on the same split, which printed test accuracies too.
 #
 # If your network is a flax module, `dynloss.training.minibatch.train` is the whole loop:
 # batches, momentum, evaluations, checkpoints. Figure 1 uses it.

@@ -23,23 +23,23 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 narrow: int = 100  # hidden units, as in the paper
 wide: int = 1000  # the same
 narrow_seeds: int = 3  # networks at each point; the paper's: 50
 wide_seeds: int = 2  # the same for the wide network; the paper's: 50
-periods: str = "10 30 60 100 300 700 1500"  # T, in steps
-amplitudes: str = "5 10 15 25"  # A, beside the static loss
+periods: list[float] = [10, 30, 60, 100, 300, 700, 1500]  # T, in steps
+amplitudes: list[float] = [5, 10, 15, 25]  # A, beside the static loss
 learning_rate: float = 1.0  # η
 steps: int = 10_000  # the paper's: 35 000
 ways: int = 5  # to train, of those below; the first is the book's
 precision: str = "float32"  # or "float64"
-minutes: float | None = None  # stop computing after so many, and show what there is
+minutes: "Optional[float]" = None  # stop computing after so many, show what there is
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
@@ -55,14 +55,17 @@ import functools
 import pandas as pd
 
 from dynloss import datasets, schedules
+from dynloss.checks import check_count
 from dynloss.training import compiled
 from dynloss_book import paper
-from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.spiral_interpretations import claims
 from dynloss_book.spiral_interpretations import experiment as interpretations
 from dynloss_book.tasks import spiral
 from dynloss_book.tasks.plane import axis
 
+parameters.validate("spiral_interpretations")
+check_count("ways", ways, at_least=1, at_most=len(interpretations.TRAININGS))
 spiral.use_precision(precision)
 
 

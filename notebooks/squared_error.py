@@ -28,25 +28,25 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 width: int = 100  # hidden units
 seeds: int = 3  # networks
 regime_steps: int = 60  # steps in each of the three regimes
-moments: str = "3 300"  # steps of training before eq. (14) is tested
+moments: list[int] = [3, 300]  # steps of training before eq. (14) is tested
 learning_rate: float = 0.36  # η, with oscillating weights
 period: int = 500  # T, in steps
 amplitude: float = 10.0  # A
 steps: int = 2000  # with oscillating weights
 every: int = 5  # steps between two looks at the kernels
-widths: str = "10 30 100 300 1000"  # for the limit of infinite width
+widths: list[int] = [10, 30, 100, 300, 1000]  # for the limit of infinite width
 points: int = 100  # of the spiral, for the same
 precision: str = "float64"  # the errors measured here are small
-minutes: float | None = None  # stop computing after so many, for each sweep
+minutes: "Optional[float]" = None  # stop computing after so many, for each sweep
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
@@ -77,11 +77,12 @@ import pandas as pd
 
 from dynloss import dynamics
 from dynloss.spectral import ntk
-from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.squared_error import claims
 from dynloss_book.squared_error import experiment as squared_error
 from dynloss_book.tasks import spiral
 
+parameters.validate("squared_error")
 spiral.use_precision(precision)
 
 
@@ -125,7 +126,7 @@ sweep = functools.partial(
 fixed = {"width": width, "precision": precision}
 ratios, rates = list(squared_error.RATIOS), [0.003, 0.006, 0.012, 0.025, 0.05, 0.1, 0.2]
 probes = sweep(
-    squared_error.probe, axes={"moment": [int(text) for text in moments.split()]},
+    squared_error.probe, axes={"moment": moments},
     constants=fixed | {"rates": rates, "ratios": ratios, "num_matvecs": 48},
     variables=squared_error.PROBE,
 ).assign_coords(unit=list(squared_error.UNITS))
@@ -140,8 +141,7 @@ oscillating = sweep(
     constants=fixed | oscillation | {"num_matvecs": 10},
     variables=squared_error.OSCILLATING,
 )
-units = [int(text) for text in widths.split()]
-grid = {"widths": units, "seeds": seeds, "points": points}
+grid = {"widths": widths, "seeds": seeds, "points": points}
 limit = archive.fetch_or_compute(
     "squared_error", squared_error.convergence, grid, fresh=fresh
 )

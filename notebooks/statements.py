@@ -24,15 +24,15 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 width: int = 100  # hidden units of the narrow network
 wide: int = 1000  # hidden units of the wide one
-steps: int = 8000  # with the static loss at η = 1, as in Figure 3
+steps: int = 8000  # with the static loss and an η of 1, as in Figure 3
 period: int = 5000  # T of the turns of the classes, as in Figure 4; even
 turns: int = 4  # periods
 seeds: int = 2  # initial weights, where several are compared
@@ -64,11 +64,12 @@ fresh: bool = False  # compute anew although archived
 # %%
 import xarray as xr
 
-from dynloss_book.engine import archive
+from dynloss_book.engine import archive, parameters
 from dynloss_book.statements import claims
 from dynloss_book.statements import experiment as measured
 from dynloss_book.tasks import spiral
 
+parameters.validate("statements")
 spiral.use_precision("float64")
 
 

@@ -27,10 +27,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 middle: int = 6  # hidden units of the small network
@@ -40,7 +40,7 @@ seeds: int = 16  # networks
 period: int = 100  # T, in steps
 amplitude: float = 30.0  # A
 learning_rate: float = 0.2  # η
-minutes: float | None = None  # stop computing after so many, for each network
+minutes: "Optional[float]" = None  # stop computing after so many, for each network
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
@@ -53,10 +53,11 @@ import jax.numpy as jnp
 import pandas as pd
 
 from dynloss import schedules
-from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.tasks import digits
 from dynloss_book.unequal_classes import claims
 
+parameters.validate("unequal_classes")
 rare = [2, 5, 8]
 
 

@@ -29,10 +29,10 @@ import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("dynloss") is None:
-    source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    subprocess.run(command, check=True)
+source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
+pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+    raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
 width: int = 100  # hidden units
@@ -47,7 +47,7 @@ every: int = 20  # steps between two looks at the landscape
 num_matvecs: int = 16  # products with the Hessian
 precision: str = "float32"  # or "float64"
 shown: int = 2  # the branched period whose cascade is shown; the first is 1
-minutes: float | None = None  # stop computing after so many, for each sweep
+minutes: "Optional[float]" = None  # stop computing after so many, for each sweep
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
@@ -65,11 +65,14 @@ import functools
 
 import pandas as pd
 
-from dynloss_book.engine import archive, sweeps
+from dynloss.checks import check_count
+from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.tasks import spiral
 from dynloss_book.useful_cascades import claims
 from dynloss_book.useful_cascades import experiment as useful_cascades
 
+parameters.validate("useful_cascades")
+check_count("shown", shown, at_least=1, at_most=turns)
 spiral.use_precision(precision)
 
 

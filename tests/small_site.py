@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-PARAMETERS = "steps: int = 10  # how many\namplitude: float = 70.0\nstop: int | None = None\nfresh: bool = False"
+PARAMETERS = "steps: int = 10  # how many\namplitude: float = 70.0\nstop: \"Optional[int]\" = None\nfresh: bool = False"
 GOOD = """
 import numpy as np, xarray as xr
 from dynloss_book.engine.archive import fetch_or_compute, provenance

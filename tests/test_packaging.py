@@ -186,14 +186,15 @@ def test_nothing_is_out_of_sync():
 def checkout(tmp_path):
     """A small checkout with another address in pyproject.toml than in the rest."""
     (tmp_path / "notebooks").mkdir()
-    (tmp_path / "pyproject.toml").write_text('[project.urls]\nRepository = "https://github.com/someone/tilted"\n')
+    urls = '[project.urls]\nRepository = "https://github.com/someone/tilted"\n'
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nversion = "0.2.0"\n{urls}')
     (tmp_path / "_config.yml").write_text("repository:\n  url: https://github.com/dynloss/dynloss  # why\n")
     (tmp_path / "README.md").write_text(
         "https://dynloss.github.io/dynloss https://github.com/dynloss/dynloss-data "
         "https://colab.research.google.com/github/dynloss/dynloss/blob/main/a.ipynb\n"
     )
     (tmp_path / "notebooks" / "a.py").write_text(
-        "# ---\n# jupyter:\n#   accelerator: GPU\n# ---\n\n# %%\n# !pip install git+https://github.com/dynloss/dynloss\n\n"
+        "# ---\n# jupyter:\n#   accelerator: GPU\n# ---\n\n# %%\n# !pip install git+https://github.com/dynloss/dynloss@v0.1.0\n\n"
         '# %% tags=["parameters"]\nsteps: int = 3  # how many\n\n# %%\n1\n\n# %%\n1\n'
         '\n# %% mystnb={"figure": {"caption": "Accuracy $a$.", "name": "fig-a"}}\nplot()\n'
         "\n# %% [markdown]\n# See [the\n# next](b.ipynb#more), [there](../book/theory.md) and [this](https://a.org/b.ipynb).\n"
@@ -212,7 +213,7 @@ def test_sync_carries_the_address_and_the_notebooks(checkout):
     notebook = yaml.safe_load((checkout / "notebooks" / "a.ipynb").read_text())
     assert notebook["metadata"]["accelerator"] == "GPU"
     assert notebook["cells"][1]["metadata"] == {"tags": ["parameters"]}
-    assert "github.com/someone/tilted" in "".join(notebook["cells"][0]["source"])
+    assert "github.com/someone/tilted@v0.2.0" in "".join(notebook["cells"][0]["source"])
     *code, caption, text = notebook["cells"]
     assert len({cell["id"] for cell in code}) == len(code) == 5, "equal cells have different ids"
     assert all(cell["outputs"] == [] for cell in code)

@@ -1,6 +1,7 @@
 """Carry what is written in one place to where it has to be copied.
 
-- The repository's address, from pyproject.toml, to the pages, the notebooks and the citation.
+- The repository's address, from pyproject.toml, to the pages, the notebooks and the citation; and the version, to the
+  first cells of the notebooks, which install its tag where there is no dynloss.
 - Each notebooks/NAME.py (percent format, the source) to notebooks/NAME.ipynb, without outputs, for Colab and papermill;
   there the captions of its figures, which the book reads from the cells' metadata, stand below them as text, and
   links to other pages lead to the published book, since in Colab, or beside a single downloaded file, there are none.
@@ -28,13 +29,14 @@ RELATIVE = re.compile(r"\]\((?:([\w-]+)\.ipynb|\.\./book/([\w-]+)\.md)(#[\w-]+)?
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
-def repository(root: Path) -> str:
-    """The owner/name of the repository, as pyproject.toml has it."""
-    url = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+def repository(root: Path) -> tuple[str, str]:
+    """The owner/name of the repository, and the version, as pyproject.toml has them."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    url = project["urls"]["Repository"]
     found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)", url)
     if not found:
         raise SystemExit(f"pyproject.toml: Repository is {url!r}, expected https://github.com/OWNER/NAME")
-    return found[1]
+    return found[1], project["version"]
 
 
 def carried(root: Path) -> str:
@@ -96,9 +98,10 @@ def notebook(source: str, address: str) -> str:
 
 def wanted(root: Path) -> Iterator[tuple[Path, str]]:
     """Every file that this script looks after, with the text it should have."""
-    old, new = carried(root), repository(root)
+    old, (new, version) = carried(root), repository(root)
     for path in sorted(path for pattern in CARRIERS for path in root.glob(pattern)):
         text = readdressed(path.read_text(encoding="utf-8"), old, new)
+        text = re.sub(r"(git\+https://[^\s\"@]+)@v[^\s\"]+", rf"\g<1>@v{version}", text)
         yield path, text
         if path.suffix == ".py":
             yield path.with_suffix(".ipynb"), notebook(text, new)

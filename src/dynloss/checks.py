@@ -30,14 +30,15 @@ def check_number(name: str, value: Any, *, at_least: float = -math.inf, above: f
     raise ValueError(f"{name} must be {' and '.join(['finite', *bounds])}, got {value!r}")
 
 
-def check_count(name: str, value: Any, *, at_least: int) -> None:
-    """Raise ``ValueError`` unless ``value`` is an integer, not smaller than ``at_least``."""
+def check_count(name: str, value: Any, *, at_least: int, at_most: float = math.inf) -> None:
+    """Raise ``ValueError`` unless ``value`` is an integer in the allowed range."""
     try:
         whole = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         whole = None
-    if whole is None or whole < at_least:
-        raise ValueError(f"{name} must be an integer, at least {at_least}, got {value!r}")
+    if whole is None or not at_least <= whole <= at_most:
+        bound = "" if at_most == math.inf else f" and at most {at_most}"
+        raise ValueError(f"{name} must be an integer, at least {at_least}{bound}, got {value!r}")
 
 
 def check_arrays(**named: Any) -> None:

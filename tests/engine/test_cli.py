@@ -157,7 +157,7 @@ def test_no_time_and_an_empty_archive_is_one_line_that_says_what_to_do(tmp_path,
     point = "def point(x, seed):\n    return {'y': x + seed}"
     call = "sweeps.run('fig01', point, axes={'x': [1, 2]}, seeds=[0], vectorize=False, minutes=minutes)"
     code = f"from dynloss_book.engine import sweeps\n\n{point}\n\n{call}"
-    sweep = notebook(code, parameters="minutes: float | None = None")
+    sweep = notebook(code, parameters='minutes: "Optional[float]" = None')
     root = small_site.enter(monkeypatch, tmp_path / "checkout", "fig01: {quick: {}}", fig01=sweep)
     code, out, err = dynloss("run", "fig01", "-p", "minutes", "0")
     assert (code, out) == (1, "")

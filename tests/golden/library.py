@@ -1237,7 +1237,7 @@ def stages_of_the_plane() -> Arrays:
     corners, region = {"period": [2.0], "amplitude": [5.0]}, {"period": [2.0, 8.0], "amplitude": [5.0]}
     plan = plane.grown_from({"period": 2, "amplitude": 5.0}, corners, region, axes, 2, 4)
     sizes = [[len(stage.axes["period"]), len(stage.axes["amplitude"]), len(stage.seeds)] for stage in plan]
-    return {"axis": np.array(plane.axis("periods", "8 2 32", 4)), "sizes": np.array(sizes)}
+    return {"axis": np.array(plane.axis("periods", [8, 2, 32], 4)), "sizes": np.array(sizes)}
 
 
 def outcome_on_the_spiral() -> Arrays:

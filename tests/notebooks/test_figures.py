@@ -4,6 +4,7 @@ What these runs compile is lowered for a GPU too.
 """
 
 import ast
+import importlib.util
 import io
 import json
 import os
@@ -13,11 +14,13 @@ import subprocess
 import sys
 from multiprocessing import forkserver
 from pathlib import Path
+from types import SimpleNamespace
 
 import jupytext
 import lowered
 import pytest
 
+import dynloss
 from dynloss_book.engine.runner import answers, compare, gate, kernels
 from dynloss_book.engine.runner.execute import execute
 from dynloss_book.engine.runner.profiles import load, values
@@ -175,15 +178,25 @@ def test_the_ladders_go_on_with_the_runs_of_figure_1():
     assert physics("cifar_scaling") == physics("fig01_cifar_phase_diagram")
 
 
-def test_the_first_cell_leaves_what_is_installed_alone():
-    sources = {cells(stem)[0].source for stem in FIGURES}
-    assert len(sources) == 1
-    (source,) = sources
-    ended = subprocess.run(
-        [sys.executable, "-c", f"import subprocess\nsubprocess.run = None\n{source}"], capture_output=True, text=True
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert "jax" not in source.replace("JAX is left", "").lower()
+def first_cell():
+    (source,) = {cells(stem)[0].source for stem in FIGURES}
+    return source
+
+
+def test_the_first_cell_leaves_what_is_installed_alone(monkeypatch):
+    monkeypatch.setattr(subprocess, "run", None)
+    exec(first_cell(), {})
+    assert "jax" not in first_cell().replace("JAX is left", "").lower()
+
+
+def test_the_first_cell_installs_the_notebook_s_version_or_says_what_to_do(monkeypatch):
+    commands = []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(subprocess, "run", lambda command: commands.append(command) or SimpleNamespace(returncode=1))
+    with pytest.raises(ImportError, match="offline"):
+        exec(first_cell(), {})
+    (command,) = commands
+    assert command[-1].startswith("dynloss[figures] @ git+") and command[-1].endswith(f"@v{dynloss.__version__}")
 
 
 def test_plain_papermill(tmp_path, monkeypatch):
@@ -196,6 +209,14 @@ def test_plain_papermill(tmp_path, monkeypatch):
     outputs = [o for cell in json.loads((tmp_path / "out.ipynb").read_text())["cells"] for o in cell.get("outputs", [])]
     shown = "".join("".join(output.get("data", {}).get("text/plain", "")) for output in outputs)
     assert "scale 3 × 10 points a set" in shown
+
+
+def test_plain_papermill_fails_for_a_mistyped_name(tmp_path):
+    notebook = ROOT / "notebooks" / "fig02_spiral_dataset.ipynb"
+    command = [sys.executable, "-m", "papermill", notebook, tmp_path / "out.ipynb", "-p", "point_per_class", "10"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    said = "UsageError: fig02_spiral_dataset: unknown parameter 'point_per_class'; there are points_per_class, "
+    assert ended.returncode == 1 and said in ended.stderr
 
 
 @pytest.mark.parametrize(("name", "value"), [("amplitude", 0.5), ("period", -1), ("precision", "half")])

@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from dynloss import dynamics
+from dynloss.checks import check_count
 from dynloss.dynamics import Instability
 
 BOUNCE = 0.002  # nats: the distance between two values of the loss from which on it bounces
@@ -22,6 +23,15 @@ def zoom(cascades: Sequence[Instability], number: int, steps: int, margin: int) 
         return 0, steps - 1
     chosen = cascades[min(max(number, 1), len(cascades)) - 1]
     return max(0, chosen.start - margin), min(steps - 1, chosen.end + margin)
+
+
+def check_zoom(zoom_cascade: int, steps: int, period: int) -> None:
+    """Raise ``ValueError`` for the number of a cascade that a run cannot have: each period has one, or few.
+
+    The first three pass whatever the run, so that a shorter one needs no other number.
+    """
+    check_count("period", period, at_least=1)
+    check_count("zoom_cascade", zoom_cascade, at_least=1, at_most=max(3, -(-steps // period)))
 
 
 def by_curvature(run: Any, period: int, jump: float = 0.1) -> list[Instability]:

@@ -26,19 +26,16 @@ class Plane(NamedTuple):
     progress: pd.DataFrame
 
 
-def axis(name: str, text: str, *also: float) -> list[float]:
-    """The values of an axis, ascending: those in ``text``, apart by spaces, and these.
+def axis(name: str, values: Sequence[float], *also: float) -> list[float]:
+    """The values of an axis, ascending, and these.
 
-    >>> axis("periods", "2 8 32", 4)
+    >>> axis("periods", [2, 8, 32], 4)
     [2.0, 4.0, 8.0, 32.0]
     """
-    try:
-        values = sorted({*map(float, text.split()), *map(float, also)})
-    except ValueError:
-        raise ValueError(f"{name} must be numbers apart by spaces, got {text!r}") from None
-    if not values or not values[0] >= 1:
-        raise ValueError(f"{name} must be at least 1, got {text!r}")
-    return values
+    found = sorted({*map(float, values), *map(float, also)})
+    if not found or not found[0] >= 1:
+        raise ValueError(f"{name} must be at least 1, got {values!r}")
+    return found
 
 
 def staged(

@@ -22,7 +22,11 @@ from dynloss_book.engine.runner.profiles import UsageError, load
 from dynloss_book.engine.sweeps import overview
 
 KILLS = int(os.environ.get("DYNLOSS_TEST_KILLS", "2"))
-PARAMETERS = "points: int = 4\npause: float = 0.0\npieces: int = 3\nminutes: float | None = 1.0\nfresh: bool = False"
+PARAMETERS = '''points: int = 4
+pause: float = 0.0
+pieces: int = 3
+minutes: "Optional[float]" = 1.0
+fresh: bool = False'''
 SWEEP = """
 import os, time
 from pathlib import Path
