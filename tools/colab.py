@@ -10,6 +10,7 @@ had. The wheel alone, in an environment of its own, runs the README's example.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -60,7 +61,11 @@ def as_opened(path: Path, values: dict[str, Any]) -> Any:
 
 
 def run(path: Path, values: dict[str, Any], python: Path, folder: Path) -> str:
-    """Execute a notebook in Colab's environment, in a folder outside the checkout; the error, or nothing."""
+    """Execute a notebook in Colab's environment, in a folder outside the checkout; the error, or nothing.
+
+    Raises:
+        SystemExit: a signal to end.
+    """
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
@@ -78,8 +83,10 @@ def run(path: Path, values: dict[str, Any], python: Path, folder: Path) -> str:
     )
     try:
         client.execute()
+    except AssertionError:  # at SIGTERM and Ctrl-C nbclient takes its kernel away, and then misses it, without a word
+        sys.exit(f"{path.stem}: ended by a signal")
     except Exception as error:  # a cell's error, a kernel that died
-        return " ".join(str(error).split())[-600:]
+        return f"{type(error).__name__}: {' '.join(str(error).split())[-600:]}"
     return ""
 
 
@@ -87,19 +94,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("notebooks", nargs="*", help="names or parts of them; all unless told otherwise")
     parser.add_argument("--python", default=sys.executable, help="Colab's is a 3.13")
-    parser.add_argument("--folder", type=Path, help="for the environments, which are used again if they are there")
+    parser.add_argument("--folder", type=Path, help="for the environments, used again if they are there; else removed")
     options = parser.parse_args()
 
+    os.environ.pop("PYTHONPATH", None)  # the checkout is to be found by its installation only
+    if options.folder:
+        options.folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.nullcontext(options.folder) if options.folder else tempfile.TemporaryDirectory() as folder:
+        sys.exit(not well(options.notebooks, options.python, Path(folder).absolute()))
+
+
+def well(notebooks: list[str], python_of_colab: str, folder: Path) -> bool:
+    """Run the notebooks, and say of each, of the packages and of the wheel what became of it."""
     from dynloss_book.engine.runner.profiles import load, values
 
-    os.environ.pop("PYTHONPATH", None)  # the checkout is to be found by its installation only
-    folder = options.folder or Path(tempfile.mkdtemp())
-    folder = folder.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = options.notebooks or [""]
+    wanted = notebooks or [""]
     figures = [each for stem, each in load(ROOT).items() if any(part in stem for part in wanted)]
     failed = 0
-    python = environment(options.python, folder / "colab", "--requirement", str(REQUIREMENTS))
+    python = environment(python_of_colab, folder / "colab", "--requirement", str(REQUIREMENTS))
     before = versions(python)
     for figure in figures:
         uninstall(python)
@@ -111,10 +123,10 @@ def main() -> None:
     for name, version in before.items():
         print(f"{name}: {version} before, {after[name]} after")
     failed += before != after
-    if not options.notebooks:
-        failed += bool(error := library(options.python, folder))
+    if not notebooks:
+        failed += bool(error := library(python_of_colab, folder))
         print(f"the wheel alone, the README's example: {error or 'well'}")
-    sys.exit(bool(failed))
+    return not failed
 
 
 def uninstall(python: Path) -> None:
