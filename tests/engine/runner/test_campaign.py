@@ -140,7 +140,7 @@ def equal(first, second):
     return first.keys() == second.keys() and all(first[key].equals(second[key]) for key in first)
 
 
-def test_the_list_is_worked_down_and_its_end_is_complete(make, here, tmp_path):
+def test_the_list_is_worked_down_and_its_end_is_complete(make, here, tmp_path, capsys):
     root = make()
     before = [(item.label, state.left) for item, state in campaign.plan(root, items(root))]
     assert before == [
@@ -148,6 +148,8 @@ def test_the_list_is_worked_down_and_its_end_is_complete(make, here, tmp_path):
         ("fig02_single paper", "1 point or more"),
         ("fig01_sweep paper", "24 points or more"),
     ]
+    said = [f"item {number} of 3: looking at {label}" for number, (label, _) in enumerate(before, 1)]
+    assert [line for line in capsys.readouterr().err.splitlines() if line.startswith("item")] == said
     assert not list((root / "own_results").rglob("*.nc"))  # to look computes nothing
     done = list(campaign.run(root, items(root), None))
     assert [(item.label, state.left) for item, state in done] == [(label, "nothing") for label, _ in before]

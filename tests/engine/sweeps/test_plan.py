@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from dynloss_book.engine import archive, sweeps
+from dynloss_book.engine import archive, deadline, ledger, sweeps
 
 PLAN = [
     sweeps.Stage("one", {"x": [1.0]}, range(1)),
@@ -111,3 +111,12 @@ def test_sweeps_in_turn_without_any_point(sweep, monkeypatch):
     assert list(sweeps.in_turn(jobs, minutes=0)) == ["there"] == list(sweeps.in_turn(jobs, minutes=0, needed=["there"]))
     with pytest.raises(sweeps.SweepError, match="holds no point"):
         sweeps.in_turn(jobs, minutes=0, needed=jobs)
+
+
+def test_a_ledger_knows_every_stage_before_anything_is_computed(monkeypatch, sweep, calls, tmp_path):
+    """So that what a campaign says is left does not grow with the work."""
+    monkeypatch.setenv("DYNLOSS_LEDGER", str(tmp_path / "ledger"))
+    monkeypatch.setenv("DYNLOSS_DEADLINE", "0")
+    with pytest.raises(deadline.OutOfTime):
+        sweeps.run_plan(sweep, PLAN)
+    assert len(ledger.missing(ledger.read(tmp_path / "ledger"))) == 6 and not calls

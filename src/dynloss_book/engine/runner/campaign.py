@@ -164,8 +164,11 @@ def run(root: Path, items: Sequence[Item], minutes: float | None, renew: bool = 
 def plan(root: Path, items: Sequence[Item]) -> Iterator[tuple[Item, State]]:
     """What is left of each item; nothing is computed but the notebooks' pictures."""
     with _place(root) as place:
-        for item in items:
-            yield item, _remembered(root, item) or _look(root, place, item, 0.0)
+        for number, item in enumerate(items, 1):
+            state = _remembered(root, item)
+            if state is None:
+                print(f"item {number} of {len(items)}: looking at {item.label}", file=sys.stderr, flush=True)
+            yield item, state or _look(root, place, item, 0.0)
 
 
 def row(item: Item, state: State, here: str) -> tuple[str, ...]:

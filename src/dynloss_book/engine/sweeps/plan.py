@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from dynloss.checks import truth
-from dynloss_book.engine import archive, deadline
+from dynloss_book.engine import archive, deadline, ledger
 from dynloss_book.engine.sweeps.store import NothingYet
 
 _ONE_BATCH = 1e-6  # minutes: over before the first batch ends
@@ -58,13 +58,20 @@ def run_plan(
             if not done.all():
                 raise archive.NotArchived(f"the archive has {int(done.sum())} of the {done.size} points of {name!r}")
         return "archived"
-    began, origins, fresh = time.monotonic(), {"archived"}, truth("fresh", fresh)
+    began, origins, fresh, lacking = time.monotonic(), {"archived"}, truth("fresh", fresh), []
     for number, stage in enumerate(plan):
         left = None if minutes is None else minutes - (time.monotonic() - began) / 60
         if left is not None and left <= 0:
             break
-        result = sweep(axes=stage.axes, seeds=stage.seeds, minutes=left, fresh=fresh and number == 0)
-        origins.add(result.attrs["origin"])
+        try:
+            result = sweep(axes=stage.axes, seeds=stage.seeds, minutes=left, fresh=fresh and number == 0)
+            origins.add(result.attrs["origin"])
+        except (NothingYet, deadline.OutOfTime) as error:
+            lacking.append(error)
+            if not ledger.kept():  # which is to know of every stage
+                break
+    if lacking:
+        raise lacking[0]
     return "computed" if "computed" in origins else "archived"
 
 
