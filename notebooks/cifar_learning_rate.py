@@ -71,9 +71,9 @@ cifar10.check(images, image_size)
 
 # %% tags=["physics"]
 def run_at(
-    peak_rate, amplitude, seed, *, period, images, image_size, channels, training_images,
-    validation_images, epochs, stop_epoch, batch_size, evaluate_every, precision,
-    checkpoint=None,
+    peak_rate, amplitude, seed, *, period, images, image_size, channels,
+    training_images, validation_images, epochs, stop_epoch, batch_size,
+    evaluate_every, precision, checkpoint=None,
 ):  # fmt: skip
     """Train one network; its accuracies and static losses at the evaluated epochs."""
     data = cifar10.sets(images, image_size, training_images, validation_images)
