@@ -29,8 +29,11 @@ import subprocess
 import sys
 
 source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
-pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
-if not importlib.util.find_spec("dynloss") and subprocess.run(pip).returncode:
+pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+tried = [source, source.rpartition("@")[0]]  # this version; without a tag, the newest
+if not importlib.util.find_spec("dynloss") and all(
+    subprocess.run([*pip, each]).returncode for each in tried
+):
     raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]

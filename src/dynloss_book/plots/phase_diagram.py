@@ -279,8 +279,8 @@ def frame(ax: Any, inside: Any, **look: Any) -> None:
     """
     columns, rows = (np.flatnonzero(inside.any(other)) for other in ("amplitude", "period"))
     if columns.size and rows.size:
-        corner, size = (columns[0] - 0.5, rows[0] - 0.5), (np.ptp(columns) + 1, np.ptp(rows) + 1)
-        ax.add_patch(Rectangle(corner, *size, fill=False, linestyle="--", linewidth=2, clip_on=False, **look))
+        size = float(np.ptp(columns)) + 1, float(np.ptp(rows)) + 1
+        ax.add_patch(Rectangle((columns[0] - 0.5, rows[0] - 0.5), *size, fill=False, linestyle="--", linewidth=2, clip_on=False, **look))
 
 
 def _numbers(ax, values):
