@@ -119,20 +119,7 @@ def check_parameters(params: Any) -> None:
         raise ValueError(f"parameters must be arrays of floating-point numbers, got {', '.join(wrong)}")
 
 
-def truth(name: str, value: Any) -> bool:
-    """A switch as it is meant: papermill hands "false" over as text, and a text that is not empty is true.
-
-    >>> truth("fresh", "false"), truth("fresh", True)
-    (False, True)
-    """
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    found = words.get(str(value).lower())
-    if found is None:
-        raise ValueError(f"{name} must be true or false, got {value!r}")
-    return found
-
-
-def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
     """Raise ``ValueError`` unless ``value`` is one of ``choices``."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from dynloss import files
-from dynloss.checks import truth
+from dynloss.checks import check_choice
 from dynloss.files import file_lock
 from dynloss_book.engine import deadline, fingerprint, ledger, policy, review
 from dynloss_book.engine.fingerprint import Fingerprint
@@ -124,7 +124,7 @@ def fetch_or_compute(
     """
     import h5py  # noqa: F401  (h5netcdf writes with it, but does not ask for it: miss it now rather than after an hour)
 
-    fresh = truth("fresh", fresh)
+    check_choice("fresh", fresh, (False, True))  # not the text "false", which is true
     paths = [folder / figure / f"{key(figure, parameters)}.nc" for folder in policy.folders(results)]
     code = fingerprint.take(compute)
     path, dataset, unreadable = (paths[0], None, []) if fresh else _found(paths, parameters, code)

@@ -280,7 +280,8 @@ def frame(ax: Any, inside: Any, **look: Any) -> None:
     columns, rows = (np.flatnonzero(inside.any(other)) for other in ("amplitude", "period"))
     if columns.size and rows.size:
         size = float(np.ptp(columns)) + 1, float(np.ptp(rows)) + 1
-        ax.add_patch(Rectangle((columns[0] - 0.5, rows[0] - 0.5), *size, fill=False, linestyle="--", linewidth=2, clip_on=False, **look))
+        line: dict[str, Any] = {"fill": False, "linestyle": "--", "linewidth": 2, "clip_on": False}
+        ax.add_patch(Rectangle((columns[0] - 0.5, rows[0] - 0.5), *size, **line | look))
 
 
 def _numbers(ax, values):

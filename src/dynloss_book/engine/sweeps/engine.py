@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss.checks import check_count, check_number, truth
+from dynloss.checks import check_choice, check_count, check_number
 from dynloss_book.engine import archive, deadline, fingerprint, ledger, policy, review
 from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import KEPT, date, execution
@@ -89,7 +89,8 @@ def run(
         archive.ArchiveError: the store cannot be written to; before anything is computed.
         archive.NotArchived: only the archive is to be asked (``archive.read_only``), and the store is stale or empty.
     """
-    wanted, fixed, fresh = grids.grid(axes, seeds), dict(constants or {}), truth("fresh", fresh)
+    check_choice("fresh", fresh, (False, True))
+    wanted, fixed = grids.grid(axes, seeds), dict(constants or {})
     names, code = list(wanted.axes), fingerprint.take(function)
     contract.check_function(function, names, fixed)
     if chunk is not None:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 import xarray as xr
 
-from dynloss.checks import truth
 from dynloss_book.engine import archive, deadline, ledger
 from dynloss_book.engine.sweeps.store import NothingYet
 
@@ -58,7 +57,7 @@ def run_plan(
             if not done.all():
                 raise archive.NotArchived(f"the archive has {int(done.sum())} of the {done.size} points of {name!r}")
         return "archived"
-    began, origins, fresh, lacking = time.monotonic(), {"archived"}, truth("fresh", fresh), []
+    began, origins, lacking = time.monotonic(), {"archived"}, []
     for number, stage in enumerate(plan):
         left = None if minutes is None else minutes - (time.monotonic() - began) / 60
         if left is not None and left <= 0:
