@@ -48,7 +48,7 @@ def trajectory(rounding=0.0, cascades=5, threshold=1.8, final=0.99, chaos=0, **a
 def test_the_same_run_agrees():
     found = compare(trajectory(), trajectory())
     assert found.agrees and not found.notes
-    assert str(found).startswith("This run agrees with the published one point by point until step 81, where")
+    assert str(found) == "This run agrees with the published one point by point."
 
 
 def test_a_run_that_differs_only_by_chaos_agrees():
@@ -56,6 +56,7 @@ def test_a_run_that_differs_only_by_chaos_agrees():
     mine = trajectory(rounding=1e-12, chaos=7, cascades=4, device="NVIDIA T4", versions=json.dumps({"jax": "0.7.2"}))
     found = compare(mine, trajectory())
     assert found.agrees, str(found)
+    assert str(found).startswith("This run agrees with the published one point by point until step 81, where")
     device, versions = found.notes
     assert device == "on NVIDIA T4, published on 2 CPU cores"
     assert versions == "with jax 0.7.2 (0.9); in brackets the published run's"
@@ -67,38 +68,52 @@ def test_a_run_that_differs_only_by_chaos_agrees():
         (trajectory(rounding=1e-3), "loss, before step 81"),
         (trajectory(cascades=1), "number of cascades: 1, published 5"),
         (trajectory(threshold=1.4, chaos=3), "hessian eigenvalues, before step 81"),
-        (trajectory(final=0.8), "accuracy at the end: 0.800, published 0.990"),
         (trajectory(diverged_at=500), "the run diverges: at step 500, published never"),
     ],
 )
 def test_a_really_different_run_differs_and_says_where(mine, where):
     found = compare(mine, trajectory())
-    assert not found.agrees
+    assert found.agrees is False
     assert str(found).startswith("This run differs") and where in str(found)
 
 
 def test_where_the_difference_begins_is_said():
     mine = trajectory()
     mine["loss"] = mine.loss * xr.where(mine.step >= 40, 1.01, 1).astype("float32")
-    assert "at step 40, and 50.6% of the values apart" in str(compare(mine, trajectory()))
+    assert "at step=40, and 50.6% of the values apart" in str(compare(mine, trajectory()))
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("loss", lambda late, values: values.where(~late)),
+        ("loss", lambda late, values: values.where(~late, 0)),
+        ("accuracy", lambda late, values: values.where(~late, 0.2)),
+        ("hessian_eigenvalues", lambda late, values: values.where(~late, 10 * values)),
+        ("hessian_residuals", lambda late, values: values.where(~late, 1e9)),
+    ],
+)
+def test_what_is_wrong_after_the_onset_of_chaos_is_found(seed, name, wrong):
+    """Of every variable, named by a room or not; also of another seed, of which no point can be compared."""
+    mine = trajectory(rounding=1e-12, chaos=7, parameters=json.dumps(PARAMETERS | {"seed": seed}))
+    assert compare(mine, trajectory()).agrees
+    mine[name] = wrong(mine.step >= STEPS * 0.87, mine[name])
+    found = compare(mine, trajectory())
+    assert found.agrees is False and "parts of its course" in str(found)
 
 
 def test_another_seed_is_compared_by_its_statistics():
     other = json.dumps(PARAMETERS | {"seed": 3})
     found = compare(trajectory(rounding=0.01, chaos=5, parameters=other), trajectory())
-    assert found.agrees and "in its statistics" in str(found) and "seed 3, published 0" in found.notes
+    assert found.agrees and "as closely as chance allows" in str(found) and "seed 3, published 0" in found.notes
     assert not any("before" in quantity.name for quantity in found.quantities)
 
 
-def test_single_precision_rounds_more():
+def test_another_precision_draws_other_networks():
     other = json.dumps(PARAMETERS | {"precision": "float32"})
-    assert compare(trajectory(rounding=1e-4, parameters=other, dtype="float32"), trajectory()).agrees
-    assert not compare(trajectory(rounding=1e-4), trajectory()).agrees
-
-
-def test_a_run_that_still_bounces_at_its_end_has_no_final_accuracy():
-    published, mine = trajectory(cascades=10), trajectory(cascades=10, final=0.5, chaos=2)
-    assert not [q for q in compare(mine, published).quantities if "at the end" in q.name]
+    found = compare(trajectory(rounding=0.01, parameters=other, dtype="float32"), trajectory())
+    assert found.agrees and not any("before" in quantity.name for quantity in found.quantities)
 
 
 @pytest.mark.parametrize(
@@ -125,10 +140,10 @@ def test_predictable_until_the_edge_or_the_first_jump():
     assert predictable_until(trajectory(), {"learning_rate": 0.1}) == 81
 
 
-def sweep(shift=0.0, seeds=range(6), scatter=0, chaotic=0.02, done=True, points=3):
+def sweep(shift=0.0, seeds=range(6), scatter=0, chaotic=0.02, done=True, points=8):
     """Accuracies over amplitude and seed; ``scatter`` seeds what chance adds to each run."""
     amplitude = np.arange(1.0, 1 + points)
-    own = np.array([[0.5 + 0.1 * a + 0.01 * (seed % 3) for seed in seeds] for a in amplitude])
+    own = np.array([[0.1 + 0.1 * a + 0.01 * (seed % 3) for seed in seeds] for a in amplitude])
     values = own + shift + chaotic * np.random.RandomState(scatter).normal(size=own.shape)
     data = {
         "accuracy": (("amplitude", "seed"), values.astype("float32")),
@@ -139,36 +154,82 @@ def sweep(shift=0.0, seeds=range(6), scatter=0, chaotic=0.02, done=True, points=
     return xr.Dataset(data, coords={"amplitude": amplitude, "seed": list(seeds)}, attrs=attributes)
 
 
-def test_the_same_sweep_agrees_to_the_last_digits():
-    assert "to the last digits, at 3 of 3 points" in str(compare(sweep(), sweep()))
+def rows(dataset, order):
+    """With the values along the amplitude in another order."""
+    return dataset.isel(amplitude=order).assign_coords(amplitude=dataset.amplitude)
 
 
-def test_a_sweep_agrees_within_what_its_seeds_scatter():
-    wrong = [scatter for scatter in range(1, 41) if not compare(sweep(scatter=scatter), sweep()).agrees]
-    assert len(wrong) <= 2  # each of about 1 %
-    assert compare(sweep(scatter=5, seeds=range(6, 12)), sweep()).agrees  # other seeds
-    assert compare(sweep(scatter=5, points=2), sweep()).agrees  # a part of the grid
+def test_copies_of_published_rows_agree():
+    """However few: nothing is tested where nothing differs."""
+    for seeds in ([0], [1, 4], [0, 1, 2, 3, 4, 5]):
+        found = compare(sweep().sel(seed=seeds), sweep())
+        assert found.agrees and "point by point, at 8 of 8 points" in str(found)
+        assert found.quantities[0].mine == "the same"
 
 
-def test_a_different_sweep_differs():
-    found = compare(sweep(shift=0.1, scatter=1), sweep())
-    assert not found.agrees and "accuracy, mean over the points" in str(found)
-    one = sweep(scatter=1)
-    one["accuracy"][1] += 0.3
-    assert "1 of 3 points apart; the farthest" in str(compare(one, sweep()))
-    diverged = sweep(scatter=1)
-    diverged["diverged"][:] = True
-    assert "runs that diverge: 18 of 18, published 0 of 18" in str(compare(diverged, sweep()))
+def test_the_level_holds_for_runs_that_chaos_parts_and_for_other_seeds():
+    found = [compare(sweep(scatter=scatter), sweep()).agrees for scatter in range(1, 16)]
+    found += [compare(sweep(scatter=100 + each, seeds=range(6, 12)), sweep()).agrees for each in range(15)]
+    assert found.count(False) <= 2  # of 30, at 1 % each; more happen once in 300 times
+    assert None not in found
+
+
+def test_heavy_tails_do_not_raise_the_level():
+    """Accuracies of which one run in ten has failed: a test for normal values differs far too often."""
+    wrong = 0
+    for scatter in range(15):
+        random = np.random.RandomState(scatter)
+        a, b = sweep(chaotic=0), sweep(chaotic=0, seeds=range(6, 10))
+        for each in (a, b):
+            each["accuracy"] = each.accuracy - 0.4 * (random.random(each.accuracy.shape) < 0.1)
+        wrong += compare(b, a).agrees is False
+    assert wrong <= 1  # of 15, at 1 % each; more happen once in 100 times
+
+
+@pytest.mark.parametrize("seeds", [range(6), range(6, 12)])
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda run: run.assign(accuracy=run.accuracy + 0.1), "accuracy, mean over"),
+        (lambda run: rows(run, [1, 2, 3, 4, 5, 6, 7, 0]), "every value of"),
+        (lambda run: run.assign(accuracy=run.accuracy.where(run.amplitude > 2)), "no number in"),
+    ],
+)
+def test_a_different_sweep_differs(seeds, wrong, said):
+    found = compare(wrong(sweep(scatter=1, seeds=seeds)), sweep())
+    assert found.agrees is False and said in str(found)
+
+
+def test_where_a_map_is_farthest_off_is_said():
+    mine = sweep(scatter=1, seeds=range(6, 16))
+    mine["accuracy"][3] += 0.5
+    found = compare(mine, sweep(seeds=range(6)))
+    assert found.agrees is False and "farthest accuracy at amplitude=4: " in str(found)
+
+
+def test_too_few_seeds_to_tell():
+    for mine in (sweep(scatter=1).sel(seed=[0]), sweep(scatter=1, seeds=[7, 8])):
+        found = compare(mine, sweep().sel(seed=[0, 1, 2]))
+        assert found.agrees is None and str(found).startswith("Too few seeds to tell"), str(found)
+        assert found.table[-1][-1] == "too few seeds"
+
+
+def test_the_table_shows_what_is_judged():
+    """The means of the seeds that both have, not of all."""
+    mine, published = sweep(scatter=1).sel(seed=[1, 2, 3]), sweep()
+    row = next(each for each in compare(mine, published).quantities if "3 same seeds" in each.name)
+    assert float(row.published) == pytest.approx(float(published.accuracy.sel(seed=[1, 2, 3]).mean()), abs=1e-4)
+    assert float(row.mine) == pytest.approx(float(mine.accuracy.mean()), abs=1e-4)
 
 
 @pytest.mark.parametrize(
     ("mine", "said"),
     [
-        (sweep().assign_coords(amplitude=[7.0, 8.0, 9.0]), "shares no computed point"),
+        (sweep().assign_coords(amplitude=np.arange(21.0, 29.0)), "shares no computed point"),
         (sweep(done=False), "shares no computed point"),
         (sweep().drop_vars("accuracy"), "it lacks accuracy"),
         (sweep().rename(amplitude="period"), "its axes are period, published amplitude"),
-        (sweep().isel(seed=0, drop=True), "it is no sweep"),
+        (sweep().isel(seed=0, drop=True), "published amplitude, and seeds"),
     ],
 )
 def test_sweeps_that_cannot_be_compared(mine, said):
@@ -180,7 +241,7 @@ def test_data_are_compared_point_by_point():
     attributes = ATTRIBUTES | {"parameters": "{}"}
     data = xr.Dataset({"inputs": (("sample",), np.linspace(0, 1, 50))}, attrs=attributes)
     assert compare(data, data).agrees
-    assert not compare(data + xr.where(data.inputs > 0.5, 1e-9, 0).drop_attrs(), data).agrees
+    assert compare(data + xr.where(data.inputs > 0.99, 1e-9, 0).drop_attrs(), data).agrees is False
 
 
 def of_seeds(seeds, *, shift=0.0, noise=0, digit=0.0, course=0.0, cascades=3, **attributes):
@@ -199,56 +260,38 @@ def of_seeds(seeds, *, shift=0.0, noise=0, digit=0.0, course=0.0, cascades=3, **
     return xr.Dataset(data, coords={"optimiser": ["plain", "Adam"]}, attrs=ATTRIBUTES | given)
 
 
-def test_a_result_of_several_seeds_is_compared_by_its_means():
+def test_a_result_of_several_seeds():
     published = of_seeds(6)
-    same = compare(of_seeds(6), published)
-    assert same.agrees and "to the last digits, 6 seeds beside 6" in str(same)
-    other = compare(of_seeds(4, noise=1, course=0.5), published)
-    assert other.agrees and "in its means over places and seeds, 4 seeds beside 6" in str(other)
-    assert any("loss is of one run each" in note for note in other.notes)
-    assert any("seeds 4, published 6" in note for note in other.notes)
+    same = compare(of_seeds(4).assign(level=published.level[:4], onset=published.onset[:4]), published)
+    assert same.agrees and "point by point" in str(same)
+    other = compare(of_seeds(4, noise=1, course=0.1), published)
+    assert other.agrees and any("seeds 4, published 6" in note for note in other.notes), str(other)
 
 
-@pytest.mark.parametrize("seeds", [2, 6])
-@pytest.mark.parametrize(("what", "said"), [({"shift": 0.5}, "onset, plain"), ({"digit": 0.1}, "edge")])
-def test_a_result_of_several_seeds_that_differs(what, said, seeds):
-    """Two seeds, which the profile `quick` has, are enough to tell."""
-    found = compare(of_seeds(seeds, noise=1, **what), of_seeds(seeds))
-    assert not found.agrees and said in str(found)
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [({"shift": 0.5}, "onset, mean over"), ({"digit": 0.1}, "edge"), ({"course": 9.0}, "loss, parts of its course")],
+)
+def test_a_result_of_several_seeds_that_differs(what, said):
+    found = compare(of_seeds(6, noise=1, **what), of_seeds(6))
+    assert found.agrees is False and said in str(found)
 
 
 def test_what_is_missing_does_not_agree():
-    published, empty, alone = of_seeds(3), of_seeds(3), of_seeds(3)
-    for name in ("onset", "level"):
-        empty[name] = empty[name] * np.nan
+    """Also in a copy, of which all that is there is the same."""
+    published, empty, alone, one = (of_seeds(3) for _ in range(4))
+    empty["level"] = empty["level"] * np.nan
     alone["onset"][:, 1] = np.nan
-    fewer, many = of_seeds(3, cascades=1), of_seeds(3, cascades=6)
-    cases = (empty, published, "level: 0"), (alone, published, "onset, Adam: 0 values"), (fewer, many, "how many")
-    for mine, published, said in cases:
+    one["onset"][1, 1, 1] = np.nan
+    cases = (empty, "level, no number in"), (alone, "onset, no number in"), (one, "onset: inf at optimiser=Adam")
+    for mine, said in cases:
         found = compare(mine, published)
-        assert not found.agrees and said in str(found) and "to the last digits" not in str(found)
-
-
-def test_a_sweep_without_any_value_agrees_only_with_one_that_has_none_either():
-    """Such as the thresholds of runs that are too short for a cascade."""
-
-    def sweep(value):
-        values = np.full((2, 3), value) + 0.01 * np.arange(3)
-        accuracy = 0.5 + 0.01 * np.arange(6.0).reshape(2, 3)
-        data = {"threshold": (("rate", "seed"), values), "accuracy": (("rate", "seed"), accuracy)}
-        flags = {name: (("rate", "seed"), np.full((2, 3), float(name == "done"))) for name in ("done", "diverged")}
-        given = {"parameters": json.dumps({"steps": 9}), "figure": "fig05"}
-        return xr.Dataset(data | flags, coords={"rate": [0.5, 1.0], "seed": range(3)}, attrs=ATTRIBUTES | given)
-
-    assert compare(sweep(np.nan), sweep(np.nan)).agrees
-    assert not compare(sweep(np.nan), sweep(2.0)).agrees
+        assert found.agrees is False and said in str(found)
 
 
 def test_a_run_may_have_a_cascade_more():
     """Of which each run has its own number, and the fewest places that hold them."""
-    assert compare(of_seeds(6, cascades=4), of_seeds(6, cascades=5, noise=1)).agrees
-
-
-def test_one_seed_each_is_compared_at_its_places():
-    found = compare(of_seeds(1, noise=1), of_seeds(1))
-    assert found.agrees and "too few values for an interval" in str(found.table)
+    published = of_seeds(6, cascades=5, noise=1)
+    published["onset"][:, :, 4] = np.nan
+    published["onset"][2, 0, 4] = 2.0
+    assert compare(of_seeds(6, cascades=4), published).agrees

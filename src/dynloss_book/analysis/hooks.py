@@ -12,11 +12,15 @@ import xarray as xr
 
 from dynloss import dynamics
 from dynloss_book.analysis import cascades as reading
-from dynloss_book.engine.agreement import Quantity, in_words
+from dynloss_book.engine.agreement import MAGNITUDE, Quantity
 
 CASCADES = 0.2  # of their number, and at least one
 THRESHOLD = 0.1  # of λ_th, about the spread of its marks
-FINAL = 0.03  # of an accuracy at the end of a run that has come to rest
+
+
+def ways(figure: str) -> dict[str, str]:
+    """Of what is left over (by Lanczos, or of λ_max beside a kernel) only the order of magnitude is the same."""
+    return dict.fromkeys(("hessian_residuals", "ntk_residuals", "residual_share"), MAGNITUDE)
 
 
 def predictable_until(run: xr.Dataset, parameters: Mapping[str, Any]) -> int | None:
@@ -33,7 +37,6 @@ def predictable_until(run: xr.Dataset, parameters: Mapping[str, Any]) -> int | N
 def statistics(mine: xr.Dataset, published: xr.Dataset, parameters: Mapping[str, Any]) -> Iterator[Quantity]:
     """What two chaotic runs of the same experiment have in common."""
     ours, theirs = (_cascades(each, parameters) for each in (mine, published))
-    at_rest = False
     if ours is not None and theirs is not None:
         allowed = max(1, round(CASCADES * len(theirs)))
         yield Quantity("number of cascades", f"{len(ours)}", f"{len(theirs)}", f"± {allowed}",
@@ -42,15 +45,6 @@ def statistics(mine: xr.Dataset, published: xr.Dataset, parameters: Mapping[str,
             pairs = (mine, ours), (published, theirs)
             a, b = (reading.threshold(run, found, parameters["period"]) for run, found in pairs)
             yield _close("threshold λ_th", a, b, THRESHOLD * b, f"{THRESHOLD:.0%}, the spread of its marks")
-        at_rest = not theirs or theirs[-1].end < published.attrs["steps"] - parameters["period"]
-    elif "hessian_eigenvalues" in published:
-        halves = (each.hessian_eigenvalues[each.hessian_eigenvalues.shape[0] // 2 :, 0] for each in (mine, published))
-        a, b = (float(half.median()) for half in halves)
-        yield _close("λ₁, median over the second half", a, b, THRESHOLD * abs(b), f"{THRESHOLD:.0%}")
-    for name in ("accuracy", "validation_accuracy"):
-        if at_rest and name in published:
-            a, b = (float(each[name][-1]) for each in (mine, published))
-            yield _close(f"{in_words(published[name], name)} at the end", a, b, FINAL, f"{FINAL:g}")
 
 
 def _close(name: str, mine: float, published: float, allowed: float, in_words: str) -> Quantity:

@@ -1,14 +1,22 @@
 """Does a re-run agree with the published result? Two datasets in, and in words whether they agree and where not.
 
 Training at the edge of stability is chaotic: two runs that differ in the last digit, on two devices say, are alike
-until the first cascade and go apart in it or a later one. So a trajectory is compared point by point before its first
-cascade, and by its statistics after that; a sweep, whose points lie behind all cascades, by its means over seeds, and
-so is a result that holds several seeds; and what no training made, point by point. The means have to agree within
-what the seeds scatter: over all shared points together, seed by seed, and at each point.
+until the first cascade and go apart in it or a later one. So every variable is compared in up to three ways.
+
+- **Point by point**, as far as nothing is chaotic: what no training made, what a room says, and a trajectory until its
+  instabilities begin. What is the same everywhere, to the last bit or but for rounding, is done with.
+- **By its course**, what is recorded over time: in each tenth of it, and at its end, a run's numbers, their median and
+  their spread have to be such as the published runs have there.
+- **By exchanging runs**, results of several seeds. If chance alone sets two runs apart, they may change places. Of the
+  same seed, each pair may (chaos parts them, at each point anew); of other seeds, whole seeds may, since points share
+  them. What the results differ by is held against what such exchanges give, all of them where they are few: so the
+  level holds whatever the distribution. Where no outcome could reach the level, there are too few seeds to tell.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+import functools
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,29 +26,32 @@ import xarray as xr
 from dynloss_book.engine import fingerprint, hooks
 from dynloss_book.engine.provenance import decoded
 from dynloss_book.engine.sweeps.grid import FLAGS, SEED
-from dynloss_book.engine.sweeps.statistics import Summary, summary
 
 FREE = ("seed", "seeds", "precision")  # parameters in which a re-run may differ; all others make another experiment
 ROUNDING = 1e4  # units in the last place, which rounding may grow to on the smooth way to the first cascade
+POINTWISE, UNTIL, COURSE, EXCHANGE = "point by point", "until instabilities", "by the course", "by exchanging runs"
+MAGNITUDE = "by the course of its size"  # of what rounding leaves: its order of magnitude
+RUNS = "runs"  # what a room may say of a dimension: that chance is drawn anew along it
 STORED = 16  # units in the last place of what is kept
 MOST = 0.99  # of the points: a sample that crosses a kink a step earlier makes λ jump there
-FEWEST = 3  # values for an interval
-SMALL = 1e-3  # of a mean: a difference that does not matter
-NUMBER = 1 / 3  # of the values that a run of several seeds has, such as its cascades
 CASCADE = "cascade"  # the dimension of what chaos draws anew
-SHORT = 12  # places along a dimension of several seeds' results that are kept apart; a longer one, time, is averaged
-CONFIDENCE = 0.99  # a re-run that is right differs by chance in one of a hundred quantities, not in one of twenty
-DIGITS = ("accuracy", "test", "validation", "training")  # variables that count samples
+SHORT = 12  # places along a dimension whose values are kept apart; a longer one is a course
+PARTS = 10  # of a course, of at least as many values each
+WIDER, RATIO, FLOOR = 1.5, 8.0, 0.01  # of the range of a part; of two spreads or changes; of the whole range
+SMALLEST = 1e-12  # an order of magnitude that is told apart
+LEVEL = 0.01  # a re-run that is right differs by chance in one of a hundred
+EXCHANGES = 2000
+RANDOM = functools.partial(np.random.default_rng, 0)
 
 
 class Quantity(NamedTuple):
-    """One thing that was compared; all in words, and whether it agrees."""
+    """One thing that was compared; all in words, and whether it agrees, None where there are too few seeds to tell."""
 
     name: str
     mine: str
     published: str
     allowed: str
-    agrees: bool
+    agrees: bool | None
 
 
 class Incomparable(ValueError):
@@ -64,21 +75,27 @@ class Agreement:
     how: str
 
     @property
-    def agrees(self) -> bool:
-        """Whether no quantity differs by more than is allowed."""
-        return all(each.agrees for each in self.quantities)
+    def agrees(self) -> bool | None:
+        """False if a quantity differs by more than is allowed; else None if there were too few seeds for one."""
+        verdicts = {each.agrees for each in self.quantities}
+        return False if False in verdicts else None if None in verdicts else True
 
     def __str__(self) -> str:
-        apart = [each for each in self.quantities if not each.agrees]
-        if not apart:
-            return f"This run agrees with the published one {self.how}."
-        where = "; ".join(f"{q.name}: {q.mine}, published {q.published} (allowed: {q.allowed})" for q in apart)
-        return f"This run differs from the published one in {len(apart)} of {len(self.quantities)} quantities. {where}."
+        apart, unknown = ([each for each in self.quantities if each.agrees is verdict] for verdict in (False, None))
+        if apart:
+            where = "; ".join(f"{q.name}: {q.mine}, published {q.published} (allowed: {q.allowed})" for q in apart)
+            number = f"{len(apart)} of {len(self.quantities)} quantities"
+            return f"This run differs from the published one in {number}. {where}."
+        if unknown:
+            where = "; ".join(f"{each.name} ({each.mine})" for each in unknown)
+            return f"Too few seeds to tell whether this run agrees with the published one: {where}."
+        return f"This run agrees with the published one {self.how}."
 
     @property
     def table(self) -> list[tuple[str, ...]]:
         """A row a quantity, the first holds the headings."""
-        rows = [(q.name, q.mine, q.published, q.allowed, "yes" if q.agrees else "NO") for q in self.quantities]
+        words = {True: "yes", False: "NO", None: "too few seeds"}
+        rows = [(q.name, q.mine, q.published, q.allowed, words[q.agrees]) for q in self.quantities]
         return [("quantity", "this run", "published", "allowed difference", "agrees"), *rows]
 
 
@@ -93,23 +110,33 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
     """
     ours, theirs = _facts(mine), _facts(published)
     _check_same(ours, theirs)
-    notes = tuple(_notes(ours, theirs))
-    of_seeds = SEED in published.dims and not is_sweep(published)
-    if of_seeds:
-        mine, published = _of_one_size(mine, published), _of_one_size(published, mine)
-    _check_whole(mine, published)
+    mine, published = _laid_out(mine, published)
+    ways = {name: way for said in hooks.called("ways") for name, way in said(theirs["figure"]).items()}
+    moments = [until(published, theirs["parameters"]) for until in hooks.called("predictable_until")]
+    first = min((moment for moment in moments if moment is not None), default=None)
+    names = [str(name) for name in published.data_vars if name not in FLAGS]
+    pairs = [_pair(mine, published, name, ways) for name in names]
+    if ours["parameters"].get("precision") != theirs["parameters"].get("precision"):  # which draws other networks
+        of_others = [pair._replace(seeds=(-1 - pair.seeds[0], pair.seeds[1])) for pair in pairs]
+        pairs = [pair if pair.way == POINTWISE else other for pair, other in zip(pairs, of_others, strict=True)]
+    found = [quantity for pair in pairs for quantity in _numbers(pair)]
+    if "diverged_at" in published.attrs:
+        found.append(_diverged(mine, published))
+    chance, how = [], "point by point"
+    for pair in pairs:
+        quantities, settled = _without_exchange(pair, first)
+        found += quantities
+        chance += [] if settled else [pair]
+    if chance:
+        how = "as closely as chance allows"
+        if any("before step" in each.name for each in found):
+            how = f"point by point until step {first:,}, where instabilities begin, and in its statistics after that"
+        found += [each for read in hooks.called("statistics") for each in read(mine, published, theirs["parameters"])]
     if is_sweep(published):
-        quantities, how = _of_sweeps(mine, published)
-    elif of_seeds:
-        quantities, how = _of_seeds(mine, published)
-        alone, apart = _without_seeds(mine, published)
-        quantities, notes = [*quantities, *alone], (*notes, *apart)
-    elif any(str(name).startswith("step") for name in published.dims):
-        same_seed = ours["parameters"].get("seed") == theirs["parameters"].get("seed")
-        quantities, how = _trajectories(mine, published, theirs["parameters"], same_seed)
-    else:
-        quantities, how = [_pointwise(mine, published, name) for name in _names(published)], "point by point"
-    return Agreement(theirs["figure"], tuple(quantities), notes, how)
+        points = mine.done.any(SEED) & published.done.any(SEED)
+        how += f", at {int(points.sum())} of {points.size} points"
+    exchanged, more = _exchanged([pair for pair in chance if pair.way == EXCHANGE])
+    return Agreement(theirs["figure"], (*found, *exchanged), (*_notes(ours, theirs), *more), how)
 
 
 def is_sweep(dataset: xr.Dataset) -> bool:
@@ -117,122 +144,9 @@ def is_sweep(dataset: xr.Dataset) -> bool:
     return "done" in dataset
 
 
-def _of_one_size(dataset: xr.Dataset, other: xr.Dataset) -> xr.Dataset:
-    """Empty places added where the other has more: of cascades, say, of which each run has its own number."""
-    more = {
-        dim: (0, other.sizes[dim] - size)
-        for dim, size in dataset.sizes.items()
-        if dim not in dataset.coords and dim != "seed" and other.sizes.get(dim, 0) > size
-    }
-    return dataset.pad(more, constant_values=np.nan) if more else dataset
-
-
-def _without_seeds(mine: xr.Dataset, published: xr.Dataset) -> tuple[list[Quantity], list[str]]:
-    """What a result of several seeds holds of one of them, or of none; a course that chaos may part is only noted."""
-    found, apart = [], []
-    for name in _names(published):
-        if "seed" in published[name].dims:
-            continue
-        quantity = _pointwise(mine, published, name, grown=True)
-        chaotic = any(str(dim).startswith(("step", "moment")) for dim in published[name].dims)
-        if chaotic and not quantity.agrees:
-            apart.append(f"{quantity.name} is of one run each, which chaos parts: not judged")
-        else:
-            found.append(quantity)
-    return found, apart
-
-
-def _trajectories(
-    mine: xr.Dataset, published: xr.Dataset, parameters: Mapping[str, Any], same_seed: bool
-) -> tuple[list[Quantity], str]:
-    moments = [until(published, parameters) for until in hooks.called("predictable_until")]
-    first = min((moment for moment in moments if moment is not None), default=None)
-    found, how = [], "in its statistics; the seeds differ, so that no point can be compared"
-    if same_seed:
-        found = [_pointwise(mine, published, name, first) for name in _names(published)]
-        how = "point by point over the whole run"
-        if first is not None:
-            how = f"point by point until step {first:,}, where instabilities begin, and in its statistics after that"
-    found.append(_diverged(mine, published))
-    if first is not None or not same_seed:
-        found += [each for read in hooks.called("statistics") for each in read(mine, published, parameters)]
-    return found, how
-
-
-def _pointwise(
-    mine: xr.Dataset, published: xr.Dataset, name: str, until: int | None = None, grown: bool = False
-) -> Quantity:
-    """One variable, before a step if there is one; allowed is what rounding makes of the coarser type.
-
-    With ``grown`` it has gone through a computation whatever its dimensions, and may be all rounding, below 1.
-    """
-    ours, theirs = mine[name], published[name]
-    step = next((str(dim) for dim in theirs.dims if str(dim).startswith("step")), None)
-    before = f", before step {until:,}" if until is not None and step else ""
-    if before:
-        ours, theirs = (each.isel({step: each[step].values < until}) for each in (ours, theirs))
-    a, b = ours.values.astype(float), theirs.values.astype(float)
-    tolerance = _tolerance(mine, published, name, grown)
-    allowed = tolerance * (np.abs(b) + np.nanmax(np.abs(b), initial=1.0 if grown else 0.0))
-    if any(word in name for word in DIGITS):
-        allowed = allowed + _grain(b)  # one sample more or less
-    apart = ~((np.abs(a - b) <= allowed) | (np.isnan(a) & np.isnan(b)) | (a == b))
-    label = f"{in_words(theirs, name)}{before}"
-    words = f"{tolerance:.0e} of its value, at {MOST:.0%} of the points"
-    if not apart.any():
-        return Quantity(label, "the same" if np.array_equal(a, b, equal_nan=True) else "the same but for rounding",
-                        f"{a.size:,} values", words, True)  # fmt: skip
-    place = np.unravel_index(int(np.argmax(apart)), apart.shape)
-    where = ", ".join(f"{dim} {int(index)}" for dim, index in zip(theirs.dims, place, strict=True))
-    if step:
-        where = f"step {int(theirs[step].values[place[theirs.dims.index(step)]]):,}"
-    at = f" at {where}" if where else ""
-    return Quantity(
-        label, f"{a[place]:.6g}{at}, and {apart.mean():.1%} of the values apart", f"{b[place]:.6g}", words,
-        bool(apart.mean() <= 1 - MOST),
-    )  # fmt: skip
-
-
-def _diverged(mine: xr.Dataset, published: xr.Dataset) -> Quantity:
-    a, b = (int(each.attrs.get("diverged_at", -1)) for each in (mine, published))
-    ours, theirs = ("never" if each < 0 else f"at step {each:,}" for each in (a, b))
-    return Quantity("the run diverges", ours, theirs, "both or neither", (a < 0) == (b < 0))
-
-
-def _tolerance(mine: xr.Dataset, published: xr.Dataset, name: str, grown: bool = False) -> float:
-    """Relative: of the coarser type computed in, grown on the way, and of the coarser type kept."""
-
-    def eps(dtype: Any) -> float:
-        return float(np.finfo(dtype).eps) if np.dtype(dtype).kind == "f" else 0.0
-
-    computed = [str(each.attrs.get("dtype", "float64")) for each in (mine, published)]
-    kept = [each[name].dtype for each in (mine, published)]
-    trained = grown or any(str(dim).startswith("step") for dim in published[name].dims)
-    return max(ROUNDING * max(map(eps, computed)) if trained else 0.0, STORED * max(map(eps, kept)))
-
-
-def _names(dataset: xr.Dataset) -> list[str]:
-    """The variables worth a look: not how exact an eigenvalue is."""
-    return [str(name) for name in dataset.data_vars if not str(name).endswith("residuals")]
-
-
 def in_words(variable: xr.DataArray, name: str) -> str:
     """What a variable is called."""
     return str(variable.attrs.get("long_name", name.replace("_", " ")))
-
-
-def _facts(dataset: xr.Dataset) -> dict[str, Any]:
-    try:
-        return decoded(dataset.attrs)
-    except ValueError as error:
-        raise Incomparable(f"its attributes are damaged: {error}") from error
-
-
-def _check_same(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
-    if ours["figure"] != theirs["figure"]:
-        raise Incomparable(f"it is of {ours['figure']}, not of {theirs['figure']}")
-    if differing := different(ours["parameters"], theirs["parameters"]):
-        raise Incomparable(f"another experiment: {'; '.join(differing)}")
 
 
 def different(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
@@ -250,23 +164,50 @@ def different(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _check_whole(mine: xr.Dataset, published: xr.Dataset) -> None:
-    """Raise unless it has the variables and sizes of the published result; of a sweep, its axes and a point of it."""
+def _facts(dataset: xr.Dataset) -> dict[str, Any]:
+    try:
+        return decoded(dataset.attrs)
+    except ValueError as error:
+        raise Incomparable(f"its attributes are damaged: {error}") from error
+
+
+def _check_same(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
+    if ours["figure"] != theirs["figure"]:
+        raise Incomparable(f"it is of {ours['figure']}, not of {theirs['figure']}")
+    if differing := different(ours["parameters"], theirs["parameters"]):
+        raise Incomparable(f"another experiment: {'; '.join(differing)}")
+
+
+def _laid_out(mine: xr.Dataset, published: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+    """Both over the same points, with numbered seeds, and as many places for cascades.
+
+    Raises:
+        Incomparable: variables, sizes or axes are others, or no computed point is shared.
+    """
     if lacking := sorted(str(name) for name in set(published.data_vars) - set(mine.data_vars)):
         raise Incomparable(f"it is not whole: it lacks {', '.join(lacking)}")
     if is_sweep(published):
-        if SEED not in mine.dims:
-            raise Incomparable("it is no sweep, the published result is one")
-        if set(_axes(mine)) != set(_axes(published)):
-            raise Incomparable(f"its axes are {', '.join(_axes(mine))}, published {', '.join(_axes(published))}")
-        shared, _ = xr.align(mine, published, join="inner", exclude=[SEED])
-        if 0 in shared.sizes.values() or not bool(shared.done.any()):
+        axes = [", ".join(sorted(set(map(str, each.done.dims)) - {SEED})) for each in (mine, published)]
+        if SEED not in mine.dims or axes[0] != axes[1]:
+            raise Incomparable(f"its axes are {axes[0]}, published {axes[1]}, and seeds")
+        try:
+            mine, published = xr.align(mine, published, join="inner", exclude=[SEED])
+        except xr.AlignmentError as error:
+            raise Incomparable(f"it is not whole: {error}") from error
+        mine, published = (each.assign(done=each.done.fillna(0) > 0) for each in (mine, published))
+        if not bool((mine.done.any(SEED) & published.done.any(SEED)).any()):
             raise Incomparable("it shares no computed point with the published sweep")
-        return
+    elif SEED in published.dims:
+        places = max(each.sizes.get(CASCADE, 0) for each in (mine, published))
+        mine, published = (
+            each.pad({CASCADE: (0, places - each.sizes.get(CASCADE, places))} if places else {}, constant_values=np.nan)
+            .assign_coords({SEED: range(each.sizes.get(SEED, 0))}) for each in (mine, published)
+        )  # fmt: skip
     for name in published.data_vars:
         sizes = [{dim: size for dim, size in each[name].sizes.items() if dim != SEED} for each in (mine, published)]
         if mine[name].dims != published[name].dims or sizes[0] != sizes[1]:
             raise Incomparable(f"it is not whole: {name} is of {sizes[0]}, published {sizes[1]}")
+    return mine, published
 
 
 def _notes(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
@@ -287,203 +228,350 @@ def _notes(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
         yield f"with other code: {', '.join(code[:4])}{' and more' * (len(code) > 4)} differ"
 
 
-# Sweeps, and results of several seeds
+class _Pair(NamedTuple):
+    """A variable of both results.
 
-
-def _of_sweeps(mine: xr.Dataset, published: xr.Dataset) -> tuple[list[Quantity], str]:
-    """What was compared, and how."""
-    ours, theirs = xr.align(mine, published, join="inner", exclude=[SEED])
-    computed = ours.done.any(SEED) & theirs.done.any(SEED)
-    ours, theirs = ours.where(computed), theirs.where(computed)
-    names = [str(name) for name in theirs.data_vars if name not in FLAGS and theirs[name].dtype.kind == "f"]
-    tests = 2 * len(names)
-    found, exact = [], True
-    for name in names:
-        a, b = _ends(ours[name]), _ends(theirs[name])
-        label = in_words(theirs[name], name)
-        same = _same(a, b)
-        exact &= same[0] == same[1] > 0
-        found += [_everywhere(a, b, label, same, tests), _each_point(a, b, label, tests)]
-    found.append(_divergences(ours, theirs, computed))
-    points = f"{int(computed.sum())} of {computed.size} points"
-    how = f"to the last digits, at {points}" if exact else f"in its means over seeds, at {points}"
-    return found, how
-
-
-def _of_seeds(mine: xr.Dataset, published: xr.Dataset) -> tuple[list[Quantity], str]:
-    """Results that hold a few seeds beside each other: the means over the places that both have, and how many they are.
-
-    Two or three seeds alone would give no interval worth the name. But what sets a re-run apart from a published run of
-    the same seed is chaos, which is drawn anew in each cascade; so each place of each shared seed is a value. Places
-    are cascades where there are any: what is measured along one, or at several marks of its beginning, goes together.
+    Attributes:
+        mine, published: of the shape (seeds, runs of a seed, places, course): the runs are the points of a sweep,
+            cascades, optimisers, whatever chance is drawn anew for; a course, time as a rule, is a dimension that is
+            long. NaN where nothing is computed, infinite where what is computed is no number.
+        seeds: of both.
+        like: the published values of one seed, with what its dimensions are called.
+        units: the dimensions of the runs.
+        course: its dimension, if there is any.
+        way: how it is to be compared.
+        trained: whether training made it, so that rounding has grown.
+        tolerance: of rounding, relative.
+        sweep: whether it is of a sweep.
     """
-    names = [str(name) for name, each in published.data_vars.items() if SEED in each.dims and each.dtype.kind == "f"]
-    called = Counter(published[name].attrs.get("long_name") for name in names)
-    pairs = []
-    for name in names:
-        label = in_words(published[name], name)
-        label += f" ({name})" if called[label] > 1 else ""
-        pairs += _by_word(label, _averaged(mine[name]), _averaged(published[name]))
-    found, exact = [], True
-    for label, a, b in pairs:
-        a, b = xr.align(a, b, join="inner")
-        exact &= bool((np.isfinite(a) == np.isfinite(b)).all()) and len(set(_same(a, b))) == 1
-        found += [_at_all_places(a, b, label, len(pairs)), *_how_many(a, b, label)]
-    seeds = f"{mine.sizes[SEED]} seeds beside {published.sizes[SEED]}"
-    return found, f"to the last digits, {seeds}" if exact else f"in its means over places and seeds, {seeds}"
+
+    mine: np.ndarray
+    published: np.ndarray
+    seeds: tuple[np.ndarray, np.ndarray]
+    like: xr.DataArray
+    label: str
+    units: tuple[str, ...]
+    course: str | None
+    way: str
+    trained: bool
+    tolerance: float
+    sweep: bool
+
+    @property
+    def judged_by_course(self) -> bool:
+        """Not the points of a sweep, which are exchanged, nor what each cascade has a course of its own of."""
+        return self.course is not None and not self.sweep and CASCADE not in self.units
+
+    def at(self, run: int, rest: int, parts: int = 1) -> str:
+        """Where a value is, in words; of a course only in which of so many parts, if there are any."""
+        sizes = {str(dim): size for dim, size in self.like.sizes.items() if parts == 1 or dim != self.course}
+        sizes |= {"part": parts} if parts > 1 else {}
+        flat = run * math.prod(size for dim, size in sizes.items() if dim not in self.units) + rest
+        at = []
+        for dim, place in zip(sizes, np.unravel_index(flat, tuple(sizes.values())), strict=True):
+            value = self.like[dim].values[place] if dim in self.like.coords else place
+            at.append(f"{dim}={value if isinstance(value, str) else f'{value:g}'}")
+        return f" at {', '.join(at)}" if at else ""
 
 
-def _grain(values: np.ndarray) -> float:
-    """The smallest step between two different values: one sample, for an accuracy; 0 if all are alike.
-
-    >>> _grain(np.array([0.25, 0.5, 0.25]))
-    0.25
-    """
-    steps = np.diff(np.unique(values[np.isfinite(values)]))
-    steps = steps[steps > 1e-6]
-    return float(steps.min(initial=np.inf)) if len(steps) else 0.0
-
-
-def _axes(sweep: xr.Dataset) -> list[str]:
-    return [str(name) for name in sweep.done.dims if name != SEED]
-
-
-def _ends(values: xr.DataArray) -> xr.DataArray:
-    """A curve at its end, and the mean over whatever else is not an axis of the sweep."""
-    if "epoch" in values.dims:
-        values = values.isel(epoch=-1)
-    rest = [name for name in values.dims if name == "digit"]
-    return values.mean(rest) if rest else values
-
-
-def _averaged(values: xr.DataArray) -> xr.DataArray:
-    """Over its places alone, and with its seeds numbered."""
-
-    def kept(name) -> bool:
-        if name in (SEED, CASCADE) or (name in values.coords and values[name].dtype.kind in "UO"):
-            return True
-        return CASCADE not in values.dims and values.sizes[name] <= SHORT
-
-    rest = [name for name in values.dims if not kept(name)]
-    return values.mean(rest).assign_coords({SEED: range(values.sizes[SEED])})
+def _pair(mine: xr.Dataset, published: xr.Dataset, name: str, ways: Mapping[str, str]) -> _Pair:
+    like, of_seeds, sweep = published[name], SEED in published[name].dims, is_sweep(published)
+    words = {dim for dim in like.dims if dim in like.coords and like[dim].dtype.kind in "UO"}
+    units = tuple(str(dim) for dim in like.dims if dim in words | {CASCADE} or ways.get(str(dim)) == RUNS)
+    if sweep:
+        units = tuple(str(dim) for dim in published.done.dims if dim != SEED)
+    long = [str(dim) for dim, size in like.sizes.items() if size > SHORT and dim not in (SEED, *units)]
+    course = max(long, key=like.sizes.__getitem__, default=None)
+    trained = any(str(dim).startswith("step") or dim == SEED for dim in published.dims)
+    way = EXCHANGE if of_seeds else COURSE if SEED in published.dims else UNTIL
+    way = ways.get(name, way if of_seeds or (course and trained) else POINTWISE)
+    order = [*units, *(dim for dim in like.dims if dim not in (SEED, *units, course)), *([course] if course else [])]
+    both, seeds = [], []
+    for dataset in (mine, published):
+        values = dataset[name].transpose(*([SEED] if of_seeds else []), *order).values.astype(float)
+        runs = math.prod(like.sizes[unit] for unit in units)
+        values = values.reshape(dataset.sizes[SEED] if of_seeds else 1, runs, -1, like.sizes[course] if course else 1)
+        values = np.log10(np.abs(values) + SMALLEST) if way == MAGNITUDE else values
+        values = np.where(np.isfinite(values), values, np.inf)
+        if sweep:
+            values[~dataset.done.transpose(SEED, *units).values.reshape(len(values), runs)] = np.nan
+        both.append(values)
+        seeds.append(dataset[SEED].values if of_seeds else np.array([_facts(dataset)["parameters"].get(SEED, 0)]))
+    like = (like.isel({SEED: 0}, drop=True) if of_seeds else like).transpose(*order)
+    tolerance = _tolerance(mine, published, name, trained)
+    known = (both[0], both[1], (seeds[0], seeds[1]), like, in_words(like, name), units, course, way, trained)
+    return _Pair(*known, tolerance, sweep)
 
 
-def _by_word(label: str, a: xr.DataArray, b: xr.DataArray) -> list[tuple[str, xr.DataArray, xr.DataArray]]:
-    """Apart for each value of a dimension that has words for its places, such as optimisers."""
-    words = [str(name) for name, each in b.coords.items() if name in b.dims and each.dtype.kind in "UO"]
-    if not words:
-        return [(label, a, b)]
-    places = b[words[0]].values
-    each = (_by_word(f"{label}, {at}", a.sel({words[0]: at}), b.sel({words[0]: at})) for at in places)
-    return [pair for pairs in each for pair in pairs]
+def _tolerance(mine: xr.Dataset, published: xr.Dataset, name: str, trained: bool) -> float:
+    """Relative: of the coarser type computed in, grown on the way, and of the coarser type kept."""
+    kept = [each[name].dtype for each in (mine, published)]
+    computed = [str(each.attrs.get("dtype", "float64")).replace("bfloat16", "float32") for each in (mine, published)]
+    stored, grown = (
+        max(float(np.finfo(each).eps) if np.dtype(each).kind == "f" else 0.0 for each in types)
+        for types in (kept, computed)
+    )
+    return max(ROUNDING * grown if trained else 0.0, STORED * stored)
 
 
-def _at_all_places(a: xr.DataArray, b: xr.DataArray, label: str, tests: int) -> Quantity:
-    """The mean difference between the same places of the same seeds."""
-    both = np.isfinite(a.values) & np.isfinite(b.values)
-    ours, theirs = a.values[both], b.values[both]
-    if not len(ours):
-        here, there = (f"{int(np.isfinite(each).sum())} values" for each in (a, b))
-        return Quantity(label, here, there, "values at the same places", here == there)
-    mine = f"{ours.mean():.4f} ({_same(a, b)[0]} of {len(ours)} values the same)"
-    if len(ours) < FEWEST:
-        return Quantity(label, mine, f"{theirs.mean():.4f}", "too few values for an interval", True)
-    scatter = float(summary(xr.DataArray(ours - theirs, dims=SEED), _each(tests)).margin)
-    margin = max(scatter, SMALL * float(np.abs(theirs).mean()))
-    allowed = f"± {margin:.2g}, 99 % interval over the places of shared seeds"
-    return Quantity(label, mine, f"{theirs.mean():.4f}", allowed, bool(abs((ours - theirs).mean()) <= margin))
+# Point by point, and by the course
 
 
-def _how_many(a: xr.DataArray, b: xr.DataArray, label: str) -> list[Quantity]:
-    """Where some places are empty, such as those of cascades that a run has not: their numbers."""
-    ours, theirs = (int(np.isfinite(each).sum()) for each in (a, b))
-    if ours == a.size and theirs == b.size:
-        return []
-    allowed = max(NUMBER * theirs, b.sizes[SEED])
-    return [Quantity(f"{label}, how many", f"{ours}", f"{theirs}", f"± {allowed:.0f}: {NUMBER:.0%}, or one in each run",
-                     abs(ours - theirs) <= allowed)]  # fmt: skip
-
-
-def _same(a: xr.DataArray, b: xr.DataArray) -> tuple[int, int]:
-    """How many values of the same seeds are equal to the last digits, and of how many."""
-    a, b = xr.align(a, b, join="inner")
-    both = np.isfinite(a) & np.isfinite(b)
-    equal = np.isclose(a, b, rtol=16 * float(np.finfo(b.dtype).eps), atol=0) & both
-    return int(equal.sum()), int(both.sum())
-
-
-def _everywhere(a: xr.DataArray, b: xr.DataArray, label: str, same: tuple[int, int], tests: int) -> Quantity:
-    """The mean over all points; the same seeds compared where there are two of them."""
-    points = [name for name in a.dims if name != SEED]
-    both = np.isfinite(a.mean(SEED)) & np.isfinite(b.mean(SEED))
-    ours, theirs = (each.where(both).mean(points) for each in (a, b))
-    paired, twin = xr.align(a, b, join="inner")
-    if paired.sizes[SEED] > 1:
-        difference = summary((paired - twin).mean(points), _each(tests))
-        apart, margin, how = difference.mean, float(difference.margin), "99 % interval, the same seeds compared"
-    else:
-        apart = ours.mean() - theirs.mean()
-        margin, how = float(_margin_of_two(summary(ours), summary(theirs), tests)), "99 % interval over seeds"
-    mine = f"{float(ours.mean()):.4f} ({same[0]} of {same[1]} values the same)"
-    if not np.isfinite(margin):
-        there = bool(both.any()) or not (np.isfinite(a.values).any() or np.isfinite(b.values).any())
-        return Quantity(f"{label}, mean over the points", mine, f"{float(theirs.mean()):.4f}",
-                        "one seed each: no interval" if there else "values at the same points", there)  # fmt: skip
-    allowed = max(margin, _grain(b.values) / max(1, int(both.sum())))
-    return Quantity(f"{label}, mean over the points", mine, f"{float(theirs.mean()):.4f}",
-                    f"± {allowed:.2g}, {how}", bool(abs(apart) <= allowed))  # fmt: skip
-
-
-def _each_point(a: xr.DataArray, b: xr.DataArray, label: str, tests: int) -> Quantity:
-    """Each point's mean against the other's, at 1 % shared among the points (Bonferroni)."""
-    ours, theirs = summary(a), summary(b)
-    margin = _margin_of_two(ours, theirs, tests * ours.mean.size)
-    apart = abs(ours.mean - theirs.mean).where(np.isfinite(margin))
-    judged, outside = int(apart.count()), int((apart > np.maximum(margin, _grain(b.values))).sum())
-    mine = f"{outside} of {judged} points apart"
-    if apart.max() > 0:
-        worst = apart.argmax(apart.dims)
-        here, there = (float(each.mean.isel(worst)) for each in (ours, theirs))
-        values = {str(name): apart[name].values[place] for name, place in worst.items()}
-        at = ", ".join(f"{name}={value if isinstance(value, str) else f'{value:g}'}" for name, value in values.items())
-        mine += f"; the farthest {here:.4f} at {at}, published {there:.4f}"
-    if not judged:
-        mine = "one seed each: no interval"
-    return Quantity(f"{label}, point by point", mine, f"{judged} points with an interval",
-                    "none apart, at 1 % shared among all (Bonferroni)", outside == 0)  # fmt: skip
-
-
-def _divergences(ours: xr.Dataset, theirs: xr.Dataset, computed: xr.DataArray) -> Quantity:
-    """Runs that diverged, by Fisher's exact test."""
+def _numbers(pair: _Pair) -> list[Quantity]:
+    """Runs of which something is no number: none where no published one is such, else about as many."""
     from scipy.stats import fisher_exact
 
-    counts = []
-    for each in (ours, theirs):
-        done = (each.done.fillna(0) > 0) & computed
-        counts.append((int(((each.diverged.fillna(0) > 0) & done).sum()), int(done.sum())))
-    table = [[bad, total - bad] for bad, total in counts]
-    likely = float(fisher_exact(table).pvalue) >= 1 - CONFIDENCE
-    mine, published = (f"{bad} of {total}" for bad, total in counts)
-    return Quantity("runs that diverge", mine, published, "Fisher's exact test, 1 %", likely)
+    counts = [
+        (int(np.isinf(each).any((2, 3)).sum()), int((~np.isnan(each)).any((2, 3)).sum()))
+        for each in (pair.mine, pair.published)
+    ]
+    if not counts[0][0] + counts[1][0]:
+        return []
+    likely: bool | None = bool(fisher_exact([(n, of - n) for n, of in counts]).pvalue >= LEVEL)
+    drawn = counts[1][0] > 0 or CASCADE in pair.units  # by chance a run has a cascade less
+    if likely and not drawn:
+        likely = False if np.isin(*pair.seeds).any() else None
+    ours, theirs = (f"{n} of {of} runs" for n, of in counts)
+    allowed = f"Fisher's exact test, {LEVEL:.0%}" if drawn else "none"
+    return [Quantity(f"{pair.label}, no number in", ours, theirs, allowed, likely)]
 
 
-def _each(tests: int) -> float:
-    """The confidence of one interval among so many (Bonferroni)."""
-    return 1 - (1 - CONFIDENCE) / tests
+def _without_exchange(pair: _Pair, first: int | None) -> tuple[list[Quantity], bool]:
+    """What can be said of a variable without exchanging runs; and whether that settles it."""
+    shared, ours, theirs = np.intersect1d(*pair.seeds, return_indices=True)
+    a, b = pair.mine[ours], pair.published[theirs]
+    if len(shared) == len(pair.mine) and _same(pair, a, b).all():
+        return [_pointwise(pair, a, b, None)], True
+    found: list[Quantity] = []
+    if len(shared) and pair.way in (POINTWISE, UNTIL):
+        found.append(_pointwise(pair, a, b, first if pair.way == UNTIL else None))
+        if pair.way == POINTWISE or first is None:
+            return found, True
+    if pair.judged_by_course:
+        found.append(_by_course(pair, first if pair.way != EXCHANGE else None))
+    return found, False
 
 
-def _margin_of_two(a: Summary, b: Summary, tests: int) -> xr.DataArray:
-    """Half the width of the interval of the difference of two means, shared among so many tests (Welch).
+def _same(pair: _Pair, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Which values differ by rounding at most, relative to themselves, and to the largest of a single run."""
+    numbers = np.isfinite(a) & np.isfinite(b)
+    a, b = np.where(numbers, a, 0.0), np.where(numbers, b, 0.0)
+    largest = 0.0 if pair.way == EXCHANGE else np.abs(b).max(initial=float(pair.trained))
+    return np.abs(a - b) <= pair.tolerance * (np.abs(b) + largest)
 
-    Where one side has a single seed it scatters as the other; NaN where neither has two.
+
+def _pointwise(pair: _Pair, a: np.ndarray, b: np.ndarray, first: int | None) -> Quantity:
+    """One variable, before a step if there is one; where one is computed and no number, the other has to be none."""
+    label = pair.label
+    if first is not None:
+        label += f", before step {first:,}"
+        early = pair.like[pair.course].values < first
+        a, b = a[..., early], b[..., early]
+    apart = ~_same(pair, a, b) | (np.isinf(a) & np.isfinite(b)) | (np.isfinite(a) & np.isinf(b))
+    allowed = f"{pair.tolerance:.0e} of its value{f', at {MOST:.0%} of the points' if first is not None else ''}"
+    if not apart.any():
+        words = "the same" if np.array_equal(a, b, equal_nan=True) else "the same but for rounding"
+        return Quantity(label, words, f"{a.size:,} values", allowed, True)
+    place = np.unravel_index(int(np.argmax(apart)), apart.shape)
+    at = pair.at(int(place[1]), int(place[2] * pair.mine.shape[3] + place[3]))
+    mine = f"{a[place]:.6g}{at}, and {apart.mean():.1%} of the values apart"
+    agrees = bool(apart.mean() <= 1 - MOST) and pair.trained and bool(np.isfinite(a).all())
+    return Quantity(label, mine, f"{b[place]:.6g}", allowed, agrees)
+
+
+def _diverged(mine: xr.Dataset, published: xr.Dataset) -> Quantity:
+    a, b = (int(each.attrs.get("diverged_at", -1)) for each in (mine, published))
+    ours, theirs = ("never" if each < 0 else f"at step {each:,}" for each in (a, b))
+    return Quantity("the run diverges", ours, theirs, "both or neither", (a < 0) == (b < 0))
+
+
+def _parts(values: np.ndarray) -> np.ndarray:
+    """Of each tenth of a course and of its end, a twentieth: quantiles 10, 50 and 90 %, and the median of its changes.
+
+    Returns:
+        of the shape (4, …, parts), where ``values`` is (…, course); NaN where there is no number.
     """
-    from scipy.stats import t as student
+    length = values.shape[-1]
+    parts = int(np.clip(length // PARTS, 2, PARTS))
+    found = []
+    tenths = values[..., length % parts :].reshape(*values.shape[:-1], parts, -1)
+    for each in (tenths, values[..., None, -max(2, length // 20) :]):
+        with np.errstate(invalid="ignore"):
+            changes = np.abs(np.diff(each))
+        found.append([*(_quantile(each, share) for share in (0.1, 0.5, 0.9)), _quantile(changes, 0.5)])
+    return np.concatenate(found, -1)
 
-    numbers = a.number, b.number
-    variances = [each.error**2 * each.number for each in (a, b)]
-    parts = [mine.fillna(other) / n for n, mine, other in zip(numbers, variances, variances[::-1], strict=True)]
-    degrees = [xr.where(n > 1, n, other) - 1 for n, other in zip(numbers, numbers[::-1], strict=True)]
-    total = parts[0] + parts[1]
-    freedom = total**2 / (parts[0] ** 2 / degrees[0] + parts[1] ** 2 / degrees[1])
-    margin = student.ppf((1 + _each(tests)) / 2, freedom) * total**0.5
-    return xr.where(total == 0, 0.0, margin)
+
+def _quantile(values: np.ndarray, share: float) -> np.ndarray:
+    """Along the last axis, of what is a number; NumPy's own is far slower."""
+    ordered, count = np.sort(values, axis=-1), np.isfinite(values).sum(-1)
+    place = np.maximum(0, np.rint(share * (count - 1))).astype(int)
+    return np.where(count > 0, np.take_along_axis(ordered, place[..., None], -1)[..., 0], np.nan)
+
+
+def _by_course(pair: _Pair, first: int | None) -> Quantity:
+    """Medians, spreads and changes of the parts of a course, against all published runs in that part and beside it."""
+    from scipy.ndimage import maximum_filter1d, minimum_filter1d
+
+    a, b, label = pair.mine, pair.published, f"{pair.label}, parts of its course"
+    if first is not None:
+        label += f", from step {first:,} on"
+        late = pair.like[pair.course].values >= first
+        a, b = a[..., late], b[..., late]
+    ours, theirs = _parts(a), _parts(b)
+    nothing, (low, _, high, change) = np.isnan(theirs[1]), theirs
+    least = lambda values: minimum_filter1d(np.where(nothing, np.inf, values).min(0), 3, mode="nearest")  # noqa: E731
+    most = lambda values: maximum_filter1d(np.where(nothing, -np.inf, values).max(0), 3, mode="nearest")  # noqa: E731
+    below, above = least(low), most(high)
+    floor = FLOOR * (np.nanmax(high) - np.nanmin(low))
+    with np.errstate(invalid="ignore"):
+        margin = WIDER * (above - below) + floor
+        fine = (ours[1] >= below - np.abs(below) / np.where(below > 0, 2, 1) - margin)
+        fine &= ours[1] <= above + np.abs(above) / np.where(above > 0, 1, 2) + margin
+        fine &= ours[2] - ours[0] >= least(high - low) / RATIO**2 - FLOOR * floor
+        for size, published in ((ours[2] - ours[0], high - low), (ours[3], change)):
+            largest = np.nanmax(published, (0, -1), keepdims=True)[0]  # a cascade may come in another part
+            fine &= size <= np.maximum(RATIO * most(published), WIDER * largest) + floor
+    apart = ~(fine | (np.isnan(ours[1]) & nothing.any(0)))
+    part = np.unravel_index(int(np.argmax(apart)), apart.shape)[-1]
+    shown = [f"{np.median(np.nan_to_num(each[1, ..., part], nan=np.inf)):.4g}" for each in (ours, theirs)]
+    mine = f"{apart.sum()} of {apart.size} apart; median {shown[0]} in part {part + 1} of {apart.shape[-1]}"
+    allowed = f"half to twice the median and {WIDER:g} times the range; spread and changes up to {RATIO:g} times"
+    return Quantity(label, mine, shown[1], allowed, not apart.any())
+
+
+# By exchanging runs
+
+
+class _Exchange(NamedTuple):
+    """What two results differ by, as they are (first) and if runs that differ by chance alone change places.
+
+    Attributes:
+        what: whose runs change places, in words.
+        differences: of the means, of the shape (exchanges, runs, columns).
+        scaled: the same in units of what chance gives.
+        mine, published: the means as they are.
+    """
+
+    what: str
+    differences: np.ndarray
+    scaled: np.ndarray
+    mine: np.ndarray
+    published: np.ndarray
+
+
+def _exchanged(pairs: Sequence[_Pair]) -> tuple[list[Quantity], list[str]]:
+    """The tests of all variables, at a level that they share, and notes on what they could not tell."""
+    groups: dict[tuple[str, ...], list[_Pair]] = {}
+    for pair in pairs:
+        groups.setdefault(pair.units, []).append(pair)
+    tests = []
+    for members in groups.values():
+        columns = [
+            [_parts(each)[1].reshape(*each.shape[:2], -1) if pair.course else each[..., 0] for each in pair[:2]]
+            for pair in members
+        ]
+        owner = np.repeat(range(len(members)), [each[0].shape[-1] for each in columns])
+        tolerance = np.array([pair.tolerance for pair in members])[owner]
+        x, y = (np.concatenate(side, axis=-1) for side in zip(*columns, strict=True))
+        tests.append((members, owner, list(_exchanges(x, y, members[0].seeds, tolerance))))
+    level = LEVEL / (3 * max(1, sum(len(each) for _, _, each in tests)))
+    found, notes = [], []
+    for members, owner, exchanges in tests:
+        decided = [_judged(each, members, owner, level) for each in exchanges]
+        found += [quantity for quantities in decided for quantity in quantities]
+        few = [each.what for each, quantities in zip(exchanges, decided, strict=True) if not quantities]
+        if any(decided) or all(pair.judged_by_course for pair in members):
+            notes += [f"{words}: too few to tell" for words in few]
+        elif few:
+            label = ", ".join(pair.label for pair in members)
+            found.append(Quantity(label, "; ".join(few), "–", f"more than {level:.2%} by chance", None))
+    return found, notes
+
+
+def _exchanges(
+    mine: np.ndarray, published: np.ndarray, seeds: tuple[np.ndarray, np.ndarray], tolerance: np.ndarray
+) -> Iterator[_Exchange]:
+    """Runs of the same seed with each other, where they differ; and seeds that are new or differ, with all others."""
+    shared, ours, theirs = np.intersect1d(*seeds, return_indices=True)
+    x, y = mine[ours], published[theirs]
+    both = np.isfinite(x) & np.isfinite(y)
+    x, y = np.where(both, x, 0.0), np.where(both, y, 0.0)
+    apart = np.where(np.abs(x - y) > tolerance * np.abs(y), x - y, 0.0)
+    changed = (apart != 0).any(-1)
+    if changed.any():
+        number, count = int(changed.sum()), np.maximum(both.sum(0), 1)
+        signs = np.ones((min(2**number, EXCHANGES), *changed.shape))
+        signs[:, changed] = _signs(number)
+        sums = np.einsum("bsr,src->brc", signs, apart, optimize=True)
+        scaled = sums / np.sqrt(np.maximum((apart**2).sum(0), np.finfo(float).tiny))
+        what = f"{number} of {changed.size} runs of {len(shared)} same seeds"
+        yield _Exchange(what, sums / count, scaled, x.sum(0) / count, y.sum(0) / count)
+    own = ~np.isin(seeds[0], shared[~changed.any(-1)])
+    rest = ~np.isin(seeds[1], seeds[0][own])
+    if own.any() and rest.any():
+        yield _of_other_seeds(mine[own], published[rest])
+
+
+def _of_other_seeds(x: np.ndarray, y: np.ndarray) -> _Exchange:
+    """Of so many seeds, which are the re-run's; what one lacks counts as the mean of all."""
+    mean = np.ma.masked_invalid(values := np.concatenate([x, y])).mean(0).filled(0.0)
+    apart = np.where(np.isfinite(values), values - mean, 0.0)
+    spread = np.sqrt((apart**2).mean(0))
+    apart[:, spread <= 1e-12 * np.abs(mean)] = 0.0
+    width = 1 / len(x) + 1 / len(y)
+    differences = np.tensordot(_choices(len(values), len(x)), apart, 1) * width
+    scaled = differences / np.where(spread > 0, spread * math.sqrt(width), 1.0)
+    first, second = (mean + part.mean(0) for part in (apart[: len(x)], apart[len(x) :]))
+    return _Exchange(f"{len(x)} seeds beside {len(y)} others", differences, scaled, first, second)
+
+
+def _signs(number: int) -> np.ndarray:
+    """Every choice of signs, or many; the first has none changed."""
+    every = 2**number <= EXCHANGES
+    drawn = list(itertools.product((1, -1), repeat=number)) if every else RANDOM().choice((1, -1), (EXCHANGES, number))
+    return np.concatenate([np.ones((1, number)), drawn[1:]])
+
+
+def _choices(number: int, first: int) -> np.ndarray:
+    """Every choice of so many, or many, as ones among zeros; the first are chosen first."""
+    every = math.comb(number, first) <= EXCHANGES
+    orders = itertools.combinations(range(number), first)
+    drawn = np.array(list(orders)) if every else RANDOM().random((EXCHANGES, number)).argsort(-1)[:, :first]
+    drawn[0] = range(first)
+    chosen = np.zeros((len(drawn), number))
+    np.put_along_axis(chosen, drawn, 1.0, -1)
+    return chosen
+
+
+def _judged(exchange: _Exchange, pairs: Sequence[_Pair], owner: np.ndarray, level: float) -> list[Quantity]:
+    """The mean of each variable, and all runs and columns together; nothing if no outcome could reach the level."""
+    columns = [owner == each for each in range(len(pairs))]
+    shifts = np.stack([exchange.differences[..., each].mean((1, 2)) for each in columns], -1)
+    chance = np.sqrt((shifts**2).mean(0))
+    squares = exchange.scaled**2
+    largest = np.abs(shifts / np.where(chance > 0, chance, np.inf)).max(-1)
+    patterns = np.stack([squares[..., each].mean((1, 2)) for each in columns], -1)
+    pattern = ((patterns - patterns.mean(0)) / np.maximum(patterns.std(0), 1e-12)).max(-1)
+    if any(_share(each, each.max()) > level for each in (largest, pattern)):
+        return []
+    allowed = np.sort(largest)[::-1][int(level * len(largest))] * chance
+    found = []
+    for each, pair, margin, shift in zip(columns, pairs, allowed, shifts[0], strict=True):
+        ours, theirs = (f"{side[:, each].mean():.4g}" for side in (exchange.mine, exchange.published))
+        label = f"{pair.label}, mean over {exchange.what}"
+        found.append(Quantity(label, ours, theirs, f"± {margin:.2g}", bool(abs(shift) <= margin * (1 + 1e-9))))
+    run, column = map(int, np.unravel_index(int(np.argmax(squares[0])), squares[0].shape))
+    pair, inner = pairs[owner[column]], int((owner[:column] == owner[column]).sum())
+    parts = int((owner == owner[column]).sum()) // pair.mine.shape[2] if pair.course else 1
+    chances = [_share(pattern, pattern[0]), _share(squares.max((1, 2)), squares[0].max())]
+    words = f"so far apart by chance in {chances[0]:.2%} over all, in {chances[1]:.2%} at one"
+    mine, published = (f"{side[run, column]:.4g}" for side in (exchange.mine, exchange.published))
+    mine = f"{words}; farthest {pair.label}{pair.at(run, inner, parts)}: {mine}"
+    label = f"every value of {exchange.what}"
+    return [*found, Quantity(label, mine, published, f"more than {level:.2%} by chance", min(chances) > level)]
+
+
+def _share(values: np.ndarray, least: float) -> float:
+    """How often an exchange gives at least so much."""
+    return float((values >= least - 1e-9 * abs(least)).mean())

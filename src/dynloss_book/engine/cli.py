@@ -259,7 +259,7 @@ def claims(names: Sequence[str], as_json: bool, update: bool, own: bool) -> None
 def compare(mine: Path, reference: Path | None) -> None:
     """Compare a re-run with the archive, or with REFERENCE: executed notebooks, folders of results, NetCDF files.
 
-    Exit code 0 where they agree, 1 where they differ, 2 where they cannot be compared.
+    Exit code 0 where they agree, 1 where they differ, 2 where they cannot be compared or have too few seeds to tell.
     """
     from dynloss_book.engine.agreement import Incomparable
     from dynloss_book.engine.runner import compare as comparison
@@ -268,7 +268,7 @@ def compare(mine: Path, reference: Path | None) -> None:
         if path is not None and not path.exists():
             raise UsageError(f"there is no {path}")
     try:
-        found = comparison.outcomes(mine, reference or profiles.find_root() / "results")
+        found = comparison.outcomes(mine, reference or comparison.published(profiles.find_root()))
     except Incomparable as error:
         raise UsageError(str(error)) from error
     click.echo(comparison.shown(found))

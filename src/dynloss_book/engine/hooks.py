@@ -1,8 +1,9 @@
 """What the book's rooms add to the engine, which knows none of them: functions of agreed names in modules ``hooks``.
 
 - ``publish(book, text)`` writes what the pages, whose text this is, ask for, into the folder where they are staged.
+- ``ways(figure)`` says of variables how they are to be compared, and of dimensions that they are of independent runs.
 - ``predictable_until(run, parameters)`` is the step from which on two runs of a trajectory go apart, None if never.
-- ``statistics(mine, published, parameters)`` gives the quantities in which they agree nevertheless.
+- ``statistics(mine, published, parameters)`` gives what they have in common nevertheless.
 """
 
 import importlib

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from dynloss import files
 from dynloss_book.engine import hooks
-from dynloss_book.engine.runner import gallery, gate, page, scorecard, tables
+from dynloss_book.engine.runner import compare, gallery, gate, page, scorecard, tables
 from dynloss_book.engine.runner.profiles import Figure, UsageError, renamed, values
 
 # What a page leaves to be filled in from the results: a table, or `answer NOTEBOOK`.
@@ -111,6 +111,8 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         "status": gallery.status(entries, data, "../notebooks", source),
         "profiles": tables.markdown([tables.PROFILES[:3], *tables.cost_rows(figures)]),
     }
+    if (kept := site / "book" / "compare.json").is_file():
+        texts["comparison"] = compare.rates(kept)
     texts |= {f"answer {each.stem}": each.found["summary"] for each in entries if each.found}
     _fill(site / "book", texts)
     text = "".join(path.read_text("utf-8") for path in (site / "book").rglob("*.md"))

@@ -1,7 +1,7 @@
-"""A reader's re-run beside the archive: finds what belongs together, and has `claims.agreement` judge it.
+"""A reader's re-run beside the published results: finds what belongs together, and has `agreement` judge it.
 
-A re-run is a NetCDF file, a folder of results, or an executed notebook. A notebook holds no numbers, but names the
-files of its results; where these are not at hand, its verdicts are compared.
+A re-run is a NetCDF file, a folder of results, or an executed notebook, and so is what it is held against. A notebook
+holds no numbers, but names the files of its results; where these are not at hand, its verdicts are compared.
 """
 
 import json
@@ -14,11 +14,17 @@ import xarray as xr
 
 from dynloss_book.engine import archive, policy
 from dynloss_book.engine.agreement import FREE, Agreement, Incomparable, Quantity, compare, different, is_sweep
-from dynloss_book.engine.runner import page, recorded, tables
+from dynloss_book.engine.runner import answers, page, profiles, recorded, tables
 from dynloss_book.engine.sweeps import overview
 from dynloss_book.engine.sweeps.store import REQUEST
 
 NOWHERE = "There are no published results here to compare with; in a checkout of the repository there are."
+NOTEBOOK = ".ipynb"
+
+
+def published(root: Path) -> Path:
+    """The folder of the published results, whatever else the environment names."""
+    return root / policy.PUBLISHED
 
 
 class Outcome(NamedTuple):
@@ -34,24 +40,23 @@ def outcomes(mine: Path, reference: Path) -> list[Outcome]:
 
     Args:
         mine: a NetCDF file, a folder of results, or an executed notebook.
-        reference: the same; as a rule the archive.
+        reference: the same; as a rule the published results.
 
     Raises:
         Incomparable: there is nothing at all to compare.
     """
-    if mine.suffix == ".ipynb":
-        return _of_notebook(mine, reference)
-    found = list(_paths(mine))
+    found = _results(mine)
+    if mine.suffix == NOTEBOOK and not (found and (reference.suffix != NOTEBOOK or _results(reference))):
+        return [_verdicts(_findings(mine), reference)]
     if not found:
         raise Incomparable(f"nothing to compare: {mine} holds no results")
     return [_of_file(each, reference) for each in found]
 
 
 def code(found: list[Outcome]) -> int:
-    """1 where a result differs; else 2 where one could not be compared; else 0."""
-    if any(each.agreement is not None and not each.agreement.agrees for each in found):
-        return 1
-    return 2 if any(each.agreement is None for each in found) else 0
+    """1 where a result differs; else 2 where one could not be compared, or has too few seeds to tell; else 0."""
+    verdicts = {each.agreement.agrees if each.agreement is not None else None for each in found}
+    return 1 if False in verdicts else 2 if None in verdicts else 0
 
 
 def shown(found: list[Outcome]) -> str:
@@ -90,15 +95,15 @@ def with_published(*datasets: xr.Dataset) -> Comparison | None:
     if archive.read_only():
         return None
     root = policy.checkout()
-    if root is None or not (root / policy.PUBLISHED).is_dir():
+    if root is None or not published(root).is_dir():
         return Comparison((NOWHERE,), ())
     lines, agreements = [], []
     for dataset in datasets:
         try:
             path = Path(dataset.attrs.get("path") or "computed")
             if dataset.attrs.get("published") not in (None, "", str(path)):  # of a sweep one's own points count
-                dataset = _read(path)
-            outcome = _beside(dataset, path, root / policy.PUBLISHED)
+                dataset = read(path)
+            outcome = _beside(dataset, path, published(root))
         except Exception as error:  # a page must not fail over its last line
             outcome = Outcome("", None, f"{type(error).__name__}: {error}")
         if outcome.agreement is not None:
@@ -110,20 +115,19 @@ def with_published(*datasets: xr.Dataset) -> Comparison | None:
 
 def _of_file(path: Path, reference: Path) -> Outcome:
     try:
-        return _beside(_read(path), path, reference)
+        return _beside(read(path), path, reference)
     except Incomparable as error:
         return Outcome(path.name, None, str(error))
-    except Exception as error:  # an error of ours is no difference between two results
-        return Outcome(path.name, None, f"{type(error).__name__}: {error}")
 
 
 def _beside(mine: xr.Dataset, path: Path, reference: Path) -> Outcome:
     what = str(mine.attrs.get("figure", path.name))
     try:
-        published = _match(mine, path, reference)
-        return Outcome(what, compare(gridded(mine), gridded(_read(published))))
+        return Outcome(what, compare(gridded(mine), gridded(read(_match(mine, path, reference)))))
     except Incomparable as error:
         return Outcome(what, None, str(error))
+    except Exception as error:  # an error of ours is no difference between two results, and no page must fail over it
+        return Outcome(what, None, f"{type(error).__name__}: {error}")
 
 
 def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
@@ -132,7 +136,7 @@ def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
     if figure is None or "parameters" not in mine.attrs:
         raise Incomparable(f"{path.name} is no result of dynloss")
     folder = reference / figure
-    there = [(each, _about(each)) for each in _paths(folder if folder.is_dir() else reference)]
+    there = [(each, _about(each)) for each in _results(folder if folder.is_dir() else reference)]
     same = [(each, about) for each, about in there if about["figure"] == figure and ("axes" in about) == sweep]
     unreadable = "".join(f"; {about['unreadable']}" for _, about in there if "unreadable" in about)
     if not same:
@@ -166,18 +170,14 @@ def gridded(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.expand_dims(single).drop_vars("epoch", errors="ignore").assign_attrs(parameters=kept)
 
 
-def _paths(path: Path) -> Iterator[Path]:
+def stored(path: Path) -> Iterator[Path]:
     """Where the results in a file or folder are: a sweep's is a folder of files."""
-    if path.is_file():
+    if path.is_file() or (path / REQUEST).exists() or "axes" in _about(path):
         yield path
         return
-    files = _files(path)
-    if (path / REQUEST).exists() or "axes" in _about(path):
-        yield path
-        return
-    yield from files
+    yield from _files(path)
     for folder in sorted(each for each in path.iterdir() if each.is_dir() and each.suffix != ".old"):
-        yield from _paths(folder)
+        yield from stored(folder)
 
 
 def _files(path: Path) -> list[Path]:
@@ -199,59 +199,98 @@ def _about(path: Path) -> dict[str, Any]:
     return {"figure": "", "parameters": {}} | why
 
 
-def _read(path: Path) -> xr.Dataset:
+def read(path: Path) -> xr.Dataset:
     """A result from its file, or from its folder of files, every one of which has to be readable.
 
     Raises:
         Incomparable: a file cannot be read.
     """
-    parts = []
-    for file in _files(path):
-        try:
-            archive.about(file)  # it may be no result of dynloss
-            parts.append(archive.read(file))
-        except OSError as error:
-            raise Incomparable(str(error)) from error
+    try:
+        parts = [archive.read(file) for file in _files(path) if archive.about(file)]  # it may be no result of dynloss
+    except OSError as error:
+        raise Incomparable(str(error)) from error
     if not parts:
         raise Incomparable(f"{path} holds no results yet")
-    if "axes" not in parts[0].attrs:
-        return parts[0]
-    return overview.whole(parts)
+    return overview.whole(parts) if "axes" in parts[0].attrs else parts[0]
 
 
-def _of_notebook(path: Path, reference: Path) -> list[Outcome]:
-    """The results that an executed notebook names, or where they are not here, its verdicts."""
+def _notebook(path: Path) -> dict[str, Any]:
     try:
         notebook = json.loads(path.read_text("utf-8"))
-        records = tables.provenances(notebook)
-        findings = page.findings(notebook)
+        tables.provenances(notebook), page.findings(notebook)
+        return notebook
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Incomparable(f"{path} cannot be read as a notebook ({type(error).__name__})") from error
-    paths = dict.fromkeys(Path(record["path"]) for record in records if record["path"])
-    if paths and all(each.exists() for each in paths):
-        return [_of_file(each, reference) for each in paths]
+
+
+def _results(path: Path) -> list[Path]:
+    """The results in a file or folder, or those that an executed notebook names, if all of them are here."""
+    if path.suffix != NOTEBOOK:
+        return list(stored(path))
+    paths = list(dict.fromkeys(Path(each["path"]) for each in tables.provenances(_notebook(path)) if each["path"]))
+    return paths if all(each.exists() for each in paths) else []
+
+
+def _findings(path: Path) -> dict[str, Any]:
+    findings = page.findings(_notebook(path))
     if findings is None:
         raise Incomparable(f"{path.name} was not executed, or not as far as its answer")
-    return [_verdicts(findings, reference)]
+    return findings
 
 
 def _verdicts(findings: Mapping[str, Any], reference: Path) -> Outcome:
-    what = f"{findings['figure']}, by its verdicts (the files of its results are not here)"
-    published = recorded.read(reference).get(findings["figure"])
-    if published is None:
-        return Outcome(what, None, f"{reference / recorded.RECORD} has no verdicts of it")
-    if findings["scale"] != published["scale"]:
-        return Outcome(what, None, f"another scale: {findings['scale']}; published: {published['scale']}")
-    before = {claim["statement"]: claim for claim in published["claims"]}
-    quantities = [
-        Quantity(claim["statement"], f"{claim['here']}: {claim['verdict']}", f"{old['here']}: {old['verdict']}",
-                 "the same verdict", claim["verdict"] == old["verdict"])
-        for claim in findings["claims"]
-        if (old := before.get(claim["statement"])) is not None
-    ]  # fmt: skip
-    if not quantities:
-        return Outcome(what, None, "no claim in common")
-    return Outcome(what, Agreement(findings["figure"], tuple(quantities), (), "in its verdicts"))
+    """By the verdicts of another notebook, of those on record, or of the size at which the notebook ran."""
+    what, scales = f"{findings['figure']}, by its verdicts (the files of its results are not here)", []
+    for one in [_findings(reference)] if reference.suffix == NOTEBOOK else _judged(findings["figure"], reference):
+        scales.append(one["scale"])
+        if one["scale"] == findings["scale"]:
+            before = {claim["statement"]: claim for claim in one["claims"]}
+            pairs = [
+                (claim, before[claim["statement"]]) for claim in findings["claims"] if claim["statement"] in before
+            ]
+            said = [[f"{each['here']}: {each['verdict']}" for each in pair] for pair in pairs]
+            quantities = [
+                Quantity(claim["statement"], words[0], words[1], "the same verdict", claim["verdict"] == old["verdict"])
+                for (claim, old), words in zip(pairs, said, strict=True)
+            ]
+            agreement = Agreement(findings["figure"], tuple(quantities), (), "in its verdicts")
+            return Outcome(what, agreement if quantities else None, "no claim in common")
+    trouble = (
+        f"another scale: {findings['scale']}; published: {'; '.join(scales)}"
+        if scales
+        else f"{reference} has no verdicts of it"
+    )
+    return Outcome(what, None, trouble)
+
+
+def _judged(name: str, reference: Path) -> Iterator[Mapping[str, Any]]:
+    """What a folder of results says of a figure: on record, and as it follows from what it holds of each size."""
+    if (record := recorded.read(reference).get(name)) is not None:
+        yield record
+    figure = profiles.load(profiles.find_root()).get(name)
+    if figure is None:
+        return
+    for profile in figure.profiles:
+        try:
+            yield answers.answer(figure, profiles.values(figure, profile), [reference])[0]
+        except Exception:  # whatever a cell raises without its results: of this size nothing is known
+            continue
+
+
+def rates(kept: Path) -> str:
+    """How often the comparison errs, as `benchmarks/comparison.py` has kept it, as tables in Markdown."""
+    found = json.loads(kept.read_text("utf-8"))
+    words = {"right": "right re-runs that are told to differ", "mutilated": "mutilated ones that are found"}
+    totals = [(words[what], f"{each['rate']:.1%}", str(each["agrees"] + each["differs"]), str(each["too few"]))
+              for what, each in found["rates"].items()]  # fmt: skip
+    rows = [tuple(str(row[each]) for each in ("what", "kind", "agrees", "differs", "too few")) for row in found["rows"]]
+    shifts = [(row["result"].split("/")[0], str(row["seeds"]), str(row["shift"])) for row in found["shifts"]]
+    parts: list[list[tuple[str, ...]]] = [
+        [("", "rate", "that could be told", "too few seeds to tell"), *totals],
+        [("drawn", "how", "agree", "differ", "too few seeds"), *rows],
+        [("map", "other seeds", "shift of all accuracies found in 80 %"), *shifts],
+    ]
+    return "\n\n".join(tables.markdown(part) for part in parts)
 
 
 def _indented(text: str) -> str:
