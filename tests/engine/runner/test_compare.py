@@ -183,8 +183,8 @@ def test_a_notebook_of_a_size_that_is_not_on_record(checkout, tmp_path, dynloss,
     now = record(Verdict.REPRODUCED, scale="quick")
     asked = []
 
-    def answer(figure, parameters):
-        asked.append((figure.stem, archive.results_folder()))
+    def answer(figure, parameters, folders):
+        asked.append((figure.stem, folders))
         return now, ""
 
     monkeypatch.setattr(compare.answers, "answer", answer)
@@ -194,7 +194,7 @@ def test_a_notebook_of_a_size_that_is_not_on_record(checkout, tmp_path, dynloss,
     notebook = executed(tmp_path / "mine.ipynb", {PROVENANCE: {"path": "/content/results/ab.nc"}}, {FINDINGS: now})
     code, out, _ = dynloss("compare", notebook)
     assert code == 0 and "agrees with the published one in its verdicts" in out
-    assert asked[0] == ("fig01_good", checkout / "results")  # whatever folder is one's own
+    assert asked[0] == ("fig01_good", [checkout / "results"])  # whatever folder is one's own
 
 
 def test_too_few_seeds_are_no_agreement(checkout, tmp_path, dynloss):
