@@ -27,14 +27,22 @@ def chapters() -> list[str]:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    policy = ""  # the header of that name, for contents
+
+    def end_headers(self) -> None:
+        if self.policy:
+            self.send_header("Content-Security-Policy", self.policy)
+        super().end_headers()
+
     def log_message(self, format, *args) -> None:
         """Say nothing: a missing file shows in the browser's console."""
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """The address of a folder's pages."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=folder))
+def serving(folder: Path, policy: str = "") -> Iterator[str]:
+    """The address of a folder's pages, whose server may have a policy for their contents."""
+    handler = type("Handler", (_Quiet,), {"policy": policy})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=folder))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -6,8 +6,10 @@ What cannot be written is said with the file's name: Python leaves it out where 
 import contextlib
 import errno
 import os
+import secrets
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,17 +51,16 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """
     with named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f".{path.name}."
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, suffix=".part", delete=False) as file:
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        with part.open("xb") as file:  # with the rights that the user's umask leaves
             try:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-                os.chmod(file.name, 0o644)
-                os.replace(file.name, path)
+                os.replace(part, path)
             except BaseException:
                 with contextlib.suppress(OSError):  # of a disk that can no longer be written to at all
-                    os.unlink(file.name)
+                    part.unlink()
                 raise
 
 
@@ -100,7 +101,8 @@ def file_lock(lock: Path, patience: float = 0.0) -> Iterator[bool]:
     try:
         while (file := _locked(lock)) is None and time.monotonic() < end:
             time.sleep(0.1)
-    except OSError:  # there can be no such file
+    except OSError as error:  # there can be no such file
+        say_unlocked(lock, error)
         yield True
         return
     try:
@@ -112,9 +114,34 @@ def file_lock(lock: Path, patience: float = 0.0) -> Iterator[bool]:
             file.close()
 
 
+def open_lock(lock: Path, *, to_write: bool = True) -> IO[bytes]:
+    """A file to lock, made where there is none; another user's is opened to be read, if it is not ``to_write``.
+
+    Raises:
+        OSError: there can be none, or there is a link, which is never followed.
+    """
+
+    def opener(name: str, flags: int) -> int:
+        plain = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        try:
+            return os.open(name, flags | plain, 0o666)
+        except PermissionError:
+            if to_write:
+                raise
+            return os.open(name, os.O_RDONLY | plain)
+
+    return open(lock, "ab", buffering=0, opener=opener)
+
+
+def say_unlocked(lock: Path, error: OSError) -> None:
+    """Warn where it is another user's file, or a link, that keeps one from being alone."""
+    if os.path.lexists(lock):
+        warnings.warn(f"{lock} cannot be locked ({error.strerror}): another may do the same work", stacklevel=3)
+
+
 def _locked(lock: Path) -> IO[bytes] | None:
     """The open file if its lock is now ours, or there is no such thing as a lock; None if another process has it."""
-    file = lock.open("a+b")
+    file = open_lock(lock, to_write=False)
     try:
         import fcntl
 

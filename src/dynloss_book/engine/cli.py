@@ -1,7 +1,7 @@
 """The command `dynloss`.
 
-Exit codes: 0 well, 1 something failed, 2 asked for what there is not, 70 a fault of dynloss itself, 74 a file that
-cannot be read or written, 130 interrupted.
+Exit codes: 0 well, 1 something failed, 2 asked for what there is not, or for what is damaged, 70 a fault of dynloss
+itself, 74 a file that cannot be read or written, 130 interrupted.
 """
 
 import codecs
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from dynloss import files
-from dynloss_book.engine import policy
+from dynloss_book.engine import policy, untrusted
 from dynloss_book.engine.runner import profiles
 from dynloss_book.engine.runner.profiles import BEST, DEFAULT_PROFILE, Figure, UsageError
 
@@ -46,7 +46,8 @@ _PLAIN = {"✓": "+", "✗": "x", "±": "+-", "−": "-", "–": "-", "—": "-"
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
     """What a stream writes for signs that its encoding lacks."""
-    assert isinstance(error, UnicodeEncodeError)
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
     lost = error.object[error.start : error.end]
     return "".join(_PLAIN.get(sign, sign.encode("ascii", "backslashreplace").decode()) for sign in lost), error.end
 
@@ -62,12 +63,13 @@ def cli() -> None:
 
 @cli.command("list")
 def list_() -> None:
-    """Figures, their profiles and cost, and what the archive has of them: published results, and one's own."""
+    """Figures, profiles, cost, and what the archive has of them, published and own; exit code 2 if that is damaged."""
     from dynloss_book.engine.runner import tables
 
     root = profiles.find_root()
     rows = list(tables.profile_rows(root, profiles.load(root)))
-    click.echo("\n".join([tables.plain([tables.PROFILES, *rows]), *tables.unreadable(root)]))
+    click.echo(tables.plain([tables.PROFILES, *rows]))
+    _name_damaged(tables.unreadable(root, only=tables.SHOWN))
     if all(row[-1] == tables.NOTHING for row in rows):
         raise UsageError(tables.nothing_in(root))
 
@@ -201,7 +203,7 @@ def book(profile: str, no_run: bool, fresh: bool, own: bool) -> None:
 @cli.command()
 @click.option("--profile", help="This profile only.")
 def status(profile: str | None) -> None:
-    """What was run, when, where, and whether it is fit for the book."""
+    """What was run, when, where, and whether it is fit for the book; exit code 2 if the archive has damaged files."""
     from dynloss_book.engine.runner import tables
 
     root = profiles.find_root()
@@ -210,7 +212,8 @@ def status(profile: str | None) -> None:
     if profile and profile not in known:
         raise UsageError(f"unknown profile {profile!r}; there are {', '.join(known)}")
     rows = [row for name in ([profile] if profile else known) for row in tables.status_rows(root, figures, name)]
-    click.echo("\n".join([tables.plain([tables.STATUS, *rows]), "", *tables.kept(root), *tables.unreadable(root)]))
+    click.echo("\n".join([tables.plain([tables.STATUS, *rows]), "", *tables.kept(root)]))
+    _name_damaged(tables.unreadable(root))
 
 
 @cli.command()
@@ -247,9 +250,9 @@ def claims(names: Sequence[str], as_json: bool, update: bool, own: bool) -> None
     if as_json:
         click.echo(json.dumps([row._asdict() for row in found], indent=1))
     elif found:
-        click.echo(recorded.shown(found))
+        click.echo(untrusted.printable(recorded.shown(found)))
     for line in recorded.summary(found):
-        click.echo(line, err=as_json)
+        click.echo(untrusted.printable(line), err=as_json)
     sys.exit(recorded.code(found))
 
 
@@ -265,13 +268,13 @@ def compare(mine: Path, reference: Path | None) -> None:
     from dynloss_book.engine.runner import compare as comparison
 
     for path in (mine, reference):
-        if path is not None and not path.exists():
-            raise UsageError(f"there is no {path}")
+        if path is not None and not (path.is_file() or path.is_dir()):
+            raise UsageError(f"there is no file or folder {path}")
     try:
         found = comparison.outcomes(mine, reference or comparison.published(profiles.find_root()))
     except Incomparable as error:
         raise UsageError(str(error)) from error
-    click.echo(comparison.shown(found))
+    click.echo(untrusted.printable(comparison.shown(found)))
     sys.exit(comparison.code(found))
 
 
@@ -287,6 +290,14 @@ def new(name: str) -> None:
     click.echo(f"next: make sync, then dynloss run {name} --profile smoke (CONTRIBUTING.md: Adding a figure)")
 
 
+def _name_damaged(unreadable: Sequence[str]) -> None:
+    """Name the files that cannot be read, each with the reason; where there are any, the exit code is 2."""
+    for line in unreadable:
+        click.echo(line)
+    if unreadable:
+        sys.exit(2)
+
+
 @cli.group()
 def sweep() -> None:
     """Sweeps over parameters and seeds."""
@@ -295,15 +306,16 @@ def sweep() -> None:
 @sweep.command("status")
 @click.argument("names", metavar="[FIG]...", nargs=-1)
 def sweep_status(names: Sequence[str]) -> None:
-    """How far the sweeps in the archive are."""
+    """How far the sweeps in the archive are; exit code 2 if files of theirs are damaged."""
     from dynloss_book.engine.runner import tables
 
     root = profiles.find_root()
     figures = profiles.load(root)
     chosen = {profiles.find(figures, name).stem for name in names}
     rows = list(tables.sweep_rows(root, chosen))
-    for line in [tables.plain([tables.SWEEPS, *rows])] * bool(rows) + tables.unreadable(root, chosen):
-        click.echo(line)
+    if rows:
+        click.echo(tables.plain([tables.SWEEPS, *rows]))
+    _name_damaged(tables.unreadable(root, chosen))
     if not rows:
         raise UsageError(tables.nothing_in(root))
 
@@ -509,5 +521,5 @@ def _report(outcomes: Iterable["Outcome"]) -> None:
 
 
 def _say(message: object) -> None:
-    for line in str(message).splitlines():
+    for line in untrusted.printable(str(message)).splitlines():
         click.echo(f"dynloss: {line}", err=True)

@@ -13,15 +13,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dynloss_book.engine import untrusted
 from dynloss_book.engine.mime import PROVENANCE as MIME
 from dynloss_book.engine.policy import Policy
+from dynloss_book.engine.untrusted import KEPT
 
 if TYPE_CHECKING:
     import xarray as xr
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
 
-KEPT = ("verified", "affirmed")  # attributes that say why a result holds although its code has changed
 _LIBRARIES = ("dynloss", "jax", "jaxlib", "numpy", "xarray", "flax", "optax")
 
 
@@ -64,9 +65,11 @@ class Provenance:
         number = len(self.records)
         of, kept = (f" of {number} results", list(self.records)) if number > 1 else ("", self.records[0])
         text = str(self)
-        why = "".join(f"<li>At commit {name}: {html.escape(reason)}.</li>" for name, reason in self.kept().items())
+        kept_at = [tuple(map(html.escape, each)) for each in self.kept().items()]
+        why = "".join(f"<li>At commit {name}: {reason}.</li>" for name, reason in kept_at)
         more = f"\n\n<details><summary>Why results of older code are fresh</summary><ul>{why}</ul></details>"
-        shown = f"Provenance{of}: {text}{more * bool(why)}"
+        line = untrusted.as_markdown(text).replace(r"\*\*STALE\*\*", "**STALE**")
+        shown = f"Provenance{of}: {line}{more * bool(why)}"
         return {"text/plain": text.replace("**", ""), "text/markdown": shown, MIME: kept}
 
 

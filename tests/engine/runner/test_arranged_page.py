@@ -57,7 +57,7 @@ def test_data_to_explore_stand_under_the_picture(pdf, tmp_path):
     made = page.arranged(notebook(picture, {"text/plain": "", MIME: record}), tmp_path, tmp_path)
     _, figure, explore, download, _ = made["cells"]
     assert [output["data"] for output in figure["outputs"]] == [{"image/png": ""}]
-    assert '<script type="application/json">{"kind":"curves","name":"<\\/script>","panels":[]}' in explore["source"]
+    assert '<script type="application/json">{"kind":"curves","name":"\\u003c/script>","panels":[]}' in explore["source"]
     assert explore["source"].startswith("```{raw} html\n<details") and " hidden>" in explore["source"]
     assert "fig-x.pdf" in download["source"] and "6.75 in" in download["source"]
     assert (tmp_path / "fig-x.pdf").read_bytes() == print_size.at_width(pdf)
@@ -95,8 +95,8 @@ def test_the_status_page_has_a_line_with_its_data_for_each_result(computed, tmp_
     entry = gallery.Entry("fig01", "Figure 1", "quick", None, records, run, "now", "")
     shown = gallery.status([entry], tmp_path, "..", "")
     first, second = (line for line in shown.splitlines() if line.startswith("- "))
-    assert first.startswith("- `width=5`: computed in this run; ") and "NetCDF" in first and "CSV" in first
-    assert second.startswith("- `width=20`: from the archive, **STALE**: losses") and "NetCDF" not in second
+    assert first.startswith("- *width=5*: computed in this run; ") and "NetCDF" in first and "CSV" in first
+    assert second.startswith("- *width=20*: from the archive, **STALE**: losses") and "NetCDF" not in second
 
 
 def test_a_caption_for_colab_stands_only_once_on_the_page(pdf, tmp_path):

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from unittest import mock
 
 from dynloss import files
@@ -60,7 +60,7 @@ class Judged:
 def judged(figure: Figure, folders: Sequence[Path]) -> Judged:
     """The findings of the largest profile of a notebook that these folders for results can serve."""
     troubles: dict[str, Trouble] = {}
-    unreadable = "; ".join(map(str, tables.archived(figure, folders, thoroughly=True).unreadable))
+    unreadable = "; ".join(map(str, tables.archived(figure, folders).unreadable))
     there = set(candidates(figure, folders))
     for profile in reversed(above_default(figure)):
         if profile not in there:
@@ -69,7 +69,10 @@ def judged(figure: Figure, folders: Sequence[Path]) -> Judged:
         try:
             found, devices = answer(figure, values(figure, profile), folders)
         except NotArchived as error:
-            troubles[profile] = Trouble("stale" if error.stale else "missing", str(error))
+            kind = "stale" if error.stale else "damaged" if " cannot be read (" in str(error) else "missing"
+            troubles[profile] = Trouble(kind, str(error))
+        except ArchiveWarning as error:
+            return Judged(figure.stem, troubles=troubles, damaged="; ".join(filter(None, (unreadable, str(error)))))
         except Exception as error:  # whatever a cell raises is news about this figure, and of no other
             troubles[profile] = Trouble("failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
         else:
@@ -84,7 +87,7 @@ def answer(figure: Figure, parameters: Mapping[str, Any], folders: Sequence[Path
         NotArchived: the archive has no fresh result of them.
         ValueError: the notebook has no answer.
     """
-    names = executed(figure, parameters, folders)
+    names = executed(figure, parameters, folders, damage="error")
     if "findings" not in names:
         raise ValueError(f"{figure.stem} has no cell tagged `{ANSWER}` that makes `findings`")
     shown = [eval("".join(cell["source"]), names) for cell in _codes(figure) if PROVENANCE in _tags(cell)]
@@ -93,9 +96,16 @@ def answer(figure: Figure, parameters: Mapping[str, Any], folders: Sequence[Path
     return names["findings"].record(), ", ".join(devices)
 
 
-def executed(figure: Figure, parameters: Mapping[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
-    """A notebook as far as its answer, or to its end, with these folders alone; the names that it defines."""
-    with tempfile.TemporaryDirectory() as folder, _alone(figure.path.parent, folders):
+def executed(
+    figure: Figure, parameters: Mapping[str, Any], folders: Sequence[Path],
+    damage: Literal["ignore", "error"] = "ignore",
+) -> dict[str, Any]:  # fmt: skip
+    """A notebook as far as its answer, or to its end, with these folders alone; the names that it defines.
+
+    Raises:
+        ArchiveWarning: a part of a result cannot be read, and such ``damage`` is an error.
+    """
+    with tempfile.TemporaryDirectory() as folder, _alone(figure.path.parent, folders, damage):
         script = Path(folder, f"{figure.stem}.py")  # a file, for `fingerprint` reads the functions' source
         files.write(script, "\n\n".join(sources(figure, parameters)))
         return runpy.run_path(str(script), run_name="__main__")
@@ -124,7 +134,7 @@ def _tags(cell: Mapping[str, Any]) -> list[str]:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path, folders: Sequence[Path]) -> Iterator[None]:
+def _alone(folder: Path, folders: Sequence[Path], damage: Literal["ignore", "error"]) -> Iterator[None]:
     """In the notebook's folder, with these folders for results alone, and with JAX as it was afterwards."""
     import jax
 
@@ -133,7 +143,8 @@ def _alone(folder: Path, folders: Sequence[Path]) -> Iterator[None]:
     alone = mock.patch.dict(os.environ, Policy(read_only=True, **policy.asking(folders)).as_environment())
     try:
         with contextlib.chdir(folder), alone, warnings.catch_warnings():
-            warnings.simplefilter("ignore", ArchiveWarning)  # what is damaged was looked for before
+            warnings.simplefilter("ignore", ArchiveWarning)
+            warnings.filterwarnings(damage, r".* cannot be read \(", ArchiveWarning)
             yield
     finally:
         for name, value in before.items():

@@ -17,8 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dynloss import files
-from dynloss_book.engine import hooks
-from dynloss_book.engine.runner import compare, gallery, gate, page, scorecard, tables
+from dynloss_book.engine import hooks, untrusted
+from dynloss_book.engine.runner import compare, gallery, gate, page, scorecard, scripts, tables
 from dynloss_book.engine.runner.profiles import Figure, UsageError, renamed, values
 
 # What a page leaves to be filled in from the results: a table, or `answer NOTEBOOK`.
@@ -55,7 +55,7 @@ def build(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     """Judge the executed copies, stage, build and publish. Returns the path of the first page.
 
     Raises:
-        BookError: a copy did not pass the gate, or the build had a warning or error.
+        BookError: a copy or a page did not pass the gate, or the build had a warning or error.
         OSError: a file cannot be written.
     """
     wrong = []
@@ -77,6 +77,8 @@ def build(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         raise BookError(f"{_what_failed(done.stdout)}\nthe book was not built; its pages are staged in {site}")
     for path in built.rglob("*.html"):
         files.write(path, accessible(path.read_text("utf-8")))
+    if wrong := scripts.moved(built):
+        raise BookError("\n".join(wrong))
     redirect(renamed(root, "pages"), built / "notebooks")
     return _publish(built, root / "_build" / "html") / "index.html"
 
@@ -123,7 +125,7 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
 
 def _arrange(executed: Path, folder: Path, data: Path) -> None:
     """Write the page of an executed notebook, and its data."""
-    made = page.arranged(json.loads(executed.read_text("utf-8")), folder, data)
+    made = page.arranged(untrusted.notebook(executed), folder, data)
     files.write(data.parent / executed.name, json.dumps(made, indent=1, ensure_ascii=False))
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
-from dynloss_book.engine import archive, policy
+from dynloss_book.engine import archive, policy, untrusted
 from dynloss_book.engine.agreement import FREE, Agreement, Incomparable, Quantity, compare, different, is_sweep
 from dynloss_book.engine.runner import answers, page, profiles, recorded, tables
 from dynloss_book.engine.sweeps import overview
@@ -176,7 +176,8 @@ def stored(path: Path) -> Iterator[Path]:
         yield path
         return
     yield from _files(path)
-    for folder in sorted(each for each in path.iterdir() if each.is_dir() and each.suffix != ".old"):
+    inside = (each for each in path.iterdir() if each.is_dir() and not each.is_symlink())
+    for folder in sorted(each for each in inside if each.suffix != ".old"):
         yield from stored(folder)
 
 
@@ -216,11 +217,11 @@ def read(path: Path) -> xr.Dataset:
 
 def _notebook(path: Path) -> dict[str, Any]:
     try:
-        notebook = json.loads(path.read_text("utf-8"))
+        notebook = untrusted.notebook(path)
         tables.provenances(notebook), page.findings(notebook)
         return notebook
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Incomparable(f"{path} cannot be read as a notebook ({type(error).__name__})") from error
+        raise Incomparable(f"{path} cannot be read as a notebook ({error or type(error).__name__})") from error
 
 
 def _results(path: Path) -> list[Path]:

@@ -1,17 +1,18 @@
 """What the book says of all its notebooks at once: the gallery, the introduction's table, the status; nothing typed."""
 
 import io
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dynloss import files
+from dynloss_book.engine import untrusted
 from dynloss_book.engine.findings import SIGNS, Verdict, kind
 from dynloss_book.engine.provenance import duration
 from dynloss_book.engine.runner import page, tables
 from dynloss_book.engine.runner.profiles import Figure
+from dynloss_book.engine.untrusted import as_markdown
 
 WIDTH = 640  # pixels of a thumbnail
 
@@ -43,7 +44,7 @@ class Entry:
 
 def entry(figure: Figure, executed: Path, profile: str, images: Path) -> Entry:
     """Read an executed copy; its picture goes into `images`, as a thumbnail named after the notebook."""
-    notebook = json.loads(executed.read_text("utf-8"))
+    notebook = untrusted.notebook(executed)
     shown = page.picture(notebook)
     if shown:
         _thumbnail(shown[0], images / f"{figure.stem}.png")
@@ -75,7 +76,7 @@ def cards(entries: list[Entry], images: str, pages: str) -> str:
         if each.alt:
             lines += [f":img-top: {images}/{each.stem}.png", f":img-alt: {each.alt}"]
         lines += ["", f"**{each.found['question']}** {each.found['summary']}", "", ":::{card-footer}"]
-        lines += [_badges(each.found["claims"]), f"Scale: {each.found['scale']}", ":::", "::::", ""]
+        lines += [_badges(each.found["claims"]), f"Scale: {as_markdown(each.found['scale'])}", ":::", "::::", ""]
     return "\n".join([*lines, ":::::"])
 
 
@@ -120,7 +121,7 @@ def status(entries: list[Entry], data: Path, pages: str, source: str) -> str:
     for each in entries:
         lines += [f"::::{{grid-item-card}} {each.title or each.stem}", ""]
         lines += list(_results(each.provenances, data, pages)) or [f"- computed in this run, {each.ended}"]
-        ran = f"{duration(each.run['seconds'])}, {each.ended}, commit {each.run['commit']}"
+        ran = as_markdown(f"{duration(each.run['seconds'])}, {each.ended}, commit {each.run['commit']}")
         lines += ["", f"Notebook: profile `{each.profile}`, {ran}", "", ":::{card-footer}"]
         links = [f"[page]({pages}/{each.stem})", *([f"[source]({source}/{each.stem}.py)"] if source else [])]
         lines += [" · ".join(links), ":::", "::::", ""]
@@ -131,17 +132,18 @@ def _results(records: list[dict[str, Any]], data: Path, pages: str) -> Iterator[
     """Of each result a line: what sets it apart, where it comes from, its data."""
     for words, record in zip(page.apart(records), records, strict=True):
         links = page.downloads(data, [record])
-        yield f"- {f'`{words}`: ' if words else ''}{_result(record)}" + (
+        yield f"- {f'*{words}*: ' if words else ''}{_result(record)}" + (
             f" ({page.linked(links, f'{pages}/data')})" if links else ""
         )
 
 
 def _result(record: Mapping[str, Any]) -> str:
-    freshness = f"**STALE**: {record['stale']} changed since" if record["stale"] else "fresh"
+    freshness = f"STALE: {record['stale']} changed since" if record["stale"] else "fresh"
     how = "computed in this run" if record["origin"] == "computed" else f"from the archive, {freshness}"
     scale = f"{record['scale']}: " if record["scale"] else ""
     took = duration(record["seconds"])
-    return f"{scale}{how}; {record['device']}, {took}, {record['date']}, commit {record['commit']}"
+    words = as_markdown(f"{scale}{how}; {record['device']}, {took}, {record['date']}, commit {record['commit']}")
+    return words.replace("STALE:", "**STALE**:")
 
 
 def _badges(claims: list[dict[str, Any]]) -> str:

@@ -1,17 +1,38 @@
-"""The gate: no page is built from a notebook that failed, is incomplete, or does not match its source.
+"""The gate: no page is built from a notebook that failed, is incomplete, does not match its source, or runs scripts.
 
 papermill leaves a partial copy of a notebook that failed, and Jupyter Book builds a green page from it, traceback and
-all. So each copy is judged here, from what stands in it, before the book is built.
+all. So each copy is judged here, from what stands in it, before the book is built. What a copy shows comes from
+results, which others may have made: it may hold text, pictures, tables and formulas, but nothing that runs, and it
+names no file.
 """
 
 import ast
+import base64
+import binascii
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from dynloss_book.engine import untrusted
+from dynloss_book.engine.mime import EXPLORE, FINDINGS, PROVENANCE
+from dynloss_book.engine.runner import scripts
 from dynloss_book.engine.runner.execute import source_cells, source_hash
 from dynloss_book.engine.runner.profiles import UsageError, read_parameters
+
+_TAGS = {"table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption", "colgroup", "col", "br", "small", "div",
+         "span", "p", "style", "details", "summary", "ul", "ol", "li", "strong", "em", "b", "i", "code", "pre", "sub",
+         "sup", "hr"}  # fmt: skip
+_ATTRIBUTES = {"class", "scope", "border", "rowspan", "colspan", "valign", "style", "scoped", "title"}
+# In Markdown: roles, directives and substitutions of MyST, TeX that is more than a formula, and what leads to files.
+_MEANING = re.compile(
+    r"\{[^}\s`]*\}`|^\s*(?:`{3,}|~{3,}|:{3,})\s*\{|\{\{|\\(?:href|require|unicode|style|class|cssId|url|input)\b"
+    r"|!\[|^\s*\[[^\]]*\]:|\]\((?!https?://|#|\w+\.(?:ipynb|html|md)\b)|\]\(\s*<|^---\s*$",
+    re.M,
+)
+# In HTML: what browsers and our reader could read differently (comments, tags that do not end); styles that ask others.
+_ELSEWHERE = re.compile(r"<[!?]|<[a-zA-Z/][^>]*\Z|@import|\burl\s*\(")
 
 
 def problems(executed: Path, source: Path, parameters: Mapping[str, Any]) -> list[str]:
@@ -27,15 +48,15 @@ def problems(executed: Path, source: Path, parameters: Mapping[str, Any]) -> lis
     try:
         notebook, original = _read(executed), _read(source)
         defaults = {name: parameter.default for name, parameter in read_parameters(source).items()}
-        injected = _injected(notebook)
-    except (ValueError, SyntaxError, OSError, UsageError) as error:
+        return [
+            *_run_problems(notebook),
+            *_cell_problems(notebook),
+            *_source_problems(notebook, original, source),
+            *_output_problems(notebook),
+            *_parameter_problems(notebook, _injected(notebook), defaults, parameters),
+        ]
+    except (ValueError, SyntaxError, OSError, UsageError, AttributeError, TypeError, KeyError) as error:
         return [f"it is no valid notebook: {' '.join(str(error).split())[:200]}"]
-    return [
-        *_run_problems(notebook),
-        *_cell_problems(notebook),
-        *_source_problems(notebook, original, source),
-        *_parameter_problems(notebook, injected, defaults, parameters),
-    ]
 
 
 def _read(path: Path) -> Any:
@@ -44,7 +65,7 @@ def _read(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # cells without ids, which do no harm
-            notebook = nbformat.reads(path.read_text("utf-8"), as_version=4)
+            notebook = nbformat.reads(untrusted.content(path, untrusted.NOTEBOOK).decode("utf-8"), as_version=4)
             nbformat.validate(notebook)
         return notebook
     except Exception as error:  # nbformat has its own kinds, and lets others through
@@ -57,8 +78,12 @@ def _run_problems(notebook: Mapping[str, Any]) -> Iterator[str]:
         yield "its metadata record an exception"
     if not run.get("end_time"):
         yield "it has no end time"
-    if not notebook["metadata"].get("dynloss", {}).get("complete"):
+    about = notebook["metadata"].get("dynloss", {})
+    if not about.get("complete"):
         yield "its run did not end well"  # a kernel that died in the last cell leaves no other trace
+    words = (about.get("commit"), about.get("profile"), run.get("end_time") or "")
+    if not all(map(untrusted.is_plain, words)) or not isinstance(about.get("seconds"), int | float):
+        yield "its metadata are not those of a run"
 
 
 def _cell_problems(notebook: Mapping[str, Any]) -> Iterator[str]:
@@ -89,12 +114,67 @@ def _has_figure(cell: Mapping[str, Any]) -> bool:
 def _source_problems(notebook: Mapping[str, Any], original: Mapping[str, Any], source: Path) -> Iterator[str]:
     if notebook["metadata"].get("dynloss", {}).get("source") != source_hash(source):
         yield "its source has changed since it was executed"
-    elif _text(notebook) != _text(original):
+    elif _text(notebook) != _text(original) or _own(notebook["metadata"]) != _own(original["metadata"]):
         yield "its cells are not those of its source"
 
 
-def _text(notebook: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(cell["cell_type"], cell["source"]) for cell in source_cells(notebook)]
+def _text(notebook: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """What each cell has from its source: its metadata say what its picture is called, and what of it is shown."""
+    return [
+        (cell["cell_type"], cell.get("id", ""), cell["source"], f"{_own(cell['metadata'])} {cell.get('attachments')}")
+        for cell in source_cells(notebook)
+    ]
+
+
+def _own(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what papermill, the kernel and the runner add."""
+    added = ("papermill", "execution", "dynloss", "kernelspec", "language_info")
+    return {name: metadata[name] for name in sorted(metadata) if name not in added and metadata[name] != []}
+
+
+def _output_problems(notebook: Mapping[str, Any]) -> Iterator[str]:
+    """What no page of ours shows; see `untrusted`."""
+    for number, cell in enumerate(notebook["cells"], 1):
+        for output in cell.get("outputs", []):
+            if output.get("metadata"):
+                yield f"cell {number}: an output has metadata"
+            for kind, shown in output.get("data", {}).items():
+                if wrong := _shown(kind, shown):
+                    yield f"cell {number}: {kind}: {untrusted.printable(wrong)}"
+
+
+def _shown(kind: str, shown: Any) -> str:
+    """What is wrong with an output; empty if nothing."""
+    try:
+        if kind in ("text/plain", "text/html", "text/markdown") and isinstance(shown, str):
+            return _markup(kind, shown)
+        if kind == FINDINGS:
+            untrusted.check_findings(shown)
+            return _markup("text/markdown", f"{shown['question']} {shown['summary']}")
+        if kind == PROVENANCE:
+            for record in shown if isinstance(shown, list) else [shown]:
+                untrusted.check_provenance(record, untrusted.PROVENANCE)
+        elif kind in ("image/png", "application/pdf"):
+            beginning = base64.b64decode(shown, validate=False)[:4]
+            return "" if beginning == (b"\x89PNG" if kind == "image/png" else b"%PDF") else "it is no such file"
+        elif kind != EXPLORE:
+            return "no page shows such"
+    except (ValueError, TypeError, RecursionError, binascii.Error) as error:
+        return str(error)
+    return ""
+
+
+def _markup(kind: str, text: str) -> str:
+    found = _MEANING.search(text) if kind == "text/markdown" else None
+    found = found or (_ELSEWHERE.search(text) if kind != "text/plain" else None)
+    wrong = scripts.problems(text, _allowed) if kind != "text/plain" else []
+    return f"it holds {found[0].strip()!r}" if found else "; ".join(wrong)
+
+
+def _allowed(tag: str, attributes: Mapping[str, str]) -> bool:
+    """Whether a tag may stand in an output: tables and text, whose style asks for nothing from elsewhere."""
+    style = attributes.get("style", "")
+    return tag in _TAGS and set(attributes) <= _ATTRIBUTES and "\\" not in style
 
 
 def _parameter_problems(notebook: Mapping, injected: Mapping, defaults: Mapping, wanted: Mapping) -> Iterator[str]:

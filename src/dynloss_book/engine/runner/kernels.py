@@ -170,6 +170,6 @@ def _be_kernel(arguments: Sequence[str], environment: Mapping[str, str], folder:
 
 def _end_with_runner() -> None:
     runner = multiprocessing.parent_process()
-    assert runner is not None
-    runner.join()
+    if runner is not None:
+        runner.join()
     os.killpg(0, signal.SIGKILL)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dynloss import files
+from dynloss_book.engine import untrusted
 from dynloss_book.engine.mime import EXPLORE, FINDINGS, PROVENANCE
 from dynloss_book.engine.runner import print_size, tables
 
@@ -51,8 +52,15 @@ def arranged(notebook: Mapping[str, Any], folder: Path, data: Path) -> dict[str,
 
 
 def findings(notebook: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the notebook found, the record of `findings.Answer`; None where it says nothing."""
-    return next(iter(tables.records_of(notebook["cells"], FINDINGS)), None)
+    """What the notebook found, the record of `findings.Answer`; None where it says nothing.
+
+    Raises:
+        ValueError: it is no such record.
+    """
+    found = next(iter(tables.records_of(notebook["cells"], FINDINGS)), None)
+    if found is not None:
+        untrusted.check_findings(found)
+    return found
 
 
 def picture(notebook: Mapping[str, Any]) -> tuple[bytes, str] | None:
@@ -82,7 +90,7 @@ def downloads(folder: Path, records: list[dict[str, Any]]) -> list[tuple[str, st
 
 
 def apart(records: list[dict[str, Any]]) -> list[str]:
-    """What sets each of several results apart from the others: the plain parameters that not all have alike.
+    """What sets each of several results apart from the others, in Markdown: plain parameters that not all have alike.
 
     >>> apart([{"parameters": {"width": 100, "steps": 5}}, {"parameters": {"width": 9, "steps": 5, "stops": False}}])
     ['width=100', 'width=9, stops=False']
@@ -93,7 +101,8 @@ def apart(records: list[dict[str, Any]]) -> list[str]:
         return any(each.get(name) != every[0].get(name) for each in every)
 
     plain = [{name: value for name, value in each.items() if not isinstance(value, list | dict)} for each in every]
-    return [", ".join(f"{name}={value}" for name, value in each.items() if differs(name)) for each in plain]
+    words = [", ".join(f"{name}={value}" for name, value in each.items() if differs(name)) for each in plain]
+    return [untrusted.as_markdown(each) for each in words]
 
 
 def _led(cells: list[Cell]) -> list[Cell]:
@@ -118,7 +127,7 @@ def _folded(cell: Cell) -> Cell:
 def _explorable(cell: Cell) -> Iterator[Cell]:
     """After a picture its data for the book's script, which opens them; without the script nothing is seen of them."""
     for number, record in enumerate(tables.records_of([cell], EXPLORE)):
-        content = json.dumps(record, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+        content = json.dumps(record, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
         yield _markdown(f"{cell.get('id', 'cell')}-explore-{number}", EXPLORABLE.replace("RECORD", content))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dynloss import files
+from dynloss_book.engine import untrusted
 from dynloss_book.engine.findings import SIGNS, Verdict, tally
 from dynloss_book.engine.runner.answers import Judged
 from dynloss_book.engine.runner.profiles import UsageError
@@ -55,13 +56,12 @@ def read(results: Path) -> Record:
     if not path.exists():
         return {}
     try:
-        record = json.loads(path.read_text("utf-8"))
+        record = untrusted.parsed(path)
         for figure in record.values():
-            for claim in figure["claims"]:
-                Verdict(claim["verdict"])
-                assert claim["statement"] and figure["profile"]
+            if not (untrusted.is_text(figure["profile"]) and all(map(untrusted.is_claim, figure["claims"]))):
+                raise ValueError("it holds what are no claims")
         return record
-    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{path} is damaged ({type(error).__name__}: {error}); `git checkout {path}` brings it back"
         ) from None
@@ -143,8 +143,7 @@ def _of_figure(recorded: Mapping[str, Any] | None, judged: Judged) -> list[Row]:
     if (trouble := _trouble(recorded, judged)) is not None:
         profile = recorded["profile"] if recorded else ""
         return [_row(judged, claim, profile, claim["verdict"], *trouble) for claim in before.values()]
-    assert judged.found is not None
-    now = {claim["statement"]: claim for claim in judged.found["claims"]}
+    now = {claim["statement"]: claim for claim in (judged.found or {"claims": []})["claims"]}
     of = recorded["profile"] if recorded else judged.profile
     words = f"the record is of {of}, and the archive now has {judged.profile}" if of != judged.profile else ""
     found = []

@@ -103,15 +103,15 @@ def _table(lines: Sequence[Line], pages: str) -> str:
 
 def _row(line: Line, names: Sequence[str], pages: str) -> str:
     claim, entry = {"tolerance": "", **line.claim}, line.entry
-    assert entry.found is not None
     verdict = Verdict(claim["verdict"])
     devices = dict.fromkeys(device for each in entry.provenances for device in each["device"].split(", "))
+    scale = entry.found["scale"] if entry.found else ""
     stale = any(each["stale"] for each in entry.provenances)
     origin = (
         f'<a href="{pages}/{entry.stem}.html">{html.escape(entry.title.split(":")[0])}</a>, '
         f"profile {html.escape(entry.profile)}, {html.escape(', '.join(devices)) or 'computed in this run'}"
         f"{', <strong>stale</strong>' * stale}"
-        f"<details><summary>scale</summary>{html.escape(entry.found['scale'])}</details>"
+        f"<details><summary>scale</summary>{html.escape(scale)}</details>"
     )
     cells = [
         f'{html.escape(claim["here"])}<div class="dynloss-origin">{origin}</div>',

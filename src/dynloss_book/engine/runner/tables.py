@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dynloss_book.engine import policy
+from dynloss_book.engine import policy, untrusted
 from dynloss_book.engine.provenance import KEPT, MIME, duration
 from dynloss_book.engine.runner import gate
 from dynloss_book.engine.runner.profiles import BEST, DEFAULT_PROFILE, LARGEST, Figure, Profile, named, values
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest", "results")
+SHOWN = ("parameters", "device", "commit", "date")  # of a result: to read all that it says takes three times as long
 NOTHING = "–"
 STATUS = ("notebook", "profile", "result", "device", "commit", "date", "computing", "notebook's run")
 
@@ -32,10 +33,10 @@ def profile_of(figure: Figure, profile: str, executed: Path) -> str:
     if profile != BEST:
         return profile
     try:
-        name = json.loads(executed.read_text("utf-8"))["metadata"]["dynloss"]["profile"]
+        name = untrusted.notebook(executed)["metadata"]["dynloss"]["profile"]
     except (OSError, ValueError, KeyError, TypeError):
         return DEFAULT_PROFILE
-    return name if name in figure.profiles else DEFAULT_PROFILE
+    return name if isinstance(name, str) and name in figure.profiles else DEFAULT_PROFILE
 
 
 def cost_rows(figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
@@ -90,7 +91,7 @@ def status_rows(root: Path, figures: Mapping[str, Figure], profile: str) -> Iter
         elif wrong := gate.problems(path, figure.path, values(figure, own)):
             yield figure.stem, own, f"not fit for the book: {wrong[0]}", *["–"] * 5
         else:
-            yield from _result_rows(figure.stem, own, json.loads(path.read_text("utf-8")))
+            yield from _result_rows(figure.stem, own, untrusted.notebook(path))
 
 
 def kept(root: Path) -> list[str]:
@@ -123,8 +124,15 @@ def records_of(cells: Iterable[Mapping[str, Any]], mime: str) -> list[Any]:
 
 
 def provenances(notebook: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The provenance records of an executed notebook; one that is shown twice is one."""
-    return list({json.dumps(record): record for record in records_of(notebook["cells"], MIME)}.values())
+    """The provenance records of an executed notebook; one that is shown twice is one.
+
+    Raises:
+        ValueError: one is none.
+    """
+    found = {json.dumps(record): record for record in records_of(notebook["cells"], MIME)}
+    for record in found.values():
+        untrusted.check_provenance(record)
+    return list(found.values())
 
 
 def plain(rows: Sequence[Sequence[str]]) -> str:
@@ -134,6 +142,7 @@ def plain(rows: Sequence[Sequence[str]]) -> str:
     a     b
     long  c
     """
+    rows = [[untrusted.printable(text) for text in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -168,19 +177,22 @@ def _result_rows(stem: str, profile: str, notebook: Mapping[str, Any]) -> Iterat
         yield stem, profile, result + scale, record["device"], record["commit"], record["date"], computing, took
 
 
-def archived(figure: Figure, folders: Iterable[Path], thoroughly: bool = False) -> "Contents":
+def archived(figure: Figure, folders: Iterable[Path]) -> "Contents":
     """What folders have of the figures whose results a notebook may ask for: its own, and those that it names."""
     from dynloss_book.engine.archive import contents
 
     words = set(re.findall(r"\w+", figure.path.read_text("utf-8")))
-    return contents(*folders, figures=words | {figure.stem}, thoroughly=thoroughly)
+    return contents(*folders, figures=words | {figure.stem}, only=SHOWN)
 
 
-def unreadable(root: Path, figures: Collection[str] = ()) -> list[str]:
-    """The files of the archive that cannot be read, each with the reason; of some figures only, or of all."""
+def unreadable(root: Path, figures: Collection[str] = (), only: tuple[str, ...] = ()) -> list[str]:
+    """The files of the archive of which these attributes, or any, cannot be read, each with the reason.
+
+    Of some figures only, or of all.
+    """
     from dynloss_book.engine.archive import contents
 
-    return [str(error) for error in contents(*policy.folders(root=root), figures=figures).unreadable]
+    return [str(error) for error in contents(*policy.folders(root=root), figures=figures, only=only).unreadable]
 
 
 def nothing_in(root: Path) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from dynloss.checks import check_count
+from dynloss_book.engine import untrusted
 
 SEED = "seed"
 FLAGS = ("done", "diverged")
@@ -123,8 +124,14 @@ def rows(points: Points, outputs: Mapping[str, np.ndarray], variables: Variables
 
 
 def assemble(on: Grid, stored: xr.Dataset) -> xr.Dataset:
-    """Rows as a dataset over the grid: NaN where there is no row, with ``done`` and ``diverged``."""
+    """Rows as a dataset over the grid: NaN where there is no row, with ``done`` and ``diverged``.
+
+    Raises:
+        ValueError: the grid takes more memory than a result may.
+    """
     names, shape = list(on.axes), tuple(map(len, on.axes.values()))
+    each = sum(math.prod(variable.shape[1:]) * 8 for variable in stored.data_vars.values())
+    untrusted.check_size(on.size, 2 + each)
     # Each row's place on every axis, -1 where it is not on the grid.
     places = np.array([pd.Index(values).get_indexer(stored[name].values) for name, values in on.axes.items()])
     inside = (places >= 0).all(axis=0)

@@ -5,6 +5,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from dynloss import files
 from dynloss_book.engine.sweeps import grid as grids
 from dynloss_book.engine.sweeps.grid import Points
 
@@ -41,8 +42,11 @@ class Locks:
             import fcntl
 
             if self._file is None:
-                self._file = (self.folder / _FILE).open("a+b")
-        except (ImportError, OSError):  # no such locks: two processes may compute the same
+                self._file = files.open_lock(self.folder / _FILE)
+        except ImportError:  # no such locks: two processes may compute the same
+            return True
+        except OSError as error:
+            files.say_unlocked(self.folder / _FILE, error)
             return True
         first = grids.keys({name: points[name][:1] for name in self.names}, self.names)[0]
         place = int.from_bytes(hashlib.sha256(first).digest()[:6], "big")

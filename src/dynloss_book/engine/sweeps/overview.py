@@ -2,16 +2,19 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from dynloss_book.engine import archive
+from dynloss_book.engine import archive, untrusted
 from dynloss_book.engine.sweeps import grid as grids
 from dynloss_book.engine.sweeps.store import REQUEST, combined, rows
+
+_SWEEP = ("figure", "function", "parameters", "axes")  # what all files of a store have alike
+_Parts = tuple[list[xr.Dataset], list[archive.Unreadable]]
 
 
 class Progress(NamedTuple):
@@ -76,12 +79,13 @@ def whole(parts: list[xr.Dataset]) -> xr.Dataset:
 def _progress(*folders: Path) -> Progress | None:
     request: dict[str, Any] = {"figure": folders[0].parent.name, "parameters": "{}", "points": None}
     wanted = None
+    parts, unreadable = read_parts(*folders, read=archive.points)
     for folder in reversed(folders):  # one's own is the last word
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            found = json.loads((folder / REQUEST).read_text("utf-8"))
-            wanted = grids.Grid({name: np.asarray(values) for name, values in found["axes"].items()})
-            request = found
-    parts, unreadable = read_parts(*folders, numbers=False)
+        with contextlib.suppress(OSError, ValueError):  # `archive.contents` says why
+            found = untrusted.request(folder / REQUEST)
+            if not parts or set(found["axes"]) == set(json.loads(parts[0].attrs["axes"])):
+                wanted = grids.Grid({name: np.asarray(values) for name, values in found["axes"].items()})
+                request = found
     if not parts:
         if wanted is None and not unreadable:
             return None
@@ -103,15 +107,18 @@ def _progress(*folders: Path) -> Progress | None:
     )
 
 
-def read_parts(*folders: Path, numbers: bool = True) -> tuple[list[xr.Dataset], list[archive.Unreadable]]:
-    """The files of stores, without their numbers if these are not asked for; and why some cannot be read."""
-    parts, unreadable = [], []
+def read_parts(*folders: Path, read: Callable[[Path], xr.Dataset] = archive.read) -> _Parts:
+    """The files of stores, read so; and why some cannot be read, or do not belong to the others."""
+    parts: list[xr.Dataset] = []
+    unreadable: list[archive.Unreadable] = []
     for path in archive.paths(*folders):
         try:
-            with archive.opened(path) as part:
-                if "axes" not in part.attrs:
-                    raise ValueError("no result of a sweep")
-                parts.append((part if numbers else part.drop_vars(list(part.data_vars))).load())
+            part = read(path)
+            if any(part.attrs.get(name, "") != parts[0].attrs.get(name, "") for name in _SWEEP if parts):
+                raise archive.Unreadable(f"{path} is of another sweep than the files beside it")
+            if "axes" not in part.attrs:
+                raise archive.Unreadable(f"{path} is no result of a sweep")
+            parts.append(part)
         except FileNotFoundError:  # another process has just merged it into another
             continue
         except archive.Unreadable as error:

@@ -1,0 +1,419 @@
+"""Files of others: checked as they are read, shown as text, and never the name of another file.
+
+Trusted are the code, and by review the published results. Whatever is read (results, requests, records and notebooks,
+one's own, published, or handed to `dynloss compare`) goes through this module: it is held against the one schema below
+before memory is taken for it. A text that passes has no control characters, and none with a meaning to HTML, MyST or
+formulas where it is a plain word; what is shown is escaped nevertheless.
+"""
+
+import contextlib
+import itertools
+import json
+import math
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dynloss_book.engine.findings import Verdict
+
+if TYPE_CHECKING:
+    import h5py
+
+CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
+
+RESULT = 128 * 2**20  # bytes of a result's file, and of all its numbers
+DEFLATED = 1100  # times: zlib packs no closer
+NOTEBOOK = 32 * 2**20
+RECORD = 4 * 2**20  # requests and verdicts
+VARIABLES = 200
+NUMBERS = 10_000  # in a variable's attribute
+WORD, PROSE = 500, 1_000_000  # characters
+DEPTH = 12  # of JSON within a result's attribute
+
+_NAME = re.compile(r"\w(?:[\w.-]{0,98}\w)?")
+_WORDS = re.compile(r"[^<>`{}$\\|]*")
+_FILTERS = {1, 2, 3}  # deflate, shuffle, fletcher32: others are programs that HDF5 would look for and load
+_NETCDF = {"DIMENSION_LIST", "REFERENCE_LIST", "DIMENSION_LABELS"}  # how dimensions belong to variables
+_NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable"
+_DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
+KEPT = ("verified", "affirmed")  # why a result holds although its code has changed
+PROVENANCE = ("figure", "origin", "stale", "path", "parameters", "device", "seconds", "commit", "date", "scale")
+REQUIRED = ("figure", "parameters", "sources", "versions", "device", "seconds", "commit", "date")
+
+
+def _check(fits: bool, why: str) -> None:
+    if not fits:
+        raise ValueError(why)
+
+
+# Files
+
+
+def content(path: Path, most: int = RESULT) -> bytes:
+    """All of a regular file of at most so many bytes.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        OSError: it cannot be read.
+        ValueError: it is a folder, pipe or device, or too large.
+    """
+    # Not to wait for the other end of a pipe.
+    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb", 0) as file:
+        about = os.fstat(file.fileno())
+        _check(stat.S_ISREG(about.st_mode), "it is no regular file")
+        _check(about.st_size <= most, f"it has {about.st_size:,} bytes, of at most {most:,}")
+        return file.readall()
+
+
+def parsed(path: Path, most: int = RECORD) -> Any:
+    """What a file of JSON holds.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: as of ``content``; or it is no JSON.
+    """
+    try:
+        return json.loads(content(path, most).decode("utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+# Text
+
+
+def printable(text: str) -> str:
+    r"""For a terminal: line by line, without what would move its cursor or change what is read.
+
+    >>> printable("a\x1b[2Jb\u202ec\nd")
+    'a\\x1b[2Jb\\u202ec\nd'
+    """
+    return "\n".join("".join(map(_visible, line)) for line in text.split("\n"))
+
+
+def _visible(sign: str) -> str:
+    return sign if sign.isprintable() or sign in "\u00a0\u202f\u2009" else ascii(sign)[1:-1]
+
+
+def as_markdown(text: str) -> str:
+    r"""So that Markdown, MyST and HTML show the text as it is.
+
+    >>> as_markdown("<b> {download}`x <../y>` *a*")
+    '\\<b\\> \\{download\\}\\`x \\<../y\\>\\` \\*a\\*'
+    """
+    return re.sub(r"([\\`*_{}\[\]<>#|~$&!^])", r"\\\1", " ".join(printable(text).split("\n")))
+
+
+def is_name(found: Any) -> bool:
+    """Whether it can be the name of a figure, variable or folder: no separator, no `..`, no sign with a meaning.
+
+    >>> [name for name in ("fig04", "..", "a/b", ".hidden", "λ_1", "") if is_name(name)]
+    ['fig04', 'λ_1']
+    """
+    return isinstance(found, str) and bool(_NAME.fullmatch(found)) and ".." not in found
+
+
+def is_text(found: Any, most: int = WORD) -> bool:
+    """Whether it is a text of one line without control characters."""
+    return isinstance(found, str) and len(found) <= most and _one_line(found)
+
+
+def is_prose(found: Any) -> bool:
+    """Whether it is such a text of any reasonable length."""
+    return is_text(found, PROSE)
+
+
+def _one_line(text: str) -> bool:
+    return text.isprintable() or ("\n" not in text and printable(text) == text)
+
+
+def is_plain(found: Any, most: int = WORD) -> bool:
+    """Whether it is such a text without signs that mean something to HTML, MyST or formulas."""
+    return is_text(found, most) and bool(_WORDS.fullmatch(found)) and "](" not in found
+
+
+def _is_small(found: Any, depth: int = DEPTH) -> bool:
+    """Plain values of texts without control characters, not nested deeply."""
+    if isinstance(found, dict):
+        return depth > 0 and all(is_text(name) and _is_small(each, depth - 1) for name, each in found.items())
+    if isinstance(found, list):
+        return depth > 0 and all(_is_small(each, depth - 1) for each in found)
+    if isinstance(found, str):
+        return is_text(found, PROSE)
+    return found is None or isinstance(found, bool) or math.isfinite(found)
+
+
+# Results
+
+
+def _of_json(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Whether a text is JSON of plain values that fit."""
+
+    def check(text: Any) -> bool:
+        try:
+            found = json.loads(text) if is_text(text, PROSE) else None
+            return _is_small(found) and fits(found)
+        except (ValueError, RecursionError):
+            return False
+
+    return check
+
+
+def _texts(found: Any) -> bool:
+    return _fits(found) and all(isinstance(each, str) for each in found.values())
+
+
+def _is_line(found: Any) -> bool:
+    return is_plain(found, PROSE)
+
+
+def _reasons(found: Any) -> bool:
+    """Why a result holds, with the commit at which it was found to; see `provenance.Provenance.kept`."""
+    each = found if isinstance(found, list) else [found]
+    whole = ({"commit", "what"}, {"commit", "because", "evidence"})
+    return all(_texts(one) and any(names <= set(one) for names in whole) for one in each)
+
+
+# What an attribute of a result has to be. Others, which a notebook may add, are numbers or plain words.
+_SCHEMA: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("device", "commit", "fresh_at", "fingerprint", "dtype", "seed", "scale"), _is_line),
+    "figure": is_name,
+    "function": is_name,
+    "parameters": _of_json(lambda found: _fits(found) and all(map(is_name, found)) and _plain_values(found)),
+    "sources": _of_json(_texts),
+    "versions": _of_json(_texts),
+    "axes": _of_json(lambda found: _all(found, is_name) and found != []),
+    "parts": _of_json(lambda found: _all(found, _fits)),
+    "verified": _of_json(_reasons),
+    "affirmed": _of_json(_reasons),
+    "date": lambda found: isinstance(found, str) and bool(_DATE.fullmatch(found)),
+    "seconds": lambda found: isinstance(found, int | float) and 0 <= found < 1e12,
+}
+
+
+def _plain_values(found: Any) -> bool:
+    """Whether all texts in plain values are plain words."""
+    if isinstance(found, dict | list):
+        return all(map(_plain_values, found.values() if isinstance(found, dict) else found))
+    return not isinstance(found, str) or is_plain(found)
+
+
+def about(content: bytes, only: Iterable[str] = ()) -> dict[str, Any]:
+    """The attributes of a result, those of JSON decoded; ``only`` these where some are named, which is quicker.
+
+    Raises:
+        ValueError: it is no result of dynloss, or its attributes are not those of one.
+        OSError: it is damaged.
+    """
+    import h5py
+
+    file = h5py.h5f.open_file_image(content)
+    try:
+        found = _attributes(file, only)
+    finally:
+        file.close()
+    _check_result(found, only or REQUIRED)
+    return found | {name: json.loads(found[name]) for name in ("parameters", "sources", "versions") if name in found}
+
+
+def _check_result(attributes: Mapping[str, Any], required: Iterable[str]) -> None:
+    missing = ", ".join(name for name in required if name not in attributes)
+    _check(not missing, f"no result of dynloss: it has no {missing}")
+    for name, value in attributes.items():
+        fits = _SCHEMA[name](value) if name in _SCHEMA else not isinstance(value, str) or is_plain(value, PROSE)
+        _check(fits, f"its {name} is not that of a result")
+
+
+def check_numbers(content: bytes) -> None:
+    """Look at the variables of a result before memory is taken for them.
+
+    Raises:
+        ValueError: there is more than plain variables, or more than memory is taken for.
+        OSError: it is damaged.
+    """
+    import h5py
+
+    with h5py.File(h5py.h5f.open_file_image(content)) as file:
+        names = list(file)
+        _check(len(names) <= VARIABLES, f"it has {len(names)} variables, of at most {VARIABLES}")
+        taken = sum(_bytes(_variable(file, name)) for name in names)
+        _check(taken <= RESULT, f"its numbers take {taken:,} bytes, of at most {RESULT:,}")
+
+
+def points(content: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Of a sweep's file the points alone, as the arguments of a dataset: no variables, coordinates, attributes.
+
+    Raises:
+        ValueError, OSError: it is no such file, or damaged.
+    """
+    import h5py
+
+    with h5py.File(h5py.h5f.open_file_image(content)) as file:
+        attributes = _attributes(file.id)
+        _check_result(attributes, (*REQUIRED, "axes"))
+        found = {name: _variable(file, name) for name in json.loads(attributes["axes"])}
+        numbers = all(each.ndim == 1 and each.dtype.kind in "iuf" and _bytes(each) <= RESULT for each in found.values())
+        _check(numbers, "its points are no numbers")
+        return {}, {name: ("point", each[()]) for name, each in found.items()}, attributes
+
+
+def _variable(file: "h5py.File", name: str) -> "h5py.Dataset":
+    """A variable of this file and of no other."""
+    import h5py
+
+    _check(is_name(name), "a variable has a name that is none")
+    here = type(file.get(name, getlink=True)) is h5py.HardLink  # looked at before it is followed
+    _check(here and file.get(name, getclass=True) is h5py.Dataset, f"{name} is no variable, but a link or a group")
+    return file[name]
+
+
+def _bytes(variable: "h5py.Dataset") -> int:
+    """What the numbers or words of a variable take in memory."""
+    import h5py
+
+    name, made, dtype = variable.name, variable.id.get_create_plist(), variable.dtype
+    if str(_attributes(variable.id).get("NAME", "")).startswith(_NO_VARIABLE):
+        return 0  # a dimension's length, which nobody reads numbers of
+    _check(not variable.external and not variable.is_virtual, f"{name} lies in another file")
+    filters = {made.get_filter(number)[0] for number in range(made.get_nfilters())}
+    _check(filters <= _FILTERS, f"{name} is compressed in a way of its own")
+    if dtype.kind in "biuf":
+        held = DEFLATED * variable.id.get_storage_size() + 2**12
+        _check(variable.nbytes <= held, f"{name} asks for {variable.nbytes:,} bytes, and holds less")
+        return variable.nbytes
+    _check(h5py.check_string_dtype(dtype) is not None, f"{name} holds neither numbers nor words")
+    taken = variable.size * max(dtype.itemsize, WORD)
+    places = itertools.product(*map(range, variable.shape)) if taken <= RESULT else ()
+    _check(all(is_plain(variable.asstr()[place]) for place in places), f"{name} holds what is no word")
+    return taken
+
+
+def _attributes(of: Any, only: Iterable[str] = ()) -> dict[str, Any]:
+    """The attributes of an HDF5 file or variable, by its identifier, each looked at before it is read."""
+    import h5py
+
+    names = list(only)
+    if not only:
+        h5py.h5a.iterate(of, lambda name: names.append(name.decode("utf-8")))
+    _check(len(names) <= VARIABLES and all(map(is_name, names)), "it has too many attributes, or some without names")
+    found = {}
+    for name in names:
+        with contextlib.suppress(KeyError):  # it has none of this name
+            if name not in _NETCDF:
+                found[name] = _value(name, h5py.h5a.open(of, name.encode()))
+    return found
+
+
+def _value(name: str, attribute: Any) -> Any:
+    import h5py
+    import numpy as np
+
+    shape, kind = attribute.shape, attribute.get_type()
+    words = isinstance(kind, h5py.h5t.TypeStringID)
+    many = NUMBERS if isinstance(kind, h5py.h5t.TypeIntegerID | h5py.h5t.TypeFloatID) else int(words)
+    fits = shape is not None and math.prod(shape) <= many and kind.get_size() <= PROSE
+    _check(fits, f"its attribute {name} is neither a line of text nor a few numbers")
+    held = np.zeros(shape, kind.dtype)
+    attribute.read(held)
+    value = held.item() if held.size == 1 else held
+    value = value.decode("utf-8") if isinstance(value, bytes) else value
+    _check(not isinstance(value, str) or is_text(value, PROSE), f"its attribute {name} is no line of text")
+    return value
+
+
+# Requests and records
+
+
+def request(path: Path) -> dict[str, Any]:
+    """What was asked of a sweep last, the file `request.json` beside its results.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        OSError, ValueError: it cannot be read, or is no request, or one of more points than there can be.
+    """
+    found = parsed(path)
+    fits = _fits(found, axes=_are_axes, figure=is_name, parameters=_SCHEMA["parameters"], points=_is_number)
+    _check(fits, "it is no request of a sweep")
+    check_size(math.prod(map(len, found["axes"].values())))
+    return found
+
+
+def notebook(path: Path) -> dict[str, Any]:
+    """An executed notebook, of which no more is sure than that it has cells with outputs.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: it cannot be read, or is none.
+    """
+    found = parsed(path, NOTEBOOK)
+    _check(_fits(found, metadata=_fits, cells=lambda cells: _all(cells, _is_cell)), "it is no notebook")
+    return found
+
+
+def _is_cell(found: Any) -> bool:
+    def is_output(output: Any) -> bool:
+        return _fits(output) and _fits(output.get("data", {}))
+
+    return _fits(found, metadata=_fits) and _all(found.get("outputs", []), is_output)
+
+
+def check_provenance(record: Any, required: Iterable[str] = ("path",)) -> None:
+    """Raise ``ValueError`` unless it is the record of a result's provenance: see `provenance.Provenance`.
+
+    The only file that it may name is called as a result is, in a folder called as its figure is.
+    """
+    _check(_fits(record) and set(required) <= set(record), "it holds what is no provenance of a result")
+    for name, value in record.items():
+        if name in ("parameters", "versions"):
+            fits = _fits(value) and _is_small(value) and _plain_values(value)
+        elif name in ("path", "published"):
+            fits = value == "" or (is_text(value) and _is_place(Path(value), record.get("figure")))
+        else:
+            fits = (name in KEPT and value == "") or _SCHEMA.get(name, is_plain)(value)
+        _check(fits, f"the {name} of its provenance is not that of a result")
+
+
+def _is_place(path: Path, figure: Any) -> bool:
+    """Whether it is the place of a result or sweep of this figure, or of some figure where none is told."""
+    *above, folder, name = ("", "", *path.parts)
+    return is_name(name) and is_name(folder) and figure in (folder, None) and ".." not in above
+
+
+def check_findings(record: Any) -> None:
+    """Raise ``ValueError`` unless it is the record of what a notebook found: see `findings.Findings`."""
+    texts = dict.fromkeys(("question", "summary", "scale", "tally"), is_prose)
+    fits = _fits(record, figure=is_name, claims=lambda claims: _all(claims, is_claim), **texts)
+    _check(fits, "it holds what are no findings")
+
+
+def is_claim(found: Any) -> bool:
+    """Whether it is the record of a claim with its verdict: see `findings.Claim`."""
+    texts = dict.fromkeys(("statement", "where", "paper", "here"), is_prose)
+    return _fits(found, verdict=list(Verdict).__contains__, **texts) and is_prose(found.get("tolerance", ""))
+
+
+def check_size(points: int, each: int = 1) -> None:
+    """Raise ``ValueError`` if there cannot be so many points, each of so many bytes."""
+    _check(points * each <= RESULT, f"a grid of {points:,} points takes more than {RESULT:,} bytes")
+
+
+def _fits(found: Any, **wanted: Callable[[Any], bool]) -> bool:
+    """Whether it is a table with such values under these names."""
+    return isinstance(found, dict) and all(name in found and fits(found[name]) for name, fits in wanted.items())
+
+
+def _all(found: Any, fits: Callable[[Any], bool]) -> bool:
+    return isinstance(found, list) and all(map(fits, found))
+
+
+def _are_axes(found: Any) -> bool:
+    return (
+        _fits(found)
+        and found != {}
+        and all(map(is_name, found))
+        and all(each != [] and _all(each, _is_number) for each in found.values())
+    )
+
+
+def _is_number(found: Any) -> bool:
+    return isinstance(found, int | float) and not isinstance(found, bool) and abs(found) < 1e300

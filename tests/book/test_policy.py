@@ -1,0 +1,67 @@
+"""The book works on a server that forbids all scripts but the book's own files."""
+
+import browsing
+import pytest
+from test_browser import RENDERED, UNRENDERED, heard
+
+from dynloss_book.engine.runner.scripts import CSP
+
+pytestmark = [pytest.mark.book, pytest.mark.browser]
+
+
+@pytest.fixture(scope="module")
+def strict(site):
+    """The address of the book under the policy."""
+    with browsing.serving(site, CSP) as where:
+        yield where
+
+
+@pytest.fixture
+def tab(chromium):
+    """A page that is closed again."""
+    page = chromium.new_page()
+    yield page
+    page.close()
+
+
+def opened(tab, address):
+    complaints, _ = heard(tab)
+    tab.goto(address)
+    tab.wait_for_load_state("load")
+    tab.evaluate(RENDERED)
+    return complaints
+
+
+@pytest.mark.parametrize("which", ["book/introduction", "book/theory", "notebooks/fig02_spiral_dataset", "search"])
+def test_nothing_is_violated_and_formulas_appear(strict, tab, which):
+    complaints = opened(tab, f"{strict}/{which}.html")
+    assert tab.evaluate(UNRENDERED) == [] and complaints == []
+    assert tab.evaluate("document.documentElement.dataset.theme") in ("light", "dark")  # the theme's first script ran
+
+
+def test_the_policy_forbids_what_others_put_in(strict, tab):
+    complaints = opened(tab, f"{strict}/book/theory.html")
+    tab.evaluate("""document.body.insertAdjacentHTML("beforeend", '<img src="none" onerror="window.run = true">')""")
+    tab.wait_for_timeout(200)
+    assert tab.evaluate("window.run") is None and any("Content Security Policy" in each for each in complaints)
+
+
+def test_buttons_of_the_theme_work(strict, tab):
+    opened(tab, f"{strict}/book/theory.html")
+    tab.evaluate("window.print = () => { window.printed = true; }")
+    tab.evaluate("""document.querySelector("[data-dynloss-click=print]").click()""")
+    assert tab.evaluate("window.printed")
+
+
+def test_the_playground_plays(strict, tab):
+    complaints = opened(tab, f"{strict}/book/playground.html")
+    tab.get_by_role("button", name="Step", exact=True).click()
+    tab.wait_for_function("document.querySelector('.dl-playground').textContent.includes('Step 1.')")
+    assert complaints == []
+
+
+def test_a_picture_opens(strict, tab):
+    complaints = opened(tab, f"{strict}/notebooks/fig04_learning_dynamics.html")
+    tab.locator("details.dynloss-explore summary").first.click()
+    tab.locator("details.dynloss-explore canvas").first.wait_for()
+    assert complaints == []
