@@ -213,7 +213,7 @@ def about(content: bytes, only: Iterable[str] = ()) -> dict[str, Any]:
         found = _attributes(file, only)
     finally:
         file.close()
-    _check_result(found, only or REQUIRED)
+    _check_result(found, set(REQUIRED) & set(only) if only else REQUIRED)
     return found | {name: json.loads(found[name]) for name in ("parameters", "sources", "versions") if name in found}
 
 

@@ -395,7 +395,7 @@ def test_why_rows_were_kept_outlives_a_merge(folder):
 
 # Who computed which row
 
-GPU = {"device": "NVIDIA H200", "versions": '{"jax": "0.12", "flax": "0.10"}', "commit": "bbbb", "date": "2999-01-01"}
+GPU = {"device": "NVIDIA H200", "versions": '{"jax": "0.12", "flax": "0.10"}', "commit": "bbbb", "date": "2999-01-01 00:00 UTC"}
 
 
 def makers(part):
@@ -430,7 +430,8 @@ def test_a_part_keeps_its_share_of_the_time_and_why_it_is_fresh(folder):
     add(store, 1, 2)
     add(store, 3, 4, **GPU)
     store.merge()
-    opened(folder, code="two").keep({"affirmed": "[1]", "fresh_at": "cccc"})
+    reasons = json.dumps([{"commit": "cccc", "because": "no number moved", "evidence": "the golden runs"}])
+    opened(folder, code="two").keep({"affirmed": reasons, "fresh_at": "cccc"})
     later = opened(folder, code="two")
     later.set_aside(points(1))
     (part,) = opened(folder, code="two").parts
