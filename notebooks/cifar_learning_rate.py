@@ -102,7 +102,7 @@ both = sweep(axes=axes, seeds=range(seeds), minutes=0).assign_attrs(origin=origi
 both["epoch"] = cifar10.evaluated_epochs(epochs, evaluate_every)
 
 # %% tags=["lead", "answer"]
-findings = claims.judge(both, cifar10.scale(both, settings))
+findings = claims.judge(both, cifar10.scale(both, settings), settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Validation accuracy with the static and with the oscillating loss: during training at each peak learning rate, and, last, after it. Thin lines are single networks, thick ones the mean of those that did not diverge. The learning rate is largest at the dashed line, and the oscillations stop at the dash-dotted one. In the last panel a dot is a network, and a line joins two with the same initial weights.", "name": "fig-cifar-learning-rate"}, "image": {"alt": "One panel for each peak learning rate: validation accuracy against the epoch, one colour for the static and one for the oscillating loss. The last panel: dots of the accuracies after training, static and oscillating side by side at each peak rate, joined seed by seed."}}

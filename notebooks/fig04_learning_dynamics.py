@@ -99,7 +99,7 @@ cascades = reading.by_curvature(trajectory, period)
 threshold = dynamics.threshold(cascades)
 
 # %% tags=["lead", "answer"]
-findings = claims.judge(trajectory, cascades, settings)
+findings = claims.judge([(trajectory, cascades)], settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Learning dynamics with a dynamical loss, compare Figure 4 of the paper. (a) Class weights, coloured by class. (b) The dynamical loss. (c) Its change from step to step. (d) Training accuracy. (e) The largest eigenvalue of the Hessian. (f) The largest eigenvalue of the neural tangent kernel. (g)-(l) The same around one cascade. Green and red dashed lines mark where instabilities start and end; the black dashed line is the mean of the largest Hessian eigenvalue at the marks. The vertical axes leave out the rarest 0.2 % of the values.", "name": "fig-learning-dynamics"}, "image": {"alt": "Twelve panels against the minimisation step. The class weights rise and fall in turn; in the second half of each period the loss, the accuracy and the largest Hessian eigenvalue split into branches that reach above the dashed threshold, and these cascades cease after some periods."}}

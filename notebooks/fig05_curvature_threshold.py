@@ -147,7 +147,8 @@ for label, width in labels.items():
 
 # %% tags=["lead", "answer"]
 settings = {"period": period, "steps": steps, "static_steps": static_steps}
-findings = claims.judge(networks, laws, static, settings)
+runs = {label: [run] for label, run in static.items()}
+findings = claims.judge(networks, laws, runs, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "The curvature threshold, compare Figure 5 of the paper. (a) The threshold against the learning rate; each point is one run with oscillations; filled: instabilities marked where the eigenvalue jumps by 0.1, open: by 0.1 over the learning rate. The lines are power laws with the 95 % confidence interval of their exponents. Dashed: the edge of stability. Dotted: the exponent of the paper, drawn through the middle of the fits. (b), (c) The largest eigenvalue of the Hessian along a run without oscillations for the narrow and the wide network, with the threshold that the fit in (a) gives at this learning rate (solid) and the edge of stability (dashed). The vertical axes of (b) and (c) leave out the rarest 1 % of the values.", "name": "fig-curvature-threshold"}, "image": {"alt": "Left, on logarithmic axes, the curvature threshold falls with the learning rate along a line close to two over the learning rate, for both widths. Right, the largest Hessian eigenvalue against the minimisation step without oscillations, above for the narrow and below for the wide network, with horizontal lines at the threshold."}}

@@ -100,7 +100,7 @@ threshold = dynamics.threshold(cascades).value
 crossings = reading.crossings(trajectory, cascades, threshold, period)
 
 # %% tags=["lead", "answer"]
-findings = claims.judge(trajectory, crossings, settings)
+findings = claims.judge([(trajectory, crossings)], settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "The three largest eigenvalues of the Hessian, compare Figure S1 of the paper. (a) The change of the loss from step to step, (c) the eigenvalues, for the whole run; (b), (d) the same around one cascade. Green and red dashed lines mark where instabilities start and end, the horizontal line is the threshold, and the dash-dotted lines in (b) and (d) show where each eigenvalue first exceeds it and where the loss leaves its two branches. The vertical axes leave out the rarest 0.2 % of the values.", "name": "fig-hessian-eigenvalues"}, "image": {"alt": "Four panels against the minimisation step: the change of the loss above, the three largest Hessian eigenvalues below with a dashed threshold line; on the right the same around one cascade, with dash-dotted lines where eigenvalues pass the threshold and where the loss leaves its two branches."}}
@@ -116,19 +116,18 @@ figure.plot_eigenvalues(trajectory, cascades, threshold, events, window);
 archive.provenance(trajectory)
 
 # %% [markdown] tags=["lead"]
+# That eigenvalues cross does not make them the cause of the further bifurcations: their
+# crossing comes earlier, and [Why the cascades happen, 2](cascades_two_step.ipynb), with
+# five networks in this setting, finds that most bounces break by doubling their period. (On
+# the orbit of period two a further direction that begins to bounce brings a multiplier of
+# the two-step map to $+1$, a doubling of the period brings one to $-1$.)
+#
 # **What to look at.** In the enlarged cascade: where does the blue eigenvalue pass the
 # dashed threshold, and where the second and the third? At which of these steps does the
 # change of the loss, above, leave its two branches?
 
 # %% tags=["lead"]
 findings
-
-# %% [markdown] tags=["lead"]
-# These verdicts say whether eigenvalues cross, and when; not which bifurcation the second
-# one is. [Why the cascades happen, 2](cascades_two_step.ipynb) tests that, in the setting
-# of Figure 4: on the orbit of period two a further direction that begins to bounce brings a
-# multiplier of the two-step map to $+1$, a doubling of the period brings one to $-1$. There
-# the bounce breaks by doubling its period.
 
 # %% [markdown]
 # ## Each crossing beside the bifurcations

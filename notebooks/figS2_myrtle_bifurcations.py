@@ -123,7 +123,7 @@ run = archive.fetch_or_compute(
 cascades = reading.by_loss(run, period)
 
 # %% tags=["lead", "answer"]
-findings = claims.judge(run, cascades, settings)
+findings = claims.judge([(run, cascades)], settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Bifurcations of Myrtle5 on three classes of CIFAR-10, compare Figure S2 of the paper. (a) Class weights. (b) Training accuracy. (c) The change of the loss from step to step. (d) The largest eigenvalues of the Hessian, with the edge of stability (dotted) and the mean of the largest at the marks (dashed). (e)-(h) The same around one cascade. Green and red dashed lines mark where the loss begins and ceases to bounce. The axes of (c) and (d) leave out the rarest 1 % of the values.", "name": "fig-myrtle-bifurcations"}, "image": {"alt": "Eight panels against the minimisation step: class weights, training accuracy, the change of the loss and the largest Hessian eigenvalues with a dotted and a dashed line, for the whole run and around one cascade, where accuracy and loss split into branches between two dashed lines."}}

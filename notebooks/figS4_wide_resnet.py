@@ -164,9 +164,10 @@ findings
 # mean wide intervals, in which a small gain could hide, so the table says which gain the
 # interval of the best point excludes. The paper's figure takes 36.5 million parameters,
 # 200 passes over 50,000 images and 50 seeds a point. At a reduced scale this page is a
-# *miniature*: fewer and smaller images, the smallest network of the same family, fewer
-# passes, and $T$ scaled so that a run has about as many periods as the paper's. It tests
-# the sign of the effect, not the accuracy reached.
+# *miniature*: a smaller network of the same family, fewer passes, and $T$ scaled so that a
+# run has about as many periods as the paper's; the line under the answer says how small,
+# and how many images of which size. It tests the sign of the effect, not the accuracy
+# reached.
 
 # %% [markdown]
 # ## The gain and its interval

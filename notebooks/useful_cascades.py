@@ -149,7 +149,7 @@ runs = sweep(
 ).squeeze("learning_rate").assign_coords(run=list(useful_cascades.RUNS))
 
 # %% tags=["lead", "answer"]
-findings = claims.judge(branches, runs)
+findings = claims.judge(branches, runs, fixed)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "What bounces do. (a)-(c) From the same weights through one period, in large steps and in small ones: the difference in validation accuracy, in the largest Hessian eigenvalue of the static loss and in kernel-target alignment, after each period. (d) Validation accuracy at the end of whole runs. Grey, single networks; blue, means with 95 % confidence intervals. (e) How far each class's gradient lies along the unstable direction u and (f) the classes' shares of the curvature along it, through one cascade; grey where the largest eigenvalue is above the edge in most networks.", "name": "fig-useful-cascades"}, "image": {"alt": "Six panels. Differences between branches by large and by small steps against the period, in accuracy, largest eigenvalue and alignment; the accuracy of four whole runs, oscillating and static, by large and by small steps; and two panels in which, towards the turn of the classes, the curvature along the unstable direction is made by one or two of the three classes."}}

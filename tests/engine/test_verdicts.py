@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynloss_book.engine.findings import MIME, Claim, Findings, Verdict, tally
-from dynloss_book.engine.verdicts import at_least, exists, none_positive, number, positive
+from dynloss_book.engine.findings import MIME, Claim, Findings, Sentence, Verdict, minus
+from dynloss_book.engine.verdicts import agreed, at_least, by_run, exists, none_positive, number, positive
 
 
 def seeds(*values):
@@ -21,7 +21,7 @@ NOTHING = seeds(np.nan, np.nan)
         (seeds(0.1, 0.11, 0.12), Verdict.REPRODUCED),
         (seeds(-0.1, -0.11, -0.12), Verdict.NOT_REPRODUCED),
         (seeds(-0.1, 0.1, 0.12), Verdict.UNDECIDED),
-        (seeds(0.5), Verdict.UNDECIDED),
+        (seeds(0.5), Verdict.ONE_RUN),
         (NOTHING, Verdict.NOT_COMPUTED),
     ],
 )
@@ -35,7 +35,7 @@ def test_a_sign(values, expected):
         (seeds(0.72, 0.73, 0.74), Verdict.REPRODUCED),
         (seeds(0.60, 0.61, 0.62), Verdict.NOT_REPRODUCED),
         (seeds(0.5, 0.9), Verdict.UNDECIDED),  # an interval that holds nearly anything holds it too
-        (seeds(0.725), Verdict.REPRODUCED),
+        (seeds(0.725), Verdict.ONE_RUN),
         (NOTHING, Verdict.NOT_COMPUTED),
     ],
 )
@@ -81,7 +81,8 @@ def test_something_to_see():
 
 
 def test_findings_show_every_claim_and_keep_a_record():
-    claims = tuple(Claim(f"claim <{verdict}>", "Section I", "1", "2", verdict) for verdict in Verdict)
+    said = Sentence("Section I", "1 < 2")
+    claims = tuple(Claim(f"claim <{verdict}>", said, "1", "2", verdict) for verdict in Verdict)
     findings = Findings("fig", "Does it?", "It does: $x = 1$.", "1 seed", claims)
     shown = findings._repr_mimebundle_()
     for verdict in Verdict:
@@ -90,4 +91,28 @@ def test_findings_show_every_claim_and_keep_a_record():
     assert answer["text/markdown"].startswith("**Does it?** It does: $x = 1$.")
     record = answer[MIME]
     assert [claim["verdict"] for claim in record["claims"]] == [str(verdict) for verdict in Verdict]
-    assert record["tally"] == tally(Verdict)
+    assert [claim["quotation"] for claim in record["claims"]] == ["1 < 2"] * len(Verdict)
+    assert shown["text/html"].count("<q>1 &lt; 2</q>") == len(Verdict) and findings.tally in answer["text/markdown"]
+
+
+def test_numbers_are_printed_with_a_minus_sign():
+    claim = Claim("x", Sentence("Section I", "y"), "-0.9", "-0.1 (-0.2 … -0.05), eqs. (2)-(5), 3-4", Verdict.REPRODUCED)
+    assert (claim.record()["paper"], claim.record()["here"]) == ("−0.9", "−0.1 (−0.2 … −0.05), eqs. (2)-(5), 3-4")
+    assert minus(r"$\eta^{-0.9}$ by -0.1") == r"$\eta^{-0.9}$ by −0.1"
+
+
+def test_single_runs_together():
+    def run(verdict):
+        return (Claim("x", Sentence("Section I", "y"), "1", str(verdict), verdict),)
+
+    yes, no, none = run(Verdict.REPRODUCED), run(Verdict.NOT_REPRODUCED), run(Verdict.NOT_TESTABLE)
+    (one,) = by_run([no])
+    assert one.verdict == Verdict.ONE_RUN and one.here == "not reproduced (1 run, unlike the paper)"
+    assert by_run([none])[0] == none[0]
+    together = [[yes, yes], [no, no], [yes, no], [yes] * 4 + [no], [yes, yes, none], [yes, run(Verdict.UNDECIDED)]]
+    assert [by_run(each)[0].verdict for each in together] == [
+        Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.MIXED, Verdict.REPRODUCED, Verdict.REPRODUCED,
+        Verdict.UNDECIDED,
+    ]  # fmt: skip
+    assert by_run([yes, no])[0].here == "reproduced; not reproduced"
+    assert agreed(Verdict.NOT_REPRODUCED, Verdict.NOT_REPRODUCED) == Verdict.NOT_REPRODUCED

@@ -6,6 +6,7 @@ import xarray as xr
 from dynloss_book.engine.findings import Verdict
 
 YES, NO, OPEN, SCALE = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.UNDECIDED, Verdict.NOT_TESTABLE
+MIXED, ONE, NOTHING = Verdict.MIXED, Verdict.ONE_RUN, Verdict.NOT_COMPUTED
 
 
 def verdicts(findings):

@@ -37,12 +37,12 @@ def test_a_rate_with_fewer_seeds_is_not_chosen():
 )
 def test_the_answer_follows_the_interval(gain, word):
     ends = {(0.01, 1): [0.79] * 3, (0.01, 50): 0.79 + np.array(gain)}
-    assert claims.judge(made_up(ends), "a scale").summary.startswith(word)
+    assert claims.judge(made_up(ends), "a scale", {}).summary.startswith(word)
 
 
 def test_networks_that_have_not_learned_answer_nothing():
-    assert "Nothing follows" in claims.judge(made_up({(0.01, 1): [0.1] * 3, (0.01, 50): [0.12] * 3}), "").summary
-    assert claims.judge(made_up({(0.01, 1): [np.nan], (0.01, 50): [0.8]}), "").summary == "Not computed yet."
+    assert "Nothing follows" in claims.judge(made_up({(0.01, 1): [0.1] * 3, (0.01, 50): [0.12] * 3}), "", {}).summary
+    assert claims.judge(made_up({(0.01, 1): [np.nan], (0.01, 50): [0.8]}), "", {}).summary == "Not computed yet."
 
 
 def test_the_table_counts_networks_that_fell_from_their_best():

@@ -62,7 +62,7 @@ def test_the_scaling_of_figure_1():
     for gain, expected in ((0.06, YES), (0.0, NO)):
         end = xr.Dataset({"gain": scattered(gain, ()), "slope": slope})
         findings = cifar_scaling.judge(ladders, {}, end, "cifar10")
-        assert verdicts(findings) == [expected] and "+0.0100 ±" in findings.summary
+        assert verdicts(findings) == [expected] and "+0.010" in findings.summary
     assert verdicts(cifar_scaling.judge(ladders, {}, end, "generated")) == [SCALE]
     assert "2 times in channels above the highest rungs" in findings.summary
     assert findings.summary.endswith("32 × 32 pixels instead of 16 × 16.")

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import NO, OPEN, SCALE, YES, scattered, verdicts
+from made_up import MIXED, NO, OPEN, SCALE, YES, scattered, verdicts
 
+from dynloss_book.engine.findings import Kind
 from dynloss_book.fig03_spiral_phase_diagram import claims as spiral_phase_diagram
 
 
@@ -33,19 +34,23 @@ def test_figure_3():
         "narrow": spiral_plane(0.65, 0.97, 0.4, 0.6, 0.91),
         "wide": spiral_plane(1.0, 1.0, 0.9, 0.93, 0.95),
     }
-    assert verdicts(judge(agreeing, WIDTHS, SETTINGS)) == [YES] * 12
+    assert verdicts(judge(agreeing, WIDTHS, SETTINGS)) == [YES] * 11
     contrary = {
         "narrow": spiral_plane(0.9, 0.5, 0.99, 0.9, 0.5, longer=0.99, optimum=-0.1),
         "wide": spiral_plane(0.7, 1.0, 0.9, 0.95, 0.93),
     }
-    assert verdicts(judge(contrary, WIDTHS, SETTINGS)) == [NO] * 12
+    assert verdicts(judge(contrary, WIDTHS, SETTINGS)) == [NO] * 11
     found = judge(agreeing, WIDTHS, SETTINGS | {"steps": 200})
-    assert [verdicts(found)[place] for place in (3, 4, 5, 6, 9, 10, 11)] == [SCALE] * 7
+    assert [verdicts(found)[place] for place in (3, 4, 5, 6, 8, 9)] == [SCALE] * 6
+    assert all(claim.reduced for claim in found.claims) and found.claims[-1].kind == Kind.QUESTION
     level = agreeing | {"wide": spiral_plane(1.0, 1.0, 0.9, 0.94, 0.94)}
     level["wide"]["validation_accuracy"] = level["wide"].validation_accuracy + xr.DataArray(
         np.outer([0, 0.01, 0.01, 0.01], [-1, 1, -1, 1, -1, 1]), dims=("amplitude", "seed")
     )
     assert verdicts(judge(level, WIDTHS, SETTINGS))[1] == OPEN
+    parts = agreeing["narrow"].copy(deep=True)
+    parts["accuracy"][0, 1] = 0.5  # at short periods only
+    assert verdicts(judge(agreeing | {"narrow": parts}, WIDTHS, SETTINGS))[4] == MIXED
 
 
 def test_periods_that_stop_amid_a_turn_are_left_out():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import xarray as xr
-from made_up import NO, SCALE, YES, verdicts
+from made_up import MIXED, NO, ONE, SCALE, YES, verdicts
 
 from dynloss.dynamics import Instability
 from dynloss_book import paper
@@ -43,24 +43,35 @@ def learning_run(period=100, cycles=14, quiet_from=10, reverse=False):
     return run, [Instability(period * i + first, period * i + last, *at) for i in range(quiet_from)]
 
 
-SCALED = (0, 6, 15, 16)  # of the claims of Figure 4, those that take the paper's scale
+SCALED = (0, 14, 15)  # of the claims of Figure 4, those that take the paper's scale
 
 
 def test_figure_4():
     settings = paper.FIGURE_4 | {"period": 100, "steps": 1400}
-    run, cascades = learning_run()
-    agreeing = verdicts(learning_dynamics.judge(run, cascades, settings))
-    assert agreeing == [SCALE if place in SCALED else YES for place in range(17)]
-    run, cascades = learning_run(reverse=True)
-    contrary = verdicts(learning_dynamics.judge(run, cascades, settings))
-    assert contrary == [SCALE if place in SCALED else NO for place in range(17)]
-    none = learning_dynamics.judge(run, [], settings)
+    agreeing = learning_dynamics.judge([learning_run()], settings)
+    assert verdicts(agreeing) == [SCALE if place in SCALED else ONE for place in range(16)]
+    assert agreeing.claims[1].here.endswith("(1 run, as in the paper)") and agreeing.claims[0].reduced
+    three = verdicts(learning_dynamics.judge([learning_run()] * 3, settings))
+    assert three == [SCALE if place in SCALED else YES for place in range(16)]
+    contrary = learning_dynamics.judge([learning_run(reverse=True)] * 3, settings)
+    assert verdicts(contrary) == [SCALE if place in SCALED else NO for place in range(16)]
+    both = verdicts(learning_dynamics.judge([learning_run(), learning_run(reverse=True)], settings))
+    assert both == [SCALE if place in SCALED else MIXED for place in range(16)]
+    none = learning_dynamics.judge([(learning_run()[0], [])], settings)
     assert "No cascade" in none.summary and YES not in verdicts(none)
 
 
 def test_figure_4_at_the_papers_scale():
-    run, cascades = learning_run(period=5000)
     settings = paper.FIGURE_4
-    assert verdicts(learning_dynamics.judge(run, cascades, settings)) == [YES] * 17
-    run, cascades = learning_run(period=5000, quiet_from=13, reverse=True)
-    assert verdicts(learning_dynamics.judge(run, cascades, settings)) == [NO] * 17
+    found = learning_dynamics.judge([learning_run(period=5000)] * 2, settings)
+    assert verdicts(found) == [YES] * 16 and not found.claims[0].reduced
+    run = learning_run(period=5000, quiet_from=13, reverse=True)
+    assert verdicts(learning_dynamics.judge([run] * 2, settings)) == [NO] * 16
+
+
+def test_changes_that_flip_by_chance_are_no_branches():
+    run, cascades = learning_run()
+    noisy = run.assign(loss=run.loss * 0 + np.cumsum(np.random.RandomState(0).normal(size=run.sizes["step"])))
+    place = next(i for i, claim in enumerate(learning_dynamics.judge([(run, cascades)], paper.FIGURE_4).claims)
+                 if "branches" in claim.statement)  # fmt: skip
+    assert verdicts(learning_dynamics.judge([(noisy, cascades)] * 2, paper.FIGURE_4))[place] == NO

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import NO, YES, scattered, verdicts
+from made_up import NO, ONE, YES, scattered, verdicts
 
 from dynloss import losses, schedules
 from dynloss.dynamics import PowerLaw, power_law
@@ -141,15 +141,31 @@ def test_figure_5():
     judge = claims.judge
     law = PowerLaw(-0.92, -0.93, -0.91, 2.0, 18)  # -0.9 to the paper's one digit
     laws = {mark: {"100 units": law, "1000 units": law} for mark in ("threshold", "scaled_threshold")}
-    runs = {"100 units": static_run(3.0, 0.5), "1000 units": static_run(1.0, 1.0)}
+    runs = {"100 units": [static_run(3.0, 0.5)] * 2, "1000 units": [static_run(1.0, 1.0)] * 2}
     assert verdicts(judge(threshold_networks(), laws, runs, settings)) == [YES] * 8
     off = PowerLaw(-1.24, -1.26, -1.22, 2.0, 18)
     other = {mark: {"100 units": off, "1000 units": off} for mark in laws}
     swapped = {"100 units": runs["1000 units"], "1000 units": runs["100 units"]}
     assert verdicts(judge(threshold_networks(1.5, -1.24, -1.24), other, swapped, settings)) == [NO] * 8
     assert "farthest 1.50 at η" in judge(threshold_networks(1.5), laws, runs, settings).claims[2].here
+    one = {label: each[:1] for label, each in runs.items()}
+    assert verdicts(judge(threshold_networks(), laws, one, settings))[3:7] == [ONE] * 4
     none = {"threshold": {}, "scaled_threshold": {}}
     assert verdicts(judge(threshold_networks(), none, runs, settings))[:2] == [Verdict.NOT_COMPUTED] * 2
+
+
+def test_one_power_law_that_does_not_fit():
+    rate = np.geomspace(0.2, 2, 9)
+    noise = xr.DataArray(np.random.RandomState(0).normal(scale=0.02, size=(9, 5)), dims=("learning_rate", "seed"))
+    straight = np.exp(noise) * xr.DataArray(2 / rate, {"learning_rate": rate})
+    bent = straight * xr.DataArray(np.exp(0.1 * np.log(rate) ** 2), dims="learning_rate")
+    assert claims.misfit(straight) > 0.05 > 1e-3 > claims.misfit(bent)
+    assert np.isnan(claims.misfit(straight.isel(seed=[0]))) and np.isnan(claims.misfit(straight[:2]))
+    assert claims.misfit(straight.where(straight.learning_rate > 0.21)) > 0.05
+    assert "in the lower half of the rates −1.0" in claims.curved(straight)
+    network = xr.Dataset({"threshold": straight, "accuracy": straight * 0 + 0.99})
+    network["accuracy"][-1] = 0.8
+    assert claims._not_learnt(network) == "; at η = 2 the networks do not learn (below 0.95)"
 
 
 def test_thresholds_are_medians_over_the_marks():

@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 import xarray as xr
-from made_up import NO, SCALE, YES, verdicts
+from made_up import NO, ONE, SCALE, YES, verdicts
 
+from dynloss_book import paper
 from dynloss_book.analysis.cascades import CROSSINGS
 from dynloss_book.figS1_hessian_eigenvalues.claims import judge
 
@@ -20,5 +21,8 @@ from dynloss_book.figS1_hessian_eigenvalues.claims import judge
 )
 def test_figure_s1(rows, expected):
     crossings = pd.DataFrame(rows, columns=list(CROSSINGS)).astype("Int64")
-    found = judge(xr.Dataset(attrs={"scale": "1 seed"}), crossings, {})
-    assert verdicts(found) == expected and f"Of {len(rows)} cascades" in found.summary
+    one = xr.Dataset(attrs={"scale": "1 seed"}), crossings
+    found = judge([one] * 2, {})
+    assert verdicts(found) == expected and f"Of {2 * len(rows)} cascades" in found.summary
+    assert verdicts(judge([one], paper.FIGURE_4)) == [SCALE if each == SCALE else ONE for each in expected]
+    assert [each.reduced for each in (found.claims[0], judge([one], paper.FIGURE_4).claims[0])] == [True, False]

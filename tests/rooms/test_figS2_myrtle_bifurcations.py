@@ -4,9 +4,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
+from made_up import NO, ONE, SCALE, YES, verdicts
 
 from dynloss.dynamics import Instability
-from dynloss_book.figS2_myrtle_bifurcations import figure
+from dynloss_book.figS2_myrtle_bifurcations import claims, figure
 from dynloss_book.plots.style import END, START
 
 STEPS, EVERY = 200, 9
@@ -98,3 +99,26 @@ def test_a_run_that_diverged_is_drawn_as_far_as_it_went():
     everything["loss"][:] = np.nan
     everything["hessian_eigenvalues"][:] = np.nan
     drawn(everything, cascades=[], threshold=float("nan")).canvas.draw()
+
+
+def bursting(inside):
+    """A run whose accuracy changes by so much a step in its cascades, and by little outside."""
+    run = trajectory()
+    step = np.full(STEPS, 0.001)
+    for each in CASCADES:
+        step[each.start : each.end + 1] = inside
+    return run.assign(accuracy=("step", np.cumsum(step * (-1.0) ** np.arange(STEPS))))
+
+
+def test_figure_s2():
+    settings = {"images": "cifar10", "size": 3000, "channels": 64, "period": 25, "steps": 200, "learning_rate": 0.05}
+    judge = claims.judge
+    assert verdicts(judge([(bursting(0.1), CASCADES)] * 2, settings)) == [YES] * 3
+    one = judge([(bursting(0.1), CASCADES)], settings)
+    assert verdicts(one) == [ONE] * 3 and "1 seed" in one.scale and not one.claims[0].reduced
+    low = [each._replace(curvature_at_start=30.0, curvature_at_end=80.0) for each in CASCADES]
+    assert verdicts(judge([(bursting(0.001), low)] * 2, settings | {"channels": 8})) == [NO] * 3
+    assert verdicts(judge([(bursting(0.1), CASCADES)], settings | {"images": "generated"})) == [SCALE] * 3
+    late = claims.while_moving(CASCADES, settings | {"period": 60})  # the weights stop at step 140
+    assert late == CASCADES[:1]
+    assert "goes through 1 cascades" in judge([(bursting(0.1), CASCADES)], settings | {"period": 60}).summary

@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import NO, SCALE, YES, scattered, verdicts
+from made_up import MIXED, NO, ONE, SCALE, YES, scattered, verdicts
 
 from dynloss_book import paper
 from dynloss_book.figS3_stopping_oscillations import claims
@@ -56,22 +56,44 @@ def test_nothing_computed_is_drawn_as_nothing():
     assert figure.legends[0].get_texts()[0].get_text() == "A = 1: mean of 0 seeds"
 
 
+EPOCHS = np.array([0, 40, 60, 100, 110, 120])
+STATIC, TILTED, CALM = ([0.1, 0.53, 0.52, 0.50, 0.50, 0.50], [0.1, 0.2, 0.3, 0.45, 0.53, 0.54],
+                        [0.1, 0.2, 0.3, 0.31, 0.32, 0.33])  # fmt: skip
+
+
+def two(first, second, epochs=EPOCHS, spread=0.001):
+    values = scattered(np.array([first, second]), ("amplitude", "epoch"), spread=spread)
+    data = {"validation_accuracy": values, "accuracy": values}
+    coords = {"amplitude": [1.0, 50.0], "epoch": epochs, "seed": range(6)}
+    return xr.Dataset(data, coords=coords, attrs={"scale": "6 seeds"})
+
+
+REDUCED = paper.FIGURE_1 | {"channels": 16}
+
+
 def test_figure_s3():
-    epochs = np.array([0, 40, 60, 100, 110, 120])
-    static, tilted = [0.1, 0.53, 0.52, 0.50, 0.50, 0.50], [0.1, 0.2, 0.3, 0.45, 0.53, 0.54]
-    calm = [0.1, 0.2, 0.3, 0.31, 0.32, 0.33]
-
-    def both(first, second):
-        values = scattered(np.array([first, second]), ("amplitude", "epoch"), spread=0.001)
-        data = {"validation_accuracy": values}
-        return xr.Dataset(data, coords={"amplitude": [1.0, 50.0], "epoch": epochs}, attrs={"scale": "6 seeds"})
-
     judge = claims.judge
-    assert verdicts(judge(both(static, tilted), 50.0, 100, paper.FIGURE_1)) == [YES] * 7
-    assert verdicts(judge(both(static, calm), 50.0, 100, paper.FIGURE_1))[6] == NO
-    contrary = both(tilted, [0.1, 0.5, 0.6, 0.55, 0.5, 0.45])
-    assert verdicts(judge(contrary, 50.0, 100, paper.FIGURE_1))[:6] == [NO] * 6
+    agreeing = judge(two(STATIC, TILTED), 50.0, 100, paper.FIGURE_1)
+    assert verdicts(agreeing) == [YES] * 7 and not any(claim.reduced for claim in agreeing.claims)
+    assert verdicts(judge(two(STATIC, CALM), 50.0, 100, paper.FIGURE_1))[6] == NO
+    contrary = two([*TILTED[:-1], 0.6], [0.1, 0.5, 0.6, 0.55, 0.5, 0.45])
+    assert verdicts(judge(contrary, 50.0, 100, paper.FIGURE_1))[:6] == [NO, NO, NO, MIXED, NO, NO]
     assert set(verdicts(judge(contrary, 50.0, 100, paper.FIGURE_1 | {"image_size": 8}))) == {SCALE}
+    one = judge(two(STATIC, TILTED).isel(seed=[0]), 50.0, 100, paper.FIGURE_1)
+    assert set(verdicts(one)) == {ONE} and "One network" in one.summary
+
+
+def test_the_papers_scale_decides_where_there_is_some_of_it():
+    contrary, theirs = two(TILTED, CALM), two(STATIC, TILTED, epochs=5 * EPOCHS + 100)
+    found = claims.judge(contrary, 50.0, 100, REDUCED, theirs)
+    assert verdicts(found)[5] == YES and not found.claims[5].reduced and "Training breaks down" in found.summary
+    assert "at the paper's scale; at reduced scale 0 of 6" in found.claims[5].here
+    alone = claims.judge(contrary, 50.0, 100, REDUCED)
+    assert verdicts(alone)[5] == NO and alone.claims[5].reduced
+    some = theirs.copy(deep=True)
+    some.validation_accuracy[dict(amplitude=1, epoch=-1, seed=0)] = 0.52  # of one network
+    found = claims.judge(contrary, 50.0, 100, REDUCED, some)
+    assert verdicts(found)[5] == MIXED and "5 of 6 networks end above the line" in found.claims[5].here
 
 
 def test_training_that_loses_half_of_its_accuracy_breaks_down():

@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import NO, OPEN, SCALE, YES, scattered, verdicts
+from made_up import NO, NOTHING, OPEN, SCALE, YES, scattered, verdicts
 
 from dynloss_book import paper
 from dynloss_book.figS4_wide_resnet import claims as wide_resnet
@@ -82,8 +82,8 @@ def test_figure_s4():
         return xr.Dataset({"test_accuracy": noise + wobble}, coords=coords, attrs={"scale": "8 seeds"})
 
     judge, theirs = wide_resnet.judge, paper.FIGURE_S4
-    assert verdicts(judge(of(0.0), 200.0, theirs)) == [YES, YES, YES, SCALE, SCALE]
-    assert verdicts(judge(of(0.02), 200.0, theirs)) == [NO, NO, YES, SCALE, SCALE]
-    assert verdicts(judge(of(0.02), 200.0, theirs | {"images": "generated"})) == [SCALE] * 5
+    assert verdicts(judge(of(0.0), 200.0, theirs)) == [YES, YES, YES, SCALE, NOTHING]
+    assert verdicts(judge(of(0.02), 200.0, theirs)) == [NO, NO, YES, SCALE, NOTHING]
+    assert verdicts(judge(of(0.02), 200.0, theirs | {"images": "generated"})) == [SCALE] * 4 + [NOTHING]
     few = judge(of(0.0).isel(seed=[0, 1]), 200.0, theirs)
     assert verdicts(few)[:2] == [OPEN, OPEN] and "could hide" in few.summary

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import NO, SCALE, YES, verdicts
+from made_up import NO, NOTHING, ONE, SCALE, YES, verdicts
 
 from dynloss import losses, schedules
 from dynloss_book import paper
+from dynloss_book.engine.findings import Kind
 from dynloss_book.statements import claims as statements_claims
 from dynloss_book.statements import experiment as statements
 from dynloss_book.tasks import spiral
@@ -89,6 +90,7 @@ def made_up(*, agreeing=True):
     # Amid its turn a class is learnt, and the valleys of the others rise.
     turns = np.full((4, 6, 3), 0.5)
     turns[:, [0, 2, 4], [0, 1, 2]] = 1.0
+    turns[:, 5] = 1.0  # in the end none is forgotten
     valley = np.ones((4, 3, 7))
     valley[:, :, 1::2] = np.where(np.eye(3, dtype=bool), 0.5, 2.0)
     times = np.arange(100)
@@ -127,12 +129,17 @@ def made_up(*, agreeing=True):
 
 def test_the_statements_of_the_text():
     judge, theirs = statements_claims.judge, paper.TEXT
-    assert verdicts(judge(made_up(), theirs)) == [YES] * 21
-    assert verdicts(judge(made_up(agreeing=False), theirs)) == [NO] * 21
+    single = dict.fromkeys((3, 4, 5, 6, 12), ONE) | {13: NOTHING}  # of one network, and not answered
+    found = judge(made_up(), theirs)
+    assert verdicts(found) == [single.get(place, YES) for place in range(20)]
+    assert [claim.kind for claim in found.claims[14:]] == [Kind.DEFINITION] * 6
+    assert verdicts(judge(made_up(agreeing=False), theirs)) == [single.get(place, NO) for place in range(20)]
+    several = made_up().assign(spectrum=made_up().spectrum.expand_dims(seed=4))
+    assert verdicts(judge(several, theirs))[3:6] == [YES] * 3
     reduced = verdicts(judge(made_up(agreeing=False), theirs | {"steps": 100}))
     assert "on a way downhill, on a convex landscape" in judge(made_up(), theirs).summary
     assert "not without steps uphill" in judge(made_up(agreeing=False), theirs).summary
-    assert reduced == [NO] * 11 + [SCALE] * 8 + [NO] * 2
+    assert reduced == [NO] * 3 + [SCALE] * 9 + [ONE, NOTHING] + [NO] * 6
     rising = made_up()
     rising["valley_curvature"] = 1 / rising.valley_curvature  # higher, but not narrower
     (valleys,) = [claim for claim in judge(rising, theirs).claims if claim.statement.startswith("Valleys")]

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from made_up import NO, YES, seeds, verdicts
 
+from dynloss_book import paper
 from dynloss_book.engine.findings import Verdict
 from dynloss_book.useful_cascades import claims as useful_cascades
 
@@ -37,11 +38,21 @@ def cascades(ends, wider=0.0):
 
 
 def test_useful_cascades():
-    judge = useful_cascades.judge
-    assert verdicts(judge(*cascades([0.7, 0.5, 0.4, 0.5], wider=3.0))) == [YES, YES]
-    assert verdicts(judge(*cascades([0.5, 0.7, 0.4, 0.5], wider=-2.0))) == [NO, NO]
+    def judge(branches, runs):
+        return useful_cascades.judge(branches, runs, paper.FIGURE_4)
+
+    branches, runs = cascades([0.7, 0.5, 0.4, 0.5], wider=3.0)
+    ends = dict.fromkeys(runs.run.values, runs.sharpness.sel(run="static", drop=True))
+    apart = {run: ends[run] * (0.5 if run == "oscillating" else 1.0) for run in ends}
+    flatter = runs.assign(sharpness=xr.concat(apart.values(), "run"))
+    assert verdicts(judge(branches, flatter)) == [YES, YES, YES]
+    sharper = runs.assign(sharpness=1 / flatter.sharpness)
+    branches, _ = cascades([0.5, 0.7, 0.4, 0.5], wider=-2.0)
+    assert verdicts(judge(branches, sharper))[1:] == [NO, NO]
+    assert useful_cascades.judge(branches, runs, paper.FIGURE_4 | {"period": 1000}).claims[0].reduced
+    assert verdicts(judge(*cascades([0.5, 0.7, 0.4, 0.5], wider=-2.0)))[:2] == [NO, NO]
     kept = judge(*cascades([0.7, 0.5, 0.4, 0.5]))  # narrower than before only in small steps: no wider valley
-    assert verdicts(kept) == [YES, Verdict.UNDECIDED] and "keeps the valley from narrowing" in kept.summary
+    assert verdicts(kept)[:2] == [YES, Verdict.UNDECIDED] and "keeps the valley from narrowing" in kept.summary
     for narrowing in (-5.0, -2.0):
         assert "keeps" not in judge(*cascades([0.7, 0.5, 0.4, 0.5], wider=narrowing)).summary
     assert verdicts(judge(*cascades([0.7, 0.5, 0.9, 0.5])))[0] == NO  # the static loss gains more by large steps

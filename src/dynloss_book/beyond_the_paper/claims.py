@@ -1,12 +1,14 @@
-"""Beyond the paper: no claims of its, but questions with answers."""
+"""Beyond the paper: no claims of its, but questions that it leaves open, and others, with answers."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import xarray as xr
 
-from dynloss_book.engine.findings import Findings
-from dynloss_book.engine.sweeps.statistics import interval, summary
+from dynloss_book.engine.findings import Claim, Findings, Kind
+from dynloss_book.engine.sweeps.statistics import SHARE, interval, simultaneous, summary
+from dynloss_book.engine.verdicts import SIGN, exists, positive
+from dynloss_book.paper import OTHER_LOSSES
 from dynloss_book.tasks.spiral import CLASSES
 
 GUESS = 1 / CLASSES  # the accuracy of a network that knows nothing
@@ -35,7 +37,25 @@ def judge(
         f"weights without a period, held for $T$ steps each, differ from them by {held}; new at each step, by {each}. "
         f"With the best of a few rates for either loss, the dynamical one differs from the static one by: {words}.",
         scale,
+        (_other_shape(by_shape), *(_elsewhere(way, values) for way, values in chosen.items())),
     )
+
+
+def _other_shape(by_shape: Mapping[str, xr.DataArray]) -> Claim:
+    names = [name for name in by_shape if name not in ("static", "triangle")]
+    gains = xr.concat([(by_shape[name] - by_shape["triangle"]).mean("period") for name in names], "shape")
+    found = simultaneous(gains)
+    better = [name for name, more in zip(names, (found.mean > found.margin).values, strict=True) if more]
+    return Claim("Is another form of the weights better than the paper's triangle?", OTHER_LOSSES, "left open",
+                 ", ".join(better) or f"none of {len(names)}, significantly",
+                 exists(bool(better), testable=bool((found.number > 1).all())),
+                 "5 % shared among all of them (Bonferroni)", Kind.QUESTION)  # fmt: skip
+
+
+def _elsewhere(way: str, values: Mapping[str, xr.DataArray]) -> Claim:
+    gain = values["dynamical"] - values["static"]
+    return Claim(f"Does the dynamical loss gain with {way}, each at its best learning rate?", OTHER_LOSSES, "left open",
+                 interval(gain, signed=True), positive(gain), SIGN, Kind.QUESTION)  # fmt: skip
 
 
 def counted(sweep: xr.Dataset) -> xr.DataArray:
@@ -72,7 +92,7 @@ def shapes_table(
         {
             "weights": labels[name],
             "strength": round(strengths[name], 2),
-            "validation accuracy": interval(mean[name]),
+            "validation accuracy": interval(mean[name], bounds=SHARE),
             "gain over static": beside(name, "static"),
             "beside the triangle": beside(name, "triangle"),
             "diverged": lost[name],
@@ -115,9 +135,9 @@ def ways_table(
     return [
         {
             "way": way,
-            "static": interval(values["static"]),
+            "static": interval(values["static"], bounds=SHARE),
             "its rate": rates[way]["static"],
-            "dynamical": interval(values["dynamical"]),
+            "dynamical": interval(values["dynamical"], bounds=SHARE),
             "its best rate": rates[way]["dynamical"],
             "gain": interval(values["dynamical"] - values["static"], signed=True),
             "diverged, at all rates": lost[way],
@@ -135,5 +155,5 @@ def _by_period(difference: xr.DataArray) -> str:
 def _told(difference: xr.DataArray) -> str:
     """With its interval, and whether that holds zero."""
     found = summary(difference)
-    told = "" if abs(found.mean) > found.margin else ", not told from zero"
+    told = "" if abs(found.mean) > found.margin else ", which is not significant"
     return f"{interval(difference, signed=True)}{told}"

@@ -9,7 +9,7 @@ import xarray as xr
 
 from dynloss_book import paper
 from dynloss_book.analysis.period_doubling import DOUBLED, crossing
-from dynloss_book.engine.findings import Claim, Findings
+from dynloss_book.engine.findings import Claim, Findings, Kind
 from dynloss_book.engine.verdicts import exists
 
 # What is in a row of `cascades`, as it stands over a table.
@@ -48,24 +48,26 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     crossed = [row for row in rows if np.isfinite(row["second_crosses"])]
     late = [row["breaks"] - row["second_crosses"] for row in broken if np.isfinite(row["second_crosses"])]
     whole = [row for row in crossed if not np.isfinite(row["breaks"])]
-    where = paper.FIGURE_S1_WHERE
+    reduced = any(settings[name] != value for name, value in paper.FIGURE_4.items())
     further, doubled = count[DIRECTION] + count[BOTH], count[DOUBLING] + count[BOTH]
     as_a_rule = f"in more than {MOST:.0%} of them, of all networks together"
     claims = (
-        Claim("The second bifurcation is a further eigenvalue: in our terms, a further direction begins to bounce",
-              where, "seem to occur so", f"{further} of {len(broken)} broken cascades",
+        Claim("Is the second bifurcation a further eigenvalue in our terms, a further direction that begins to bounce?",
+              paper.FURTHER, "seem to occur so", f"{further} of {len(broken)} broken cascades",
               exists(further > MOST * len(broken), testable=bool(broken)),
               f"{as_a_rule}; by its eigenvector, the first bounce's own direction is recognised at "
-              f"{recognised(result, settings['learning_rate'])}, and a further one counts by its eigenvalue as well"),
-        Claim("The second eigenvalue crosses the threshold in the cascades", where, "in the cascades",
+              f"{recognised(result, settings['learning_rate'])}, and a further one counts by its eigenvalue as well",
+              Kind.QUESTION),
+        Claim("The second eigenvalue crosses the threshold in the cascades", paper.FURTHER, "in the cascades",
               f"{len(crossed)} of {len(rows)}, on one side of the bounce",
               exists(len(crossed) > MOST * len(rows), testable=bool(rows)), as_a_rule),
-        Claim("… and where it does, the second bifurcation begins", where, "at once",
+        Claim("… and where it does, the second bifurcation begins", paper.FURTHER, "at once",
               _steps(late) + (f"; {len(whole)} crossed and never broke" if whole else ""),
               exists(bool(late) and bool(np.median(np.abs(late)) <= 2 * np.mean([row["spacing"] for row in broken])),
                      testable=bool(broken)),
               "a median of at most two measurements apart"),
     )  # fmt: skip
+    claims = tuple(claim._replace(reduced=reduced) for claim in claims)
     lowest, beside, held = ([row[name] for row in broken] for name in ("lowest", "both_sides", "held_after"))
     return Findings(
         "cascades_two_step",

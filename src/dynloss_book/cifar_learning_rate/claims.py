@@ -1,11 +1,14 @@
 """Is the gain of Figure 1 more than a breakdown of static training at its learning rate? A question of our own."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import xarray as xr
 
 from dynloss_book import paper
-from dynloss_book.engine.findings import Findings, Verdict
-from dynloss_book.engine.sweeps.statistics import interval
-from dynloss_book.engine.verdicts import positive
+from dynloss_book.engine.findings import Claim, Findings, Kind, Verdict
+from dynloss_book.engine.sweeps.statistics import SHARE, interval
+from dynloss_book.engine.verdicts import SIGN, positive
 
 BROKEN = 0.01  # validation accuracy that the static loss ends below its own best: as near as the paper gives numbers
 LEARNED = 0.15  # validation accuracy, of ten classes: half as much again as by chance
@@ -40,13 +43,14 @@ def lost(both: xr.Dataset) -> xr.DataArray:
     return static.max("epoch") - static.isel(epoch=-1)
 
 
-def judge(both: xr.Dataset, scale: str) -> Findings:
+def judge(both: xr.Dataset, scale: str, settings: Mapping[str, Any]) -> Findings:
     """What is left of the gain at other peak rates.
 
     Args:
         both: ``validation_accuracy`` over peak_rate, amplitude (1 and A), seed and epoch; NaN where a network has
             diverged or is not computed yet.
         scale: of the experiment, in words.
+        settings: of the experiment.
     """
     best, (_, oscillating) = at_their_best(both), ends(both)
     if not int(best.notnull().sum()):
@@ -59,10 +63,21 @@ def judge(both: xr.Dataset, scale: str) -> Findings:
         rates = f"{one:g}" if one == other else f"{one:g} (static) and {other:g} (oscillating)"
         summary = (
             f"{said}: with the peak learning rate at which each loss ends best, {rates}, oscillations change the final "
-            f"validation accuracy by {interval(best, signed=True)}; the paper gives {paper.FIGURE_1_GAIN:g}."
+            f"validation accuracy by {interval(best, signed=True)}; the paper gives {paper.FIGURE_1_GAIN:g}. "
+            f"There static training ends more than {BROKEN:g} below its own best in "
+            f"{fallen(lost(both).sel(peak_rate=one))} networks."
         )
     question = "Is the gain of Figure 1 more than a breakdown of static training at its learning rate?"
-    return Findings("cifar_learning_rate", question, summary, scale)
+    reduced = any(settings.get(name, value) != value for name, value in paper.FIGURE_1.items())
+    claim = Claim("Is there a gain where each loss has the peak learning rate at which it ends best?",
+                  paper.GAIN_POINT, f"≈ {paper.FIGURE_1_GAIN:+g} at one rate", interval(best, signed=True),
+                  positive(best), SIGN, Kind.QUESTION, reduced)  # fmt: skip
+    return Findings("cifar_learning_rate", question, summary, scale, (claim,))
+
+
+def fallen(below: xr.DataArray) -> str:
+    """In how many networks the static loss ends below its best, of its distance, over seed."""
+    return f"{int((below > BROKEN).sum())} of {int(below.notnull().sum())}"
 
 
 def table(both: xr.Dataset) -> list[dict[str, str]]:
@@ -72,14 +87,12 @@ def table(both: xr.Dataset) -> list[dict[str, str]]:
     rows = []
     for rate in both.peak_rate.values:
         one, other = static.sel(peak_rate=rate), oscillating.sel(peak_rate=rate)
-        fallen = below.sel(peak_rate=rate)
         rows.append(
             {
                 "peak rate": f"{rate:g}",
-                "static": interval(one),
-                f"static ends more than {BROKEN:g} below its best": f"{int((fallen > BROKEN).sum())} of "
-                f"{int(fallen.notnull().sum())}",
-                "oscillating": interval(other),
+                "static": interval(one, bounds=SHARE),
+                f"static ends more than {BROKEN:g} below its best": fallen(below.sel(peak_rate=rate)),
+                "oscillating": interval(other, bounds=SHARE),
                 "oscillating less static": interval(other - one, signed=True),
             }
         )

@@ -6,10 +6,10 @@ from typing import Any
 import xarray as xr
 
 from dynloss_book.cifar_scaling.experiment import Rung
-from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.findings import Claim, Findings, Kind, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
 from dynloss_book.engine.verdicts import number
-from dynloss_book.paper import FIGURE_1_GAIN, FIGURE_1_SCALE, FIGURE_1_WHERE
+from dynloss_book.paper import FIGURE_1_GAIN, FIGURE_1_SCALE, GAIN_POINT
 
 FAR = 2.0  # times that the paper's scale may be above the highest rung
 NEAR = 0.01  # the paper gives its gain to one hundredth
@@ -32,10 +32,11 @@ def judge(
     far = {name: value / max(getattr(each, name) for each in rungs) for name, value in FIGURE_1_SCALE.items()}
     near, size = max(far.values()) <= FAR, rungs[0].settings["image_size"]
     testable = images == "cifar10" and end.sizes["seed"] > 1 and near
-    claim = Claim("Extrapolated to the paper's scale, the gain is its 6 %", FIGURE_1_WHERE, f"≈ {FIGURE_1_GAIN:+g}",
+    claim = Claim("Is the gain, extrapolated to the paper's scale, its 6 %?", GAIN_POINT, f"≈ {FIGURE_1_GAIN:+g}",
                   f"{interval(end.gain, signed=True)}, at {size} × {size} pixels",
                   number(end.gain, FIGURE_1_GAIN, NEAR, testable=testable),
-                  f"within {NEAR:g} of the interval, from at most {FAR:g} times below in each quantity")  # fmt: skip
+                  f"within {NEAR:g} of the interval, from at most {FAR:g} times below in each quantity",
+                  Kind.QUESTION, reduced=True)  # fmt: skip
     ranges = "; ".join(
         f"{name} {', '.join(f'{getattr(each, name):,}' for each in rungs)}" for name, rungs in ladders.items()
     )
@@ -64,7 +65,6 @@ def table(ladders: Mapping[str, Sequence[Rung]], runs: Mapping[str, Sequence[xr.
         ladders: {quantity: rungs}.
         runs: {quantity: ``validation_accuracy`` at the end over amplitude (1 and A) and seed, of each rung}.
     """
-
 
     def row(name: str, each: Rung, accuracy: xr.DataArray) -> dict[str, Any]:
         static, oscillating = (accuracy.isel(amplitude=at) for at in (0, 1))

@@ -1,8 +1,9 @@
 """Claims with their verdicts, and how a notebook and the book show them."""
 
 import html
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -15,7 +16,9 @@ class Verdict(StrEnum):
 
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not reproduced"
+    MIXED = "mixed"  # true of one part and false of another
     UNDECIDED = "undecided"  # the interval holds both
+    ONE_RUN = "one run"  # decides nothing that differs from seed to seed
     NOT_TESTABLE = "not testable at this scale"
     NOT_COMPUTED = "not computed"
 
@@ -23,30 +26,67 @@ class Verdict(StrEnum):
 SIGNS = {
     Verdict.REPRODUCED: "✓",
     Verdict.NOT_REPRODUCED: "✗",
+    Verdict.MIXED: "◐",
     Verdict.UNDECIDED: "?",
+    Verdict.ONE_RUN: "○",
     Verdict.NOT_TESTABLE: "–",
     Verdict.NOT_COMPUTED: "–",
 }
 
 
-class Claim(NamedTuple):
-    """One statement of the paper.
+class Kind(StrEnum):
+    """What is tested. Only the first counts for or against the paper."""
+
+    CLAIM = "claims of the paper"
+    QUESTION = "our own questions"  # or left open by the paper
+    DEFINITION = "definitions"  # and what follows from them: true of any code that is right
+
+
+ANSWERS = {Verdict.REPRODUCED: "yes", Verdict.NOT_REPRODUCED: "no"}  # of a question
+
+
+class Sentence(NamedTuple):
+    """A sentence of the paper.
 
     Attributes:
-        statement: what is said, in words.
-        where: section and figure of the paper.
+        where: its section and figure.
+        words: as they stand there, "…" where some are left out; formulas in plain letters.
+    """
+
+    where: str
+    words: str
+
+
+class Claim(NamedTuple):
+    """One test of a sentence of the paper, or of a question that it raises.
+
+    Attributes:
+        statement: what is tested, in our words.
+        sentence: of the paper, that says or raises it.
         paper: the paper's value or sign.
         here: what was measured, with its interval.
         verdict: whether the two agree.
         tolerance: when they count as agreeing, and why so.
+        kind: whether the paper claims it.
+        reduced: whether it was tested at less than the paper's scale.
     """
 
     statement: str
-    where: str
+    sentence: Sentence
     paper: str
     here: str
     verdict: Verdict
     tolerance: str = ""
+    kind: Kind = Kind.CLAIM
+    reduced: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """As plain values, numbers with the minus sign of print."""
+        values = self._asdict()
+        where, words = values.pop("sentence")
+        printed = {name: minus(values[name]) for name in ("statement", "paper", "here", "tolerance")}
+        plain = {"verdict": str(self.verdict), "kind": str(self.kind), "where": where, "quotation": words}
+        return values | printed | plain
 
 
 @dataclass(frozen=True)
@@ -58,7 +98,7 @@ class Findings:
         question: what the figure asks.
         summary: the answer, one sentence or two, in Markdown; from the data.
         scale: of the computation, in words.
-        claims: of the paper, the headline first; none for a page that is not of the paper.
+        claims: the headline first.
     """
 
     figure: str
@@ -75,35 +115,23 @@ class Findings:
     @property
     def tally(self) -> str:
         """How many claims have which verdict."""
-        return tally(claim.verdict for claim in self.claims)
+        return tally(self.record()["claims"])
 
     def record(self) -> dict[str, Any]:
         """As plain values."""
         return {
             "figure": self.figure,
             "question": self.question,
-            "summary": self.summary,
+            "summary": minus(self.summary),
             "scale": self.scale,
-            "tally": self.tally,
-            "claims": [claim._asdict() | {"verdict": str(claim.verdict)} for claim in self.claims],
+            "claims": [claim.record() for claim in self.claims],
         }
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
-        lines = [
-            f"{SIGNS[each.verdict]} {each.statement}: {each.here} (paper: {each.paper}) {each.verdict}"
-            for each in self.claims
-        ]
-        return {"text/plain": "\n".join(lines), "text/html": self._table()}
-
-    def _table(self) -> str:
-        head = "".join(f'<th scope="col">{name}</th>' for name in ("The paper says", "Paper", "Here", "Verdict"))
-        rows = "".join(
-            f'<tr><th scope="row">{html.escape(each.statement)}<br><small>{html.escape(each.where)}</small></th>'
-            f"<td>{html.escape(each.paper)}</td><td>{html.escape(each.here)}</td>"
-            f'<td class="dynloss-{kind(each.verdict)}">{SIGNS[each.verdict]} {each.verdict}</td></tr>'
-            for each in self.claims
-        )
-        return f'<table class="dynloss-claims"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        claims = self.record()["claims"]
+        lines = [f"{shown(each)}: {each['statement']}: {each['here']} (paper: {each['paper']})" for each in claims]
+        shares = "".join(_table(name, these) for name, these in parts(claims).items())
+        return {"text/plain": "\n".join(lines), "text/html": shares}
 
 
 @dataclass(frozen=True)
@@ -114,28 +142,93 @@ class Answer:
 
     def __str__(self) -> str:
         found = self.findings
-        verdicts = f" **Claims of the paper:** {found.tally}." if found.claims else ""
-        return f"**{found.question}** {found.summary}{verdicts} *Scale: {found.scale}.*"
+        verdicts = f" **Verdicts.** {found.tally}." if found.claims else ""
+        return f"**{found.question}** {minus(found.summary)}{verdicts} *Scale: {found.scale}.*"
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
         text = str(self)
         return {"text/plain": text.replace("*", ""), "text/markdown": text, MIME: self.findings.record()}
 
 
-def tally(verdicts: Iterable[Verdict | str]) -> str:
-    """How many claims have which verdict.
+def parts(claims: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Records of claims by kind and scale, in order: what is counted together."""
+    listed = list(claims)
+    found = {}
+    for kind in Kind:
+        for reduced in (False, True):
+            name = f"{kind}{', at reduced scale' * reduced}"
+            found[name] = [each for each in listed if (each.get("kind"), each.get("reduced")) == (kind, reduced)]
+    return {name: these for name, these in found.items() if these}
 
-    >>> tally([Verdict.REPRODUCED, Verdict.UNDECIDED, Verdict.REPRODUCED])
-    '2 reproduced, 1 undecided'
+
+def counts(claims: Sequence[Mapping[str, Any]]) -> list[tuple[Verdict, str, int]]:
+    """Of claims of one kind: each verdict there is, its words, and how many have it."""
+    found = Counter(Verdict(each["verdict"]) for each in claims)
+    words = {Verdict(each["verdict"]): worded(each) for each in claims}
+    return [(verdict, words[verdict], found[verdict]) for verdict in Verdict if verdict in found]
+
+
+def tally(claims: Iterable[Mapping[str, Any]]) -> str:
+    """How many records of claims have which verdict, by kind and scale.
+
+    >>> tally([{"kind": "definitions", "reduced": False, "verdict": "reproduced"}])
+    'Definitions: 1 reproduced'
     """
-    counts = Counter(Verdict(verdict) for verdict in verdicts)
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    listed = {
+        name: ", ".join(f"{number} {words}" for _, words, number in counts(these))
+        for name, these in parts(claims).items()
+    }
+    return "; ".join(f"{titled(name)}: {verdicts}" for name, verdicts in listed.items())
 
 
-def kind(verdict: Verdict | str) -> str:
+def titled(words: str) -> str:
+    """As a title begins."""
+    return words[:1].upper() + words[1:]
+
+
+def worded(claim: Mapping[str, Any]) -> str:
+    """The verdict of a claim's record in words; a question is answered."""
+    verdict = Verdict(claim["verdict"])
+    return ANSWERS.get(verdict, str(verdict)) if claim.get("kind") == Kind.QUESTION else str(verdict)
+
+
+def shown(claim: Mapping[str, Any]) -> str:
+    """The same with its sign."""
+    return f"{SIGNS[Verdict(claim['verdict'])]} {worded(claim)}"
+
+
+def style(verdict: Verdict | str) -> str:
     """A verdict's class in the style sheet.
 
-    >>> kind(Verdict.NOT_REPRODUCED)
+    >>> style(Verdict.NOT_REPRODUCED)
     'not-reproduced'
     """
     return str(verdict).split(" at ")[0].replace(" ", "-")
+
+
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def minus(text: str) -> str:
+    """Negative numbers with a minus sign, powers of ten as such; not ranges, nor formulas.
+
+    >>> minus("-0.1 ± 0.2, eqs. (2)-(5); 9e-16, 0e+00")
+    '−0.1 ± 0.2, eqs. (2)-(5); 9·10⁻¹⁶, 0'
+    """
+    text = re.sub(r"\b0e\+00\b", "0", text)
+    text = re.sub(r"(?<=\d)e-0*(\d+)", lambda found: "·10⁻" + found[1].translate(_RAISED), text)
+    return re.sub(r"(?<![\w.){-])-(?=\d)", "−", text)
+
+
+def _table(name: str, claims: Iterable[Mapping[str, Any]]) -> str:
+    """One kind of claims: what is tested, with the paper's sentence below it."""
+    head = "".join(f'<th scope="col">{each}</th>' for each in ("Tested", "Paper", "Here", "Verdict"))
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(each["statement"])}<br><small><q>{html.escape(each["quotation"])}</q> '
+        f"{html.escape(each['where'])}</small></th>"
+        f"<td>{html.escape(each['paper'])}</td><td>{html.escape(each['here'])}</td>"
+        f'<td class="dynloss-{style(each["verdict"])}">{shown(each)}</td></tr>'
+        for each in claims
+    )
+    caption = f"<caption>{titled(name)}</caption>"
+    return f'<table class="dynloss-claims">{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dynloss_book.engine.findings import Verdict
+from dynloss_book.engine.findings import Kind, Verdict
 
 if TYPE_CHECKING:
     import h5py
@@ -388,8 +388,9 @@ def check_findings(record: Any) -> None:
 
 def is_claim(found: Any) -> bool:
     """Whether it is the record of a claim with its verdict: see `findings.Claim`."""
-    texts = dict.fromkeys(("statement", "where", "paper", "here"), is_prose)
-    return _fits(found, verdict=list(Verdict).__contains__, **texts) and is_prose(found.get("tolerance", ""))
+    texts = dict.fromkeys(("statement", "where", "quotation", "paper", "here", "tolerance"), is_prose)
+    words = {"verdict": list(Verdict).__contains__, "kind": list(Kind).__contains__}
+    return _fits(found, reduced=lambda value: isinstance(value, bool), **words, **texts)
 
 
 def check_size(points: int, each: int = 1) -> None:

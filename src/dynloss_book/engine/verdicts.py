@@ -1,9 +1,11 @@
 """From numbers to verdicts. Values are over seeds, which are the unit of every interval (95 %, Student's t)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
-from dynloss_book.engine.findings import Verdict
+from dynloss_book.engine.findings import Claim, Verdict
 from dynloss_book.engine.sweeps.statistics import Summary, simultaneous, summary
 
 # Tolerances in words, for the claims that are judged by these functions.
@@ -28,7 +30,7 @@ def positive(values: xr.DataArray, *, testable: bool = True) -> Verdict:
     """Of a sign: reproduced where the whole interval of the mean is above zero, undecided where it holds zero.
 
     >>> positive(xr.DataArray([0.1, 0.2, 0.15], dims="seed")).value, positive(xr.DataArray([0.1], dims="seed")).value
-    ('reproduced', 'undecided')
+    ('reproduced', 'one run')
     """
     found = summary(values)
     if none := _no_verdict(found, testable):
@@ -52,10 +54,9 @@ def number(values: xr.DataArray, expected: float, tolerance: float, *, testable:
     found = summary(values)
     if none := _no_verdict(found, testable):
         return none
-    margin = found.margin.fillna(0)
-    if not abs(found.mean - expected) <= margin + tolerance:
+    if not abs(found.mean - expected) <= found.margin + tolerance:
         return Verdict.NOT_REPRODUCED
-    return Verdict.UNDECIDED if margin > WIDE * tolerance else Verdict.REPRODUCED
+    return Verdict.UNDECIDED if found.margin > WIDE * tolerance else Verdict.REPRODUCED
 
 
 def at_least(values: xr.DataArray, bound: float, *, testable: bool = True) -> Verdict:
@@ -63,10 +64,9 @@ def at_least(values: xr.DataArray, bound: float, *, testable: bool = True) -> Ve
     found = summary(values)
     if none := _no_verdict(found, testable):
         return none
-    margin = found.margin.fillna(0)
-    if found.mean - margin >= bound:
+    if found.mean - found.margin >= bound:
         return Verdict.REPRODUCED
-    return Verdict.UNDECIDED if found.mean + margin >= bound else Verdict.NOT_REPRODUCED
+    return Verdict.UNDECIDED if found.mean + found.margin >= bound else Verdict.NOT_REPRODUCED
 
 
 def none_positive(values: xr.DataArray, bound: float, *, testable: bool = True) -> Verdict:
@@ -97,8 +97,53 @@ def exists(there: bool, *, testable: bool = True) -> Verdict:
     return Verdict.REPRODUCED if there else Verdict.NOT_REPRODUCED
 
 
+def agreed(*found: Verdict) -> Verdict:
+    """Of one statement tested in several ways, none better than another: mixed unless they agree.
+
+    >>> agreed(Verdict.REPRODUCED, Verdict.UNDECIDED).value
+    'mixed'
+    """
+    return found[0] if len(set(found)) == 1 else Verdict.MIXED
+
+
+def of_runs(found: Sequence[Verdict]) -> Verdict:
+    """Of the same statement in several runs: as most of them have it (``RULE``); one run decides nothing.
+
+    >>> of_runs([Verdict.REPRODUCED] * 4 + [Verdict.NOT_REPRODUCED]).value
+    'reproduced'
+    """
+    known = [each for each in found if each not in (Verdict.NOT_COMPUTED, Verdict.NOT_TESTABLE)]
+    if len(known) < 2:
+        return Verdict.ONE_RUN if known else found[0]
+    for verdict in (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED):
+        if known.count(verdict) >= RULE * len(known):
+            return verdict
+    return Verdict.UNDECIDED if Verdict.UNDECIDED in known else Verdict.MIXED
+
+
+def by_run(runs: Sequence[Sequence[Claim]]) -> tuple[Claim, ...]:
+    """The claims of single runs, the same of each, as one of all of them.
+
+    Args:
+        runs: the claims of each run, with verdicts of that run alone.
+    """
+    joined = []
+    for same in zip(*runs, strict=True):
+        verdict = of_runs([each.verdict for each in same])
+        here = "; ".join(each.here for each in same)
+        if verdict == Verdict.ONE_RUN:
+            here += f" (1 run, {_ALONE.get(same[0].verdict, 'which leaves it open')})"
+        joined.append(same[0]._replace(here=here, verdict=verdict))
+    return tuple(joined)
+
+
+_ALONE = {Verdict.REPRODUCED: "as in the paper", Verdict.NOT_REPRODUCED: "unlike the paper"}
+
+
 def _no_verdict(found: Summary, testable: bool) -> Verdict | None:
     """Why nothing can be said, if so."""
     if found.number == 0:
         return Verdict.NOT_COMPUTED
-    return None if testable else Verdict.NOT_TESTABLE
+    if not testable:
+        return Verdict.NOT_TESTABLE
+    return Verdict.ONE_RUN if found.number == 1 else None

@@ -3,7 +3,8 @@
 import numpy as np
 import xarray as xr
 
-from dynloss_book.engine.findings import Claim, Findings
+from dynloss_book import paper
+from dynloss_book.engine.findings import Claim, Findings, Kind
 from dynloss_book.engine.verdicts import exists
 
 
@@ -17,22 +18,22 @@ def judge(data: xr.Dataset) -> Findings:
     inputs, labels = training.inputs.values, training.labels.values
     counts = np.bincount(labels.astype(int))
     straight, neighbour = linear_accuracy(inputs, labels), neighbour_accuracy(data)
-    where = "Section III.A, Figure 2"
+    theirs = set(counts) == {100}
     claims = (
-        Claim("Straight lines do not tell the classes apart (the best linear fit, training accuracy)", where,
-              "far below 1", f"{straight:.2f}", exists(straight < 0.75),
-              "below 0.75; the paper has no number"),
-        Claim("The arms do: the nearest training point has the class of a validation point", where,
-              "nearly always", f"{neighbour:.3f}", exists(neighbour >= 0.95), "0.95 or more; the paper has no number"),
-        Claim("As many points of every class, and three classes", where, "3 × 100",
-              f"{len(counts)} × {counts[0]}", exists(len(counts) == 3 and set(counts) == {100}), "exact"),
+        Claim("The arms tell the classes apart: the nearest training point has the class of a validation point",
+              paper.SPIRAL, "nearly always", f"{neighbour:.3f}", exists(neighbour >= 0.95),
+              "0.95 or more; the paper has no number", reduced=not theirs),
+        Claim("Do straight lines fail to tell them apart (the best linear fit, training accuracy)?", paper.SPIRAL,
+              "not said", f"{straight:.2f}", exists(straight < 0.75), "below 0.75", Kind.QUESTION, not theirs),
+        Claim("As many points of every class, and three classes", paper.SAMPLES, "3 × 100",
+              f"{len(counts)} × {counts[0]}", exists(len(counts) == 3 and theirs), "exact", Kind.DEFINITION),
     )  # fmt: skip
     return Findings(
         "fig02_spiral_dataset",
         "What has to be learnt?",
         f"Three arms: straight lines reach an accuracy of {straight:.2f}, the nearest neighbour {neighbour:.3f}.",
         f"{len(counts)} × {counts[0]} points, the paper's"
-        if set(counts) == {100}
+        if theirs
         else f"{len(counts)} × {counts[0]} points; the paper: 3 × 100",
         claims,
     )

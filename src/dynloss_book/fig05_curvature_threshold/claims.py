@@ -1,6 +1,6 @@
 """Figure 5: the curvature threshold against the learning rate, and the static loss beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,10 @@ import xarray as xr
 
 from dynloss import dynamics
 from dynloss.dynamics import PowerLaw
+from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
-from dynloss_book.engine.verdicts import exists, number, within
+from dynloss_book.engine.verdicts import by_run, exists, number, within
 from dynloss_book.fig05_curvature_threshold.experiment import READINGS
 from dynloss_book.paper import EXPONENT, FIGURE_5
 
@@ -18,7 +19,7 @@ SAME = 0.1  # relative: how near the thresholds of two widths must be to count a
 MOST = 0.9  # "always above", and below
 NEAR = 0.05  # the paper gives its exponent to one digit: -0.92 is -0.9
 CLOSE = 0.1  # "remarkably close" to the exponent of eq. (7): the distance of the paper's own
-WHERE = "Section III.C, Figure 5"
+LEARNT, POOR = 0.95, 0.8  # accuracies of a network that has learnt, and of one that has not
 SECOND_HALF = f"{MOST:.0%} of the second half of the run: the transient is left out"
 
 Laws = Mapping[str, Mapping[str, PowerLaw]]
@@ -27,7 +28,7 @@ Laws = Mapping[str, Mapping[str, PowerLaw]]
 def judge(
     networks: Mapping[str, xr.Dataset],
     laws: Laws,
-    static: Mapping[str, xr.Dataset],
+    static: Mapping[str, Sequence[xr.Dataset]],
     settings: Mapping[str, Any],
 ) -> Findings:
     """The claims of Figure 5.
@@ -35,33 +36,23 @@ def judge(
     Args:
         networks: {label: ``threshold``, ``scaled_threshold`` and more over learning_rate and seed}, narrow and wide.
         laws: {"threshold", "scaled_threshold", …: {label: the power law}}.
-        static: {label: the run with the static loss at η = 1}.
+        static: {label: runs with the static loss at η = 1, the same seeds of each}.
         settings: ``period`` and ``steps`` at η = 1, and ``static_steps``.
     """
     narrow, wide = networks
     testable = all(settings[name] == value for name, value in FIGURE_5.items())
     exponents = tuple(_exponent(label, network, laws, testable) for label, network in networks.items())
     ratio, farthest = _ratio(networks[wide].threshold, networks[narrow].threshold)
-    above = {label: share_above(label, run, laws) for label, run in static.items()}
-    learnt = {label: float(run.accuracy[-1]) for label, run in static.items()}
     claims = (
         *exponents,
-        Claim("The threshold does not depend on the width", f"{WHERE} (a)", "the same",
+        Claim("The threshold does not depend on the width", paper.EXPONENT_09, "the same",
               f"wide over narrow {interval(ratio)} in the mean over η; farthest {farthest}", number(ratio, 1, SAME),
               within(SAME, "the spread of the marks")),
-        Claim("Without oscillations the narrow network's curvature is always above the threshold", f"{WHERE} (b)",
-              "always", f"{above[narrow]:.0%} of the second half, 1 seed", _above(above[narrow], testable),
-              SECOND_HALF),
-        Claim("… and it does not learn", f"{WHERE} (b)", "poor",
-              f"training accuracy {learnt[narrow]:.2f}, 1 seed; Figure 3 has more",
-              exists(learnt[narrow] < 0.8, testable=testable), "below 0.8; the paper gives no number"),
-        Claim("The wide network's falls below the threshold after a transient", f"{WHERE} (c)", "always",
-              f"{1 - above[wide]:.0%} of the second half, 1 seed", _above(1 - above[wide], testable), SECOND_HALF),
-        Claim("… and it learns", f"{WHERE} (c)", "≈ 1",
-              f"training accuracy {learnt[wide]:.2f}, 1 seed", exists(learnt[wide] >= 0.95, testable=testable),
-              "0.95 or more"),
+        *by_run([_without_oscillations(dict(zip(static, runs, strict=True)), laws, testable)
+                 for runs in zip(*static.values(), strict=True)]),
         _prediction(networks, testable),
     )  # fmt: skip
+    claims = tuple(claim._replace(reduced=not testable) for claim in claims)
     fitted = [f"$\\eta^{{{law.exponent:.2f}}}$ ({label})" for label, law in laws["threshold"].items()]
     scaled = [f"{law.exponent:.2f}" for law in laws["scaled_threshold"].values()]
     return Findings(
@@ -77,6 +68,23 @@ def judge(
         + f"; T = {settings['period']}/η, {settings['steps']:,}/η steps; the paper: 5000/η and 70,000/η",
         claims,
     )
+
+
+def _without_oscillations(runs: Mapping[str, xr.Dataset], laws: Laws, testable: bool) -> tuple[Claim, ...]:
+    """Panels (b) and (c), from one run of each network."""
+    narrow, wide = runs
+    above = {label: share_above(label, run, laws) for label, run in runs.items()}
+    learnt = {label: float(run.accuracy[-1]) for label, run in runs.items()}
+    return (
+        Claim("Without oscillations the narrow network's curvature is always above the threshold", paper.ALWAYS_ABOVE,
+              "always", f"{above[narrow]:.0%} of the second half", _above(above[narrow], testable), SECOND_HALF),
+        Claim("… and it does not learn", paper.ALWAYS_ABOVE, "poor", f"training accuracy {learnt[narrow]:.2f}",
+              exists(learnt[narrow] < POOR, testable=testable), f"below {POOR:g}; the paper gives no number"),
+        Claim("The wide network's falls below the threshold after a transient", paper.SOON_BELOW, "always",
+              f"{1 - above[wide]:.0%} of the second half", _above(1 - above[wide], testable), SECOND_HALF),
+        Claim("… and it learns", paper.WIDER_LEARNS, "≈ 1", f"training accuracy {learnt[wide]:.2f}",
+              exists(learnt[wide] >= LEARNT, testable=testable), f"{LEARNT:g} or more"),
+    )  # fmt: skip
 
 
 def share_above(label: str, run: xr.Dataset, laws: Laws) -> float:
@@ -103,13 +111,50 @@ def by_seed(thresholds: xr.DataArray) -> xr.DataArray:
 def _exponent(label: str, network: xr.Dataset, laws: Laws, testable: bool) -> Claim:
     statement = f"The threshold falls as η^−0.9 ({label})"
     if label not in laws["threshold"]:
-        return Claim(statement, f"{WHERE} (a)", "−0.9", "too few runs", Verdict.NOT_COMPUTED)
+        return Claim(statement, paper.EXPONENT_09, "−0.9", "too few runs", Verdict.NOT_COMPUTED)
     found, law = by_seed(network.threshold), laws["threshold"][label]
     here = f"{interval(found)}, a fit for each; of all together {law.exponent:.2f} ({law.low:.2f} … {law.high:.2f})"
     if label in laws["scaled_threshold"]:
         here += f"; with the mark in proportion {interval(by_seed(network.scaled_threshold))}"
+    here += f"; {curved(network.threshold)}{_not_learnt(network)}"
     verdict = number(found, EXPONENT, NEAR, testable=testable)
-    return Claim(statement, f"{WHERE} (a)", "−0.9", here, verdict, within(NEAR, "the paper gives one digit"))
+    return Claim(statement, paper.EXPONENT_09, "−0.9", here, verdict, within(NEAR, "the paper gives one digit"))
+
+
+def misfit(thresholds: xr.DataArray) -> float:
+    """How likely the means at the rates would be as far from one power law as they are: an F test for lack of fit.
+
+    NaN where there are fewer than three rates, or no two seeds at one.
+    """
+    from scipy import stats  # slow to import
+
+    there = thresholds.dropna("learning_rate", how="all")
+    rates, known = np.log(there.learning_rate.values), np.log(there.transpose("learning_rate", "seed").values)
+    number, means = np.isfinite(known).sum(axis=1), np.nanmean(known, axis=1)
+    free, pure = len(rates) - 2, int(number.sum()) - len(rates)
+    if free < 1 or pure < 1:
+        return float("nan")
+    line = np.polyval(np.polyfit(rates, means, 1, w=np.sqrt(number)), rates)
+    lack = (number * (means - line) ** 2).sum() / free
+    return float(stats.f.sf(lack / (np.nansum((known - means[:, None]) ** 2) / pure), free, pure))
+
+
+def curved(thresholds: xr.DataArray) -> str:
+    """Whether one power law fits, in words: the exponent in the lower and the upper half of the rates, and the test."""
+    middle = len(thresholds.learning_rate) // 2
+    parts = thresholds.isel(learning_rate=slice(0, middle + 1)), thresholds.isel(learning_rate=slice(middle, None))
+    lower, upper = (interval(by_seed(part)) for part in parts)
+    fit = f"one power law fits with p = {misfit(thresholds):.1g}"
+    return f"in the lower half of the rates {lower}, in the upper {upper}; {fit}"
+
+
+def _not_learnt(network: xr.Dataset) -> str:
+    """The rates at which networks do not learn, in words."""
+    if "accuracy" not in network:
+        return ""
+    mean = network.accuracy.mean("seed")
+    rates = [f"{float(rate):g}" for rate in mean.learning_rate[(mean < LEARNT).values]]
+    return f"; at η = {', '.join(rates)} the networks do not learn (below {LEARNT:g})" if rates else ""
 
 
 def _prediction(networks: Mapping[str, xr.Dataset], testable: bool) -> Claim:
@@ -121,7 +166,7 @@ def _prediction(networks: Mapping[str, xr.Dataset], testable: bool) -> Claim:
     worst = next((each for each in (Verdict.NOT_COMPUTED, Verdict.NOT_TESTABLE, Verdict.NOT_REPRODUCED,
                                     Verdict.UNDECIDED) if each in verdicts), Verdict.REPRODUCED)  # fmt: skip
     why = within(CLOSE, "what the paper calls remarkably close; with the mark in proportion, 0.1/η")
-    return Claim(statement, "Section III.C, eqs. (6) and (7)", "−1", here, worst, why)
+    return Claim(statement, paper.EXPONENT_09, "−1", here, worst, why)
 
 
 def _ratio(upper: xr.DataArray, lower: xr.DataArray) -> tuple[xr.DataArray, str]:

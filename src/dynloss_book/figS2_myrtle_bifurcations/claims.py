@@ -8,70 +8,79 @@ import pandas as pd
 import xarray as xr
 
 from dynloss.dynamics import Instability
+from dynloss_book import paper
 from dynloss_book.analysis import cascades as reading
 from dynloss_book.engine.findings import Claim, Findings
 from dynloss_book.engine.sweeps.statistics import interval
-from dynloss_book.engine.verdicts import AS_A_RULE, RULE, exists
+from dynloss_book.engine.verdicts import AS_A_RULE, RULE, by_run, exists
 
 TIMES = 5  # more change of the accuracy a step inside the cascades than outside
 
 
-def judge(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[str, Any]) -> Findings:
+def judge(runs: Sequence[tuple[xr.Dataset, Sequence[Instability]]], settings: Mapping[str, Any]) -> Findings:
     """The claims of Figure S2.
 
     Args:
-        run: ``accuracy`` and ``loss`` at every step, ``hessian_eigenvalues`` at a cadence.
-        cascades: read from the loss alone.
+        runs: ``accuracy`` and ``loss`` at every step, ``hessian_eigenvalues`` at a cadence; and cascades, read from
+            the loss alone.
         settings: of the experiment.
     """
-    rate = settings["learning_rate"]
-    preceded = sum(each.curvature_at_start > 2 / rate for each in cascades)
-    real = settings["images"] == "cifar10"
-    inside, outside = accuracy_changes(run, cascades)
-    above_inside, above_outside = shares_above(run, cascades, 2 / rate)
-    marks = reading.marks(run, cascades, settings["period"])
-    spread = reading.spread_of_marks(cascades)
-    where = "Supplement II, Figure S2"
-    claims = (
-        Claim("Bifurcations are clearly present in the accuracy", where,
-              f"it changes at least {TIMES} times as much a step inside the cascades",
-              f"{inside:.4f} inside, {outside:.4f} outside", exists(inside > TIMES * outside, testable=real),
-              f"{TIMES} times: clear to the eye"),
-        Claim("They occur when the largest eigenvalue of the Hessian crosses a threshold", where,
-              "λ₁ is above 2/η at the last look before a cascade", f"{preceded} of {len(cascades)}",
-              exists(bool(cascades) and preceded >= RULE * len(cascades), testable=real), AS_A_RULE),
-        Claim("… λ₁ is above 2/η more often inside the cascades than outside", where, "yes",
-              f"{above_inside:.0%} of the measurements inside, {above_outside:.0%} outside",
-              exists(above_inside > 2 * above_outside, testable=real), "twice as often inside"),
-        Claim("… and the threshold is one, at starts and ends alike", where, "a threshold",
-              f"spread of the marks {spread:.0%}".replace("nan%", "–"),
-              exists(spread < reading.SPREAD, testable=real and bool(np.isfinite(spread))),
-              f"a spread below {reading.SPREAD:.0%}, as in Figure 4; λ₁ is measured every few steps"),
-    )  # fmt: skip
+    real, rate = settings["images"] == "cifar10", settings["learning_rate"]
+    pairs = [(run, while_moving(cascades, settings)) for run, cascades in runs]
+    reduced = not real or any(settings.get(name) != value for name, value in paper.FIGURE_S2.items())
+    claims = by_run([_of_run(run, cascades, settings, real) for run, cascades in pairs])
+    marks = xr.concat([reading.marks(run, cascades, settings["period"]) for run, cascades in pairs], "mark")
+    found = [each for _, cascades in pairs for each in cascades]
     words = "images" if real else "generated images"
     return Findings(
         "figS2_myrtle_bifurcations",
         "Does a convolutional network bifurcate too?",
-        f"It goes through {len(cascades)} cascades, {preceded} of them with the largest Hessian eigenvalue above "
-        rf"$2/\eta$ at the last look before; where they start and end, $\eta\lambda_1$ is "
-        f"{interval(rate * marks, over='mark')}.",
-        f"{settings['size']:,} {words}, {settings['channels']} channels, 1 seed, {settings['steps']:,} steps, "
-        f"T = {settings['period']}; the paper: 3,000 images, 64 channels",
-        claims,
+        f"It goes through {len(found)} cascades while the weights of the classes move, {preceded(found, rate)} of them "
+        rf"with the largest Hessian eigenvalue above $2/\eta$ at the last look before; where they start and end, "
+        rf"$\eta\lambda_1$ is {interval(rate * marks, over='mark')}.",
+        f"{settings['size']:,} {words}, {settings['channels']} channels, {len(runs)} seed{'s' * (len(runs) > 1)}, "
+        f"{settings['steps']:,} steps, T = {settings['period']}; the paper: 3,000 images, 64 channels",
+        tuple(claim._replace(reduced=reduced) for claim in claims),
     )
+
+
+def _of_run(
+    run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[str, Any], real: bool
+) -> tuple[Claim, ...]:
+    """What one run says by itself."""
+    inside, outside = accuracy_changes(run, cascades)
+    before, spread = preceded(cascades, settings["learning_rate"]), reading.spread_of_marks(cascades)
+    return (
+        Claim("Bifurcations are clearly present in the accuracy", paper.MYRTLE_BIFURCATES,
+              f"it changes at least {TIMES} times as much a step inside the cascades",
+              f"{inside:.3f} inside, {outside:.3f} outside", exists(inside > TIMES * outside, testable=real),
+              f"{TIMES} times: clear to the eye"),
+        Claim("They occur when the largest eigenvalue of the Hessian crosses a threshold", paper.MYRTLE_BIFURCATES,
+              "λ₁ is above 2/η at the last look before a cascade", f"{before} of {len(cascades)}",
+              exists(bool(cascades) and before >= RULE * len(cascades), testable=real),
+              f"{AS_A_RULE}; λ₁ is measured every few steps, and a bounce shows in the loss some steps after it "
+              "has begun, so that such a look may fall into it"),
+        Claim("… and the threshold is one, at starts and ends alike", paper.MYRTLE_BIFURCATES, "a threshold",
+              f"spread of the marks {spread:.0%}".replace("nan%", "–"),
+              exists(spread < reading.SPREAD, testable=real and bool(np.isfinite(spread))),
+              f"a spread below {reading.SPREAD:.0%}, as in Figure 4; λ₁ is measured every few steps"),
+    )  # fmt: skip
+
+
+def while_moving(cascades: Sequence[Instability], settings: Mapping[str, Any]) -> list[Instability]:
+    """Those that begin before the class weights stop, for the last period: later ones are no work of theirs."""
+    return [each for each in cascades if each.start < settings["steps"] - settings["period"]]
+
+
+def preceded(cascades: Sequence[Instability], rate: float) -> int:
+    """How many begin with λ₁ above 2/η at the last look before."""
+    return sum(each.curvature_at_start > 2 / rate for each in cascades)
 
 
 def accuracy_changes(run: xr.Dataset, cascades: Sequence[Instability]) -> tuple[float, float]:
     """The mean change of the accuracy a step, inside the cascades and outside."""
     change, bouncing = np.abs(np.diff(run.accuracy)), reading.inside(run.step.values[1:], cascades)
     return _mean(change[bouncing]), _mean(change[~bouncing])
-
-
-def shares_above(run: xr.Dataset, cascades: Sequence[Instability], edge: float) -> tuple[float, float]:
-    """The share of measurements of λ₁ above the edge, inside the cascades and outside."""
-    curvature = run.hessian_eigenvalues[:, 0]
-    above, seen = curvature.values > edge, reading.inside(curvature[curvature.dims[0]].values, cascades)
-    return _mean(above[seen]), _mean(above[~seen])
 
 
 def numbers(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[str, Any]) -> pd.Series:

@@ -5,9 +5,10 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book import paper
+from dynloss_book.engine.findings import Claim, Findings, Sentence, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
-from dynloss_book.engine.verdicts import SIGN, positive
+from dynloss_book.engine.verdicts import SIGN, agreed, positive
 from dynloss_book.tasks.cifar10 import WHY, decides, scale
 
 APPRECIABLY = 0.5  # of their earlier size
@@ -56,58 +57,113 @@ def breakdowns(both: xr.Dataset) -> str:
     return f"Training breaks down {'; '.join(said)}. *Half of the training accuracy lost between two evaluations.*"
 
 
-def _between(epoch: xr.DataArray, first: float, last: float) -> xr.DataArray:
-    """From a share of the last of these epochs on until it: many phases of the oscillations, and not only one."""
-    return (epoch > first * last) & (epoch <= last)
+def _mean(values: xr.DataArray, first: float, last: float) -> xr.DataArray:
+    """Over the epochs from a share of the last of these on until it: many phases of the oscillations, not only one."""
+    epoch = values.epoch
+    return values.isel(epoch=((epoch > first * last) & (epoch <= last)).values).mean("epoch", skipna=False)
 
 
-def judge(both: xr.Dataset, amplitude: float, stop_epoch: int, settings: Mapping[str, Any]) -> Findings:
-    """The claims of Figure S3, as differences in validation accuracy between the same seeds.
+def differences(
+    both: xr.Dataset, amplitude: float, stop_epoch: int
+) -> dict[str, tuple[Sentence, dict[str, xr.DataArray]]]:
+    """What the claims say is above zero, over seed: each statement with its sentence and one comparison or several.
+
+    Differences in validation accuracy, between the same seeds. Arguments as for ``judge``.
+    """
+    values = both.validation_accuracy
+    static, oscillating = values.sel(amplitude=1), values.sel(amplitude=amplitude)
+    stopped, until = _mean(values, 0.9, stop_epoch), _mean(values, 0, stop_epoch)
+    end, gained = values.isel(epoch=-1), values.isel(epoch=-1) - stopped
+    together = static.mean("seed", skipna=False)
+    peak = static.isel(epoch=int(together.fillna(-1).argmax("epoch")))
+    return {
+        "Stopping the oscillations raises the validation accuracy": (
+            paper.STOPPING, {"": gained.sel(amplitude=amplitude)}),
+        "… by more than the static loss gains in that time": (
+            paper.STOPPING, {"": gained.sel(amplitude=amplitude) - gained.sel(amplitude=1)}),
+        "With oscillations learning is slower: the static loss leads until the stop": (
+            paper.SLOWER, {"": until.sel(amplitude=1) - until.sel(amplitude=amplitude)}),
+        "The static loss over-fits: it has been better than at the end": (
+            paper.OVERFITS, {"in the second quarter of the time until the stop": _mean(static, 0.5, stop_epoch / 2)
+                             - end.sel(amplitude=1),
+                             "where the mean over seeds is highest": peak - end.sel(amplitude=1)}),
+        "With oscillations the end is higher than with the static loss": (
+            paper.SLOWER, {"": oscillating.isel(epoch=-1) - end.sel(amplitude=1)}),
+        "The oscillations do not become appreciably smaller before they are stopped": (
+            paper.NOT_REDUCED,
+            {f"less {APPRECIABLY:g}, as a share of what they were": fluctuation(oscillating, stop_epoch) - APPRECIABLY}),
+    }  # fmt: skip
+
+
+def above_the_line(both: xr.Dataset, amplitude: float) -> tuple[str, Verdict]:
+    """The ends with oscillations beside the dotted line, in words, and what follows from them."""
+    values = both.validation_accuracy
+    line, ends = dotted_line(both), values.sel(amplitude=amplitude).isel(epoch=-1).dropna("seed")
+    own = values.sel(amplitude=1, seed=ends.seed.values).max("epoch")
+    above, number = int((ends > line).sum()), ends.size
+    said = (
+        f"{above} of {number} networks end above the line ({line:.3f}), {int((ends > own).sum())} of {number} above "
+        "their own static network's best"
+    )
+    if number < 2:
+        return said, Verdict.ONE_RUN if number else Verdict.NOT_COMPUTED
+    return said, {0: Verdict.NOT_REPRODUCED, number: Verdict.REPRODUCED}.get(above, Verdict.MIXED)
+
+
+def judge(
+    both: xr.Dataset, amplitude: float, stop_epoch: int, settings: Mapping[str, Any], papers: xr.Dataset | None = None
+) -> Findings:
+    """The claims of Figure S3.
 
     Args:
         both: ``validation_accuracy`` over amplitude (1 and A), seed and epoch.
         amplitude: A.
         stop_epoch: where the oscillations stop.
         settings: of the experiment.
+        papers: the same at the paper's scale, as far as there is any of it: then it decides.
     """
-    values = both.validation_accuracy
-    end, stopped = values.isel(epoch=-1), values.where(_between(values.epoch, 0.9, stop_epoch)).mean("epoch")
-    early = values.sel(amplitude=1).where(_between(values.epoch, 0.5, stop_epoch / 2)).mean("epoch")
-    until = values.where(both.epoch <= stop_epoch).mean("epoch")
-    signs = decides(settings)
-    differences = {
-        "Stopping the oscillations raises the validation accuracy": (end - stopped).sel(amplitude=amplitude),
-        "… by more than the static loss gains in that time": (end - stopped).diff("amplitude").squeeze(),
-        "With oscillations learning is slower: the static loss leads until the stop": until.sel(amplitude=1)
-        - until.sel(amplitude=amplitude),
-        "The static loss over-fits: in the second quarter of the time until the stop it is above its end": early
-        - end.sel(amplitude=1),
-        "With oscillations the end is higher than with the static loss": end.diff("amplitude").squeeze(),
-        "… and above the dotted line, its best at any epoch and seed": end.sel(amplitude=amplitude) - dotted_line(both),
-    }
-    claims = tuple(
-        Claim(statement, "Supplement III, Figure S3", "> 0", interval(each, signed=True),
-              positive(each, testable=signs), f"{SIGN}; {WHY}")
-        for statement, each in differences.items()
-    )
-    shrunk = fluctuation(values.sel(amplitude=amplitude), stop_epoch)
-    claims += (
-        Claim("The oscillations do not become appreciably smaller before they are stopped", "Supplement III, Figure S3",
-              "not appreciably", f"{interval(shrunk)} of what they were at first",
-              positive(shrunk - APPRECIABLY, testable=signs),
-              f"the whole 95 % interval above {APPRECIABLY:g} of the change from one evaluation to the next"),
+    signs, here = decides(settings), differences(both, amplitude, stop_epoch)
+    reduced = papers is None and any(settings.get(name) != value for name, value in paper.FIGURE_1.items())
+    theirs = float(paper.FIGURE_1_POINT["amplitude"])
+    decisive = here if papers is None else differences(papers, theirs, int(paper.FIGURE_1["stop_epoch"]))
+
+    def beside(words: str, small: str) -> str:
+        return words if papers is None else f"{words}, at the paper's scale; at reduced scale {small}"
+
+    claims = [
+        Claim(statement, sentence, "> 0", beside(_words(found), _words(here[statement][1])),
+              agreed(*(positive(each, testable=signs or papers is not None) for each in found.values())),
+              SIGN + ("" if papers is not None else f"; {WHY}"), reduced=reduced)
+        for statement, (sentence, found) in decisive.items()
+    ]  # fmt: skip
+    small, verdict = above_the_line(both, amplitude)
+    if papers is not None:
+        words, verdict = above_the_line(papers, theirs)
+    elif not signs and verdict != Verdict.NOT_COMPUTED:
+        verdict = Verdict.NOT_TESTABLE
+    dotted = Claim(
+        "Each end is above the dotted line, the best of all static networks at any epoch", paper.DOTTED, "all",
+        small if papers is None else beside(words, small), verdict,
+        "mixed where some are; the line is the largest of hundreds of values, and rises with their number",
+        reduced=reduced,
     )  # fmt: skip
     said = {
         Verdict.REPRODUCED: "Yes:",
         Verdict.NOT_REPRODUCED: "No:",
         Verdict.UNDECIDED: "Undecided:",
+        Verdict.ONE_RUN: "One network of each loss decides nothing:",
         Verdict.NOT_TESTABLE: "This scale decides nothing:",
     }.get(claims[0].verdict, "Not computed yet:")
     return Findings(
         "figS3_stopping_oscillations",
         "Does it help to stop the oscillations before the end?",
         f"{said} from the last tenth of the oscillations to the end the validation accuracy changes by "
-        f"{claims[0].here}, and it ends {claims[4].here} above the static loss.",
+        f"{claims[0].here}. It ends above the static loss by {claims[4].here}; {dotted.here}."
+        + ("" if papers is None else f" {breakdowns(papers)}"),
         scale(both, settings),
-        claims,
+        (*claims[:5], dotted, *claims[5:]),
     )
+
+
+def _words(found: Mapping[str, xr.DataArray]) -> str:
+    return ", ".join(f"{interval(values, signed=True)} {name}".strip() for name, values in found.items())

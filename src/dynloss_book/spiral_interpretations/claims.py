@@ -5,12 +5,19 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
-from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.findings import Claim, Findings, Kind, Verdict
 from dynloss_book.engine.sweeps.statistics import interval, summary
-from dynloss_book.paper import FIGURE_3, FIGURE_3_SCALE, NEARLY_PERFECT, VAGUE
+from dynloss_book.paper import (
+    FIGURE_3,
+    FIGURE_3_SCALE,
+    NARROW_REGION,
+    NARROW_STATIC,
+    NEARLY_PERFECT,
+    VAGUE,
+    WIDE_REGION,
+)
 from dynloss_book.paper import FIGURE_3_REGIONS as REGIONS
 from dynloss_book.paper import FIGURE_3_STATIC as STATIC
-from dynloss_book.paper import FIGURE_3_WHERE as WHERE
 
 BOOK, OURS = "the book's", "midway"  # the way to train and the validation set of Figure 3's page
 
@@ -78,24 +85,25 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
     testable = all(settings[name] == FIGURE_3[name] for name in ("narrow", "wide", "steps"))
     largest = max(wide, key=lambda gain: gain.mean - gain.margin if gain.margin == gain.margin else gain.mean)
     claims = (
-        Claim(f"Under some interpretation the wide network gains in its region (most surely: {_called(largest)})",
-              WHERE,
+        Claim(f"Does the wide network gain in its region under any interpretation (most surely: {_called(largest)})?",
+              WIDE_REGION,
               "> 0", interval(largest.values, signed=True), _any_positive(wide) if testable else Verdict.NOT_TESTABLE,
               "the interval of at least one, at 95 % for all of them together"),
-        Claim(f"Under some interpretation the narrow network has {STATIC:g} with the static loss (nearest: {nearest})",
-              WHERE,
+        Claim(f"Has the narrow network {STATIC:g} with the static loss under any (nearest: {nearest})?",
+              NARROW_STATIC,
               f"≈ {STATIC:g}", interval(alone[nearest]),
               _any(alone.values(), STATIC - VAGUE, STATIC + VAGUE, testable),
               f"the mean of at least one within {VAGUE:g}; undecided while an interval reaches as far"),
-        Claim(f"Under some interpretation the narrow network's whole region is nearly perfect (best: {highest})", WHERE,
+        Claim(f"Is the narrow network's whole region nearly perfect under any (best: {highest})?", NARROW_REGION,
               f"at least {NEARLY_PERFECT:g}", interval(region[highest]),
               _any(region.values(), NEARLY_PERFECT, 1, testable),
               "the mean of at least one; undecided while an interval reaches as far"),
     )  # fmt: skip
+    claims = tuple(claim._replace(kind=Kind.QUESTION, reduced=not testable) for claim in claims)
     ours = next(gain for gain in wide if (gain.way, gain.validation) == (BOOK, OURS))
     positive = [gain for gain in wide if gain.mean > gain.margin]
     words = ", ".join(_called(gain) for gain in positive)
-    said = f"it gains with {words}" if positive else "it gains for certain in none of them"
+    said = f"it gains with {words}" if positive else "the gain is significant in none"
     return Findings(
         "spiral_interpretations",
         "Does the wide network gain under any interpretation of the paper?",

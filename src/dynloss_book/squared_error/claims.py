@@ -8,7 +8,8 @@ import xarray as xr
 
 from dynloss import dynamics
 from dynloss.dynamics import PowerLaw
-from dynloss_book.engine.findings import Claim, Findings
+from dynloss_book import paper
+from dynloss_book.engine.findings import Claim, Findings, Kind
 from dynloss_book.engine.sweeps.statistics import interval
 from dynloss_book.engine.verdicts import SIGN, exists, number, positive
 
@@ -38,7 +39,6 @@ def judge(
     flips = (growing["mode"].isel(step=slice(0, 4)) * [1, -1, 1, -1] > 0).all("step")
     fall = growing.eigenvalue.isel(step=0) - growing.eigenvalue.isel(step=-1)
     at_start = at_starts(run, starts, every)
-    where = "Section III.D, eq. (14)"
     close = f"within {WITHIN:.0%} of the interval"
     grows = bool((flips & (largest > 1)).all())
     end = abs(growing["mode"].isel(step=-1)).fillna(np.inf)  # what is not finite has diverged
@@ -46,19 +46,21 @@ def judge(
     first, second = (edges[level].mean("moment") for level in (0.0, -1.0))
     response = crossings(probes.disturbance, ratios, -1.0).mean("moment")
     claims = (
-        Claim("Eq. (14) gives the next outputs, to first order in η", where, "an error of order 2",
+        Claim("Eq. (14) gives the next outputs, to first order in η", paper.DISCRETE, "an error of order 2",
               f"its exponent is {interval(order.sel(unit='relu'))}", number(order.sel(unit="relu"), 2, 0.1),
-              "within 0.1 of the interval: single kinks make it jump"),
-        Claim("The top mode flips its sign from ηλ/N = 1 on", where, "1", interval(first),
+              "within 0.1 of the interval: single kinks make it jump", Kind.DEFINITION),
+        Claim("The top mode flips its sign from ηλ/N = 1 on", paper.FLIPS, "1", interval(first),
               _near(edges[0.0], 1), close),
-        Claim("It grows from ηλ/N = 2 on", where, "2", interval(second), _near(edges[-1.0], 2), close),
-        Claim("Above, its magnitude grows while its sign flips at each step", where, "grows and flips",
+        Claim("It grows from ηλ/N = 2 on", paper.DIVERGES, "2", interval(second), _near(edges[-1.0], 2), close),
+        Claim("Above, its magnitude grows while its sign flips at each step", paper.DIVERGES, "grows and flips",
               f"up to {float(largest.mean()):.1f} times, in {int((flips & (largest > 1)).sum())} of {flips.size} "
               "networks", exists(grows), "in every network"),
-        Claim("… and it diverges", where, "diverges",
+        Claim("Does it go on to diverge, as it would if the kernel stayed?", paper.KERNEL_FALLS,
+              "the kernel may prevent it",
               f"after {growing.sizes['step'] - 1} steps it is {interval(end)} of what it was"
-              + ("" if diverges else ": the kernel has changed"), exists(diverges), "it is largest at the end"),
-        Claim("Once a bifurcation has begun, the largest eigenvalue of the NTK falls", "Section III.D", "falls",
+              + ("" if diverges else ": the kernel has changed"), exists(diverges), "it is largest at the end",
+              Kind.QUESTION),
+        Claim("Once a bifurcation has begun, the largest eigenvalue of the NTK falls", paper.KERNEL_FALLS, "falls",
               f"ηλ/N falls by {interval(fall)}", positive(fall), SIGN),
     )  # fmt: skip
     return Findings(

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -68,6 +69,16 @@ def staged(
     static = everything.sel(period=trained_at, drop=True)
     values = everything.where(everything.amplitude > 1, static)
     return Plane(values.assign_attrs(origin=origin, scale=scale(values)), progress_of(plan, everything))
+
+
+def over_area(values):
+    """The mean over the area of the plane, by the trapezoidal rule: each unit of T counts alike, not each factor.
+
+    Args:
+        values: an array or a dataset over ``period`` and ``amplitude``; NaN where a point lacks, or all lie on a line.
+    """
+    sides = [float(np.ptp(values[name].values)) for name in ("period", "amplitude")]
+    return values.integrate(["period", "amplitude"]) / (np.prod(sides) or np.nan)
 
 
 def grown_from(

@@ -1,10 +1,12 @@
 """What cascades are good for: the paper's reading of them, held against the same training in smaller steps."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
 from dynloss_book.engine.verdicts import SIGN, positive
@@ -18,12 +20,13 @@ NAMES = {
 }
 
 
-def judge(branches: xr.Dataset, runs: xr.Dataset) -> Findings:
+def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     """What bounces add, in a period and in whole runs.
 
     Args:
         branches: (seed, turn, way), with ``bounces``.
         runs: (seed, run).
+        settings: ``width``, ``period`` and ``amplitude``.
     """
     ends = runs.validation_accuracy
     bounces, without = (ends.sel(run=run) - ends.sel(run=f"{run}, calm") for run in ("oscillating", "static"))
@@ -33,16 +36,23 @@ def judge(branches: xr.Dataset, runs: xr.Dataset) -> Findings:
     in_part = positive(bounces)
     if in_part is Verdict.REPRODUCED:  # but where they help without oscillations as well, these have not gained by them
         in_part = positive(bounces - without)
-    where = "Section III.B and IV"
+    narrowest = runs.sharpness.sel(run="static") - runs.sharpness.sel(run="oscillating")
+    reduced = any(settings[name] != paper.FIGURE_4[name] for name in ("width", "period", "amplitude"))
     claims = (
-        Claim("The improvement comes in part from a learning rate too large for the narrowing valley", where, "in part",
+        Claim("The improvement comes in part from a learning rate too large for the narrowing valley", paper.IN_PART,
+              "in part",
               f"with oscillations, validation accuracy {interval(bounces, signed=True)} against steps so small that "
               f"the valley may narrow further; without, {interval(without, signed=True)}", in_part,
               SIGN + ", and so has the difference"),
-        Claim("Cascades let the network find wider valleys", where, "wider",
+        Claim("Cascades let the network find wider valleys", paper.FIND_WIDER, "wider",
               f"in a period with a cascade, λ_max of the static loss changes by {interval(wider, signed=True)}; in the "
               f"same period by smaller steps, by {interval(narrower, signed=True)}", positive(-wider), SIGN),
+        Claim("Networks end in wider minima than with the static loss", paper.WIDER_MINIMA, "> 0",
+              f"λ_max of the static loss at the end is {interval(runs.sharpness.sel(run='oscillating'))}, and "
+              f"{interval(runs.sharpness.sel(run='static'))} after static training: "
+              f"{interval(narrowest, signed=True)}", positive(narrowest), SIGN),
     )  # fmt: skip
+    claims = tuple(claim._replace(reduced=reduced) for claim in claims)
     return Findings(
         "useful_cascades",
         "What does a cascade do for the network?",

@@ -9,8 +9,8 @@ import pytest
 import small_site
 from small_site import notebook
 
-from dynloss_book.engine.findings import Claim, Findings, Verdict
-from dynloss_book.engine.runner import answers, recorded, scorecard
+from dynloss_book.engine.findings import Claim, Findings, Kind, Sentence, Verdict
+from dynloss_book.engine.runner import answers, gallery, recorded, scorecard
 from dynloss_book.engine.runner.answers import Judged, Trouble
 from dynloss_book.engine.runner.gallery import Entry
 from dynloss_book.engine.runner.profiles import UsageError, load
@@ -19,7 +19,8 @@ YES, NO = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED
 
 
 def findings(*verdicts, scale="1 seed"):
-    claims = tuple(Claim(f"claim {n}", "Section II", "1", f"{n}", verdict) for n, verdict in enumerate(verdicts))
+    said = Sentence("Section II", "It is 1.")
+    claims = tuple(Claim(f"claim {n}", said, "1", f"{n}", verdict) for n, verdict in enumerate(verdicts))
     return Findings("fig", "Does it?", "It does.", scale, claims).record()
 
 
@@ -37,7 +38,9 @@ def states(record, now):
 
 def test_verdicts_that_follow():
     assert states(RECORD, judged(YES, NO)) == (
-        ["follows"] * 2, 0, "2 claims: 1 reproduced, 1 not reproduced every verdict on record follows from the archive",
+        ["follows"] * 2, 0,
+        "2 claims: Claims of the paper: 1 reproduced, 1 not reproduced "
+        "every verdict on record follows from the archive",
     )  # fmt: skip
 
 
@@ -104,7 +107,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
 JUDGING = """
 import numpy as np, xarray as xr
 from dynloss_book.engine import archive
-from dynloss_book.engine.findings import Claim, Findings
+from dynloss_book.engine.findings import Claim, Findings, Sentence
 from dynloss_book.engine.verdicts import exists
 
 def compute(steps, amplitude):
@@ -113,7 +116,8 @@ def compute(steps, amplitude):
 dataset = archive.fetch_or_compute("fig01_good", compute, {"steps": steps, "amplitude": amplitude}, fresh=fresh)
 """
 FOUND = """
-claim = Claim("x grows", "Section I", "yes", f"{float(dataset.x[-1]):g}", exists(bool(dataset.x[-1] > 100)))
+said = Sentence("Section I", "It grows.")
+claim = Claim("x grows", said, "yes", f"{float(dataset.x[-1]):g}", exists(bool(dataset.x[-1] > 100)))
 findings = Findings("fig01_good", "Does x grow?", "It does.", f"{steps} steps", (claim,))
 findings.answer
 """
@@ -210,10 +214,27 @@ def test_the_scorecard_shows_every_claim_under_its_section():
     assert [line for line in page.splitlines() if line.startswith("## ")] == [
         "## Section II: Myrtle5 and CIFAR-10", "## Supplement III: Stopping the oscillations", "## Elsewhere",
     ]  # fmt: skip
-    assert page.count("<tr class=") == 3 and "&lt;b&gt;" in page
-    assert "all 3" in page and "✗ 1 not reproduced" in page
+    assert page.count("<tr class=") == 3 and "&lt;b&gt;" in page and page.count("<q>It is 1.</q>") == 3
+    assert "all 3" in page and "| Claims of the paper | 3 | ✓ 1 reproduced, ✗ 1 not reproduced, ? 1 undecided |" in page
     assert '<a href="../notebooks/fig01.html">Figure 1</a>, profile quick, 2 CPU cores<details>' in page
     assert not any(not line.strip() for line in page.split("<table")[1].split("</table>")[0].splitlines())
+
+
+def test_questions_definitions_and_reduced_scale_are_counted_apart():
+    found = findings(YES, NO, NO, YES)
+    found["claims"][1] |= {"reduced": True}
+    found["claims"][2] |= {"kind": str(Kind.QUESTION)}
+    found["claims"][3] |= {"kind": str(Kind.DEFINITION)}
+    page = scorecard.page([entry(found)], "..")
+    assert "| Claims of the paper | 1 | ✓ 1 reproduced |" in page
+    assert "| Claims of the paper, at reduced scale | 1 | ✗ 1 not reproduced |" in page
+    assert "| Our own questions | 1 | ✗ 1 no |" in page and "| Definitions | 1 | ✓ 1 reproduced |" in page
+    headings = [line for line in page.splitlines() if line.startswith("## ")]
+    assert headings[1:] == ["## Our own questions", "## Definitions"]
+    assert page.count("(at reduced scale)") == 1 and ">✗ no</span>" in page
+    assert "Our own questions: 1 no" in gallery.answers([entry(found)], "..")
+    cards = gallery.cards([entry(found)], "", "")
+    assert '<p>Definitions: <span class="dynloss-reproduced">✓ 1 reproduced</span></p>' in cards
 
 
 def test_the_scorecard_names_stale_results():
@@ -227,5 +248,6 @@ def test_every_claim_of_the_record_has_a_section():
     claims = [claim for figure in recorded.read(root / "results").values() for claim in figure["claims"]]
     assert len(claims) > 60
     assert [claim["where"] for claim in claims if scorecard.section(claim["where"]) == scorecard.ELSEWHERE] == []
-    assert [claim["statement"] for claim in claims if not claim.get("tolerance")] == []
+    assert [claim["statement"] for claim in claims if not (claim.get("tolerance") and claim["quotation"])] == []
+    assert {claim["kind"] for claim in claims} == set(Kind)
     assert len(np.unique([claim["statement"] for claim in claims])) > 0.9 * len(claims)

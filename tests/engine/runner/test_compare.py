@@ -11,7 +11,7 @@ import xarray as xr
 
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.engine.findings import MIME as FINDINGS
-from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.findings import Claim, Findings, Sentence, Verdict
 from dynloss_book.engine.provenance import MIME as PROVENANCE
 from dynloss_book.engine.runner import compare, recorded
 
@@ -159,7 +159,7 @@ def test_a_notebook_leads_to_its_results(checkout, tmp_path, dynloss):
 
 
 def record(verdict, scale="1 seed"):
-    claim = Claim("x grows", "Section I", "yes", "it does", verdict)
+    claim = Claim("x grows", Sentence("Section I", "It grows."), "yes", "it does", verdict)
     return Findings("fig01_good", "Does x grow?", "It does.", scale, (claim,)).record()
 
 

@@ -6,6 +6,7 @@ import xarray as xr
 from scipy import stats
 
 from dynloss_book.engine.sweeps import best_point, interval, paired, simultaneous, summary
+from dynloss_book.engine.sweeps.statistics import SHARE
 
 
 def values(array):
@@ -45,11 +46,14 @@ def test_a_confidence_outside_0_and_1_is_refused(confidence):
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ([0.5, 0.5, 0.5], "0.500 ± 0.000 (3 seeds)"),
+        ([0.5, 0.5, 0.5], "0.500 (3 seeds, all the same)"),
         ([0.25], "0.250 (1 seed)"),
         ([np.nan], "–"),
         ([0.9, 0.91, 0.92], "0.910 ± 0.025 (3 seeds)"),
-        ([100.0, 300.0], "200 ± 1271 (2 seeds)"),
+        ([100.0, 300.0], "100 … 300 (2 seeds)"),
+        ([4210.0, 4220.858, 4231.0], "4221 ± 26 (3 seeds)"),
+        ([0.0, 1000.0, 3000.0], "1300 ± 3800 (3 seeds)"),
+        ([4220.858], "4220 (1 seed)"),
     ],
 )
 def test_interval_in_words(given, text):
@@ -57,8 +61,14 @@ def test_interval_in_words(given, text):
 
 
 def test_a_signed_interval_shows_its_sign():
-    assert interval(values([0.5, 0.7]), signed=True).startswith("+0.6")
-    assert interval(values([-0.5, -0.7]), signed=True).startswith("-0.6")
+    assert interval(values([0.5, 0.6, 0.7]), signed=True).startswith("+0.6")
+    assert interval(values([-0.5, -0.6, -0.7]), signed=True).startswith("−0.6")
+    assert interval(values([-0.5, 0.25]), signed=True) == "−0.500 … +0.250 (2 seeds)"
+
+
+def test_an_accuracy_stays_within_its_bounds():
+    assert interval(values([0.8, 0.9, 1.0]), bounds=SHARE) == "0.90 (0.65 … 1.00) (3 seeds)"
+    assert interval(values([0.89, 0.9, 0.91]), bounds=SHARE) == "0.900 ± 0.025 (3 seeds)"
 
 
 def test_pairs_are_of_the_same_seed():

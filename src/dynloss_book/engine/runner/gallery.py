@@ -8,7 +8,8 @@ from typing import Any
 
 from dynloss import files
 from dynloss_book.engine import untrusted
-from dynloss_book.engine.findings import SIGNS, Verdict, kind
+from dynloss_book.engine.findings import SIGNS, Kind, counts, parts, style, tally, titled
+from dynloss_book.engine.findings import shown as verdict_of
 from dynloss_book.engine.provenance import duration
 from dynloss_book.engine.runner import page, tables
 from dynloss_book.engine.runner.profiles import Figure
@@ -82,30 +83,29 @@ def cards(entries: list[Entry], images: str, pages: str) -> str:
 
 def answers(entries: list[Entry], pages: str) -> str:
     """A table, in Markdown: question, answer and verdicts of each figure."""
-    rows: list[tuple[str, ...]] = [("", "Question and answer", "Claims of the paper")]
+    rows: list[tuple[str, ...]] = [("", "Question and answer", "Verdicts")]
     for each in entries:
         if each.found is not None:
             name = each.title.split(":")[0]
             said = f"**{each.found['question']}** {each.found['summary']}"
-            rows.append((f"[{name}]({pages}/{each.stem})", said, each.found["tally"] or "–"))
+            rows.append((f"[{name}]({pages}/{each.stem})", said, tally(each.found["claims"]) or "–"))
     return tables.markdown(rows)
 
 
 def headlines(entries: list[Entry], images: str, pages: str) -> str:
-    """A table, in Markdown: of each notebook with claims its picture and the first of them, with its verdict.
+    """A table, in Markdown: of each notebook its picture and the first claim of the paper that it tests.
 
     Args:
         images, pages: the folders of the thumbnails and of the notebooks, seen from the page.
     """
     rows: list[tuple[str, ...]] = [("", "Claim", "Paper", "Here", "Verdict")]
     for each in entries:
-        if each.found is not None and each.found["claims"]:
-            claim = each.found["claims"][0]
+        claims = [claim for claim in (each.found or {"claims": ()})["claims"] if claim["kind"] == Kind.CLAIM]
+        for claim in claims[:1]:
             name = each.title.split(":")[0]
             sight = f"![{name}]({images}/{each.stem}.png) " if each.alt else ""
-            verdict = f"{SIGNS[Verdict(claim['verdict'])]} {claim['verdict']}"
             link = f"{sight}[{name}]({pages}/{each.stem})"
-            rows.append((link, claim["statement"], claim["paper"], claim["here"], verdict))
+            rows.append((link, claim["statement"], claim["paper"], claim["here"], verdict_of(claim)))
     return tables.markdown(rows)
 
 
@@ -147,13 +147,15 @@ def _result(record: Mapping[str, Any]) -> str:
 
 
 def _badges(claims: list[dict[str, Any]]) -> str:
-    """How many claims have which verdict, each a coloured word."""
-    parts = []
-    for verdict in Verdict:
-        number = sum(claim["verdict"] == verdict for claim in claims)
-        if number:
-            parts.append(f'<span class="dynloss-{kind(verdict)}">{SIGNS[verdict]} {number} {verdict}</span>')
-    return f"<p>{' · '.join(parts)}</p>\n" if parts else ""
+    """How many claims have which verdict, by kind and scale; each a coloured word."""
+    lines = []
+    for name, these in parts(claims).items():
+        words = [
+            f'<span class="dynloss-{style(verdict)}">{SIGNS[verdict]} {number} {said}</span>'
+            for verdict, said, number in counts(these)
+        ]
+        lines.append(f"<p>{titled(name)}: {' · '.join(words)}</p>\n")
+    return "".join(lines)
 
 
 def _thumbnail(png: bytes, path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from dynloss import files
 from dynloss_book.engine import untrusted
-from dynloss_book.engine.findings import SIGNS, Verdict, tally
+from dynloss_book.engine.findings import Kind, tally
+from dynloss_book.engine.findings import shown as verdict_of
 from dynloss_book.engine.runner.answers import Judged
 from dynloss_book.engine.runner.profiles import UsageError
 
@@ -26,7 +27,7 @@ class Row(NamedTuple):
     """One claim, on record and now.
 
     Attributes:
-        figure, statement, where, paper, tolerance: the claim.
+        figure, statement, where, quotation, paper, tolerance, kind, reduced: the claim.
         profile, here, verdict: as they follow from the archive now; of the record where that cannot be judged.
         recorded: the verdict on record; empty if there is none.
         state: whether the record follows; else why it cannot be judged, "missing", "stale", "damaged" or "failed".
@@ -36,6 +37,9 @@ class Row(NamedTuple):
     figure: str
     statement: str
     where: str
+    quotation: str
+    kind: str
+    reduced: bool
     paper: str
     tolerance: str
     profile: str
@@ -101,7 +105,7 @@ def summary(found: Sequence[Row]) -> list[str]:
     """The outcome in words: the tally, and a line for each kind of trouble."""
     if not found:
         return ["no verdict is on record here, and no result from which one would follow"]
-    lines = [f"{len(found)} claims: {tally(row.verdict for row in found)}"]
+    lines = [f"{len(found)} claims: {tally(row._asdict() for row in found)}"]
     for state in dict.fromkeys(row.state for row in found if row.state != FOLLOWS):
         these = [row for row in found if row.state == state]
         figures = ", ".join(dict.fromkeys(row.figure for row in these))
@@ -116,13 +120,13 @@ def shown(found: Sequence[Row]) -> str:
         these = [row for row in found if row.figure == figure]
         troubles = dict.fromkeys(f"{row.state}: {row.words}" for row in these if row.words)
         lines += [
-            f"{figure} [{these[0].profile}]: {tally(row.verdict for row in these)}",
+            f"{figure} [{these[0].profile}]: {tally(row._asdict() for row in these)}",
             *(f"  ! {t}" for t in troubles),
         ]
         for row in these:
             recorded = f"; on record: {row.recorded}" * bool(row.recorded)
             changed = f"  << {row.state}{recorded}" if row.state in CONTRADICTIONS else ""
-            said = f"{SIGNS[Verdict(row.verdict)]} {row.verdict:26} {row.statement}: {row.here} (paper: {row.paper})"
+            said = f"{verdict_of(row._asdict()):28} {row.statement}: {row.here} (paper: {row.paper})"
             lines.append(f"  {said}{changed}")
     return "\n".join(lines)
 
@@ -167,5 +171,7 @@ def _trouble(recorded: Mapping[str, Any] | None, judged: Judged) -> tuple[str, s
 
 
 def _row(judged: Judged, claim: Mapping[str, Any], profile: str, recorded: str, state: str, words: str) -> Row:
-    about = {name: claim.get(name, "") for name in ("statement", "where", "paper", "tolerance", "here", "verdict")}
+    names = "statement", "where", "quotation", "paper", "tolerance", "here", "verdict"
+    about = {name: claim.get(name, "") for name in names}
+    about |= {"kind": claim.get("kind", Kind.CLAIM), "reduced": claim.get("reduced", False)}
     return Row(figure=judged.figure, profile=profile, recorded=recorded, state=state, words=words, **about)

@@ -1,6 +1,7 @@
 """The scorecard: every claim of the paper with its verdict, by section, as the notebooks' records have them.
 
-The page needs no script: each verdict in the tally is a radio button, and the style sheet shows the rows that it names.
+Questions of our own and definitions have parts of their own, and totals of their own. The page needs no script: each
+verdict is a radio button, and the style sheet shows the rows that it names.
 """
 
 import html
@@ -8,11 +9,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from dynloss_book.engine.findings import SIGNS, Verdict, kind
+from dynloss_book.engine.findings import SIGNS, Kind, Verdict, counts, parts, shown, style, titled
 from dynloss_book.engine.runner import tables
 from dynloss_book.engine.runner.gallery import Entry
 
 SECTIONS = {
+    "Abstract": "",
     "Section I": "Introduction",
     "Section II": "Myrtle5 and CIFAR-10",
     "Section III": "Understanding the dynamical loss in a simpler model",
@@ -42,7 +44,7 @@ def section(where: str) -> str:
     >>> section("Section III.B, Figure 4 (e)"), section("Figure 9")
     ('Section III.B', 'Elsewhere')
     """
-    found = re.search(r"(Section|Supplement) [IV]+(\.[A-D])?", where)
+    found = re.search(r"Abstract|(Section|Supplement) [IV]+(\.[A-D])?", where)
     return found[0] if found and found[0] in SECTIONS else ELSEWHERE
 
 
@@ -54,17 +56,18 @@ def page(entries: Sequence[Entry], pages: str) -> str:
         pages: the folder of the notebooks, seen from the page.
     """
     lines = [Line(claim, each) for each in entries if each.found for claim in each.found["claims"]]
-    parts = [_tally(lines)]
-    for name in [*SECTIONS, ELSEWHERE]:
-        own = [line for line in lines if section(line.claim["where"]) == name]
+    shares = [_totals(lines), _filter(lines)]
+    for name in [*SECTIONS, ELSEWHERE, Kind.QUESTION, Kind.DEFINITION]:
+        own = [line for line in lines if _part(line.claim) == name]
         if own:
-            parts += [f"## {name}{': ' * (name in SECTIONS)}{SECTIONS.get(name, '')}", _table(own, pages)]
-    return "\n\n".join(parts)
+            heading = ": ".join(part for part in (titled(name), SECTIONS.get(name)) if part)
+            shares += [f"## {heading}", _table(own, pages)]
+    return "\n\n".join(shares)
 
 
 def plain(entries: Sequence[Entry]) -> str:
     """Every claim in one table, in Markdown, for print: where it stands, what it says, what we found."""
-    rows: list[tuple[str, ...]] = [("", "The paper says", "Paper", "Here", "Where")]
+    rows: list[tuple[str, ...]] = [("", "Tested", "Paper", "Here", "Where")]
     for each in entries:
         for claim in each.found["claims"] if each.found else ():
             sign = SIGNS[Verdict(claim["verdict"])]
@@ -73,29 +76,42 @@ def plain(entries: Sequence[Entry]) -> str:
     return f"{signs}.\n\n{tables.markdown(rows)}"
 
 
-def _tally(lines: Sequence[Line]) -> str:
-    """A button for each verdict, with the number of its claims."""
+def _part(claim: Mapping[str, Any]) -> str:
+    """Of the page: a section of the paper for its claims, else their kind."""
+    return section(claim["where"]) if claim["kind"] == Kind.CLAIM else claim["kind"]
+
+
+def _totals(lines: Sequence[Line]) -> str:
+    """How many have which verdict, by kind and scale."""
+    rows = [("", "Number", "Verdicts")]
+    for name, these in parts(line.claim for line in lines).items():
+        said = ", ".join(f"{SIGNS[verdict]} {number} {words}" for verdict, words, number in counts(these))
+        rows.append((titled(name), str(len(these)), said))
+    return tables.markdown(rows)
+
+
+def _filter(lines: Sequence[Line]) -> str:
+    """A button for each verdict."""
 
     def buttons() -> Iterator[str]:
         yield _button("all", f"all {len(lines)}", "", checked=True)
         for verdict in Verdict:
-            number = sum(line.claim["verdict"] == verdict for line in lines)
-            if number:
-                yield _button(kind(verdict), f"{SIGNS[verdict]} {number} {verdict}", f"dynloss-{kind(verdict)}")
+            if any(line.claim["verdict"] == verdict for line in lines):
+                yield _button(style(verdict), f"{SIGNS[verdict]} {verdict}", f"dynloss-{style(verdict)}")
 
     return f'<fieldset class="dynloss-filter"><legend>Show</legend>{"".join(buttons())}</fieldset>'
 
 
-def _button(name: str, text: str, style: str, checked: bool = False) -> str:
+def _button(name: str, text: str, colour: str, checked: bool = False) -> str:
     state = " checked" if checked else ""
     return (
-        f'<label class="{style}"><input type="radio" name="dynloss-show" id="dynloss-show-{name}"{state}> '
+        f'<label class="{colour}"><input type="radio" name="dynloss-show" id="dynloss-show-{name}"{state}> '
         f"{html.escape(text)}</label>"
     )
 
 
 def _table(lines: Sequence[Line], pages: str) -> str:
-    names = ("The paper says", "Here", "Counts as agreeing", "Verdict")
+    names = ("The paper says", "Tested", "Here", "Counts as agreeing", "Verdict")
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     body = "".join(_row(line, names, pages) for line in lines)
     return f'<table class="dynloss-scorecard"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
@@ -114,13 +130,13 @@ def _row(line: Line, names: Sequence[str], pages: str) -> str:
         f"<details><summary>scale</summary>{html.escape(scale)}</details>"
     )
     cells = [
+        f"{html.escape(claim['statement'])}: <strong>{html.escape(claim['paper'])}</strong>"
+        f"{' <small>(at reduced scale)</small>' * claim['reduced']}",
         f'{html.escape(claim["here"])}<div class="dynloss-origin">{origin}</div>',
         html.escape(claim["tolerance"]) or "–",
-        f'<span class="dynloss-{kind(verdict)}">{SIGNS[verdict]} {verdict}</span>',
+        f'<span class="dynloss-{style(verdict)}">{shown(claim)}</span>',
     ]
-    said = (
-        f"{html.escape(claim['statement'])}: <strong>{html.escape(claim['paper'])}</strong>"
-        f'<div class="dynloss-origin">{html.escape(claim["where"])}</div>'
-    )
+    where = f'<div class="dynloss-origin">{html.escape(claim["where"])}</div>'
+    said = f'<th scope="row"><q>{html.escape(claim["quotation"])}</q>{where}</th>'
     others = "".join(f'<td data-label="{name}">{cell}</td>' for name, cell in zip(names[1:], cells, strict=True))
-    return f'<tr class="is-{kind(verdict)}"><th scope="row">{said}</th>{others}</tr>'
+    return f'<tr class="is-{style(verdict)}">{said}{others}</tr>'

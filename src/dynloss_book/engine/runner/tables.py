@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest", "results")
-SHOWN = ("parameters", "axes", "device", "commit", "date")  # of a result: to read all that it says takes three times as long
+SHOWN = ("parameters", "axes", "device", "commit", "date")  # of a result: to read all takes three times as long
 NOTHING = "–"
 STATUS = ("notebook", "profile", "result", "device", "commit", "date", "computing", "notebook's run")
 

@@ -106,23 +106,50 @@ def best_point(values: xr.DataArray) -> xr.DataArray:
     return judging.isel(mean.fillna(-np.inf).argmax([name for name in mean.dims]))
 
 
-def interval(values: xr.DataArray, *, signed: bool = False, over: str = SEED) -> str:
+SHARE = (0.0, 1.0)  # the bounds of an accuracy
+
+
+def interval(
+    values: xr.DataArray, *, signed: bool = False, over: str = SEED, bounds: tuple[float, float] | None = None
+) -> str:
     """A mean over seeds with its 95 % margin and the number of seeds, in words; or ``over`` what one run has many of.
 
-    >>> interval(xr.DataArray([0.5, 0.6, 0.7], dims="seed"))
-    '0.60 ± 0.25 (3 seeds)'
-    >>> interval(xr.DataArray([0.5, 0.6, 0.7], dims="mark"), over="mark")
-    '0.60 ± 0.25 (3 marks)'
+    Two have a range and no interval. The error has two digits.
+
+    Args:
+        values: over ``seed``, or ``over``.
+        signed: whether positive numbers have a sign.
+        bounds: that no value can exceed; an interval that would is written by its ends, and stays between them.
+
+    >>> interval(xr.DataArray([0.5, 0.6, 0.7], dims="seed")), interval(xr.DataArray([-0.1, 0.25], dims="seed"))
+    ('0.60 ± 0.25 (3 seeds)', '−0.100 … 0.250 (2 seeds)')
+    >>> interval(xr.DataArray([0.7, 0.8, 1.0], dims="mark"), over="mark", bounds=(0, 1))
+    '0.83 (0.45 … 1.00) (3 marks)'
     """
     found = summary(values, over=over)
     number = int(found.number)
     if number == 0:
         return "–"
-    sign = "+" if signed else ""
+    mean, margin = float(found.mean), float(found.margin)
     behind = f"({number} {over}{'s' * (number > 1)})"
-    if number == 1:
-        return f"{float(found.mean):{sign}.3f} {behind}"
-    margin = float(found.margin)
-    # Two figures of the margin, and no more of the mean than it makes sense of.
-    digits = min(6, max(0, 1 - int(np.floor(np.log10(margin))))) if margin > 0 else 3
-    return f"{float(found.mean):{sign}.{digits}f} ± {margin:.{digits}f} {behind}"
+    if number == 2:
+        least, most = float(values.min()), float(values.max())
+        digits = _digits(max(abs(least), abs(most)), 3)
+        return f"{_written(least, digits, signed)} … {_written(most, digits, signed)} {behind}"
+    if not margin > 1e-6 * abs(mean):  # one seed, or all alike
+        return f"{_written(mean, _digits(mean, 3), signed)} {behind[:-1]}{', all the same' * (number > 1)})"
+    digits = _digits(margin, 2)
+    if bounds is not None and not bounds[0] <= mean - margin <= mean + margin <= bounds[1]:
+        ends = (_written(end, digits) for end in np.clip([mean - margin, mean + margin], *bounds))
+        return f"{_written(mean, digits, signed)} ({' … '.join(ends)}) {behind}"
+    return f"{_written(mean, digits, signed)} ± {_written(margin, digits)} {behind}"
+
+
+def _digits(value: float, figures: int) -> int:
+    """Behind the point, so that a value has so many figures; six at most, and negative for large ones."""
+    rounded = float(f"{value:.{figures - 1}e}")
+    return min(3 if figures > 2 else 6, figures - 1 - int(np.floor(np.log10(abs(rounded))))) if rounded else 3
+
+
+def _written(value: float, digits: int, signed: bool = False) -> str:
+    return f"{round(value, digits):{'+' if signed else ''}.{max(0, digits)}f}".replace("-", "−")

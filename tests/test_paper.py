@@ -1,0 +1,42 @@
+"""What the paper says stands in it: each quotation, as far as the text is at hand."""
+
+import re
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from dynloss_book import paper
+from dynloss_book.engine.findings import Sentence
+
+TEXT = Path(__file__).parents[2] / "shared" / "paper" / "paper.md"  # no file of ours: beside the checkout, if anywhere
+SENTENCES = {name: value for name, value in vars(paper).items() if isinstance(value, Sentence)}
+SYMBOLS = {
+    "sim": "∼", "lesssim": "≲", "approx": "≈", "neq": "≠", "geq": "≥", "leq": "≤", "rightarrow": "→", "infty": "∞",
+    "Gamma": "Γ", "lambda": "λ", "eta": "η",
+}  # fmt: skip
+
+
+def plain(text: str) -> str:
+    """Without white space, and with formulas in plain letters."""
+    text = re.sub(r"\\([A-Za-z]+)", lambda found: SYMBOLS.get(found[1], ""), text)
+    letters = unicodedata.normalize("NFD", text).replace("\u0303", "").replace("~", "∼").replace("≠", "≠")
+    return unicodedata.normalize("NFC", re.sub(r"[\s${}*\\]", "", letters))
+
+
+def test_formulas_are_compared_in_plain_letters():
+    assert plain(r"$\Gamma_{j \neq i} < 1$, $\hat{\lambda}_{max} \sim 0.9$") == plain("Γ_j≠i < 1, λ_max ~ 0.9")
+    assert plain("a b") == plain("a\n\nb") != plain("a c")
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_every_quotation_stands_in_the_paper(name):
+    if not TEXT.is_file():
+        pytest.skip("the paper's text is not at hand")
+    parts = [plain(part) for part in SENTENCES[name].words.split("…")]
+    text = plain(TEXT.read_text("utf-8"))
+    assert re.search(".*".join(map(re.escape, parts)), text)
+
+
+def test_every_sentence_says_where_it_stands():
+    assert all(re.match(r"(Abstract|Section|Supplement)", each.where) for each in SENTENCES.values())
