@@ -91,7 +91,8 @@ def differences(
             paper.SLOWER, {"": oscillating.isel(epoch=-1) - end.sel(amplitude=1)}),
         "The oscillations do not become appreciably smaller before they are stopped": (
             paper.NOT_REDUCED,
-            {f"less {APPRECIABLY:g}, as a share of what they were": fluctuation(oscillating, stop_epoch) - APPRECIABLY}),
+            {f"less {APPRECIABLY:g}, as a share of what they were": fluctuation(oscillating, stop_epoch)
+             - APPRECIABLY}),
     }  # fmt: skip
 
 

@@ -396,7 +396,8 @@ def test_why_rows_were_kept_outlives_a_merge(folder):
 # Who computed which row
 
 GPU = {
-    "device": "NVIDIA H200", "versions": '{"jax": "0.12", "flax": "0.10"}', "commit": "bbbb", "date": "2999-01-01 00:00 UTC",
+    "device": "NVIDIA H200", "versions": '{"jax": "0.12", "flax": "0.10"}', "commit": "bbbb",
+    "date": "2999-01-01 00:00 UTC",
 }  # fmt: skip
 
 
