@@ -33,14 +33,15 @@ DEEP = [[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]
 VALUES = (*PAYLOADS, None, -1, 10**30, 1e308, float("nan"), [], {}, DEEP, True, {"a": {"b": [1]}})
 FIGURE = """
 from dynloss_book.engine.archive import fetch_or_compute, provenance
-from dynloss_book.engine.findings import Claim, Findings, Verdict
+from dynloss_book.engine.findings import Claim, Findings, Sentence, Verdict
 import numpy as np, xarray as xr
 
 def compute(steps, amplitude):
     return xr.Dataset({"x": ("step", amplitude * np.arange(steps))})
 
 dataset = fetch_or_compute("fig01_good", compute, {"steps": steps, "amplitude": amplitude}, fresh=fresh)
-claim = Claim("x grows", "Section I", "yes", f"{float(dataset.x[-1])}", Verdict.REPRODUCED)
+said = Sentence("Section I", "It grows.")
+claim = Claim("x grows", said, "yes", f"{float(dataset.x[-1])}", Verdict.REPRODUCED)
 findings = Findings("fig01_good", "Does x grow?", "It does.", f"{dataset.sizes['step']} steps", (claim,))
 """
 CODES = (0, 1, 2, 74)

@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 
 from dynloss_book import paper
-from dynloss_book.engine.findings import Sentence
 
 TEXT = Path(__file__).parents[2] / "shared" / "paper" / "paper.md"  # no file of ours: beside the checkout, if anywhere
-SENTENCES = {name: value for name, value in vars(paper).items() if isinstance(value, Sentence)}
 SYMBOLS = {
     "sim": "∼", "lesssim": "≲", "approx": "≈", "neq": "≠", "geq": "≥", "leq": "≤", "rightarrow": "→", "infty": "∞",
     "Gamma": "Γ", "lambda": "λ", "eta": "η",
@@ -29,14 +27,20 @@ def test_formulas_are_compared_in_plain_letters():
     assert plain("a b") == plain("a\n\nb") != plain("a c")
 
 
-@pytest.mark.parametrize("name", SENTENCES)
+@pytest.mark.parametrize("name", paper.SAYS)
 def test_every_quotation_stands_in_the_paper(name):
     if not TEXT.is_file():
         pytest.skip("the paper's text is not at hand")
-    parts = [plain(part) for part in SENTENCES[name].words.split("…")]
+    parts = [plain(part) for part in paper.SAYS[name].words.split("…")]
     text = plain(TEXT.read_text("utf-8"))
     assert re.search(".*".join(map(re.escape, parts)), text)
 
 
 def test_every_sentence_says_where_it_stands():
-    assert all(re.match(r"(Abstract|Section|Supplement)", each.where) for each in SENTENCES.values())
+    assert all(re.match(r"(Abstract|Section|Supplement)", each.where) for each in paper.SAYS.values())
+
+
+def test_every_sentence_is_tested_somewhere():
+    rooms = Path(paper.__file__).parent.glob("*/claims.py")
+    code = "".join(room.read_text("utf-8") for room in rooms)
+    assert [name for name in paper.SAYS if f'SAYS["{name}"]' not in code] == []

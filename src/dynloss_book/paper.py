@@ -84,257 +84,267 @@ FIGURE_3_REGIONS = {
     "wide": Region(longest=700, weakest=5, strongest=25),
 }
 
-# What it says, sentence by sentence, as far as something tests it.
-WIDER_MINIMA = Sentence("Section I", "networks trained using dynamical loss functions to move towards wider minima")
-DECREASING = Sentence(
-    "Abstract",
-    "This process ultimately pushes the system into deeper and wider regions of the loss landscape and is "
-    "characterized by decreasing eigenvalues of the Hessian.",
-)
-BARRIERS = Sentence(
-    "Section I",
-    "although the system is always descending in the instantaneous landscape, it can cross loss-barriers in the "
-    "static version of the loss function",
-)
-MINIMA = Sentence(
-    "Section II, eq. (1)",
-    "the loss function will still vanish at the same global minima, which are unaffected by the value of Γ_i.",
-)
-CYCLE = Sentence("Section II, eq. (4)", "the total duration of a cycle that passes through all classes is CT.")
-NO_OSCILLATIONS = Sentence("Section II, eq. (3)", "A = 1 corresponds to no oscillations")
-OPPOSED = Sentence("Section II, eq. (5)", "due to the normalization, when Γ_i increases, Γ_j≠i decreases.")
-NORMALISED = Sentence("Section II, eq. (5)", "Finally, we normalize these factors")
-STATIC_MYRTLE = Sentence(
-    "Section II, Figure 1",
-    "In the standard case without oscillations (A = 1 in Figure 1) this model fits all the training data "
-    "essentially perfectly (training accuracy ∼ 1) and achieves a modest ∼ 0.73 validation accuracy.",
-)
-GAIN_REGION = Sentence(
-    "Section II, Figure 1",
-    "We find a region at 25 ≲ A ≲ 70, T ≲ 250 where validation accuracy increases by ∼ 6% to ∼ 0.79",
-)
-GAIN_POINT = Sentence(
-    "Section II, Figure 1",
-    "the validation accuracy improved up to 6% thanks to the oscillations for A ∼ 50 and T ∼ 100.",
-)
-UNTANGLE = Sentence("Section II", "It is an interesting avenue for future work to disentangle these effects.")
-SPIRAL = Sentence("Section III.A, Figure 2", "Each class follows a different spiral arm plus a small noise.")
-SAMPLES = Sentence("Section III.D", "our spiral dataset (300 samples and three classes)")
-NARROW_STATIC = Sentence(
-    "Section III.A, Figure 3",
-    "the model is unable to fit the training data, leading to very poor training and validation accuracies (∼ 0.65)",
-)
-NARROW_REGION = Sentence(
-    "Section III.A, Figure 3",
-    "there is a region in the phase diagram (5 ≲ A ≲ 20, T ≲ 300), where the training accuracy is nearly perfect "
-    "and the validation accuracy reaches ∼ 0.9.",
-)
-WIDE_REGION = Sentence(
-    "Section III.A, Figure 3",
-    "the training accuracy is already ∼ 1 for the standard (static) loss function (A = 1), there is a regime (5 ≲ A "
-    "≲ 25, T ≲ 700) in which the dynamical loss function improves generalization.",
-)
-HIGHER_TRAINING = Sentence(
-    "Section IV",
-    "the dynamical loss function can lead to higher training accuracy in the underparametrized region",
-)
-OPTIMUM = Sentence(
-    "Section IV, of Figure 3",
-    "Figure 3 shows that there is an optimum amplitude of the dynamical weighting of the loss function (A ≈ 30), "
-    "and that larger values lead to worse performance",
-)
-WIDE_CONVEX = Sentence(
-    "Section III.A",
-    "the network is wide enough so that the standard loss landscape is convex (at least in the subspace where "
-    "training occurs)",
-)
-ONE_ABOVE = Sentence("Section III.B", "During each period T, Γ_i > 1 for one class i and Γ_j≠i < 1.")
-SIMPLEST = Sentence(
-    "Section III.B",
-    "the simplest solution is for the network to output the chosen class regardless of input",
-)
-CONVEX = Sentence("Section III.B", "without making any uphill moves, and therefore the landscape is convex.")
-TRANSITION = Sentence(
-    "Section III.B",
-    "right at the transition all Γ_i are 1 and we recover the standard loss function",
-)
-SPECTRUM = Sentence(
-    "Section III.B",
-    "most of the eigenvalues of the Hessian are very small in modulus (even negative) and only a few of the "
-    "outliers seem to control learning",
-)
-BOUNDED = Sentence(
-    "Section III.B, eq. (5)",
-    "due to the normalization (5) these values are bounded between 0 and 3 (the number of classes C).",
-)
-FIRST_HALF = Sentence(
-    "Section III.B, Figure 4 (b)-(d)",
-    "in the first half of each period T, the loss function decreases as the system descends in a valley, the change "
-    "of the loss function in each step is small (panel (c)) and the training accuracy is roughly constant (panel "
-    "(d)).",
-)
-WIDENS = Sentence(
-    "Section III.B, Figure 4 (e)",
-    "the largest eigenvalue decreases (the valley widens) as that class is increasingly emphasized.",
-)
-CHOSEN_CLASS = Sentence(
-    "Section III.B",
-    "the system will move towards a region of parameter space where many (or all) samples belonging to the chosen "
-    "class are correctly classified.",
-)
-OTHER_VALLEYS = Sentence(
-    "Section III.B",
-    "other valleys that correctly classify less samples belonging to the chosen class move upwards and shrink … "
-    "other valleys that correctly classify samples belonging to other classes grow and sink",
-)
-SECOND_HALF = Sentence(
-    "Section III.B, Figure 4 (b), (e)",
-    "The valley narrows (the largest eigenvalue λ_max of the Hessian increases; see panel (e)) and rises (the loss "
-    "function increases even though the system is undergoing gradient descent; see panel (b)).",
-)
-CROSSES = Sentence(
-    "Section III.B, Figure 4 (e)",
-    "during the second part of each period something remarkable happens when Hessian λ_max crosses a threshold value",
-)
-FALLS_BELOW = Sentence(
-    "Section III.B, Figure 4",
-    "the valley widens (Hessian λ_max decreases) and falls below the learning-rate dependent threshold, so the "
-    "system no longer bounces",
-)
-TEN = Sentence(
-    "Section III.B, Figure 4",
-    "the system manages after 10 oscillations to find a valley that is wide enough so that λ_max never exceeds "
-    "threshold during subsequent oscillations.",
-)
-THRESHOLD = Sentence(
-    "Section III.B, Figure 4, caption",
-    "Averaging λ_max at these times we get the horizontal dashed line in panel (e), the threshold above which "
-    "instabilities occur.",
-)
-EXPONENT_09 = Sentence(
-    "Section III.C, Figure 5 (a)",
-    "λ_max^Th does not depend on the network width and it scales as ∼ η^0.9, remarkably close to our prediction (7).",
-)
-ALWAYS_ABOVE = Sentence(
-    "Section III.C, Figure 5 (b)",
-    "a NN of width 100 cannot learn with η = 1 because its loss function valleys are too narrow (λ_max is always "
-    "above threshold).",
-)
-SOON_BELOW = Sentence("Section III.C, Figure 5 (c)", "after a transitory λ_max decays below threshold")
-WIDER_LEARNS = Sentence(
-    "Section III.C, Figure 5 (c)",
-    "a wider network produce wider valleys in the loss function what enables learning with higher learning rates.",
-)
-TOO_NARROW = Sentence(
-    "Section III.C",
-    "the underparametrized regime prevents learning because the valleys are too narrow for the learning rate.",
-)
-UNREASONABLE = Sentence(
-    "Section III.C",
-    "Even if no bad local minima existed, one may be unable to train the network because an unreasonably small "
-    "learning rate is necessary.",
-)
-BRANCHES = Sentence(
-    "Section III.C, Figure 4 (c)",
-    "bifurcate into two branches that the system visits alternatively in each minimization step.",
-)
-KERNEL_RISES = Sentence(
-    "Section III.D, Figure 4 (f)",
-    "During each of the first 10 oscillations, it increases until the system undergoes a bifurcation instability. "
-    "It then decreases during the bifurcation cascade.",
-)
-EXPONENTIAL = Sentence(
-    "Section III.D, eq. (13)",
-    "equation (13) leads to exponential learning of the data, with a rate that is fastest in the directions of the "
-    "eigenvectors of the NTK associated with the largest eigenvalues.",
-)
-DISCRETE = Sentence(
-    "Section III.D, eq. (14)",
-    "it is more useful to rewrite equation (13) making explicit our discrete dynamics",
-)
-FLIPS = Sentence("Section III.D, eq. (14)", "there is still convergence although g̃_j flips sign with each step.")
-DIVERGES = Sentence(
-    "Section III.D, eq. (14)",
-    "learning is unstable and the magnitude of g̃_j diverges while the sign flips in each step, creating two branches.",
-)
-KERNEL_FALLS = Sentence(
-    "Section III.D",
-    "after the first bifurcation starts, the largest eigenvalue of the NTK decreases (Fig. 4 (e)) to try to prevent "
-    "the divergence.",
-)
-KERNEL_DIFFERS = Sentence(
-    "Section III.D, Figure 4 (e), (f)",
-    "the values of the NTK largest eigenvalue (Fig. 4 (e)) are not the same every time that a bifurcation starts "
-    "(as is the case for the largest eigenvalue of the Hessian)",
-)
-FIND_WIDER = Sentence(
-    "Section IV",
-    "bifurcation cascades that allow the system to find wider valleys in the dynamical loss function landscape.",
-)
-IN_PART = Sentence(
-    "Section IV",
-    "the improvement in learning comes in part from using a learning rate that is too fast for the narrowing "
-    "valley, so that the system bounces instead of descending smoothly within the valley.",
-)
-FORGETTING = Sentence(
-    "Section IV",
-    "an oscillating emphasis on one task after another not only avoids catastrophic forgetting but also achieves "
-    "better results.",
-)
-OTHER_LOSSES = Sentence(
-    "Section IV",
-    "how to optimize the choice of static loss function that forms the basis of the dynamical one (e.g. MSE vs. "
-    "cross entropy) as well as the time-dependence and form of the weighting in the dynamical loss function.",
-)
-DOWNHILL = Sentence(
-    "Section IV",
-    "in the limit A → ∞, the loss function can achieve arbitrarily small values without any uphill moves, starting "
-    "from any initial weights.",
-)
-COMPLEXITY = Sentence(
-    "Section IV",
-    "it could be interesting to carry out a detailed study of the complexity (number of local minima and saddles of "
-    "different indices) of the landscape as one varies A.",
-)
-FURTHER = Sentence(
-    "Supplement I, Figure S1",
-    "second and third bifurcations seem to correspond to the second and third largest eigenvalues crossing the same "
-    "threshold.",
-)
-MYRTLE_BIFURCATES = Sentence(
-    "Supplement II, Figure S2",
-    "Bifurcations are clearly present in the Accuracy and they occur when the largest eigenvalue of the Hessian "
-    "crosses a threshold marked with a dashed line.",
-)
-STOPPING = Sentence(
-    "Supplement III, Figure S3",
-    "stopping the oscillations in the last part of learning had a positive effect, helping the model to achieve a "
-    "higher validation accuracy.",
-)
-SLOWER = Sentence(
-    "Supplement III, Figure S3",
-    "Learning with oscillations is slower in this case but it reaches a higher validation accuracy.",
-)
-OVERFITS = Sentence(
-    "Supplement III, Figure S3",
-    "The lines that rise very fast followed by a moderate over-fitting correspond to learning without oscillations.",
-)
-DOTTED = Sentence(
-    "Supplement III, Figure S3",
-    "the final accuracy of the simulations with the oscillations is higher than any point belonging to the "
-    "simulations without oscillations.",
-)
-NOT_REDUCED = Sentence(
-    "Supplement III, Figure S3",
-    "the oscillations did not reduce appreciably in size at the end of training.",
-)
-NO_GAIN = Sentence(
-    "Supplement IV, Figure S4",
-    "For this architecture we do not observe a statistically significant improvement to the test performance by "
-    "using an oscillatory loss.",
-)
-BATCHES = Sentence(
-    "Supplement IV",
-    "This model gets slightly lower accuracy than the version in the literature (95.5% vs 95.8%) due to the larger "
-    "batch size employed here.",
-)
+# What it says, as far as something tests it, by what it is about.
+SAYS = {
+    "wider minima": Sentence(
+        "Section I",
+        "networks trained using dynamical loss functions to move towards wider minima",
+    ),
+    "decreasing": Sentence(
+        "Abstract",
+        "This process ultimately pushes the system into deeper and wider regions of the loss landscape and is "
+        "characterized by decreasing eigenvalues of the Hessian.",
+    ),
+    "barriers": Sentence(
+        "Section I",
+        "although the system is always descending in the instantaneous landscape, it can cross loss-barriers in "
+        "the static version of the loss function",
+    ),
+    "minima": Sentence(
+        "Section II, eq. (1)",
+        "the loss function will still vanish at the same global minima, which are unaffected by the value of Γ_i.",
+    ),
+    "cycle": Sentence("Section II, eq. (4)", "the total duration of a cycle that passes through all classes is CT."),
+    "static myrtle": Sentence(
+        "Section II, Figure 1",
+        "In the standard case without oscillations (A = 1 in Figure 1) this model fits all the training data "
+        "essentially perfectly (training accuracy ∼ 1) and achieves a modest ∼ 0.73 validation accuracy.",
+    ),
+    "gain region": Sentence(
+        "Section II, Figure 1",
+        "We find a region at 25 ≲ A ≲ 70, T ≲ 250 where validation accuracy increases by ∼ 6% to ∼ 0.79",
+    ),
+    "gain point": Sentence(
+        "Section II, Figure 1",
+        "the validation accuracy improved up to 6% thanks to the oscillations for A ∼ 50 and T ∼ 100.",
+    ),
+    "untangle": Sentence("Section II", "It is an interesting avenue for future work to disentangle these effects."),
+    "spiral": Sentence("Section III.A, Figure 2", "Each class follows a different spiral arm plus a small noise."),
+    "samples": Sentence("Section III.D", "our spiral dataset (300 samples and three classes)"),
+    "narrow static": Sentence(
+        "Section III.A, Figure 3",
+        "the model is unable to fit the training data, leading to very poor training and validation accuracies (∼ "
+        "0.65)",
+    ),
+    "narrow region": Sentence(
+        "Section III.A, Figure 3",
+        "there is a region in the phase diagram (5 ≲ A ≲ 20, T ≲ 300), where the training accuracy is nearly "
+        "perfect and the validation accuracy reaches ∼ 0.9.",
+    ),
+    "wide region": Sentence(
+        "Section III.A, Figure 3",
+        "the training accuracy is already ∼ 1 for the standard (static) loss function (A = 1), there is a regime "
+        "(5 ≲ A ≲ 25, T ≲ 700) in which the dynamical loss function improves generalization.",
+    ),
+    "higher training": Sentence(
+        "Section IV",
+        "the dynamical loss function can lead to higher training accuracy in the underparametrized region",
+    ),
+    "optimum": Sentence(
+        "Section IV, of Figure 3",
+        "Figure 3 shows that there is an optimum amplitude of the dynamical weighting of the loss function (A ≈ "
+        "30), and that larger values lead to worse performance",
+    ),
+    "wide convex": Sentence(
+        "Section III.A",
+        "the network is wide enough so that the standard loss landscape is convex (at least in the subspace where "
+        "training occurs)",
+    ),
+    "one above": Sentence("Section III.B", "During each period T, Γ_i > 1 for one class i and Γ_j≠i < 1."),
+    "simplest": Sentence(
+        "Section III.B",
+        "the simplest solution is for the network to output the chosen class regardless of input",
+    ),
+    "convex": Sentence("Section III.B", "without making any uphill moves, and therefore the landscape is convex."),
+    "transition": Sentence(
+        "Section III.B",
+        "right at the transition all Γ_i are 1 and we recover the standard loss function",
+    ),
+    "spectrum": Sentence(
+        "Section III.B",
+        "most of the eigenvalues of the Hessian are very small in modulus (even negative) and only a few of the "
+        "outliers seem to control learning",
+    ),
+    "bounded": Sentence(
+        "Section III.B, eq. (5)",
+        "due to the normalization (5) these values are bounded between 0 and 3 (the number of classes C).",
+    ),
+    "first half": Sentence(
+        "Section III.B, Figure 4 (b)-(d)",
+        "in the first half of each period T, the loss function decreases as the system descends in a valley, the "
+        "change of the loss function in each step is small (panel (c)) and the training accuracy is roughly "
+        "constant (panel (d)).",
+    ),
+    "widens": Sentence(
+        "Section III.B, Figure 4 (e)",
+        "the largest eigenvalue decreases (the valley widens) as that class is increasingly emphasized.",
+    ),
+    "chosen class": Sentence(
+        "Section III.B",
+        "the system will move towards a region of parameter space where many (or all) samples belonging to the "
+        "chosen class are correctly classified.",
+    ),
+    "other valleys": Sentence(
+        "Section III.B",
+        "other valleys that correctly classify less samples belonging to the chosen class move upwards and shrink "
+        "… other valleys that correctly classify samples belonging to other classes grow and sink",
+    ),
+    "second half": Sentence(
+        "Section III.B, Figure 4 (b), (e)",
+        "The valley narrows (the largest eigenvalue λ_max of the Hessian increases; see panel (e)) and rises (the "
+        "loss function increases even though the system is undergoing gradient descent; see panel (b)).",
+    ),
+    "crosses": Sentence(
+        "Section III.B, Figure 4 (e)",
+        "during the second part of each period something remarkable happens when Hessian λ_max crosses a "
+        "threshold value",
+    ),
+    "falls below": Sentence(
+        "Section III.B, Figure 4",
+        "the valley widens (Hessian λ_max decreases) and falls below the learning-rate dependent threshold, so "
+        "the system no longer bounces",
+    ),
+    "ten": Sentence(
+        "Section III.B, Figure 4",
+        "the system manages after 10 oscillations to find a valley that is wide enough so that λ_max never "
+        "exceeds threshold during subsequent oscillations.",
+    ),
+    "threshold": Sentence(
+        "Section III.B, Figure 4, caption",
+        "Averaging λ_max at these times we get the horizontal dashed line in panel (e), the threshold above which "
+        "instabilities occur.",
+    ),
+    "exponent 09": Sentence(
+        "Section III.C, Figure 5 (a)",
+        "λ_max^Th does not depend on the network width and it scales as ∼ η^0.9, remarkably close to our "
+        "prediction (7).",
+    ),
+    "always above": Sentence(
+        "Section III.C, Figure 5 (b)",
+        "a NN of width 100 cannot learn with η = 1 because its loss function valleys are too narrow (λ_max is "
+        "always above threshold).",
+    ),
+    "soon below": Sentence("Section III.C, Figure 5 (c)", "after a transitory λ_max decays below threshold"),
+    "wider learns": Sentence(
+        "Section III.C, Figure 5 (c)",
+        "a wider network produce wider valleys in the loss function what enables learning with higher learning "
+        "rates.",
+    ),
+    "too narrow": Sentence(
+        "Section III.C",
+        "the underparametrized regime prevents learning because the valleys are too narrow for the learning rate.",
+    ),
+    "unreasonable": Sentence(
+        "Section III.C",
+        "Even if no bad local minima existed, one may be unable to train the network because an unreasonably "
+        "small learning rate is necessary.",
+    ),
+    "branches": Sentence(
+        "Section III.C, Figure 4 (c)",
+        "bifurcate into two branches that the system visits alternatively in each minimization step.",
+    ),
+    "kernel rises": Sentence(
+        "Section III.D, Figure 4 (f)",
+        "During each of the first 10 oscillations, it increases until the system undergoes a bifurcation "
+        "instability. It then decreases during the bifurcation cascade.",
+    ),
+    "exponential": Sentence(
+        "Section III.D, eq. (13)",
+        "equation (13) leads to exponential learning of the data, with a rate that is fastest in the directions "
+        "of the eigenvectors of the NTK associated with the largest eigenvalues.",
+    ),
+    "discrete": Sentence(
+        "Section III.D, eq. (14)",
+        "it is more useful to rewrite equation (13) making explicit our discrete dynamics",
+    ),
+    "flips": Sentence("Section III.D, eq. (14)", "there is still convergence although g̃_j flips sign with each step."),
+    "diverges": Sentence(
+        "Section III.D, eq. (14)",
+        "learning is unstable and the magnitude of g̃_j diverges while the sign flips in each step, creating two "
+        "branches.",
+    ),
+    "kernel falls": Sentence(
+        "Section III.D",
+        "after the first bifurcation starts, the largest eigenvalue of the NTK decreases (Fig. 4 (e)) to try to "
+        "prevent the divergence.",
+    ),
+    "kernel differs": Sentence(
+        "Section III.D, Figure 4 (e), (f)",
+        "the values of the NTK largest eigenvalue (Fig. 4 (e)) are not the same every time that a bifurcation "
+        "starts (as is the case for the largest eigenvalue of the Hessian)",
+    ),
+    "find wider": Sentence(
+        "Section IV",
+        "bifurcation cascades that allow the system to find wider valleys in the dynamical loss function "
+        "landscape.",
+    ),
+    "in part": Sentence(
+        "Section IV",
+        "the improvement in learning comes in part from using a learning rate that is too fast for the narrowing "
+        "valley, so that the system bounces instead of descending smoothly within the valley.",
+    ),
+    "forgetting": Sentence(
+        "Section IV",
+        "an oscillating emphasis on one task after another not only avoids catastrophic forgetting but also "
+        "achieves better results.",
+    ),
+    "other losses": Sentence(
+        "Section IV",
+        "how to optimize the choice of static loss function that forms the basis of the dynamical one (e.g. MSE "
+        "vs. cross entropy) as well as the time-dependence and form of the weighting in the dynamical loss "
+        "function.",
+    ),
+    "downhill": Sentence(
+        "Section IV",
+        "in the limit A → ∞, the loss function can achieve arbitrarily small values without any uphill moves, "
+        "starting from any initial weights.",
+    ),
+    "complexity": Sentence(
+        "Section IV",
+        "it could be interesting to carry out a detailed study of the complexity (number of local minima and "
+        "saddles of different indices) of the landscape as one varies A.",
+    ),
+    "further": Sentence(
+        "Supplement I, Figure S1",
+        "second and third bifurcations seem to correspond to the second and third largest eigenvalues crossing "
+        "the same threshold.",
+    ),
+    "myrtle bifurcates": Sentence(
+        "Supplement II, Figure S2",
+        "Bifurcations are clearly present in the Accuracy and they occur when the largest eigenvalue of the "
+        "Hessian crosses a threshold marked with a dashed line.",
+    ),
+    "stopping": Sentence(
+        "Supplement III, Figure S3",
+        "stopping the oscillations in the last part of learning had a positive effect, helping the model to "
+        "achieve a higher validation accuracy.",
+    ),
+    "slower": Sentence(
+        "Supplement III, Figure S3",
+        "Learning with oscillations is slower in this case but it reaches a higher validation accuracy.",
+    ),
+    "overfits": Sentence(
+        "Supplement III, Figure S3",
+        "The lines that rise very fast followed by a moderate over-fitting correspond to learning without "
+        "oscillations.",
+    ),
+    "dotted": Sentence(
+        "Supplement III, Figure S3",
+        "the final accuracy of the simulations with the oscillations is higher than any point belonging to the "
+        "simulations without oscillations.",
+    ),
+    "not reduced": Sentence(
+        "Supplement III, Figure S3",
+        "the oscillations did not reduce appreciably in size at the end of training.",
+    ),
+    "no gain": Sentence(
+        "Supplement IV, Figure S4",
+        "For this architecture we do not observe a statistically significant improvement to the test performance "
+        "by using an oscillatory loss.",
+    ),
+    "batches": Sentence(
+        "Supplement IV",
+        "This model gets slightly lower accuracy than the version in the literature (95.5% vs 95.8%) due to the "
+        "larger batch size employed here.",
+    ),
+}

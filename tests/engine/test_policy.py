@@ -17,7 +17,7 @@ SWEEP = """
 import numpy as np
 from dynloss_book.engine import sweeps
 from dynloss_book.engine.archive import provenance
-from dynloss_book.engine.findings import Claim, Findings
+from dynloss_book.engine.findings import Claim, Findings, Sentence
 from dynloss_book.engine.runner.compare import with_published
 from dynloss_book.engine.verdicts import exists
 
@@ -28,7 +28,8 @@ found = sweeps.run("fig01_sweep", point, axes={"x": [1, 2]}, seeds=range(seeds),
                    vectorize=False, progress=False, fresh=fresh)
 """
 FOUND = """
-claim = Claim("x grows", "Section I", "yes", f"{float(found.value.max()):g}", exists(bool(found.value.max() > 3)))
+said = Sentence("Section I", "It grows.")
+claim = Claim("x grows", said, "yes", f"{float(found.value.max()):g}", exists(bool(found.value.max() > 3)))
 findings = Findings("fig01_sweep", "Does x grow?", "It does.", f"{seeds} seeds", (claim,))
 findings.answer
 """

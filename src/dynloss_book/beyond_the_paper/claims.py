@@ -8,7 +8,7 @@ import xarray as xr
 from dynloss_book.engine.findings import Claim, Findings, Kind
 from dynloss_book.engine.sweeps.statistics import SHARE, interval, simultaneous, summary
 from dynloss_book.engine.verdicts import SIGN, exists, positive
-from dynloss_book.paper import OTHER_LOSSES
+from dynloss_book.paper import SAYS
 from dynloss_book.tasks.spiral import CLASSES
 
 GUESS = 1 / CLASSES  # the accuracy of a network that knows nothing
@@ -46,7 +46,7 @@ def _other_shape(by_shape: Mapping[str, xr.DataArray]) -> Claim:
     gains = xr.concat([(by_shape[name] - by_shape["triangle"]).mean("period") for name in names], "shape")
     found = simultaneous(gains)
     better = [name for name, more in zip(names, (found.mean > found.margin).values, strict=True) if more]
-    return Claim("Is another form of the weights better than the paper's triangle?", OTHER_LOSSES, "left open",
+    return Claim("Is another form of the weights better than the paper's triangle?", SAYS["other losses"], "left open",
                  ", ".join(better) or f"none of {len(names)}, significantly",
                  exists(bool(better), testable=bool((found.number > 1).all())),
                  "5 % shared among all of them (Bonferroni)", Kind.QUESTION)  # fmt: skip
@@ -54,7 +54,8 @@ def _other_shape(by_shape: Mapping[str, xr.DataArray]) -> Claim:
 
 def _elsewhere(way: str, values: Mapping[str, xr.DataArray]) -> Claim:
     gain = values["dynamical"] - values["static"]
-    return Claim(f"Does the dynamical loss gain with {way}, each at its best learning rate?", OTHER_LOSSES, "left open",
+    return Claim(f"Does the dynamical loss gain with {way}, each at its best learning rate?",
+                 SAYS["other losses"], "left open",
                  interval(gain, signed=True), positive(gain), SIGN, Kind.QUESTION)  # fmt: skip
 
 

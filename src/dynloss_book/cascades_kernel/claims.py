@@ -36,11 +36,12 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     reduced = any(settings[name] != value for name, value in paper.FIGURE_4.items())
     known = bool(scatter["hessian"].notnull().any())
     claims = (
-        Claim("The NTK's largest eigenvalue is not the same every time that a bifurcation starts", paper.KERNEL_DIFFERS,
+        Claim("The NTK's largest eigenvalue is not the same every time that a bifurcation starts",
+              paper.SAYS["kernel differs"],
               "not the same", f"it scatters by {percent(scatter['ntk'])}", _same(scatter["ntk"], known, wanted=False),
               f"the 95 % interval of the scatter, 1.48 median absolute deviations, is above {SAME:.0%}",
               reduced=reduced),
-        Claim("… as is the case for the largest eigenvalue of the Hessian", paper.KERNEL_DIFFERS, "the same",
+        Claim("… as is the case for the largest eigenvalue of the Hessian", paper.SAYS["kernel differs"], "the same",
               f"it scatters by {percent(scatter['hessian'])}", _same(scatter["hessian"], known),
               f"the 95 % interval of the scatter is below {SAME:.0%}", reduced=reduced),
     )  # fmt: skip

@@ -53,15 +53,15 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     as_a_rule = f"in more than {MOST:.0%} of them, of all networks together"
     claims = (
         Claim("Is the second bifurcation a further eigenvalue in our terms, a further direction that begins to bounce?",
-              paper.FURTHER, "seem to occur so", f"{further} of {len(broken)} broken cascades",
+              paper.SAYS["further"], "seem to occur so", f"{further} of {len(broken)} broken cascades",
               exists(further > MOST * len(broken), testable=bool(broken)),
               f"{as_a_rule}; by its eigenvector, the first bounce's own direction is recognised at "
               f"{recognised(result, settings['learning_rate'])}, and a further one counts by its eigenvalue as well",
               Kind.QUESTION),
-        Claim("The second eigenvalue crosses the threshold in the cascades", paper.FURTHER, "in the cascades",
+        Claim("The second eigenvalue crosses the threshold in the cascades", paper.SAYS["further"], "in the cascades",
               f"{len(crossed)} of {len(rows)}, on one side of the bounce",
               exists(len(crossed) > MOST * len(rows), testable=bool(rows)), as_a_rule),
-        Claim("… and where it does, the second bifurcation begins", paper.FURTHER, "at once",
+        Claim("… and where it does, the second bifurcation begins", paper.SAYS["further"], "at once",
               _steps(late) + (f"; {len(whole)} crossed and never broke" if whole else ""),
               exists(bool(late) and bool(np.median(np.abs(late)) <= 2 * np.mean([row["spacing"] for row in broken])),
                      testable=bool(broken)),

@@ -70,7 +70,7 @@ def judge(both: xr.Dataset, scale: str, settings: Mapping[str, Any]) -> Findings
     question = "Is the gain of Figure 1 more than a breakdown of static training at its learning rate?"
     reduced = any(settings.get(name, value) != value for name, value in paper.FIGURE_1.items())
     claim = Claim("Is there a gain where each loss has the peak learning rate at which it ends best?",
-                  paper.GAIN_POINT, f"≈ {paper.FIGURE_1_GAIN:+g} at one rate", interval(best, signed=True),
+                  paper.SAYS["gain point"], f"≈ {paper.FIGURE_1_GAIN:+g} at one rate", interval(best, signed=True),
                   positive(best), SIGN, Kind.QUESTION, reduced)  # fmt: skip
     return Findings("cifar_learning_rate", question, summary, scale, (claim,))
 

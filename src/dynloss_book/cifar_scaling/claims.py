@@ -9,7 +9,7 @@ from dynloss_book.cifar_scaling.experiment import Rung
 from dynloss_book.engine.findings import Claim, Findings, Kind, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
 from dynloss_book.engine.verdicts import number
-from dynloss_book.paper import FIGURE_1_GAIN, FIGURE_1_SCALE, GAIN_POINT
+from dynloss_book.paper import FIGURE_1_GAIN, FIGURE_1_SCALE, SAYS
 
 FAR = 2.0  # times that the paper's scale may be above the highest rung
 NEAR = 0.01  # the paper gives its gain to one hundredth
@@ -32,7 +32,8 @@ def judge(
     far = {name: value / max(getattr(each, name) for each in rungs) for name, value in FIGURE_1_SCALE.items()}
     near, size = max(far.values()) <= FAR, rungs[0].settings["image_size"]
     testable = images == "cifar10" and end.sizes["seed"] > 1 and near
-    claim = Claim("Is the gain, extrapolated to the paper's scale, its 6 %?", GAIN_POINT, f"≈ {FIGURE_1_GAIN:+g}",
+    claim = Claim("Is the gain, extrapolated to the paper's scale, its 6 %?",
+                  SAYS["gain point"], f"≈ {FIGURE_1_GAIN:+g}",
                   f"{interval(end.gain, signed=True)}, at {size} × {size} pixels",
                   number(end.gain, FIGURE_1_GAIN, NEAR, testable=testable),
                   f"within {NEAR:g} of the interval, from at most {FAR:g} times below in each quantity",

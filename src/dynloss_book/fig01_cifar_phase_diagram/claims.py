@@ -64,20 +64,22 @@ def judge(
         return Claim(statement, sentence, f"≈ {expected:g}", here, verdict, near, reduced=papers is None and not own)
 
     claims = (
-        Claim(f"Oscillations improve the validation accuracy at {at(point)}", paper.GAIN_POINT, "> 0",
+        Claim(f"Oscillations improve the validation accuracy at {at(point)}", paper.SAYS["gain point"], "> 0",
               interval(at_point, signed=True), positive(at_point, testable=signs), f"{SIGN}; {WHY}", reduced=not own),
-        Claim("They improve it over the region", paper.GAIN_REGION, "> 0",
+        Claim("They improve it over the region", paper.SAYS["gain region"], "> 0",
               "; ".join(f"{name} {interval(values, signed=True)}" for name, values in means.items()) + f"; {counted}",
               _over_the_region(list(means.values())[:2], gaining > 0 < losing, signs)
               if points >= ENOUGH * inside.isel(seed=0).size else Verdict.NOT_COMPUTED,
               f"{SIGN}, whichever grid the mean is over; mixed where that decides, or where some points gain and "
               f"others lose, at 95 % for all of them together; {WHY}", reduced=not own),
-        of_number("The static loss fits the training images", paper.STATIC_MYRTLE, static.accuracy, paper.FIGURE_1_FIT,
+        of_number("The static loss fits the training images",
+                  paper.SAYS["static myrtle"], static.accuracy, paper.FIGURE_1_FIT,
                   bounds=SHARE),
-        of_number("Its validation accuracy is modest", paper.STATIC_MYRTLE, static.validation_accuracy,
+        of_number("Its validation accuracy is modest", paper.SAYS["static myrtle"], static.validation_accuracy,
                   paper.FIGURE_1_STATIC, bounds=SHARE),
-        of_number(f"The validation accuracy at {at(of)}", paper.GAIN_REGION, best, paper.FIGURE_1_BEST, bounds=SHARE),
-        of_number(f"It gains about 6 % at {at(of)}", paper.GAIN_POINT, best - static.validation_accuracy,
+        of_number(f"The validation accuracy at {at(of)}",
+                  paper.SAYS["gain region"], best, paper.FIGURE_1_BEST, bounds=SHARE),
+        of_number(f"It gains about 6 % at {at(of)}", paper.SAYS["gain point"], best - static.validation_accuracy,
                   paper.FIGURE_1_GAIN, signed=True),
     )  # fmt: skip
     verdict = claims[0].verdict

@@ -21,11 +21,12 @@ def judge(data: xr.Dataset) -> Findings:
     theirs = set(counts) == {100}
     claims = (
         Claim("The arms tell the classes apart: the nearest training point has the class of a validation point",
-              paper.SPIRAL, "nearly always", f"{neighbour:.3f}", exists(neighbour >= 0.95),
+              paper.SAYS["spiral"], "nearly always", f"{neighbour:.3f}", exists(neighbour >= 0.95),
               "0.95 or more; the paper has no number", reduced=not theirs),
-        Claim("Do straight lines fail to tell them apart (the best linear fit, training accuracy)?", paper.SPIRAL,
+        Claim("Do straight lines fail to tell them apart (the best linear fit, training accuracy)?",
+              paper.SAYS["spiral"],
               "not said", f"{straight:.2f}", exists(straight < 0.75), "below 0.75", Kind.QUESTION, not theirs),
-        Claim("As many points of every class, and three classes", paper.SAMPLES, "3 × 100",
+        Claim("As many points of every class, and three classes", paper.SAYS["samples"], "3 × 100",
               f"{len(counts)} × {counts[0]}", exists(len(counts) == 3 and theirs), "exact", Kind.DEFINITION),
     )  # fmt: skip
     return Findings(

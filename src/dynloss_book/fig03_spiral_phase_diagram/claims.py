@@ -79,30 +79,31 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
     trained, validated = static["narrow"].accuracy, static["narrow"].validation_accuracy
     fails = xr.concat([trained, validated], "set").max("set")
     claims = (
-        generalises("narrow", paper.NARROW_REGION),
-        generalises("wide", paper.WIDE_REGION),
-        gain("The narrow network fits the training points better in its region", paper.HIGHER_TRAINING, learns),
-        Claim("The narrow network fails with the static loss", paper.NARROW_STATIC, f"≈ {STATIC:g}",
+        generalises("narrow", paper.SAYS["narrow region"]),
+        generalises("wide", paper.SAYS["wide region"]),
+        gain("The narrow network fits the training points better in its region", paper.SAYS["higher training"], learns),
+        Claim("The narrow network fails with the static loss", paper.SAYS["narrow static"], f"≈ {STATIC:g}",
               f"training accuracy {interval(trained, bounds=SHARE)}, validation {interval(validated, bounds=SHARE)}",
               positive(POOR - fails, testable=testable),
               f"both below {POOR:g}, “very poor”; the number itself is read off a colour scale", reduced=not testable),
-        Claim("In its region its training accuracy is nearly perfect", paper.NARROW_REGION,
+        Claim("In its region its training accuracy is nearly perfect", paper.SAYS["narrow region"],
               f"nearly perfect (at least {NEARLY_PERFECT:g})",
               "; ".join(f"{name} {interval(values, bounds=SHARE)}" for name, values in known.items())
               + f"; at its best point {interval(best_point(narrow.accuracy.where(region)), bounds=SHARE)}",
               agreed(*(at_least(each, NEARLY_PERFECT, testable=testable) for each in known.values())),
               f"“nearly perfect” is taken as {NEARLY_PERFECT:g} or more; mixed where that depends on the grid, for the "
               "paper's is not known", reduced=not testable),
-        value("… and its validation accuracy reaches 0.9, at the region's best point", paper.NARROW_REGION,
+        value("… and its validation accuracy reaches 0.9, at the region's best point", paper.SAYS["narrow region"],
               f"≈ {REACHED:g}", reached, at_least(reached, REACHED, testable=testable),
               f"{REACHED:g} or more, on the seeds that did not choose the point"),
-        value("The wide network fits the training points with the static loss", paper.WIDE_REGION, "≈ 1",
+        value("The wide network fits the training points with the static loss", paper.SAYS["wide region"], "≈ 1",
               static["wide"].accuracy, number(static["wide"].accuracy, 1, 0.01, testable=testable),
               within(0.01, "three of 300 points")),
-        gain("Larger amplitudes are worse than the region's, at its periods (narrow, training)", paper.OPTIMUM,
+        gain("Larger amplitudes are worse than the region's, at its periods (narrow, training)", paper.SAYS["optimum"],
              too_large),
         *_optimum(narrow, testable),
-        gain("Are longer periods worse than the region's, at its amplitudes (narrow, training)?", paper.NARROW_REGION,
+        gain("Are longer periods worse than the region's, at its amplitudes (narrow, training)?",
+             paper.SAYS["narrow region"],
              longer, kind=Kind.QUESTION),
     )  # fmt: skip
     said = {
@@ -160,12 +161,12 @@ def _optimum(network: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
     if testable and at == float(end.amplitude):
         verdicts[1] = Verdict.NOT_REPRODUCED  # none of ours is larger than the best
     return (
-        Claim(f"There is an optimum amplitude, at about {OPTIMUM:g} (narrow, validation)", paper.OPTIMUM,
+        Claim(f"There is an optimum amplitude, at about {OPTIMUM:g} (narrow, validation)", paper.SAYS["optimum"],
               f"≈ {OPTIMUM:g}",
               f"best A = {at:g} in the mean over T; about {OPTIMUM:g} it is {interval(ahead, signed=True)} beside the "
               "best of the others", verdicts[0], f"{SIGN}, for amplitudes within a factor of {OPTIMUM_FACTOR:g}",
               reduced=not testable),
-        Claim("… and larger ones are worse", paper.OPTIMUM, "> 0",
+        Claim("… and larger ones are worse", paper.SAYS["optimum"], "> 0",
               f"A = {at:g} beside A = {float(end.amplitude):g}: {interval(falls, signed=True)}", verdicts[1], SIGN,
               reduced=not testable),
     )  # fmt: skip

@@ -63,20 +63,21 @@ def _of_run(
     threshold = dynamics.threshold(list(cascades))
     spread = reading.spread_of_marks(cascades)
     return (
-        Claim("About ten cascades of instabilities, and then none", paper.TEN, "≈ 10",
+        Claim("About ten cascades of instabilities, and then none", paper.SAYS["ten"], "≈ 10",
               f"{len(cascades)}, the last {quiet:.1f} periods before the end",
               exists(ABOUT_TEN[0] <= len(cascades) <= ABOUT_TEN[1] and quiet > 2, testable=testable),
               f"{ABOUT_TEN[0]} to {ABOUT_TEN[1]}, and more than two periods without: seeds differ by some"),
-        Claim("A cascade starts and ends where the largest Hessian eigenvalue crosses a threshold", paper.THRESHOLD,
+        Claim("A cascade starts and ends where the largest Hessian eigenvalue crosses a threshold",
+              paper.SAYS["threshold"],
               "one threshold", f"{threshold.value:.2f}, spread of the marks {spread:.0%}".replace("nan%", "–"),
               exists(bool(cascades) and spread < reading.SPREAD),
               f"a spread below {reading.SPREAD:.0%}: less than half the way to 0 or to 2λ"),
-        Claim("The valley widens in the first half of a period (λ_max falls)", paper.WIDENS, "always",
+        Claim("The valley widens in the first half of a period (λ_max falls)", paper.SAYS["widens"], "always",
               **_share(widens)),
-        Claim("… and narrows in the second half (λ_max rises)", paper.SECOND_HALF, "always", **_share(narrows)),
-        Claim("The NTK's largest eigenvalue rises until a cascade starts", paper.KERNEL_RISES,
+        Claim("… and narrows in the second half (λ_max rises)", paper.SAYS["second half"], "always", **_share(narrows)),
+        Claim("The NTK's largest eigenvalue rises until a cascade starts", paper.SAYS["kernel rises"],
               "each of the first ten", **_share(rises)),
-        Claim("… and falls in it", paper.KERNEL_RISES, "each of the first ten", **_share(falls)),
+        Claim("… and falls in it", paper.SAYS["kernel rises"], "each of the first ten", **_share(falls)),
         *_descent(run, cascades, period, last),
         *_bounces(run, cascades, period, threshold, testable),
     )  # fmt: skip
@@ -92,17 +93,18 @@ def _descent(run: xr.Dataset, cascades: Sequence[Instability], period: int, last
     static = run.static_loss.values
     crossed = [bool(static[start : start + period].max() > static[start]) for start in _starts(period, last)]
     return (
-        Claim("The valley sinks in the first half of a period (the loss falls)", paper.FIRST_HALF, "always",
+        Claim("The valley sinks in the first half of a period (the loss falls)", paper.SAYS["first half"], "always",
               **_share(sinks)),
-        Claim("… and rises in the second half, although the network descends", paper.SECOND_HALF, "always",
+        Claim("… and rises in the second half, although the network descends", paper.SAYS["second half"], "always",
               **_share(rises)),
-        Claim("In the first half the loss changes little from step to step", paper.FIRST_HALF, "small",
+        Claim("In the first half the loss changes little from step to step", paper.SAYS["first half"], "small",
               f"{small:.1%} of the change in a cascade (medians)".replace("nan%", "–"),
               exists(small <= SMALL, testable=bool(np.isfinite(small))), f"at most {SMALL:.0%} of that in a cascade"),
-        Claim("… and the training accuracy is roughly constant", paper.FIRST_HALF, "roughly constant",
+        Claim("… and the training accuracy is roughly constant", paper.SAYS["first half"], "roughly constant",
               f"it moves by {max(moved, default=float('nan')):.3f} at most", **_rule([m <= ROUGHLY for m in moved]),
               tolerance=f"within {ROUGHLY:g} in the medians over tenths of a period, once a cascade has ended"),
-        Claim("Descending on the moving landscape, the network climbs the static one on its way", paper.BARRIERS,
+        Claim("Descending on the moving landscape, the network climbs the static one on its way",
+              paper.SAYS["barriers"],
               "it can cross barriers", f"the static loss rises on the way in {sum(crossed)} of {len(crossed)} periods, "
               f"from {static[0]:.2f} to {static.max():.1f} at most, and ends at {static[-1]:.3f}",
               exists(any(crossed) and bool(static[-1] < static[0]), testable=bool(crossed)),
@@ -128,20 +130,21 @@ def _bounces(
     middles = curvature[period // 2 :: period][: len(curvature) // period - 1]  # without the last, static period
     wider = float(middles[-3:].mean() / middles[:3].mean()) if len(middles) >= 6 else float("nan")
     return (
-        Claim("A cascade starts in the second half of a period", paper.CROSSES, "each", **_share(second)),
-        Claim("… and ends early in the next, when the valley of the new class has widened", paper.FALLS_BELOW, "each",
+        Claim("A cascade starts in the second half of a period", paper.SAYS["crosses"], "each", **_share(second)),
+        Claim("… and ends early in the next, when the valley of the new class has widened",
+              paper.SAYS["falls below"], "each",
               **_share(ended)),
-        Claim("The loss has two branches, visited alternately at each step", paper.BRANCHES, "in each",
+        Claim("The loss has two branches, visited alternately at each step", paper.SAYS["branches"], "in each",
               f"its change flips sign at {interval(shares, over='cascade', bounds=SHARE)} of the steps that bounce",
               exists(bool(flips.mean - flips.margin > 0.5), testable=bool(flips.number > 1)),
               f"the 95 % interval of the mean over cascades is above one half; steps bounce that change the loss "
               f"by {reading.BOUNCE:g} nats or more"),
-        Claim("After the last cascade λ_max stays below the threshold", paper.TEN, "never exceeds it",
+        Claim("After the last cascade λ_max stays below the threshold", paper.SAYS["ten"], "never exceeds it",
               f"largest {most:.2f}, threshold {threshold:.2f} ± {2 * error:.2f}",
               Verdict.UNDECIDED if testable and abs(most - threshold) < 2 * error
               else exists(bool(cascades) and len(after) > 0 and most <= threshold, testable=testable),
               "at no step; undecided within two standard errors of the threshold, the mean over its marks"),
-        Claim("The eigenvalues of the Hessian decrease, from the first periods to the last", paper.DECREASING,
+        Claim("The eigenvalues of the Hessian decrease, from the first periods to the last", paper.SAYS["decreasing"],
               "decrease", f"λ_max in the middle of a period: the last three are {wider:.2f} of the first three",
               exists(wider < 1, testable=testable and bool(np.isfinite(wider))), "below 1; one cycle against another"),
     )  # fmt: skip

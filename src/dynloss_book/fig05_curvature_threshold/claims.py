@@ -45,7 +45,7 @@ def judge(
     ratio, farthest = _ratio(networks[wide].threshold, networks[narrow].threshold)
     claims = (
         *exponents,
-        Claim("The threshold does not depend on the width", paper.EXPONENT_09, "the same",
+        Claim("The threshold does not depend on the width", paper.SAYS["exponent 09"], "the same",
               f"wide over narrow {interval(ratio)} in the mean over η; farthest {farthest}", number(ratio, 1, SAME),
               within(SAME, "the spread of the marks")),
         *by_run([_without_oscillations(dict(zip(static, runs, strict=True)), laws, testable)
@@ -76,13 +76,14 @@ def _without_oscillations(runs: Mapping[str, xr.Dataset], laws: Laws, testable: 
     above = {label: share_above(label, run, laws) for label, run in runs.items()}
     learnt = {label: float(run.accuracy[-1]) for label, run in runs.items()}
     return (
-        Claim("Without oscillations the narrow network's curvature is always above the threshold", paper.ALWAYS_ABOVE,
+        Claim("Without oscillations the narrow network's curvature is always above the threshold",
+              paper.SAYS["always above"],
               "always", f"{above[narrow]:.0%} of the second half", _above(above[narrow], testable), SECOND_HALF),
-        Claim("… and it does not learn", paper.ALWAYS_ABOVE, "poor", f"training accuracy {learnt[narrow]:.2f}",
+        Claim("… and it does not learn", paper.SAYS["always above"], "poor", f"training accuracy {learnt[narrow]:.2f}",
               exists(learnt[narrow] < POOR, testable=testable), f"below {POOR:g}; the paper gives no number"),
-        Claim("The wide network's falls below the threshold after a transient", paper.SOON_BELOW, "always",
+        Claim("The wide network's falls below the threshold after a transient", paper.SAYS["soon below"], "always",
               f"{1 - above[wide]:.0%} of the second half", _above(1 - above[wide], testable), SECOND_HALF),
-        Claim("… and it learns", paper.WIDER_LEARNS, "≈ 1", f"training accuracy {learnt[wide]:.2f}",
+        Claim("… and it learns", paper.SAYS["wider learns"], "≈ 1", f"training accuracy {learnt[wide]:.2f}",
               exists(learnt[wide] >= LEARNT, testable=testable), f"{LEARNT:g} or more"),
     )  # fmt: skip
 
@@ -111,14 +112,14 @@ def by_seed(thresholds: xr.DataArray) -> xr.DataArray:
 def _exponent(label: str, network: xr.Dataset, laws: Laws, testable: bool) -> Claim:
     statement = f"The threshold falls as η^−0.9 ({label})"
     if label not in laws["threshold"]:
-        return Claim(statement, paper.EXPONENT_09, "−0.9", "too few runs", Verdict.NOT_COMPUTED)
+        return Claim(statement, paper.SAYS["exponent 09"], "−0.9", "too few runs", Verdict.NOT_COMPUTED)
     found, law = by_seed(network.threshold), laws["threshold"][label]
     here = f"{interval(found)}, a fit for each; of all together {law.exponent:.2f} ({law.low:.2f} … {law.high:.2f})"
     if label in laws["scaled_threshold"]:
         here += f"; with the mark in proportion {interval(by_seed(network.scaled_threshold))}"
     here += f"; {curved(network.threshold)}{_not_learnt(network)}"
     verdict = number(found, EXPONENT, NEAR, testable=testable)
-    return Claim(statement, paper.EXPONENT_09, "−0.9", here, verdict, within(NEAR, "the paper gives one digit"))
+    return Claim(statement, paper.SAYS["exponent 09"], "−0.9", here, verdict, within(NEAR, "the paper gives one digit"))
 
 
 def misfit(thresholds: xr.DataArray) -> float:
@@ -166,7 +167,7 @@ def _prediction(networks: Mapping[str, xr.Dataset], testable: bool) -> Claim:
     worst = next((each for each in (Verdict.NOT_COMPUTED, Verdict.NOT_TESTABLE, Verdict.NOT_REPRODUCED,
                                     Verdict.UNDECIDED) if each in verdicts), Verdict.REPRODUCED)  # fmt: skip
     why = within(CLOSE, "what the paper calls remarkably close; with the mark in proportion, 0.1/η")
-    return Claim(statement, paper.EXPONENT_09, "−1", here, worst, why)
+    return Claim(statement, paper.SAYS["exponent 09"], "−1", here, worst, why)
 
 
 def _ratio(upper: xr.DataArray, lower: xr.DataArray) -> tuple[xr.DataArray, str]:

@@ -63,13 +63,14 @@ def _of_run(crossings: pd.DataFrame) -> tuple[Claim, ...]:
     late = lateness(crossings)
     median = float(np.median(late)) if len(late) else float("nan")
     return (
-        Claim("A second eigenvalue crosses the threshold in the cascades", paper.FURTHER, "in the cascades",
+        Claim("A second eigenvalue crosses the threshold in the cascades", paper.SAYS["further"], "in the cascades",
               f"{second} of {number}", exists(second > MOST * number, testable=number > 0), RULE),
-        Claim("… and where it does, the second bifurcation begins: the loss leaves its two branches", paper.FURTHER,
+        Claim("… and where it does, the second bifurcation begins: the loss leaves its two branches",
+              paper.SAYS["further"],
               f"at once (within {CLOSE:.0%} of the cascade)",
               f"{median:+.0%} of the cascade, median of {len(late)}".replace("nan%", "–"),
               exists(abs(median) <= CLOSE, testable=len(late) > 0),
               "a tenth of a cascade is as near as two events can be told apart by eye"),
-        Claim("A third eigenvalue follows", paper.FURTHER, "in the cascades",
+        Claim("A third eigenvalue follows", paper.SAYS["further"], "in the cascades",
               f"{third} of {number}", exists(third > MOST * number, testable=number > 0), RULE),
     )  # fmt: skip

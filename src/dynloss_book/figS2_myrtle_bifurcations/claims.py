@@ -51,16 +51,17 @@ def _of_run(
     inside, outside = accuracy_changes(run, cascades)
     before, spread = preceded(cascades, settings["learning_rate"]), reading.spread_of_marks(cascades)
     return (
-        Claim("Bifurcations are clearly present in the accuracy", paper.MYRTLE_BIFURCATES,
+        Claim("Bifurcations are clearly present in the accuracy", paper.SAYS["myrtle bifurcates"],
               f"it changes at least {TIMES} times as much a step inside the cascades",
               f"{inside:.3f} inside, {outside:.3f} outside", exists(inside > TIMES * outside, testable=real),
               f"{TIMES} times: clear to the eye"),
-        Claim("They occur when the largest eigenvalue of the Hessian crosses a threshold", paper.MYRTLE_BIFURCATES,
+        Claim("They occur when the largest eigenvalue of the Hessian crosses a threshold",
+              paper.SAYS["myrtle bifurcates"],
               "λ₁ is above 2/η at the last look before a cascade", f"{before} of {len(cascades)}",
               exists(bool(cascades) and before >= RULE * len(cascades), testable=real),
               f"{AS_A_RULE}; λ₁ is measured every few steps, and a bounce shows in the loss some steps after it "
               "has begun, so that such a look may fall into it"),
-        Claim("… and the threshold is one, at starts and ends alike", paper.MYRTLE_BIFURCATES, "a threshold",
+        Claim("… and the threshold is one, at starts and ends alike", paper.SAYS["myrtle bifurcates"], "a threshold",
               f"spread of the marks {spread:.0%}".replace("nan%", "–"),
               exists(spread < reading.SPREAD, testable=real and bool(np.isfinite(spread))),
               f"a spread below {reading.SPREAD:.0%}, as in Figure 4; λ₁ is measured every few steps"),

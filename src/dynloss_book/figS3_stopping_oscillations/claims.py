@@ -78,21 +78,22 @@ def differences(
     peak = static.isel(epoch=int(together.fillna(-1).argmax("epoch")))
     return {
         "Stopping the oscillations raises the validation accuracy": (
-            paper.STOPPING, {"": gained.sel(amplitude=amplitude)}),
+            paper.SAYS["stopping"], {"": gained.sel(amplitude=amplitude)}),
         "… by more than the static loss gains in that time": (
-            paper.STOPPING, {"": gained.sel(amplitude=amplitude) - gained.sel(amplitude=1)}),
+            paper.SAYS["stopping"], {"": gained.sel(amplitude=amplitude) - gained.sel(amplitude=1)}),
         "With oscillations learning is slower: the static loss leads until the stop": (
-            paper.SLOWER, {"": until.sel(amplitude=1) - until.sel(amplitude=amplitude)}),
+            paper.SAYS["slower"], {"": until.sel(amplitude=1) - until.sel(amplitude=amplitude)}),
         "The static loss over-fits: it has been better than at the end": (
-            paper.OVERFITS, {"in the second quarter of the time until the stop": _mean(static, 0.5, stop_epoch / 2)
+            paper.SAYS["overfits"],
+            {"in the second quarter of the time until the stop": _mean(static, 0.5, stop_epoch / 2)
                              - end.sel(amplitude=1),
                              "where the mean over seeds is highest": peak - end.sel(amplitude=1)}),
         "With oscillations the end is higher than with the static loss": (
-            paper.SLOWER, {"": oscillating.isel(epoch=-1) - end.sel(amplitude=1)}),
+            paper.SAYS["slower"], {"": oscillating.isel(epoch=-1) - end.sel(amplitude=1)}),
         "The oscillations do not become appreciably smaller before they are stopped": (
-            paper.NOT_REDUCED,
+            paper.SAYS["not reduced"],
             {f"less {APPRECIABLY:g}, as a share of what they were": fluctuation(oscillating, stop_epoch)
-             - APPRECIABLY}),
+                                - APPRECIABLY}),
     }  # fmt: skip
 
 
@@ -143,7 +144,7 @@ def judge(
     elif not signs and verdict != Verdict.NOT_COMPUTED:
         verdict = Verdict.NOT_TESTABLE
     dotted = Claim(
-        "Each end is above the dotted line, the best of all static networks at any epoch", paper.DOTTED, "all",
+        "Each end is above the dotted line, the best of all static networks at any epoch", paper.SAYS["dotted"], "all",
         small if papers is None else beside(words, small), verdict,
         "mixed where some are; the line is the largest of hundreds of values, and rises with their number",
         reduced=reduced,

@@ -34,17 +34,17 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
     )
     along = gain.sel(period=[period])
     claims = (
-        Claim(f"No amplitude gains at T = {period:g}", paper.NO_GAIN, "none significant",
+        Claim(f"No amplitude gains at T = {period:g}", paper.SAYS["no gain"], "none significant",
               largest(along), none_positive(along, GAIN, testable=learnt), shared),
-        Claim("No point of the plane gains", paper.NO_GAIN, "none significant",
+        Claim("No point of the plane gains", paper.SAYS["no gain"], "none significant",
               largest(gain), none_positive(gain, GAIN, testable=learnt), shared),
-        Claim("The static loss: test accuracy", paper.BATCHES, "95.5 %",
+        Claim("The static loss: test accuracy", paper.SAYS["batches"], "95.5 %",
               interval(static, bounds=SHARE), number(static, 0.955, NEAR, testable=testable),
               within(NEAR, "the paper gives a tenth of a percent")),
-        Claim("It is below the literature's 95.8 % because of the larger batches", paper.BATCHES,
+        Claim("It is below the literature's 95.8 % because of the larger batches", paper.SAYS["batches"],
               "95.5 % against 95.8 %", "no run with batches of 128", Verdict.NOT_TESTABLE, "takes the paper's scale"),
         Claim("Are oscillations unhelpful here because of batch normalisation, good conditioning, or too few steps?",
-              paper.UNTANGLE, "left open", "no run without batch normalisation", Verdict.NOT_COMPUTED,
+              paper.SAYS["untangle"], "left open", "no run without batch normalisation", Verdict.NOT_COMPUTED,
               "the paper leaves it to future work, and so does this book", Kind.QUESTION),
     )  # fmt: skip
     claims = tuple(claim._replace(reduced=not testable) for claim in claims)

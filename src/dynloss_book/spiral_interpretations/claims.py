@@ -7,15 +7,7 @@ import xarray as xr
 
 from dynloss_book.engine.findings import Claim, Findings, Kind, Verdict
 from dynloss_book.engine.sweeps.statistics import interval, summary
-from dynloss_book.paper import (
-    FIGURE_3,
-    FIGURE_3_SCALE,
-    NARROW_REGION,
-    NARROW_STATIC,
-    NEARLY_PERFECT,
-    VAGUE,
-    WIDE_REGION,
-)
+from dynloss_book.paper import FIGURE_3, FIGURE_3_SCALE, NEARLY_PERFECT, SAYS, VAGUE
 from dynloss_book.paper import FIGURE_3_REGIONS as REGIONS
 from dynloss_book.paper import FIGURE_3_STATIC as STATIC
 
@@ -86,15 +78,16 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
     largest = max(wide, key=lambda gain: gain.mean - gain.margin if gain.margin == gain.margin else gain.mean)
     claims = (
         Claim(f"Does the wide network gain in its region under any interpretation (most surely: {_called(largest)})?",
-              WIDE_REGION,
+              SAYS["wide region"],
               "> 0", interval(largest.values, signed=True), _any_positive(wide) if testable else Verdict.NOT_TESTABLE,
               "the interval of at least one, at 95 % for all of them together"),
         Claim(f"Has the narrow network {STATIC:g} with the static loss under any (nearest: {nearest})?",
-              NARROW_STATIC,
+              SAYS["narrow static"],
               f"≈ {STATIC:g}", interval(alone[nearest]),
               _any(alone.values(), STATIC - VAGUE, STATIC + VAGUE, testable),
               f"the mean of at least one within {VAGUE:g}; undecided while an interval reaches as far"),
-        Claim(f"Is the narrow network's whole region nearly perfect under any (best: {highest})?", NARROW_REGION,
+        Claim(f"Is the narrow network's whole region nearly perfect under any (best: {highest})?",
+              SAYS["narrow region"],
               f"at least {NEARLY_PERFECT:g}", interval(region[highest]),
               _any(region.values(), NEARLY_PERFECT, 1, testable),
               "the mean of at least one; undecided while an interval reaches as far"),

@@ -46,21 +46,22 @@ def judge(
     first, second = (edges[level].mean("moment") for level in (0.0, -1.0))
     response = crossings(probes.disturbance, ratios, -1.0).mean("moment")
     claims = (
-        Claim("Eq. (14) gives the next outputs, to first order in η", paper.DISCRETE, "an error of order 2",
+        Claim("Eq. (14) gives the next outputs, to first order in η", paper.SAYS["discrete"], "an error of order 2",
               f"its exponent is {interval(order.sel(unit='relu'))}", number(order.sel(unit="relu"), 2, 0.1),
               "within 0.1 of the interval: single kinks make it jump", Kind.DEFINITION),
-        Claim("The top mode flips its sign from ηλ/N = 1 on", paper.FLIPS, "1", interval(first),
+        Claim("The top mode flips its sign from ηλ/N = 1 on", paper.SAYS["flips"], "1", interval(first),
               _near(edges[0.0], 1), close),
-        Claim("It grows from ηλ/N = 2 on", paper.DIVERGES, "2", interval(second), _near(edges[-1.0], 2), close),
-        Claim("Above, its magnitude grows while its sign flips at each step", paper.DIVERGES, "grows and flips",
+        Claim("It grows from ηλ/N = 2 on", paper.SAYS["diverges"], "2", interval(second), _near(edges[-1.0], 2), close),
+        Claim("Above, its magnitude grows while its sign flips at each step", paper.SAYS["diverges"], "grows and flips",
               f"up to {float(largest.mean()):.1f} times, in {int((flips & (largest > 1)).sum())} of {flips.size} "
               "networks", exists(grows), "in every network"),
-        Claim("Does it go on to diverge, as it would if the kernel stayed?", paper.KERNEL_FALLS,
+        Claim("Does it go on to diverge, as it would if the kernel stayed?", paper.SAYS["kernel falls"],
               "the kernel may prevent it",
               f"after {growing.sizes['step'] - 1} steps it is {interval(end)} of what it was"
               + ("" if diverges else ": the kernel has changed"), exists(diverges), "it is largest at the end",
               Kind.QUESTION),
-        Claim("Once a bifurcation has begun, the largest eigenvalue of the NTK falls", paper.KERNEL_FALLS, "falls",
+        Claim("Once a bifurcation has begun, the largest eigenvalue of the NTK falls",
+              paper.SAYS["kernel falls"], "falls",
               f"ηλ/N falls by {interval(fall)}", positive(fall), SIGN),
     )  # fmt: skip
     return Findings(

@@ -47,7 +47,7 @@ def judge(found: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         *_learning_rate(found, testable),
         *_turns(found, testable),
         *by_run([(_small_steps(found),)]),
-        Claim("How do the landscape's minima and saddles change with A?", paper.COMPLEXITY, "left open",
+        Claim("How do the landscape's minima and saddles change with A?", paper.SAYS["complexity"], "left open",
               "not in this book", Verdict.NOT_COMPUTED, "a count of them at several A would answer it", Kind.QUESTION),
     )  # fmt: skip
     claims = (
@@ -100,15 +100,19 @@ def _weights(found: xr.Dataset) -> tuple[Claim, ...]:
     flat = float(np.abs(gammas[amplitude == 1] - 1).max())
     turn = float(np.abs(gammas[:, step % period == 0] - 1).max())
     return (
-        Claim("The weights Γ lie between 0 and the number of classes, and sum to it", paper.BOUNDED, f"0 to {classes}",
+        Claim("The weights Γ lie between 0 and the number of classes, and sum to it",
+              paper.SAYS["bounded"], f"0 to {classes}",
               f"{gammas.min():.3f} to {gammas.max():.3f}; the sum is off by {sums:.0e} at most",
               exists(bool(gammas.min() >= 0) and max(gammas.max() - classes, sums) <= classes * ROUNDING), EXACT),
-        Claim("Γ is above 1 for one class, and below 1 for the others, which shrink when it grows", paper.ONE_ABOVE,
+        Claim("Γ is above 1 for one class, and below 1 for the others, which shrink when it grows",
+              paper.SAYS["one above"],
               "during each period", "at every step" if emphasised and opposed else "not at every step",
               exists(emphasised and opposed), "at every step"),
-        Claim("All weights are 1 where one period ends and the next begins, and at A = 1", paper.TRANSITION, "all 1",
+        Claim("All weights are 1 where one period ends and the next begins, and at A = 1",
+              paper.SAYS["transition"], "all 1",
               f"off by {max(turn, flat):.0e} at most", exists(max(turn, flat) <= ROUNDING), EXACT),
-        Claim("A cycle takes as many periods as there are classes", paper.CYCLE, "C·T", f"off by {cycle:.0e} at most",
+        Claim("A cycle takes as many periods as there are classes",
+              paper.SAYS["cycle"], "C·T", f"off by {cycle:.0e} at most",
               exists(cycle <= ROUNDING), EXACT),
     )  # fmt: skip
 
@@ -119,7 +123,7 @@ def _minima(found: xr.Dataset) -> tuple[Claim, ...]:
     least = losses.sel(way="least") / losses.sel(way="static")
     above = bool((least.where(losses.sel(way="static") > 0) > 0).where(losses.sel(way="static") > 0, True).all())
     return (
-        Claim("The loss vanishes at the same global minima, whatever Γ is", paper.MINIMA, "the same",
+        Claim("The loss vanishes at the same global minima, whatever Γ is", paper.SAYS["minima"], "the same",
               f"where the static loss is {float(losses.sel(way='static')[-1]):.0e}, none is above {greatest:.0e}; "
               f"where it is {float(losses.sel(way='static')[0]):.2f}, none is below "
               f"{float(losses.sel(way='least')[0]):.2f}",
@@ -133,14 +137,15 @@ def _one_class(found: xr.Dataset) -> tuple[Claim, ...]:
     chosen, curvature = found.chosen, found.least_curvature
     ends = float(loss[:, -1].max())
     return (
-        Claim(DOWNHILL, paper.DOWNHILL,
+        Claim(DOWNHILL, paper.SAYS["downhill"],
               "without uphill moves", f"{uphill} of {loss[:, 1:].size:,} steps go uphill; the loss ends at {ends:.3f} "
               f"at most ({len(loss)} seeds)", exists(uphill == 0 and ends < 0.1 * float(loss[:, 0].min())),
               "no step, down to a tenth of the loss at the start"),
-        Claim("… and the simplest is to output the chosen class regardless of the input", paper.SIMPLEST, "regardless",
+        Claim("… and the simplest is to output the chosen class regardless of the input",
+              paper.SAYS["simplest"], "regardless",
               f"{interval(chosen, bounds=SHARE)} of all points are given that class", at_least(chosen, MOST),
               f"{MOST:.0%} or more"),
-        Claim(CONVEX, paper.CONVEX, "no negative curvature",
+        Claim(CONVEX, paper.SAYS["convex"], "no negative curvature",
               f"the smallest Hessian eigenvalue at the start, over the largest: {interval(curvature, signed=True)}",
               number(curvature, 0, ROUNDING), within(ROUNDING, "convex is exact; rounding may disturb a zero")),
     )  # fmt: skip
@@ -153,17 +158,18 @@ def _spectrum(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
     along = found.along.values
     convex = float(np.mean(along > 0))
     return (
-        Claim("After training with the static loss most Hessian eigenvalues are very small", paper.SPECTRUM, "most",
+        Claim("After training with the static loss most Hessian eigenvalues are very small",
+              paper.SAYS["spectrum"], "most",
               f"{small:.0%} of {len(values)} are below {SMALL:.0%} of the largest",
               exists(small > 0.5, testable=testable), "more than half, which is what “most” says"),
-        Claim("… some of them are negative: it is no minimum", paper.SPECTRUM, "even negative",
+        Claim("… some of them are negative: it is no minimum", paper.SAYS["spectrum"], "even negative",
               f"{int((values < 0).sum())}, down to {values.min():.2g}; the largest is {values.max():.3g}",
               exists(bool(values.min() < -ROUNDING * largest), testable=testable), "below 0 by more than rounding"),
-        Claim("… and only a few are outliers", paper.SPECTRUM, "a few",
+        Claim("… and only a few are outliers", paper.SAYS["spectrum"], "a few",
               f"{outliers} are above {OUTLIER:.0%} of the largest",
               exists(0 < outliers <= 0.05 * len(values), testable=testable), "at most 5 % of all"),
         Claim("The wide network's static landscape is convex along the gradient, where training goes",
-              paper.WIDE_CONVEX, "convex",
+              paper.SAYS["wide convex"], "convex",
               f"the curvature along the gradient is positive at {convex:.1%} of {len(along)} steps",
               exists(convex >= MOST, testable=testable), f"at {MOST:.0%} of the steps"),
     )  # fmt: skip
@@ -176,10 +182,10 @@ def _learning_rate(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
     rates = [f"{float(rate):g}" for rate in found.rate]
     return (
         Claim("The narrow network does not learn the static loss, for its valleys are too narrow for the learning "
-              "rate: a smaller one gets further", paper.TOO_NARROW, "too narrow for η", f"training accuracy "
+              "rate: a smaller one gets further", paper.SAYS["too narrow"], "too narrow for η", f"training accuracy "
               f"{float(slow.mean()):.2f} at η = {rates[1]} and {float(fast.mean()):.2f} at η = {rates[0]}, in the same "
               f"time ηt: {interval(gain, signed=True)}", verdict, f"{SIGN}; the paper does not say how much further"),
-        Claim(f"Does it learn at η = {rates[1]}?", paper.UNREASONABLE, "“unreasonably small” may be needed",
+        Claim(f"Does it learn at η = {rates[1]}?", paper.SAYS["unreasonable"], "“unreasonably small” may be needed",
               f"training accuracy {interval(slow, bounds=SHARE)}", at_least(slow, MOST, testable=testable),
               f"{MOST:.0%} or more", Kind.QUESTION),
     )  # fmt: skip
@@ -204,15 +210,16 @@ def _turns(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
     both = ((rise > 1) & (narrowing > 1)).mean("pair")
     return (
         Claim("In the middle of a period many or all samples of the chosen class are classified correctly",
-              paper.CHOSEN_CLASS, "many or all", f"{interval(accuracy, bounds=SHARE)} of them",
+              paper.SAYS["chosen class"], "many or all", f"{interval(accuracy, bounds=SHARE)} of them",
               at_least(accuracy, MOST, testable=testable),
               f"{MOST:.0%} or more, on average over the periods"),
-        Claim("Valleys of the other classes rise and shrink, and then sink and grow", paper.OTHER_VALLEYS, "they do",
+        Claim("Valleys of the other classes rise and shrink, and then sink and grow",
+              paper.SAYS["other valleys"], "they do",
               f"with the weights of one valley held while another class has its turn, loss and λ_max rise in "
               f"{interval(both, bounds=SHARE)} of the cases, by factors of {interval(rise.mean('pair'))} and "
               f"{interval(narrowing.mean('pair'))}; then both return", at_least(both, RULE, testable=testable),
               AS_A_RULE),
-        Claim("The turns of the other classes do not make the network forget one", paper.FORGETTING, "avoided",
+        Claim("The turns of the other classes do not make the network forget one", paper.SAYS["forgetting"], "avoided",
               f"in the middle of the first {classes} periods the other classes are at {interval(left, bounds=SHARE)}; "
               f"after the last period the worst class is at {interval(worst, bounds=SHARE)}",
               at_least(worst, MOST, testable=testable), f"every class at {MOST:.0%} or more in the end"),
@@ -226,7 +233,7 @@ def _small_steps(found: xr.Dataset) -> Claim:
     share = found.mode_eigenvalue / found.mode_eigenvalue[0]
     return Claim(
         "In the limit of small learning rates the data are learnt exponentially, along the largest eigenvalues first",
-        paper.EXPONENTIAL, "exponentially",
+        paper.SAYS["exponential"], "exponentially",
         f"{found.sizes['mode']} modes with λ from 1 to {float(share[-1]):.2g} of the largest follow exp(−ηλt/N) within "
         f"{off:.3f}; in the end the first residual is {abs(float(left[0])):.0e} of what it was, the last "
         f"{float(left[-1]):.2f}",
@@ -243,7 +250,7 @@ def _kernel(found: xr.Dataset) -> tuple[Claim, ...]:
     error = float(np.abs(residual[:, 1] - found.predicted.values[:, 1]).max())
     return (
         Claim("A residual decreases, flips sign while it decreases, or grows while it flips, as ηλ/N says",
-              paper.FLIPS, "three regimes",
+              paper.SAYS["flips"], "three regimes",
               f"at ηλ/N = {', '.join(f'{float(each):g}' for each in found.regime)} one step multiplies it by "
               f"{', '.join(first)}; eq. (14) is off by {error:.0e} at most", exists(well),
               "the sign and the size of the factor, in the first step"),

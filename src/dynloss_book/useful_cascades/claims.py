@@ -39,15 +39,16 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
     narrowest = runs.sharpness.sel(run="static") - runs.sharpness.sel(run="oscillating")
     reduced = any(settings[name] != paper.FIGURE_4[name] for name in ("width", "period", "amplitude"))
     claims = (
-        Claim("The improvement comes in part from a learning rate too large for the narrowing valley", paper.IN_PART,
+        Claim("The improvement comes in part from a learning rate too large for the narrowing valley",
+              paper.SAYS["in part"],
               "in part",
               f"with oscillations, validation accuracy {interval(bounces, signed=True)} against steps so small that "
               f"the valley may narrow further; without, {interval(without, signed=True)}", in_part,
               SIGN + ", and so has the difference"),
-        Claim("Cascades let the network find wider valleys", paper.FIND_WIDER, "wider",
+        Claim("Cascades let the network find wider valleys", paper.SAYS["find wider"], "wider",
               f"in a period with a cascade, λ_max of the static loss changes by {interval(wider, signed=True)}; in the "
               f"same period by smaller steps, by {interval(narrower, signed=True)}", positive(-wider), SIGN),
-        Claim("Networks end in wider minima than with the static loss", paper.WIDER_MINIMA, "> 0",
+        Claim("Networks end in wider minima than with the static loss", paper.SAYS["wider minima"], "> 0",
               f"λ_max of the static loss at the end is {interval(runs.sharpness.sel(run='oscillating'))}, and "
               f"{interval(runs.sharpness.sel(run='static'))} after static training: "
               f"{interval(narrowest, signed=True)}", positive(narrowest), SIGN),

@@ -8,7 +8,10 @@ import pytest
 from dynloss_book.engine.runner import recorded, tables
 from dynloss_book.engine.runner.profiles import load
 
-CLAIM = {"statement": "x grows", "where": "Section I", "paper": "yes", "here": "it does", "verdict": "reproduced"}
+CLAIM = {
+    "statement": "x grows", "where": "Section I", "quotation": "It grows.", "paper": "yes", "here": "it does",
+    "tolerance": "", "verdict": "reproduced", "kind": "claims of the paper", "reduced": False,
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from dynloss_book.engine.runner import scripts
 from dynloss_book.engine.runner.execute import source_cells, source_hash
 from dynloss_book.engine.runner.profiles import UsageError, read_parameters
 
-_TAGS = {"table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption", "colgroup", "col", "br", "small", "div",
+_TAGS = {"table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption", "colgroup", "col", "br", "small", "q", "div",
          "span", "p", "style", "details", "summary", "ul", "ol", "li", "strong", "em", "b", "i", "code", "pre", "sub",
          "sup", "hr"}  # fmt: skip
 _ATTRIBUTES = {"class", "scope", "border", "rowspan", "colspan", "valign", "style", "scoped", "title"}

@@ -66,14 +66,15 @@ def page(entries: Sequence[Entry], pages: str) -> str:
 
 
 def plain(entries: Sequence[Entry]) -> str:
-    """Every claim in one table, in Markdown, for print: where it stands, what it says, what we found."""
-    rows: list[tuple[str, ...]] = [("", "Tested", "Paper", "Here", "Where")]
-    for each in entries:
-        for claim in each.found["claims"] if each.found else ():
-            sign = SIGNS[Verdict(claim["verdict"])]
-            rows.append((sign, claim["statement"], claim["paper"], claim["here"], claim["where"]))
-    signs = "; ".join(f"{SIGNS[verdict]} {verdict}" for verdict in Verdict if verdict != Verdict.NOT_COMPUTED)
-    return f"{signs}.\n\n{tables.markdown(rows)}"
+
+    """Every claim, in Markdown, for print, a table for each kind and scale: what was tested and found, and where."""
+    claims = [claim for each in entries if each.found for claim in each.found["claims"]]
+    shares = ["; ".join(f"{SIGNS[verdict]} {verdict}" for verdict in Verdict if verdict != Verdict.NOT_COMPUTED) + "."]
+    for name, these in parts(claims).items():
+        rows = [("", "Tested", "Paper", "Here", "Where")]
+        rows += [(SIGNS[c["verdict"]], c["statement"], c["paper"], c["here"], c["where"]) for c in these]
+        shares += [f"**{titled(name)}**", tables.markdown(rows)]
+    return "\n\n".join(shares)
 
 
 def _part(claim: Mapping[str, Any]) -> str:
