@@ -17,7 +17,7 @@ FIGURE_1 = {
     "peak_rate": 0.02,
 }
 FIGURE_1_POINT = {"period": 100.0, "amplitude": 50.0}  # of its largest gain
-FIGURE_1_SEEDS = 30
+FIGURE_1_SEEDS, FIGURE_1_STOP = 30, 600
 FIGURE_1_FIT, FIGURE_1_STATIC, FIGURE_1_BEST, FIGURE_1_GAIN = 1.0, 0.73, 0.79, 0.06
 FIGURE_1_SCALE = {"steps": 68_600, "images": 50_000, "channels": 64}  # as the rungs of a ladder count it
 

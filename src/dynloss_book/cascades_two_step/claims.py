@@ -51,7 +51,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     reduced = any(settings[name] != value for name, value in paper.FIGURE_4.items())
     further, doubled = count[DIRECTION] + count[BOTH], count[DOUBLING] + count[BOTH]
     as_a_rule = f"in more than {MOST:.0%} of them, of all networks together"
-    claims = (
+    claims: tuple[Claim, ...] = (
         Claim("Is the second bifurcation a further eigenvalue in our terms, a further direction that begins to bounce?",
               paper.SAYS["further"], "seem to occur so", f"{further} of {len(broken)} broken cascades",
               exists(further > MOST * len(broken), testable=bool(broken)),

@@ -43,7 +43,7 @@ def judge(
     testable = all(settings[name] == value for name, value in FIGURE_5.items())
     exponents = tuple(_exponent(label, network, laws, testable) for label, network in networks.items())
     ratio, farthest = _ratio(networks[wide].threshold, networks[narrow].threshold)
-    claims = (
+    claims: tuple[Claim, ...] = (
         *exponents,
         Claim("The threshold does not depend on the width", paper.SAYS["exponent 09"], "the same",
               f"wide over narrow {interval(ratio)} in the mean over η; farthest {farthest}", number(ratio, 1, SAME),

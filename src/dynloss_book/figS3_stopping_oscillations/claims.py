@@ -127,7 +127,7 @@ def judge(
     signs, here = decides(settings), differences(both, amplitude, stop_epoch)
     reduced = papers is None and any(settings.get(name) != value for name, value in paper.FIGURE_1.items())
     theirs = float(paper.FIGURE_1_POINT["amplitude"])
-    decisive = here if papers is None else differences(papers, theirs, int(paper.FIGURE_1["stop_epoch"]))
+    decisive = here if papers is None else differences(papers, theirs, paper.FIGURE_1_STOP)
 
     def beside(words: str, small: str) -> str:
         return words if papers is None else f"{words}, at the paper's scale; at reduced scale {small}"

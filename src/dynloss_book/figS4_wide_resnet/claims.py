@@ -33,7 +33,7 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
         f"gain of {GAIN:g}, {WHY}, is excluded"
     )
     along = gain.sel(period=[period])
-    claims = (
+    claims: tuple[Claim, ...] = (
         Claim(f"No amplitude gains at T = {period:g}", paper.SAYS["no gain"], "none significant",
               largest(along), none_positive(along, GAIN, testable=learnt), shared),
         Claim("No point of the plane gains", paper.SAYS["no gain"], "none significant",

@@ -76,7 +76,7 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
     highest = max(region, key=lambda way: float(summary(region[way]).mean))
     testable = all(settings[name] == FIGURE_3[name] for name in ("narrow", "wide", "steps"))
     largest = max(wide, key=lambda gain: gain.mean - gain.margin if gain.margin == gain.margin else gain.mean)
-    claims = (
+    claims: tuple[Claim, ...] = (
         Claim(f"Does the wide network gain in its region under any interpretation (most surely: {_called(largest)})?",
               SAYS["wide region"],
               "> 0", interval(largest.values, signed=True), _any_positive(wide) if testable else Verdict.NOT_TESTABLE,

@@ -38,7 +38,7 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
         in_part = positive(bounces - without)
     narrowest = runs.sharpness.sel(run="static") - runs.sharpness.sel(run="oscillating")
     reduced = any(settings[name] != paper.FIGURE_4[name] for name in ("width", "period", "amplitude"))
-    claims = (
+    claims: tuple[Claim, ...] = (
         Claim("The improvement comes in part from a learning rate too large for the narrowing valley",
               paper.SAYS["in part"],
               "in part",
