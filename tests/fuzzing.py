@@ -42,7 +42,7 @@ def compute(steps, amplitude):
 dataset = fetch_or_compute("fig01_good", compute, {"steps": steps, "amplitude": amplitude}, fresh=fresh)
 said = Sentence("Section I", "It grows.")
 claim = Claim("x grows", said, "yes", f"{float(dataset.x[-1])}", Verdict.REPRODUCED)
-findings = Findings("fig01_good", "Does x grow?", "It does.", f"{dataset.sizes['step']} steps", (claim,))
+findings = Findings("fig01_good", "Does x grow?", "It does.", "Twice.", f"{dataset.sizes['step']} steps", (claim,))
 """
 CODES = (0, 1, 2, 74)
 CONTROL = re.compile(r"[^\S\n ]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]")

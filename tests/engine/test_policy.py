@@ -30,7 +30,7 @@ found = sweeps.run("fig01_sweep", point, axes={"x": [1, 2]}, seeds=range(seeds),
 FOUND = """
 said = Sentence("Section I", "It grows.")
 claim = Claim("x grows", said, "yes", f"{float(found.value.max()):g}", exists(bool(found.value.max() > 3)))
-findings = Findings("fig01_sweep", "Does x grow?", "It does.", f"{seeds} seeds", (claim,))
+findings = Findings("fig01_sweep", "Does x grow?", "It does.", "Twice.", f"{seeds} seeds", (claim,))
 findings.answer
 """
 CELLS = SWEEP, (FOUND, "answer"), ("provenance(found)", "provenance"), "with_published(found)"

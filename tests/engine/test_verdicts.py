@@ -83,7 +83,7 @@ def test_something_to_see():
 def test_findings_show_every_claim_and_keep_a_record():
     said = Sentence("Section I", "1 < 2")
     claims = tuple(Claim(f"claim <{verdict}>", said, "1", "2", verdict) for verdict in Verdict)
-    findings = Findings("fig", "Does it?", "It does: $x = 1$.", "1 seed", claims)
+    findings = Findings("fig", "Does it?", "It does.", "It does: $x = 1$.", "1 seed", claims)
     shown = findings._repr_mimebundle_()
     for verdict in Verdict:
         assert f"claim &lt;{verdict}&gt;" in shown["text/html"] and f"claim <{verdict}>" in shown["text/plain"]

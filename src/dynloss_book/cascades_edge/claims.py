@@ -25,6 +25,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     return Findings(
         "cascades_edge",
         "Does every optimiser have its own edge?",
+        f"Cascades start at the edge of their own optimiser for {len(agree)} of {len(means)} optimisers.",
         f"At the first marks of a cascade the curvature, over the edge of its optimiser, is {'; '.join(said)}. "
         f"The whole interval is within {NEAR:.0%} of that edge for {len(agree)} of {len(means)} optimisers.",
         f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "

@@ -9,7 +9,7 @@ import xarray as xr
 from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
-from dynloss_book.engine.verdicts import positive
+from dynloss_book.engine.verdicts import positive, told
 
 SAME = 0.15  # relative scatter of a number that counts as the same at every onset
 MATRIX = (
@@ -22,6 +22,15 @@ NAMES = {
     "weighted_kernel": "weighted kernel, (η/P) λ_max(BᵀΘB)",
     "ntk": "plain kernel, (η/P) λ_max(Θ)",
 }
+
+
+def _plain(verdict: Verdict, ratio: float) -> str:
+    """The answer, by whether the plain kernel scatters, and how far the weighted kernel is off the Hessian."""
+    if not np.isfinite(ratio):
+        return "No cascade in these runs."
+    shared = "shares the Hessian's threshold" if ratio <= SAME else "differs from the Hessian"
+    none = told(verdict, "; the plain kernel has none", "; so does the plain kernel", "")
+    return f"The kernel weighted by classes and softmax {shared}{none if 'kernel' in none else ''}."
 
 
 def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
@@ -51,6 +60,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     return Findings(
         "cascades_kernel",
         "Which kernel has a threshold?",
+        _plain(claims[0].verdict, ratio),
         f"Half of ηλ_max at the onsets is {interval(values['weighted_kernel'] / 2)} for the kernel weighted by classes "
         f"and softmax, {interval(values['hessian'] / 2)} for the Hessian and {interval(values['ntk'] / 2)} for the "
         f"plain kernel; for the median cascade of a network, {halves['weighted_kernel']}, {halves['hessian']} and "

@@ -72,6 +72,8 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     return Findings(
         "cascades_two_step",
         "What breaks the bounce: a further eigenvalue, or a doubled period?",
+        f"Of {len(broken)} cascades whose bounce breaks, {doubled} double their period, and in {further} a second "
+        "direction bounces.",
         f"Of {len(rows)} cascades {len(broken)} break, {doubled} of them by period doubling and {further} by a further "
         f"direction ({count[BOTH]} by both, {count[NEITHER]} by neither)."
         + (f" {count[UNRESOLVED]} more break too soon to be looked at." if count[UNRESOLVED] else "")

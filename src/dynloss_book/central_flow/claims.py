@@ -30,6 +30,7 @@ def judge(windows: Mapping[int, xr.Dataset], learning_rate: float, scale: str) -
     return Findings(
         "central_flow",
         "How far do the bounces go?",
+        f"The first bounces have {one[RATIO]} times the variance that a formula without a fit predicts.",
         f"With one direction at the edge the variance of the first bounces is {one[RATIO]} times that of the formula "
         f"at their mean, without a fit, and {later[RATIO]} times in a later period. {_broken(broken)}"
         "The central flow, followed from before the cascade and never shown a bounce: "

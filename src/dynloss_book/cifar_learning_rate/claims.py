@@ -8,7 +8,7 @@ import xarray as xr
 from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Kind, Verdict
 from dynloss_book.engine.sweeps.statistics import SHARE, interval
-from dynloss_book.engine.verdicts import SIGN, positive
+from dynloss_book.engine.verdicts import SIGN, positive, told
 
 BROKEN = 0.01  # validation accuracy that the static loss ends below its own best: as near as the paper gives numbers
 LEARNED = 0.15  # validation accuracy, of ten classes: half as much again as by chance
@@ -72,7 +72,14 @@ def judge(both: xr.Dataset, scale: str, settings: Mapping[str, Any]) -> Findings
     claim = Claim("Is there a gain where each loss has the peak learning rate at which it ends best?",
                   paper.SAYS["gain point"], f"≈ {paper.FIGURE_1_GAIN:+g} at one rate", interval(best, signed=True),
                   positive(best), SIGN, Kind.QUESTION, reduced)  # fmt: skip
-    return Findings("cifar_learning_rate", question, summary, scale, (claim,))
+    plain = told(
+        claim.verdict,
+        f"Yes, but little: {100 * float(best.mean()):.1f} % where each loss has its best learning rate, and not the "
+        f"paper's {100 * paper.FIGURE_1_GAIN:g} %.",
+        "No: where each loss has its best learning rate, oscillations do not help.",
+        "Where each loss has its best learning rate, no gain can be told from none.",
+    )
+    return Findings("cifar_learning_rate", question, plain, summary, scale, (claim,))
 
 
 def fallen(below: xr.DataArray) -> str:

@@ -8,7 +8,7 @@ import xarray as xr
 from dynloss_book.cifar_scaling.experiment import Rung
 from dynloss_book.engine.findings import Claim, Findings, Kind, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
-from dynloss_book.engine.verdicts import number
+from dynloss_book.engine.verdicts import number, told
 from dynloss_book.paper import FIGURE_1_GAIN, FIGURE_1_SCALE, SAYS
 
 FAR = 2.0  # times that the paper's scale may be above the highest rung
@@ -53,6 +53,12 @@ def judge(
     return Findings(
         "cifar_scaling",
         "Does the gain grow with steps, images and channels?",
+        told(
+            claim.verdict,
+            "Extrapolated to the paper's scale, the gain is the paper's.",
+            "Extrapolated to the paper's scale, the gain stays away from the paper's.",
+            "These networks are too few and too small to say what the gain is at the paper's scale.",
+        ),
         summary,
         f"{ranges}; the paper: {paper}",
         (claim,),

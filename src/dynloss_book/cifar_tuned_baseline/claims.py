@@ -7,7 +7,7 @@ import xarray as xr
 
 from dynloss_book.engine.findings import Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
-from dynloss_book.engine.verdicts import positive
+from dynloss_book.engine.verdicts import positive, told
 
 STATIC, EARLY, TUNED, BOTH = "static", "static, stopped early", "static, tuned", "static, tuned, stopped early"
 OSCILLATING, OSCILLATING_TUNED = "oscillating", "oscillating, tuned"
@@ -79,7 +79,13 @@ def judge(
     if at_the_end and gained:
         summary += f" Chosen at the end of its grid, and so perhaps not the best: {', '.join(at_the_end)}."
     question = "Is the gain more than missing regularisation?"
-    return Findings("cifar_tuned_baseline", question, summary, f"{scale}; tuned: {chosen}")
+    plain = told(
+        positive(gained[TUNED]) if TUNED in gained else Verdict.NOT_COMPUTED,
+        "Yes: it survives a tuned learning rate and weight decay.",
+        "No: against a tuned learning rate and weight decay, oscillations lose.",
+        "Nothing is left of it that can be seen once learning rate and weight decay are tuned for both losses.",
+    )
+    return Findings("cifar_tuned_baseline", question, plain, summary, f"{scale}; tuned: {chosen}")
 
 
 def table(found: Mapping[str, xr.DataArray]) -> list[dict[str, Any]]:

@@ -96,13 +96,15 @@ class Findings:
     Attributes:
         figure: the notebook's name.
         question: what the figure asks.
-        summary: the answer, one sentence or two, in Markdown; from the data.
+        plain: the answer as one would say it at a table, in one sentence from the data: 35 words, 3 numbers at most.
+        summary: the numbers behind it, in Markdown.
         scale: of the computation, in words.
         claims: the headline first.
     """
 
     figure: str
     question: str
+    plain: str
     summary: str
     scale: str
     claims: tuple[Claim, ...] = ()
@@ -122,6 +124,7 @@ class Findings:
         return {
             "figure": self.figure,
             "question": self.question,
+            "plain": minus(self.plain),
             "summary": minus(self.summary),
             "scale": self.scale,
             "claims": [claim.record() for claim in self.claims],
@@ -143,7 +146,7 @@ class Answer:
     def __str__(self) -> str:
         found = self.findings
         verdicts = f" **Verdicts.** {found.tally}." if found.claims else ""
-        return f"**{found.question}** {minus(found.summary)}{verdicts} *Scale: {found.scale}.*"
+        return f"**{minus(found.plain)}** {minus(found.summary)}{verdicts} *Scale: {found.scale}.*"
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
         text = str(self)

@@ -381,7 +381,7 @@ def _is_place(path: Path, figure: Any) -> bool:
 
 def check_findings(record: Any) -> None:
     """Raise ``ValueError`` unless it is the record of what a notebook found: see `findings.Findings`."""
-    texts = dict.fromkeys(("question", "summary", "scale"), is_prose)
+    texts = dict.fromkeys(("question", "plain", "summary", "scale"), is_prose)
     fits = _fits(record, figure=is_name, claims=lambda claims: _all(claims, is_claim), **texts)
     _check(fits, "it holds what are no findings")
 

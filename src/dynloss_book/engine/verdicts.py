@@ -90,6 +90,18 @@ def none_positive(values: xr.DataArray, bound: float, *, testable: bool = True) 
     return Verdict.REPRODUCED if bool(most.max() <= bound) else Verdict.UNDECIDED
 
 
+def told(verdict: Verdict, yes: str, no: str, unsure: str = "The results here leave it open.") -> str:
+    """A plain answer by verdict.
+
+    >>> told(Verdict.REPRODUCED, "It does.", "It does not.")
+    'It does.'
+    """
+    if verdict == Verdict.ONE_RUN:
+        return "One run of each decides nothing yet."
+    said = {Verdict.NOT_TESTABLE: "This scale is too small to tell.", Verdict.NOT_COMPUTED: "Not computed yet."}
+    return said.get(verdict) or {Verdict.REPRODUCED: yes, Verdict.NOT_REPRODUCED: no}.get(verdict, unsure)
+
+
 def exists(there: bool, *, testable: bool = True) -> Verdict:
     """Of something that is there to see or is not."""
     if not testable:

@@ -8,7 +8,7 @@ import xarray as xr
 from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Sentence, Verdict
 from dynloss_book.engine.sweeps.statistics import SHARE, interval, simultaneous
-from dynloss_book.engine.verdicts import SIGN, agreed, number, positive, within
+from dynloss_book.engine.verdicts import SIGN, agreed, number, positive, told, within
 from dynloss_book.tasks.cifar10 import WHY, decides, scale
 from dynloss_book.tasks.plane import over_area
 
@@ -93,6 +93,13 @@ def judge(
     return Findings(
         "fig01_cifar_phase_diagram",
         "Does a network generalise better when its loss oscillates?",
+        told(
+            verdict,
+            "Yes, at the paper's best point"
+            + ("; at the same amplitude and short periods it generalises worse." if losing else "."),
+            "No: at the paper's best point it generalises worse.",
+            "At the paper's best point the gain is too small, or the seeds too few, to be told from none.",
+        ),
         f"{said} at $T = {point['period']:g}$, $A = {point['amplitude']:g}$ the validation accuracy changes by "
         f"{interval(at_point, signed=True)}{_also(papers)}."
         + (f" In the paper's region {counted}." if signs and points else ""),

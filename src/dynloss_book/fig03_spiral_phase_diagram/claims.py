@@ -117,9 +117,18 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
         + (f" ({interval(gains[name], signed=True)})" if claim.verdict != Verdict.NOT_COMPUTED else "")
         for name, claim in zip(("narrow", "wide"), claims[:2], strict=True)
     ]
+    effects = {
+        Verdict.REPRODUCED: "help",
+        Verdict.NOT_REPRODUCED: "hurt",
+        Verdict.MIXED: "both help and hurt",
+        Verdict.NOT_COMPUTED: "are not tried yet on",
+    }
+    moved = [effects.get(claim.verdict, "do not visibly change") for claim in claims[:2]]
     return Findings(
         "fig03_spiral_phase_diagram",
         "Where do oscillations help on the spiral?",
+        f"In the paper's region oscillations {moved[0]} the narrow network (without them its accuracy is "
+        f"{float(validated.mean()):.2f}, at its best point {float(reached.mean()):.2f}) and {moved[1]} the wide one.",
         f"In the validation accuracy over the paper's region {parts[0]}, and {parts[1]}.",
         "; ".join(
             f"{widths[name]} units: {network.sizes['period']} × {network.sizes['amplitude']} points, "

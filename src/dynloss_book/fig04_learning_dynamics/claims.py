@@ -36,6 +36,10 @@ def judge(runs: Sequence[tuple[xr.Dataset, Sequence[Instability]]], settings: Ma
     return Findings(
         "fig04_learning_dynamics",
         "What happens while the loss oscillates?",
+        f"Cascades of instabilities, {number} of them, near the edge of stability; then it settles at an accuracy of "
+        f"{accuracy}."
+        if thresholds
+        else "No cascade in this run.",
         f"The network goes through {number} cascades of instabilities, each where the valley has become too "
         rf"narrow: at $\eta\lambda_{{\max}} = {edge}$, marked by jumps of 0.1, where gradient "
         f"descent on a quadratic has its edge at 2. It ends with a training accuracy of {accuracy}."

@@ -58,6 +58,7 @@ def judge(
     return Findings(
         "fig05_curvature_threshold",
         "How does the threshold depend on the learning rate?",
+        _plain(laws),
         (
             f"It falls as {' and '.join(fitted)} where an instability is marked by the paper's jump of 0.1, and with "
             f"the exponent {' and '.join(scaled)} where the mark keeps its proportion to the threshold, 0.1/η."
@@ -67,6 +68,17 @@ def judge(
         "; ".join(f"{label}: {network.attrs['scale']}" for label, network in networks.items())
         + f"; T = {settings['period']}/η, {settings['steps']:,}/η steps; the paper: 5000/η and 70,000/η",
         claims,
+    )
+
+
+def _plain(laws: Laws) -> str:
+    fixed, scaled = ([law.exponent for law in laws[name].values()] for name in ("threshold", "scaled_threshold"))
+    if not fixed or not scaled:
+        return "Too few runs for a power law yet."
+    falls = "It falls as 1/η" if max(abs(each + 1) for each in scaled) <= CLOSE else "It does not fall as 1/η"
+    theirs = max(abs(each - paper.EXPONENT) for each in fixed) <= NEAR
+    return f"{falls} where the mark of an instability is in proportion" + (
+        f"; the paper's {paper.EXPONENT:g} comes with its fixed mark." if theirs else "."
     )
 
 

@@ -33,6 +33,8 @@ def judge(runs: Sequence[tuple[xr.Dataset, pd.DataFrame]], settings: Mapping[str
     return Findings(
         "figS1_hessian_eigenvalues",
         "Do further eigenvalues start further bifurcations?",
+        f"The second eigenvalue crosses the threshold in {second} of {number} cascades"
+        + (f", {'before' if median >= 0 else 'after'} the loss leaves its two branches." if len(late) else "."),
         f"Of {number} cascades the second eigenvalue crosses the threshold in {second} and the third in "
         f"{third}."
         + (

@@ -35,6 +35,9 @@ def judge(runs: Sequence[tuple[xr.Dataset, Sequence[Instability]]], settings: Ma
     return Findings(
         "figS2_myrtle_bifurcations",
         "Does a convolutional network bifurcate too?",
+        f"Yes: it bursts in the same way, {preceded(found, rate)} of {len(found)} times after λ₁ has passed 2/η."
+        if found
+        else "No cascade in these runs.",
         f"It goes through {len(found)} cascades while the weights of the classes move, {preceded(found, rate)} of them "
         rf"with the largest Hessian eigenvalue above $2/\eta$ at the last look before; where they start and end, "
         rf"$\eta\lambda_1$ is {interval(rate * marks, over='mark')}.",

@@ -8,7 +8,7 @@ import xarray as xr
 from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Sentence, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
-from dynloss_book.engine.verdicts import SIGN, agreed, positive
+from dynloss_book.engine.verdicts import SIGN, agreed, positive, told
 from dynloss_book.tasks.cifar10 import WHY, decides, scale
 
 APPRECIABLY = 0.5  # of their earlier size
@@ -159,6 +159,13 @@ def judge(
     return Findings(
         "figS3_stopping_oscillations",
         "Does it help to stop the oscillations before the end?",
+        told(
+            claims[0].verdict,
+            "Yes: stopping raises the validation accuracy",
+            "No: stopping does not raise the validation accuracy",
+            "Stopping adds nothing that these seeds can show",
+        ).rstrip(".")
+        + told(claims[4].verdict, "; oscillating runs end higher.", "; oscillating runs do not end higher.", "."),
         f"{said} from the last tenth of the oscillations to the end the validation accuracy changes by "
         f"{claims[0].here}. It ends above the static loss by {claims[4].here}; {dotted.here}."
         + ("" if papers is None else f" {breakdowns(papers)}"),

@@ -8,7 +8,7 @@ import xarray as xr
 from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Kind, Verdict
 from dynloss_book.engine.sweeps.statistics import SHARE, best_point, interval, simultaneous
-from dynloss_book.engine.verdicts import none_positive, number, within
+from dynloss_book.engine.verdicts import none_positive, number, told, within
 
 LEARNT = 0.9  # of the static loss: what helps or harms a network that hardly learns says nothing of the paper's 95 %
 GAIN, WHY = 0.02, "a third of what the paper reports for Myrtle5"
@@ -58,6 +58,12 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
     return Findings(
         "figS4_wide_resnet",
         "Does a wide residual network gain from oscillations?",
+        told(
+            claims[1].verdict,
+            "No, as in the paper.",
+            "Yes, against what the paper finds.",
+            "No gain is seen where there are networks; parts of the plane have too few.",
+        ),
         f"{said} the largest gain in test accuracy is {claims[1].here}.",
         f"WRN-{settings['depth']}-{settings['widening']}, {settings['training_images']:,} images of {size} × {size} "
         f"pixels, {settings['epochs']} epochs; {plane.attrs.get('scale', '')}; the paper: WRN-28-10, 50,000 of "

@@ -67,6 +67,9 @@ def judge(
     return Findings(
         "squared_error",
         "Does the kernel predict the next outputs, and when they bounce?",
+        f"Yes: residuals flip and grow as it says{' and diverge' if diverges else ', until the kernel itself changes'}."
+        if grows
+        else "Only in part: the residuals do not grow as it says.",
         "For the squared error, a step's outputs follow from the kernel of this moment up to an error that falls "
         f"as $\\eta^{{{float(order.sel(unit='relu').mean()):.2f}}}$, and the residuals along its top mode grow from "
         f"$\\eta\\lambda_{{\\max}}/N$ = {interval(second)} on; what the kernel alone answers to a small disturbance "

@@ -54,11 +54,14 @@ def judge(found: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         *(claim._replace(reduced=not testable) for claim in measured),
         *(claim._replace(kind=Kind.DEFINITION) for claim in (*_weights(found), *_minima(found), *_kernel(found))),
     )
+    of_paper = [claim.verdict for claim in claims if claim.kind == Kind.CLAIM]
+    held = of_paper.count(Verdict.REPRODUCED)
     low, high = found.weights.values.min(), found.weights.values.max()
     gain = interval(found.static_accuracy[1] - found.static_accuracy[0], signed=True)
     return Findings(
         "statements",
         "Does the text hold where it shows no figure?",
+        f"{held} of {len(of_paper)} statements without a figure hold where we tested them.",
         f"The weights keep between {low:.2g} and {high:.2f} and sum to the number of classes. "
         f"{_alone(claims)}With smaller steps, $\\eta = {float(found.rate[1]):g}$, in the same time $\\eta t$, the "
         "narrow "

@@ -5,8 +5,9 @@ from typing import Any
 
 import xarray as xr
 
-from dynloss_book.engine.findings import Findings
+from dynloss_book.engine.findings import Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
+from dynloss_book.engine.verdicts import positive
 
 
 def judge(results: Mapping[str, Mapping[str, xr.DataArray]], rare: Sequence[int]) -> Findings:
@@ -17,16 +18,21 @@ def judge(results: Mapping[str, Mapping[str, xr.DataArray]], rare: Sequence[int]
             digit and seed}}.
         rare: the digits with few samples.
     """
-    words = []
+    words, helped = [], []
     for label, ways in results.items():
         mean = {way: test.sel(digit=list(rare)).mean("digit") for way, test in ways.items()}
         balance = interval(mean["static and balanced"] - mean["static"], signed=True)
-        more = interval(mean["dynamical and balanced"] - mean["static and balanced"], signed=True)
+        further = mean["dynamical and balanced"] - mean["static and balanced"]
+        helped += [label] * (positive(further) is Verdict.REPRODUCED)
+        more = interval(further, signed=True)
         alone = interval(mean["dynamical"] - mean["static"], signed=True)
         words.append(f"{label}: balance {balance}, oscillations alone {alone}, oscillations after balance {more}")
     return Findings(
         "unequal_classes",
         "Do oscillations replace balanced weights?",
+        f"They add to balanced weights for {' and '.join(helped)}."
+        if helped
+        else "No: after balanced weights oscillations add nothing that can be seen.",
         f"On the rare digits the test accuracy changes by, with {'; with '.join(words)}.",
         "900 training images of 8 × 8 pixels, three digits thinned to a tenth",
     )

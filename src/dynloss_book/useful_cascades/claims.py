@@ -9,7 +9,7 @@ import xarray as xr
 from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
-from dynloss_book.engine.verdicts import SIGN, positive
+from dynloss_book.engine.verdicts import SIGN, positive, told
 
 NAMES = {
     "validation_accuracy": "validation accuracy",
@@ -57,6 +57,12 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
     return Findings(
         "useful_cascades",
         "What does a cascade do for the network?",
+        told(
+            in_part,
+            "It helps: large steps, which bounce, end with better validation accuracies than small ones.",
+            "It does not help: large steps end no better than small ones.",
+            "Whether bouncing helps cannot be told from these networks.",
+        ),
         "Trained twice from the same weights on the same moving loss, by large steps and by small ones, whose edge "
         f"lies higher, networks end with a validation accuracy of {interval(ends.sel(run='oscillating'))} and "
         f"{interval(ends.sel(run='oscillating, calm'))}; on the static loss the large steps change it by "

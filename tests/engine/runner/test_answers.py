@@ -21,7 +21,7 @@ YES, NO = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED
 def findings(*verdicts, scale="1 seed"):
     said = Sentence("Section II", "It is 1.")
     claims = tuple(Claim(f"claim {n}", said, "1", f"{n}", verdict) for n, verdict in enumerate(verdicts))
-    return Findings("fig", "Does it?", "It does.", scale, claims).record()
+    return Findings("fig", "Does it?", "It does.", "Twice.", scale, claims).record()
 
 
 def judged(*verdicts, profile="quick", **more):
@@ -118,7 +118,7 @@ dataset = archive.fetch_or_compute("fig01_good", compute, {"steps": steps, "ampl
 FOUND = """
 said = Sentence("Section I", "It grows.")
 claim = Claim("x grows", said, "yes", f"{float(dataset.x[-1]):g}", exists(bool(dataset.x[-1] > 100)))
-findings = Findings("fig01_good", "Does x grow?", "It does.", f"{steps} steps", (claim,))
+findings = Findings("fig01_good", "Does x grow?", "It does.", "Twice.", f"{steps} steps", (claim,))
 findings.answer
 """
 ANSWER = FOUND, "answer"

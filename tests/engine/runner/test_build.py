@@ -89,7 +89,7 @@ def test_what_tells_of_all_notebooks_follows_the_book(site):
     """The gallery, the introduction's table and the status page: as the chapters do, and not as the alphabet."""
     first = executed_copy(site, "smoke", "fig01_good")
     notebook = json.loads(first.read_text())
-    found = Findings("fig01_good", "Does x grow?", "It does.", "1 seed").record()
+    found = Findings("fig01_good", "Does x grow?", "It does.", "Twice.", "1 seed").record()
     notebook["cells"][-1]["outputs"].append({"output_type": "display_data", "metadata": {}, "data": {FINDINGS: found}})
     for stem in ("fig01_good", "fig02_last", "fig03_none"):
         executed_copy(site, "smoke", stem).write_text(json.dumps(notebook))

@@ -160,7 +160,7 @@ def test_a_notebook_leads_to_its_results(checkout, tmp_path, dynloss):
 
 def record(verdict, scale="1 seed"):
     claim = Claim("x grows", Sentence("Section I", "It grows."), "yes", "it does", verdict)
-    return Findings("fig01_good", "Does x grow?", "It does.", scale, (claim,)).record()
+    return Findings("fig01_good", "Does x grow?", "It does.", "Twice.", scale, (claim,)).record()
 
 
 def test_two_notebooks(checkout, tmp_path, dynloss):

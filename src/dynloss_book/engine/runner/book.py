@@ -115,7 +115,7 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     }
     if (kept := site / "book" / "compare.json").is_file():
         texts["comparison"] = compare.rates(kept)
-    texts |= {f"answer {each.stem}": each.found["summary"] for each in entries if each.found}
+    texts |= {f"answer {each.stem}": each.found["plain"] for each in entries if each.found}
     _fill(site / "book", texts)
     text = "".join(path.read_text("utf-8") for path in (site / "book").rglob("*.md"))
     for publish in hooks.called("publish"):

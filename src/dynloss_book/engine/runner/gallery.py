@@ -76,7 +76,7 @@ def cards(entries: list[Entry], images: str, pages: str) -> str:
         lines += [f"::::{{grid-item-card}} {each.title}", f":link: {pages}/{each.stem}", ":link-type: doc"]
         if each.alt:
             lines += [f":img-top: {images}/{each.stem}.png", f":img-alt: {each.alt}"]
-        lines += ["", f"**{each.found['question']}** {each.found['summary']}", "", ":::{card-footer}"]
+        lines += ["", f"**{each.found['question']}** {each.found['plain']}", "", ":::{card-footer}"]
         lines += [_badges(each.found["claims"]), f"Scale: {as_markdown(each.found['scale'])}", ":::", "::::", ""]
     return "\n".join([*lines, ":::::"])
 
@@ -87,7 +87,7 @@ def answers(entries: list[Entry], pages: str) -> str:
     for each in entries:
         if each.found is not None:
             name = each.title.split(":")[0]
-            said = f"**{each.found['question']}** {each.found['summary']}"
+            said = f"**{each.found['question']}** {each.found['plain']}"
             rows.append((f"[{name}]({pages}/{each.stem})", said, tally(each.found["claims"]) or "–"))
     return tables.markdown(rows)
 
