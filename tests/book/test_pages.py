@@ -141,16 +141,22 @@ def test_gallery_shows_every_figure_with_answer_scale_and_verdicts(parsed, noteb
         assert re.search(r"[✓✗◐?○–] \d+ (reproduced|not reproduced|mixed|undecided|one run|not testable)", text)
 
 
-def test_what_we_found_quotes_every_answer_and_each_figures_first_claim(parsed, notebook):
-    rows = parsed("book/found").select("article tbody tr")
-    own = [each for each in rows if f"{notebook}.html" in str(each)]
-    assert len(own) in (1, 2)
-    assert all(len(each.get_text().split()) > 10 for each in own)
-    if len(own) == 2:
+def test_what_we_found_answers_for_every_notebook(parsed, notebook):
+    """A figure of the paper has a row with its answer and verdict, the others a line with their question."""
+    page, name = parsed("book/found"), f"{notebook}.html"
+    (own,) = [each for each in page.select("article tbody tr, article section li") if name in str(each)]
+    answer = parsed(notebook).select_one("article section p strong").get_text()
+    assert " ".join(answer.split()) in " ".join(own.get_text().split())
+    assert (own.name == "tr") == notebook.startswith("notebooks/fig")
+    if own.name == "tr":
         rows = [row.get_text() for row in parsed(notebook).select("table.dynloss-claims tbody tr")]
-        assert any(own[0].select("td")[-1].get_text() in row for row in rows)
-    else:
-        assert not notebook.startswith("notebooks/fig")
+        assert any(own.select("td")[-1].get_text() in row for row in rows)
+
+
+def test_every_page_begins_with_a_plain_answer(parsed, notebook):
+    """In one sentence, or two short ones; the numbers come after it."""
+    answer = parsed(notebook).select_one("article section p strong").get_text()
+    assert len(answer.split()) <= 35 and len(re.findall(r"\d[\d.,]*", answer)) <= 5 and answer.endswith(".")
 
 
 def test_the_scorecard_has_the_rows_of_every_page(parsed, contents):
@@ -174,7 +180,7 @@ def test_profiles_are_listed_with_their_cost(parsed, root):
 
 def test_no_placeholder_is_left(page, site):
     text = (site / f"{page}.html").read_text(encoding="utf-8")
-    assert not re.search(r"<!-- (status|profiles|scorecard|gallery|headlines|figures|questions|answer \w+) -->", text)
+    assert not re.search(r"<!-- (status|profiles|scorecard|gallery|headlines|questions|answer \w+) -->", text)
 
 
 # Of TeX, what sets a formula and is no symbol of it.

@@ -88,7 +88,7 @@ def test_findings_show_every_claim_and_keep_a_record():
     for verdict in Verdict:
         assert f"claim &lt;{verdict}&gt;" in shown["text/html"] and f"claim <{verdict}>" in shown["text/plain"]
     answer = findings.answer._repr_mimebundle_()
-    assert answer["text/markdown"].startswith("**Does it?** It does: $x = 1$.")
+    assert answer["text/markdown"].startswith("**It does.** It does: $x = 1$.")
     record = answer[MIME]
     assert [claim["verdict"] for claim in record["claims"]] == [str(verdict) for verdict in Verdict]
     assert [claim["quotation"] for claim in record["claims"]] == ["1 < 2"] * len(Verdict)

@@ -33,16 +33,16 @@ def test_a_rate_with_fewer_seeds_is_not_chosen():
 
 
 @pytest.mark.parametrize(
-    ("gain", "word"), [([0.005, 0.006, 0.007], "Yes"), ([-0.005, -0.006, -0.007], "No"), ([0.03, -0.03, 0.0], "This")]
+    ("gain", "word"), [([0.005, 0.006, 0.007], "Yes"), ([-0.005, -0.006, -0.007], "No"), ([0.03, -0.03, 0.0], "Where")]
 )
 def test_the_answer_follows_the_interval(gain, word):
     ends = {(0.01, 1): [0.79] * 3, (0.01, 50): 0.79 + np.array(gain)}
-    assert claims.judge(made_up(ends), "a scale", {}).summary.startswith(word)
+    assert claims.judge(made_up(ends), "a scale", {}).plain.startswith(word)
 
 
 def test_networks_that_have_not_learned_answer_nothing():
-    assert "Nothing follows" in claims.judge(made_up({(0.01, 1): [0.1] * 3, (0.01, 50): [0.12] * 3}), "", {}).summary
-    assert claims.judge(made_up({(0.01, 1): [np.nan], (0.01, 50): [0.8]}), "", {}).summary == "Not computed yet."
+    assert "too small" in claims.judge(made_up({(0.01, 1): [0.1] * 3, (0.01, 50): [0.12] * 3}), "", {}).plain
+    assert claims.judge(made_up({(0.01, 1): [np.nan], (0.01, 50): [0.8]}), "", {}).plain == "Not computed yet."
 
 
 def test_the_table_counts_networks_that_fell_from_their_best():

@@ -52,7 +52,7 @@ def test_figure_1_tests_the_numbers_at_the_papers_scale_where_there_is_some_of_i
     assert "at the paper's own scale (6 of 30 seeds) by +0.060 (6 seeds, all the same)." in found.summary
     assert "0 of its 2 points gain and 2 lose" in judge(plane(0.79, 0.73), POINT, Region(1000, 25, 70), PAPER).summary
     small = judge(plane(0.4, 0.39), POINT, REGION, PAPER | {"image_size": 8})
-    assert verdicts(small)[:2] == [SCALE, SCALE] and "decides nothing" in small.summary
+    assert verdicts(small)[:2] == [SCALE, SCALE] and "too small" in small.plain
     two = judge(plane(0.4, 0.39), {"period": 100, "amplitude": 50}, REGION, PAPER, few.isel(seed=[0, 1]))
     assert "by +0.060 … +0.060 (2 seeds)" in two.summary and "diverged" not in two.summary
 

@@ -80,7 +80,7 @@ def test_figure_s3():
     assert verdicts(judge(contrary, 50.0, 100, paper.FIGURE_1))[:6] == [NO, NO, NO, MIXED, NO, NO]
     assert set(verdicts(judge(contrary, 50.0, 100, paper.FIGURE_1 | {"image_size": 8}))) == {SCALE}
     one = judge(two(STATIC, TILTED).isel(seed=[0]), 50.0, 100, paper.FIGURE_1)
-    assert set(verdicts(one)) == {ONE} and "One network" in one.summary
+    assert set(verdicts(one)) == {ONE} and "One run" in one.plain
 
 
 def test_the_papers_scale_decides_where_there_is_some_of_it():

@@ -86,4 +86,4 @@ def test_figure_s4():
     assert verdicts(judge(of(0.02), 200.0, theirs)) == [NO, NO, YES, SCALE, NOTHING]
     assert verdicts(judge(of(0.02), 200.0, theirs | {"images": "generated"})) == [SCALE] * 4 + [NOTHING]
     few = judge(of(0.0).isel(seed=[0, 1]), 200.0, theirs)
-    assert verdicts(few)[:2] == [OPEN, OPEN] and "could hide" in few.summary
+    assert verdicts(few)[:2] == [OPEN, OPEN] and "too few" in few.plain

@@ -15,8 +15,12 @@ def test_balance_and_oscillations_are_told_apart():
         "static": of(0.5, 0.9), "dynamical": of(0.6, 0.9), "static and balanced": of(0.8, 0.9),
         "dynamical and balanced": of(0.8, 0.9),
     }  # fmt: skip
-    said = claims.judge({"4 units": ways}, [2, 5]).summary
+    found = claims.judge({"4 units": ways}, [2, 5])
+    said = found.summary
+    assert found.plain.startswith("No: after balanced weights")
+    better = ways | {"dynamical and balanced": of(0.85, 0.9)}
+    assert claims.judge({"4 units": better}, [2, 5]).plain == "They add to balanced weights for 4 units."
     assert "balance +0.3" in said and "oscillations alone +0.1" in said and "oscillations after balance +0.0" in said
     rows = claims.table({"4 units": ways}, [2, 5])
     assert rows[0]["rare digits"].startswith("0.500") and rows[0]["other digits"].startswith("0.900")
-    assert rows[0]["gain over static and balanced"].startswith("-0.0600")
+    assert rows[0]["gain over static and balanced"].startswith("−0.060")

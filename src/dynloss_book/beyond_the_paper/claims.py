@@ -36,8 +36,8 @@ def judge(
         "Does the period matter, and does it work elsewhere?",
         told(
             claims[0].verdict,
-            "The period matters: another form of the weights does better than the paper's triangle.",
-            "The period is not essential: no other form of the weights is better or tells itself apart.",
+            "The form of the weights is not essential: another one does better than the paper's triangle.",
+            "No other form of the weights does better than the paper's triangle.",
         ),
         f"The oscillations change the validation accuracy, against the static loss at the same rate, by {gain}. Their "
         f"weights without a period, held for $T$ steps each, differ from them by {held}; new at each step, by {each}. "

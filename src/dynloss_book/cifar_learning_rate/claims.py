@@ -53,16 +53,15 @@ def judge(both: xr.Dataset, scale: str, settings: Mapping[str, Any]) -> Findings
         settings: of the experiment.
     """
     best, (_, oscillating) = at_their_best(both), ends(both)
-    if not int(best.notnull().sum()):
-        summary = "Not computed yet."
-    elif float(oscillating.max()) < LEARNED:
-        summary = "Nothing follows at this scale: the networks are too small to learn."
-    else:
-        said = {Verdict.REPRODUCED: "Yes", Verdict.NOT_REPRODUCED: "No"}.get(positive(best), "This cannot be told here")
+    verdict = positive(best)
+    if verdict != Verdict.NOT_COMPUTED and float(oscillating.max()) < LEARNED:
+        verdict = Verdict.NOT_TESTABLE  # the networks are too small to learn
+    summary = ""
+    if verdict not in (Verdict.NOT_COMPUTED, Verdict.NOT_TESTABLE):
         one, other = best_rates(both)
         rates = f"{one:g}" if one == other else f"{one:g} (static) and {other:g} (oscillating)"
         summary = (
-            f"{said}: with the peak learning rate at which each loss ends best, {rates}, oscillations change the final "
+            f"With the peak learning rate at which each loss ends best, {rates}, oscillations change the final "
             f"validation accuracy by {interval(best, signed=True)}; the paper gives {paper.FIGURE_1_GAIN:g}. "
             f"There static training ends more than {BROKEN:g} below its own best in "
             f"{fallen(lost(both).sel(peak_rate=one))} networks."
@@ -71,7 +70,7 @@ def judge(both: xr.Dataset, scale: str, settings: Mapping[str, Any]) -> Findings
     reduced = any(settings.get(name, value) != value for name, value in paper.FIGURE_1.items())
     claim = Claim("Is there a gain where each loss has the peak learning rate at which it ends best?",
                   paper.SAYS["gain point"], f"≈ {paper.FIGURE_1_GAIN:+g} at one rate", interval(best, signed=True),
-                  positive(best), SIGN, Kind.QUESTION, reduced)  # fmt: skip
+                  verdict, SIGN, Kind.QUESTION, reduced)  # fmt: skip
     plain = told(
         claim.verdict,
         f"Yes, but little: {100 * float(best.mean()):.1f} % where each loss has its best learning rate, and not the "

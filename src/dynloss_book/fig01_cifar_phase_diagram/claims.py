@@ -83,13 +83,6 @@ def judge(
                   paper.FIGURE_1_GAIN, signed=True),
     )  # fmt: skip
     verdict = claims[0].verdict
-    said = {
-        Verdict.REPRODUCED: "Yes:" if not losing else "At some periods and amplitudes:",
-        Verdict.NOT_REPRODUCED: "No:",
-        Verdict.UNDECIDED: "Undecided:",
-        Verdict.ONE_RUN: "One network of each loss decides nothing:",
-        Verdict.NOT_TESTABLE: "This scale decides nothing:",
-    }.get(verdict, "Not computed yet:")
     return Findings(
         "fig01_cifar_phase_diagram",
         "Does a network generalise better when its loss oscillates?",
@@ -100,7 +93,7 @@ def judge(
             "No: at the paper's best point it generalises worse.",
             "At the paper's best point the gain is too small, or the seeds too few, to be told from none.",
         ),
-        f"{said} at $T = {point['period']:g}$, $A = {point['amplitude']:g}$ the validation accuracy changes by "
+        f"At $T = {point['period']:g}$, $A = {point['amplitude']:g}$ the validation accuracy changes by "
         f"{interval(at_point, signed=True)}{_also(papers)}."
         + (f" In the paper's region {counted}." if signs and points else ""),
         scale(plane, settings),

@@ -149,13 +149,6 @@ def judge(
         "mixed where some are; the line is the largest of hundreds of values, and rises with their number",
         reduced=reduced,
     )  # fmt: skip
-    said = {
-        Verdict.REPRODUCED: "Yes:",
-        Verdict.NOT_REPRODUCED: "No:",
-        Verdict.UNDECIDED: "Undecided:",
-        Verdict.ONE_RUN: "One network of each loss decides nothing:",
-        Verdict.NOT_TESTABLE: "This scale decides nothing:",
-    }.get(claims[0].verdict, "Not computed yet:")
     return Findings(
         "figS3_stopping_oscillations",
         "Does it help to stop the oscillations before the end?",
@@ -166,7 +159,7 @@ def judge(
             "Stopping adds nothing that these seeds can show",
         ).rstrip(".")
         + told(claims[4].verdict, "; oscillating runs end higher.", "; oscillating runs do not end higher.", "."),
-        f"{said} from the last tenth of the oscillations to the end the validation accuracy changes by "
+        f"From the last tenth of the oscillations to the end the validation accuracy changes by "
         f"{claims[0].here}. It ends above the static loss by {claims[4].here}; {dotted.here}."
         + ("" if papers is None else f" {breakdowns(papers)}"),
         scale(both, settings),

@@ -48,12 +48,6 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
               "the paper leaves it to future work, and so does this book", Kind.QUESTION),
     )  # fmt: skip
     claims = tuple(claim._replace(reduced=not testable) for claim in claims)
-    said = {
-        Verdict.REPRODUCED: "No, as the paper finds:",
-        Verdict.NOT_REPRODUCED: "Yes, against the paper:",
-        Verdict.UNDECIDED: "No gain is significant, but one could hide where there are few networks or none:",
-        Verdict.NOT_TESTABLE: f"A network that stays below {LEARNT:.0%} decides nothing here:",
-    }.get(claims[1].verdict, "Not computed yet:")
     size = settings["image_size"]
     return Findings(
         "figS4_wide_resnet",
@@ -64,7 +58,7 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
             "Yes, against what the paper finds.",
             "No gain is seen where there are networks; parts of the plane have too few.",
         ),
-        f"{said} the largest gain in test accuracy is {claims[1].here}.",
+        f"The largest gain in test accuracy is {claims[1].here}.",
         f"WRN-{settings['depth']}-{settings['widening']}, {settings['training_images']:,} images of {size} × {size} "
         f"pixels, {settings['epochs']} epochs; {plane.attrs.get('scale', '')}; the paper: WRN-28-10, 50,000 of "
         "32 × 32, 200 epochs, 50 seeds",

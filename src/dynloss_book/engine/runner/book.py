@@ -103,11 +103,11 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         for each in pages:
             each.result()
     source = _sources(root)
+    theirs = [each for each in entries if each.stem.startswith("fig")]  # the paper's figures
     texts = {
         "gallery": gallery.cards(entries, "images/gallery", "../notebooks"),
-        "headlines": gallery.headlines(entries, "images/gallery", "../notebooks"),
-        "figures": gallery.answers([each for each in entries if each.stem.startswith("fig")], "../notebooks"),
-        "questions": gallery.answers([each for each in entries if not each.stem.startswith("fig")], "../notebooks"),
+        "headlines": gallery.headlines(theirs, "images/gallery", "../notebooks"),
+        "questions": gallery.answers([each for each in entries if each not in theirs], "../notebooks"),
         "claims": scorecard.plain(entries),
         "scorecard": scorecard.page(entries, "../notebooks"),
         "status": gallery.status(entries, data, "../notebooks", source),

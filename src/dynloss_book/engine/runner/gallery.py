@@ -8,7 +8,7 @@ from typing import Any
 
 from dynloss import files
 from dynloss_book.engine import untrusted
-from dynloss_book.engine.findings import SIGNS, Kind, counts, parts, style, tally, titled
+from dynloss_book.engine.findings import SIGNS, Kind, counts, parts, style, titled
 from dynloss_book.engine.findings import shown as verdict_of
 from dynloss_book.engine.provenance import duration
 from dynloss_book.engine.runner import page, tables
@@ -82,30 +82,29 @@ def cards(entries: list[Entry], images: str, pages: str) -> str:
 
 
 def answers(entries: list[Entry], pages: str) -> str:
-    """A table, in Markdown: question, answer and verdicts of each figure."""
-    rows: list[tuple[str, ...]] = [("", "Question and answer", "Verdicts")]
-    for each in entries:
-        if each.found is not None:
-            name = each.title.split(":")[0]
-            said = f"**{each.found['question']}** {each.found['plain']}"
-            rows.append((f"[{name}]({pages}/{each.stem})", said, tally(each.found["claims"]) or "–"))
-    return tables.markdown(rows)
+    """A list, in Markdown: question and answer of each notebook."""
+    return "\n".join(
+        f"- [{each.title.split(':')[0]}]({pages}/{each.stem}). **{each.found['question']}** {each.found['plain']}"
+        for each in entries
+        if each.found
+    )
 
 
 def headlines(entries: list[Entry], images: str, pages: str) -> str:
-    """A table, in Markdown: of each notebook its picture and the first claim of the paper that it tests.
+    """A table, in Markdown: of each notebook its picture, its answer, and the first claim of the paper that it tests.
 
     Args:
         images, pages: the folders of the thumbnails and of the notebooks, seen from the page.
     """
-    rows: list[tuple[str, ...]] = [("", "Claim", "Paper", "Here", "Verdict")]
+    rows: list[tuple[str, ...]] = [("", "In one sentence", "First claim", "Paper", "Here", "Verdict")]
     for each in entries:
-        claims = [claim for claim in (each.found or {"claims": ()})["claims"] if claim["kind"] == Kind.CLAIM]
-        for claim in claims[:1]:
+        found = each.found or {"claims": (), "plain": ""}
+        for claim in [one for one in found["claims"] if one["kind"] == Kind.CLAIM][:1]:
             name = each.title.split(":")[0]
             sight = f"![{name}]({images}/{each.stem}.png) " if each.alt else ""
             link = f"{sight}[{name}]({pages}/{each.stem})"
-            rows.append((link, claim["statement"], claim["paper"], claim["here"], verdict_of(claim)))
+            here = claim["here"].split(";")[0]
+            rows.append((link, found["plain"], claim["statement"], claim["paper"], here, verdict_of(claim)))
     return tables.markdown(rows)
 
 
