@@ -29,7 +29,6 @@ from dynloss.datasets import cifar10
 from dynloss.models import convolution, mlp, myrtle
 from dynloss.spectral import (
     batched,
-    edges,
     gauss_newton,
     hessian,
     lanczos,
@@ -44,7 +43,7 @@ from dynloss.training import (
     recorders,
 )
 from dynloss_book import paper
-from dynloss_book.analysis import cascades, onsets, paths, period_doubling, two_step
+from dynloss_book.analysis import cascades, edges, onsets, paths, period_doubling, two_step
 from dynloss_book.cascades_two_step import experiment as toy_losses
 from dynloss_book.central_flow import flow as central_flow
 from dynloss_book.cifar_scaling import experiment as scaling

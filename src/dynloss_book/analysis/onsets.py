@@ -12,8 +12,8 @@ import xarray as xr
 from dynloss import dynamics, losses
 from dynloss.checks import check_count
 from dynloss.schedules import Schedule
-from dynloss.spectral import edges, gauss_newton, hessian, ntk
-from dynloss_book.analysis import paths
+from dynloss.spectral import gauss_newton, hessian, ntk
+from dynloss_book.analysis import edges, paths
 from dynloss_book.analysis.paths import Landscape, Path
 
 # Jumps of λ across a step, as parts of the edge. The first is the paper's mark: 0.1 at η = 1, where the edge is 2.

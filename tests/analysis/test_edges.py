@@ -6,8 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from dynloss.spectral import edges
-from dynloss_book.analysis import onsets
+from dynloss_book.analysis import edges, onsets
 
 BETA = 0.9
 
