@@ -77,8 +77,9 @@ def over_area(values):
     Args:
         values: an array or a dataset over ``period`` and ``amplitude``; NaN where a point lacks, or all lie on a line.
     """
-    sides = [float(np.ptp(values[name].values)) for name in ("period", "amplitude")]
-    return values.integrate(["period", "amplitude"]) / (np.prod(sides) or np.nan)
+    axes = ["period", "amplitude"]
+    area = np.prod([np.ptp(values[name].values) if values[name].size else 0 for name in axes])
+    return values.integrate(axes) / area if area else values.sum(axes) * np.nan
 
 
 def grown_from(

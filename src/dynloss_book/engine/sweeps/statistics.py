@@ -123,9 +123,12 @@ def interval(
 
     >>> interval(xr.DataArray([0.5, 0.6, 0.7], dims="seed")), interval(xr.DataArray([-0.1, 0.25], dims="seed"))
     ('0.60 ± 0.25 (3 seeds)', '−0.100 … 0.250 (2 seeds)')
+    >>> interval(xr.DataArray([np.inf, 1.0, 2.0], dims="seed"))
+    '1.00 … 2.00 (2 seeds)'
     >>> interval(xr.DataArray([0.7, 0.8, 1.0], dims="mark"), over="mark", bounds=(0, 1))
     '0.83 (0.45 … 1.00) (3 marks)'
     """
+    values = values.where(np.isfinite(values))  # as `summary` counts them
     found = summary(values, over=over)
     number = int(found.number)
     if number == 0:
