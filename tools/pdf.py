@@ -36,7 +36,7 @@ def single_page(site: Path) -> Path:
     return page.rename(built / "book.html")  # its pictures and scripts count from here
 
 
-def print_page(page: Path, target: Path) -> None:
+def print_page(page: Path, target: Path, scale: float = 1) -> None:
     """On A4, by day, with the page's headings as bookmarks."""
     from playwright import sync_api
 
@@ -52,6 +52,7 @@ def print_page(page: Path, target: Path) -> None:
         tab.pdf(
             path=target,
             format="A4",
+            scale=scale,
             margin={"top": "16mm", "bottom": "18mm", "left": "16mm", "right": "16mm"},
             print_background=True,
             display_header_footer=True,
@@ -72,7 +73,10 @@ def main() -> None:
     options = arguments.parse_args()
     if options.page and not options.page.is_file():
         sys.exit(f"there is no {options.page}: run `make book` first")
-    print_page(options.page.resolve() if options.page else single_page(options.site), options.output)
+    if options.page:
+        print_page(options.page.resolve(), options.output, scale=0.8)
+    else:
+        print_page(single_page(options.site), options.output)
     print(options.output)
 
 

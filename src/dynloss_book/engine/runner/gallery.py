@@ -96,7 +96,7 @@ def headlines(entries: list[Entry], images: str, pages: str) -> str:
     Args:
         images, pages: the folders of the thumbnails and of the notebooks, seen from the page.
     """
-    rows: list[tuple[str, ...]] = [("", "In one sentence", "First claim", "Paper", "Here", "Verdict")]
+    rows: list[tuple[str, ...]] = [("", "In one sentence", "The first claim tested", "Verdict")]
     for each in entries:
         found = each.found or {"claims": (), "plain": ""}
         for claim in [one for one in found["claims"] if one["kind"] == Kind.CLAIM][:1]:
@@ -104,7 +104,8 @@ def headlines(entries: list[Entry], images: str, pages: str) -> str:
             sight = f"![{name}]({images}/{each.stem}.png) " if each.alt else ""
             link = f"{sight}[{name}]({pages}/{each.stem})"
             here = claim["here"].split(";")[0]
-            rows.append((link, found["plain"], claim["statement"], claim["paper"], here, verdict_of(claim)))
+            tested = f"{claim['statement']}. Paper: {claim['paper']}. Here: {here}."
+            rows.append((link, found["plain"], tested, verdict_of(claim)))
     return tables.markdown(rows)
 
 
