@@ -188,6 +188,9 @@ pd.DataFrame(rows).set_index("weights")
 lost = {way: claims.diverged(result) for way, result in ways.items()}
 pd.DataFrame(claims.ways_table(chosen, rates, lost)).set_index("way")
 
+# %% tags=["lead"]
+findings
+
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
 from dynloss_book.engine.runner.compare import with_published

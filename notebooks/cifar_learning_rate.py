@@ -125,6 +125,9 @@ archive.provenance(both)
 # %% tags=["lead"]
 pd.DataFrame(claims.table(both)).set_index("peak rate")
 
+# %% tags=["lead"]
+findings
+
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
 from dynloss_book.engine.runner.compare import with_published

@@ -15,6 +15,7 @@ from dynloss_book.engine.runner import page, tables
 from dynloss_book.engine.runner.profiles import Figure
 from dynloss_book.engine.untrusted import as_markdown
 
+_NO_LINK = str.maketrans("[]", "()")
 WIDTH = 640  # pixels of a thumbnail
 
 
@@ -101,7 +102,7 @@ def headlines(entries: list[Entry], images: str, pages: str) -> str:
         found = each.found or {"claims": (), "plain": ""}
         for claim in [one for one in found["claims"] if one["kind"] == Kind.CLAIM][:1]:
             name = each.title.split(":")[0]
-            sight = f"![{name}]({images}/{each.stem}.png) " if each.alt else ""
+            sight = f"![{each.alt.translate(_NO_LINK)}]({images}/{each.stem}.png) " if each.alt else ""
             link = f"{sight}[{name}]({pages}/{each.stem})"
             here = claim["here"].split(";")[0]
             tested = f"{claim['statement']}. Paper: {claim['paper']}. Here: {here}."
