@@ -25,7 +25,7 @@ def test_introduction_shows_a_cascade_after_a_click(tab, address):
 
 
 def test_introduction_does_not_move_when_it_comes(tab, address):
-    place = "document.querySelector('#what-this-book-holds').getBoundingClientRect().top + scrollY"
+    place = "document.querySelector('#where-to-go').getBoundingClientRect().top + scrollY"
     tab.goto(f"{address}/book/introduction.html")
     before = tab.evaluate(place)
     assert tab.locator("[data-button]").count() == 0
