@@ -40,6 +40,12 @@ def test_the_answer_follows_the_interval(gain, word):
     assert claims.judge(made_up(ends), "a scale", {}).plain.startswith(word)
 
 
+@pytest.mark.parametrize(("gain", "word"), [(0.006, "Yes, but little: 0.6 %"), (0.06, "Yes: 6.0 %")])
+def test_a_gain_is_called_little_where_it_is(gain, word):
+    ends = {(0.01, 1): [0.7] * 3, (0.01, 50): 0.7 + gain + np.array([0.001, -0.001, 0.0])}
+    assert claims.judge(made_up(ends), "a scale", {}).plain.startswith(word)
+
+
 def test_networks_that_have_not_learned_answer_nothing():
     assert "too small" in claims.judge(made_up({(0.01, 1): [0.1] * 3, (0.01, 50): [0.12] * 3}), "", {}).plain
     assert claims.judge(made_up({(0.01, 1): [np.nan], (0.01, 50): [0.8]}), "", {}).plain == "Not computed yet."
