@@ -138,7 +138,7 @@ def test_gallery_shows_every_figure_with_answer_scale_and_verdicts(parsed, noteb
     assert card.select_one("img.sd-card-img-top")["alt"]
     assert "Scale: " in text and "?" in text
     if notebook.startswith("notebooks/fig"):
-        assert re.search(r"[✓✗◐?○–] \d+ (reproduced|not reproduced|mixed|undecided|one run|not testable)", text)
+        assert re.search(r"[✓✗◐?○–] \d+ (reproduced|not reproduced|mixed|inconclusive|one run|not testable)", text)
 
 
 def answer_of(page):
@@ -162,7 +162,7 @@ def test_what_we_found_answers_for_every_notebook(parsed, notebook):
 def test_every_page_begins_with_a_plain_answer(parsed, notebook):
     """In one sentence, or two short ones; the numbers come after it."""
     answer = answer_of(parsed(notebook))
-    assert len(answer.split()) <= 35 and len(re.findall(r"\d[\d.,]*", answer)) <= 5 and answer.endswith(".")
+    assert len(answer.split()) <= 35 and len(re.findall(r"\d[\d.,]*", answer)) <= 3 and answer.endswith(".")
 
 
 def test_the_scorecard_has_the_rows_of_every_page(parsed, contents):

@@ -25,7 +25,7 @@ def test_beyond_the_paper():
     assert "Adam +0.090 … +0.100 (2 seeds)" in found
     ends = (("static", [0.8, 0.82]), ("dynamical", [0.8, 0.92]))
     alike = {"Adam": {name: xr.DataArray(values, dims="seed") for name, values in ends}}
-    assert beyond_claims.judge(by_shape(0.9), alike, "4 seeds").summary.endswith("which is not significant.")
+    assert beyond_claims.judge(by_shape(0.9), alike, "4 seeds").summary.endswith("(not significant).")
     claims = beyond_claims.judge(by_shape(0.9), alike, "4 seeds").claims
     assert [claim.verdict for claim in claims] == [Verdict.NOT_REPRODUCED, Verdict.UNDECIDED]
     better = beyond_claims.judge(by_shape(0.99), ways, "4 seeds").claims[0]

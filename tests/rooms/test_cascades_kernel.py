@@ -47,7 +47,7 @@ def test_which_kernel_has_a_threshold():
     none = judge(kernels([np.nan] * 4, [np.nan] * 4, [np.nan] * 4), SETTINGS)
     assert verdicts(none) == [SCALE] * 2 and none.summary == "No cascade in these runs."
     assert cascades_kernel.deviation(kernels([2.0] * 4, [1.9] * 4, far)) == pytest.approx(0.05)
-    assert cascades_kernel.table(kernels(near, near, far))[2]["scatter"].startswith("37.1")
+    assert cascades_kernel.table(kernels(near, near, far))[2]["relative spread"].startswith("37.1")
 
 
 def test_the_picture_is_drawn_with_and_without_a_cascade():

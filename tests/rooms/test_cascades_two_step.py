@@ -44,7 +44,7 @@ def test_what_breaks_the_bounce():
     theirs = judge(doubling(-1.05, 0.3), SETTINGS)
     assert verdicts(theirs) == [NO, YES, NO] and "2 of them by period doubling" in theirs.summary
     papers = judge(doubling(-0.4, 0.98), SETTINGS)
-    assert verdicts(papers)[0] == YES and "2 by a further direction" in papers.summary
+    assert verdicts(papers)[0] == YES and "2 by a second unstable mode" in papers.summary
     neither = judge(doubling(-0.4, 0.3), SETTINGS)
     assert verdicts(neither)[0] == NO and "2 by neither)" in neither.summary
     whole = judge(doubling(-0.4, 0.3, broken=False), SETTINGS)
@@ -53,7 +53,7 @@ def test_what_breaks_the_bounce():
     assert "2 by neither)" in judge(doubling(-1.05, 0.3, turning=0.6), SETTINGS).summary  # a complex pair
     hidden = doubling(-0.4, np.nan)  # no eigenvector that turns is found, but both sides have a second eigenvalue at 2
     hidden["curvature"][:, :, :, :, 1] = 2.0
-    assert "2 by a further direction" in judge(hidden, SETTINGS).summary
+    assert "2 by a second unstable mode" in judge(hidden, SETTINGS).summary
     one_side = doubling(-0.4, np.nan)  # above 2 on one side, below 1 on the other: nothing turns
     assert "by both, 2 by neither)" in judge(one_side, SETTINGS).summary
     at_once = doubling(-1.05, 0.3)

@@ -64,9 +64,9 @@ def test_the_scaling_of_figure_1():
         findings = cifar_scaling.judge(ladders, {}, end, "cifar10")
         assert verdicts(findings) == [expected] and "+0.010" in findings.summary
     assert verdicts(cifar_scaling.judge(ladders, {}, end, "generated")) == [SCALE]
-    assert "2 times in channels above the highest rungs" in findings.summary
+    assert "2 times in channels above our largest" in findings.summary
     assert findings.summary.endswith("32 × 32 pixels instead of 16 × 16.")
     begun = ladders | {"images": [], "steps": ladders["steps"][:1], "channels": []}
     assert "times in channels" in cifar_scaling.judge(begun, {}, end, "cifar10").summary  # stopped by `minutes`
     small = scaling.ladders({"batch_size": 64, "image_size": 8}, [150, 300, 600], [250, 500, 1000], [4, 8, 16])
-    assert cifar_scaling.judge(small, {}, end, "cifar10").summary.endswith("nothing is said about it.")
+    assert cifar_scaling.judge(small, {}, end, "cifar10").summary.endswith("too far for an extrapolation.")

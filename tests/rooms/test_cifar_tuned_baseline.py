@@ -53,7 +53,7 @@ def test_what_is_chosen_is_the_best_on_average():
     assert baseline.early(curves.sel(best)) == 1
 
 
-def test_the_opponents_of_figure_1():
+def test_the_tuned_baselines_of_figure_1():
     names = cifar_tuned_baseline
     curves = {
         names.STATIC: scattered([0.5, 0.6, 0.55], ("epoch",)),
@@ -72,7 +72,7 @@ def test_the_opponents_of_figure_1():
     assert findings.summary.endswith("perhaps not the best: static's peak rate.") and findings.claims == ()
     assert findings.scale == "small; tuned: static: peak rate 0.05, weight decay 0.002"
     assert names.judge({}, {}, {}, "small").plain == "Not computed yet."
-    for gain, said in ((0.05, "Yes: it survives"), (-0.05, "No: against"), (0.0, "No gain is left")):
+    for gain, said in ((0.05, "Yes: it remains"), (-0.05, "No: against"), (0.0, "No significant gain")):
         noise = xr.DataArray([0.001, -0.001] * 3, dims="seed")
         both = arms | {names.OSCILLATING_TUNED: arms[names.TUNED] + gain + noise}
         findings = names.judge(both, {}, {}, "small")

@@ -147,7 +147,7 @@ def test_figure_5():
     other = {mark: {"100 units": off, "1000 units": off} for mark in laws}
     swapped = {"100 units": runs["1000 units"], "1000 units": runs["100 units"]}
     assert verdicts(judge(threshold_networks(1.5, -1.24, -1.24), other, swapped, settings)) == [NO] * 8
-    assert "farthest 1.50 at η" in judge(threshold_networks(1.5), laws, runs, settings).claims[2].here
+    assert "largest deviation 1.50 at η" in judge(threshold_networks(1.5), laws, runs, settings).claims[2].here
     one = {label: each[:1] for label, each in runs.items()}
     assert verdicts(judge(threshold_networks(), laws, one, settings))[3:7] == [ONE] * 4
     none = {"threshold": {}, "scaled_threshold": {}}

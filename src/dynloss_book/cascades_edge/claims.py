@@ -1,4 +1,4 @@
-"""The edge of every optimiser: no claim of the paper, which used gradient descent, but a prediction with an answer."""
+"""The edge of every optimiser: a test of our own, since the paper used gradient descent alone."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,8 +25,8 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     return Findings(
         "cascades_edge",
         "Does every optimiser have its own edge?",
-        f"Cascades start at the edge of their own optimiser for {len(agree)} of {len(means)} optimisers.",
-        f"At the first marks of a cascade the curvature, over the edge of its optimiser, is {'; '.join(said)}. "
+        f"Cascades start at the optimiser's own edge of stability for {len(agree)} of {len(means)} optimisers.",
+        f"At the detected onset of a cascade the sharpness, in units of the optimiser's edge, is {'; '.join(said)}. "
         f"The whole interval is within {NEAR:.0%} of that edge for {len(agree)} of {len(means)} optimisers.",
         f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "
         f"T = {settings['period']}, A = {settings['amplitude']:g}",
@@ -34,7 +34,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
 
 
 def onset_over_edge(one: xr.Dataset, mark: int = 0) -> xr.DataArray:
-    """λ over its edge at the start of a cascade: the mean over the cascades of each seed."""
+    """λ over its edge at the detected onsets: the mean over the cascades of each seed."""
     return one.onset.isel(mark=mark).mean("cascade")
 
 
@@ -44,13 +44,13 @@ def at_the_edge(values: xr.DataArray) -> str:
     >>> at_the_edge(xr.DataArray([0.99, 1.01], dims="seed")), at_the_edge(xr.DataArray([0.5, 0.51], dims="seed"))
     ('yes', 'no')
     >>> at_the_edge(xr.DataArray([0.9, 1.1], dims="seed"))  # its interval reaches too far
-    'undecided'
+    'inconclusive'
     """
     found = summary(values)
     if found.number == 0:
         return "no cascade"
     off, margin = abs(float(found.mean) - 1), float(found.margin.fillna(np.inf))
-    return "no" if off - margin > NEAR else "yes" if off + margin <= NEAR else "undecided"
+    return "no" if off - margin > NEAR else "yes" if off + margin <= NEAR else "inconclusive"
 
 
 def table(result: xr.Dataset) -> list[dict[str, Any]]:

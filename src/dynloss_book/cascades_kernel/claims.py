@@ -1,4 +1,4 @@
-"""The kernel with a threshold: what Section III.D says of the plain one, and what the weighted one does."""
+"""The kernel with a threshold: Section III.D on the plain NTK, and what we find for the weighted one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,14 +13,14 @@ from dynloss_book.engine.verdicts import positive, told
 
 SAME = 0.15  # relative scatter of a number that counts as the same at every onset
 MATRIX = (
-    " So the paper's effective learning rate, whose dependence on the landscape it leaves open, is a matrix: the class "
-    "weights and the softmax."
+    " So the paper's effective learning rate, whose dependence on the landscape it leaves open, is a matrix, made of "
+    "the class weights and the softmax."
 )
 ALIKE = 1.4826  # standard deviations of normal values in one median absolute deviation
 NAMES = {
     "hessian": "Hessian, ηλ_max(H)",
-    "weighted_kernel": "weighted kernel, (η/P) λ_max(BᵀΘB)",
-    "ntk": "plain kernel, (η/P) λ_max(Θ)",
+    "weighted_kernel": "Gauss-Newton kernel, (η/P) λ_max(BᵀΘB)",
+    "ntk": "plain NTK, (η/P) λ_max(Θ)",
 }
 
 
@@ -29,8 +29,8 @@ def _plain(verdict: Verdict, ratio: float) -> str:
     if not np.isfinite(ratio):
         return "No cascade in these runs."
     shared = "shares the Hessian's threshold" if ratio <= SAME else "differs from the Hessian"
-    none = told(verdict, "; the plain kernel has none", "; so does the plain kernel", "")
-    return f"The kernel weighted by classes and softmax {shared}{none if 'kernel' in none else ''}."
+    none = told(verdict, "; the plain NTK has none", "; so does the plain NTK", "")
+    return f"The Gauss-Newton kernel, weighted by classes and softmax, {shared}{none if 'NTK' in none else ''}."
 
 
 def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
@@ -47,12 +47,13 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     claims = (
         Claim("The NTK's largest eigenvalue is not the same every time that a bifurcation starts",
               paper.SAYS["kernel differs"],
-              "not the same", f"it scatters by {percent(scatter['ntk'])}", _same(scatter["ntk"], known, wanted=False),
-              f"the 95 % interval of the scatter, 1.48 median absolute deviations, is above {SAME:.0%}",
+              "not the same", f"it varies by {percent(scatter['ntk'])}", _same(scatter["ntk"], known, wanted=False),
+              f"the 95 % interval of the relative spread, 1.48 median absolute deviations, is above {SAME:.0%}",
               reduced=reduced),
-        Claim("… as is the case for the largest eigenvalue of the Hessian", paper.SAYS["kernel differs"], "the same",
-              f"it scatters by {percent(scatter['hessian'])}", _same(scatter["hessian"], known),
-              f"the 95 % interval of the scatter is below {SAME:.0%}", reduced=reduced),
+        Claim("… unlike the largest eigenvalue of the Hessian, which is the same", paper.SAYS["kernel differs"],
+              "the same",
+              f"it varies by {percent(scatter['hessian'])}", _same(scatter["hessian"], known),
+              f"the 95 % interval of the relative spread is below {SAME:.0%}", reduced=reduced),
     )  # fmt: skip
     values = {name: at_onsets(result, name) for name in NAMES}
     halves = {name: interval(typical(result, name) / 2) for name in NAMES}
@@ -61,11 +62,11 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         "cascades_kernel",
         "Which kernel has a threshold?",
         _plain(claims[0].verdict, ratio),
-        f"Half of ηλ_max at the onsets is {interval(values['weighted_kernel'] / 2)} for the kernel weighted by classes "
-        f"and softmax, {interval(values['hessian'] / 2)} for the Hessian and {interval(values['ntk'] / 2)} for the "
-        f"plain kernel; for the median cascade of a network, {halves['weighted_kernel']}, {halves['hessian']} and "
-        f"{halves['ntk']}. The weighted kernel and the Hessian differ by {ratio:.1%} at most; the residual term makes "
-        f"{float(np.abs(share).max()):.2%} of λ_max there at most.{MATRIX if ratio <= SAME else ''}"
+        f"At the detected onsets ηλ_max/2 is {interval(values['weighted_kernel'] / 2)} for the Gauss-Newton kernel, "
+        f"{interval(values['hessian'] / 2)} for the Hessian and {interval(values['ntk'] / 2)} for the plain NTK; for "
+        f"the median cascade of a network it is {halves['weighted_kernel']}, {halves['hessian']} and {halves['ntk']}. "
+        f"The Gauss-Newton kernel and the Hessian differ by at most {ratio:.1%}; the residual term contributes at most "
+        f"{float(np.abs(share).max()):.2%} of λ_max there.{MATRIX if ratio <= SAME else ''}"
         if np.isfinite(ratio)
         else "No cascade in these runs.",
         f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "
@@ -80,16 +81,17 @@ def at_onsets(result: xr.Dataset, name: str, mark: int = 0) -> xr.DataArray:
 
 
 def typical(result: xr.Dataset, name: str) -> xr.DataArray:
-    """ηλ at the first marks of the median cascade of each seed: a cascade that explodes between two looks has its
-    first mark far up."""
+    """ηλ at the detected onset of the median cascade of each seed: of one that explodes between two measurements, the
+    onset is detected far up."""
     return result[f"onset_{name}"].isel(mark=0).median("cascade")
 
 
 def spread(values: xr.DataArray) -> xr.DataArray:
     """How much the cascades of a seed differ, relative to their median: 1.48 median absolute deviations.
 
-    That is the standard deviation of normal values, and a cascade that explodes between two looks, whose first mark is
-    far up, cannot dominate it. NaN for fewer than two cascades.
+    That is the standard deviation of normal values, and a cascade that explodes between two measurements,
+    whose onset is
+    detected far up, cannot dominate it. NaN for fewer than two cascades.
 
     >>> round(spread(xr.DataArray([[1.9, 2.0, 2.1, 9.0]], dims=("seed", "cascade"))).item(), 3)
     0.072
@@ -127,11 +129,12 @@ def table(result: xr.Dataset) -> list[dict[str, Any]]:
     rows = []
     for name, words in NAMES.items():
         marks = {
-            f"half of it at jumps of {float(jump):.0%}": interval(at_onsets(result, name, k) / 2)
+            f"half of it, detection jump {float(jump):.0%}": interval(at_onsets(result, name, k) / 2)
             for k, jump in enumerate(result.mark.values)
         }
         marks |= {"half of it, median cascade": interval(typical(result, name) / 2)}
-        rows.append({"quantity": words, **marks, "scatter": percent(spread(result[f"onset_{name}"].isel(mark=0)))})
+        rows.append({"quantity": words, **marks,
+                     "relative spread": percent(spread(result[f"onset_{name}"].isel(mark=0)))})
     return rows
 
 

@@ -24,14 +24,15 @@ COLUMNS = {
     "alternating": "highest alternating μ",
     "both_sides": "(1 − ηλ₂)(1 − ηλ₂′)",  # the multiplier of λ₂'s direction, if it keeps to itself
     "spacing": "points apart (steps)",
-    "held_before": "quarter share, tilt held before",
+    "held_before": "quarter-frequency share, weights frozen before",
     "held_after": "… and after",
     "verdict": "what breaks it",
 }
 NEAR = 0.1  # how near ±1 a multiplier must be where the bounce breaks
 MOST = 0.5  # the share of cascades from which on something happens as a rule
 DOUBLING, DIRECTION, NEITHER, BOTH, WHOLE, UNRESOLVED = (
-    "its period doubles", "a further direction bounces", "neither", "both", "never breaks", "too soon to be looked at",
+    "its period doubles", "a second mode becomes unstable", "neither", "both", "never breaks",
+    "too soon to be resolved",
 )  # fmt: skip
 
 
@@ -52,17 +53,17 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     further, doubled = count[DIRECTION] + count[BOTH], count[DOUBLING] + count[BOTH]
     as_a_rule = f"in more than {MOST:.0%} of them, of all networks together"
     claims: tuple[Claim, ...] = (
-        Claim("Is the second bifurcation a further eigenvalue in our terms, a further direction that begins to bounce?",
+        Claim("Is the second bifurcation a further eigenvalue, that is, does a second mode become unstable?",
               paper.SAYS["further"], "seem to occur so", f"{further} of {len(broken)} broken cascades",
               exists(further > MOST * len(broken), testable=bool(broken)),
-              f"{as_a_rule}; by its eigenvector, the first bounce's own direction is recognised at "
-              f"{recognised(result, settings['learning_rate'])}, and a further one counts by its eigenvalue as well",
+              f"{as_a_rule}; by its eigenvector, the mode of the first bounce is recognised at "
+              f"{recognised(result, settings['learning_rate'])}; a second mode counts by its eigenvalue, too",
               Kind.QUESTION),
         Claim("The second eigenvalue crosses the threshold in the cascades", paper.SAYS["further"], "in the cascades",
-              f"{len(crossed)} of {len(rows)}, on one side of the bounce",
+              f"in {len(crossed)} of {len(rows)}, on one side of the bounce",
               exists(len(crossed) > MOST * len(rows), testable=bool(rows)), as_a_rule),
-        Claim("… and where it does, the second bifurcation begins", paper.SAYS["further"], "at once",
-              _steps(late) + (f"; {len(whole)} crossed and never broke" if whole else ""),
+        Claim("… and when it does, the second bifurcation begins", paper.SAYS["further"], "at once",
+              _steps(late) + (f"; in {len(whole)} more it crossed and the bounce never broke" if whole else ""),
               exists(bool(late) and bool(np.median(np.abs(late)) <= 2 * np.mean([row["spacing"] for row in broken])),
                      testable=bool(broken)),
               "a median of at most two measurements apart"),
@@ -72,14 +73,15 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     return Findings(
         "cascades_two_step",
         "What breaks the bounce: a further eigenvalue, or a doubled period?",
-        f"Of {len(broken)} cascades whose bounce breaks, {doubled} double their period, and in {further} a second "
-        "direction bounces.",
-        f"Of {len(rows)} cascades {len(broken)} break, {doubled} of them by period doubling and {further} by a further "
-        f"direction ({count[BOTH]} by both, {count[NEITHER]} by neither)."
-        + (f" {count[UNRESOLVED]} more break too soon to be looked at." if count[UNRESOLVED] else "")
-        + (f" Where they break the lowest multiplier of the two-step map is {_mean(lowest)}, and that of the second "
-           f"eigenvalue, if it had a direction to itself, {_mean(beside)}; a further bounce asks for +1. With the "
-           f"class weights held after it, the period stays four in {sum(np.asarray(held) > DOUBLED)} of {len(held)}."
+        f"{'Mostly a' if doubled > MOST * len(broken) else 'A'} period doubling, in {doubled} of {len(broken)} broken "
+        f"bounces; a second mode becomes unstable in {further}.",
+        f"Of {len(rows)} cascades {len(broken)} break, {doubled} of them by period doubling and {further} by a second "
+        f"unstable mode ({count[BOTH]} by both, {count[NEITHER]} by neither)."
+        + (f" {count[UNRESOLVED]} more break too soon to be resolved." if count[UNRESOLVED] else "")
+        + (f" Where they break, the lowest Floquet multiplier is {_mean(lowest)}. The multiplier of the second "
+           f"eigenvalue, if its mode were decoupled, is {_mean(beside)}; a second unstable mode would need +1. With "
+           f"the class weights frozen after the break, the period stays four in {sum(np.asarray(held) > DOUBLED)} of "
+           f"{len(held)} cascades."
            if broken else ""),
         f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "
         f"T = {settings['period']}, A = {settings['amplitude']:g}; {paper.FIGURE_4_SEED}",
@@ -97,7 +99,7 @@ def cascades(result: xr.Dataset, learning_rate: float) -> list[dict[str, Any]]:
 
 
 def recognised(result: xr.Dataset, learning_rate: float) -> str:
-    """At how many points the direction of the first bounce is found among those that turn, in words.
+    """At how many points the mode of the first bounce is found among those that alternate, in words.
 
     Where both sides of the bounce have ηλ₁ > 1 this direction turns at each step, with a multiplier near
     (1 − ηλ₁)(1 − ηλ₁′): so often the test, looking for a further one, would have seen it.
@@ -110,7 +112,7 @@ def recognised(result: xr.Dataset, learning_rate: float) -> str:
 
 
 def _row(one: xr.Dataset, learning_rate: float) -> dict[str, Any]:
-    """What there is to see of one cascade, the columns of the table."""
+    """What is measured of one cascade, the columns of the table."""
     steps, lowest, broken = one.step.values, one.lowest.values, bool(np.isfinite(one.broken))
     second = one.curvature.isel(rank=1)
     # Where a cascade never breaks, its end is the start played backwards: then the extremes in between count.
@@ -147,10 +149,10 @@ def _what(one: xr.Dataset, lowest: float, alternating: float, imaginary: float) 
 
 
 def verdict(lowest: float, alternating: float, imaginary: float = 0.0) -> str:
-    """Of a cascade that breaks: what its multipliers say. A complex pair does not double the period.
+    """Of a cascade that breaks: what its Floquet multipliers say. A complex pair does not double the period.
 
     >>> verdict(-1.05, 0.3), verdict(-0.4, 0.97), verdict(-0.4, float("nan"))
-    ('its period doubles', 'a further direction bounces', 'neither')
+    ('its period doubles', 'a second mode becomes unstable', 'neither')
     """
     doubles, bounces = lowest <= -1 + NEAR and imaginary <= NEAR, alternating >= 1 - NEAR
     if doubles and bounces:

@@ -1,4 +1,4 @@
-"""The central flow: no claim of the paper, but a test of what the bounces are."""
+"""The central flow: a test of our own of how large the bounces are."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,21 +30,20 @@ def judge(windows: Mapping[int, xr.Dataset], learning_rate: float, scale: str) -
     return Findings(
         "central_flow",
         "How far do the bounces go?",
-        f"The first bounces have {one[RATIO]} times the variance that a formula without a fit predicts.",
-        f"With one direction at the edge the variance of the first bounces is {one[RATIO]} times that of the formula "
-        f"at their mean, without a fit, and {later[RATIO]} times in a later period. {_broken(broken)}"
-        "The central flow, followed from before the cascade and never shown a bounce: "
-        f"{flow[RATIO]} times its variance is measured, and its mean loss is off by {_loss(early, learning_rate)} at "
-        "most, both while the flow has at most one direction at the edge. "
-        f"{_second(two)} The direct motion of the loss makes up {_motion(early, learning_rate)} of what sharpens the "
-        "valley at the edge; the rest is descent.",
+        f"As far as predicted without a fit: the first bounces have {one[RATIO]} times the predicted variance.",
+        f"With one unstable mode the variance of the first bounces is {one[RATIO]} times that of the formula, "
+        f"evaluated at their mean without a fit, and {later[RATIO]} times in a later period. {_broken(broken)}The "
+        f"central flow starts before the cascade and never sees a bounce: the measured variance is {flow[RATIO]} times "
+        f"its prediction, and its mean loss is off by at most {_loss(early, learning_rate)}, both while the flow has "
+        f"at most one mode at the edge. {_second(two)} The explicit time dependence of the loss accounts for "
+        f"{_motion(early, learning_rate)} of the rise of the sharpness at the edge, and descent for the rest.",
         scale,
     )
 
 
 RATIO, MOMENTS = "measured over predicted", "moments counted"
 ONE, BROKEN, TWO, FLOW = (
-    "one direction at the edge",
+    "one mode at the edge",
     "… after the period of the bounce has doubled",
     "two or more",
     "the flow alone",
@@ -76,7 +75,7 @@ def table(runs: xr.Dataset, learning_rate: float) -> list[dict[str, Any]]:
                 "moments": name,
                 RATIO: interval(ratio.median("moment")),
                 "ηλ₁/2 at the mean of the bounces": interval(level.median("moment")),
-                "displacement in other directions": interval(rest.median("moment")),
+                "displacement along other modes": interval(rest.median("moment")),
                 "networks": int(ratio.notnull().any("moment").sum()),
                 MOMENTS: int(ratio.notnull().sum()),
             }
@@ -136,16 +135,16 @@ def _broken(row: dict[str, Any]) -> str:
     """What becomes of the formula once the period of the bounce has doubled."""
     if row[MOMENTS] < FEW * max(1, row["networks"]):
         return ""
-    return f"Once the period of the bounce has doubled, it is {row[RATIO]} times. "
+    return f"Once the period of the bounce has doubled, the factor is {row[RATIO]}. "
 
 
 def _second(row: dict[str, Any]) -> str:
-    """What the later window says of moments with a second direction at the edge, if there are enough of them."""
+    """What the later window says of moments with a second unstable mode, if there are enough of them."""
     if row["networks"] == 0:
-        return "In the later window no second direction reached the edge."
+        return "In the later window no second mode became unstable."
     if row[MOMENTS] < FEW * row["networks"]:
         return (
-            f"A second direction was at the edge at {row[MOMENTS]} moments of {row['networks']} networks only, too "
-            "few to say how the formula fares there."
+            f"A second mode was unstable at {row[MOMENTS]} moments of {row['networks']} networks only, too few to test "
+            "the formula there."
         )
-    return f"Where a second direction is at the edge, in a later period, it is {row[RATIO]} times."
+    return f"With a second unstable mode, in a later period, the factor is {row[RATIO]}."

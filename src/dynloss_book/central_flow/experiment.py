@@ -21,7 +21,8 @@ VARIABLES = {
     "measured": (("moment",), {"long_name": "square of the displacement along u", "units": "1"}),
     "all_directions": (("moment",), {"long_name": "square of the whole displacement", "units": "1"}),
     "drift": (("moment",), {"long_name": "sharpening by the descent", "units": "1"}),
-    "motion": (("moment",), {"long_name": "sharpening by the moving loss over the learning rate", "units": "1"}),
+    "motion": (("moment",), {"long_name": "rise of the sharpness by the time-dependent loss over the learning "
+                                          "rate", "units": "1"}),
     "loss": (("step",), {"long_name": "dynamical loss F", "units": "nats"}),
     "flow_variance": (("step",), {"long_name": "variance of the bounces in the central flow", "units": "1"}),
     "flow_curvature": (("step", "rank_flow"), {"long_name": "largest eigenvalues in the central flow", "units": "1"}),

@@ -1,4 +1,4 @@
-r"""The central flow of gradient descent on a loss that moves in time: how far it bounces at the edge of stability.
+r"""The central flow of gradient descent on a time-dependent loss: how far it bounces at the edge of stability.
 
 Let gradient descent bounce along one unit direction u, the eigenvector of the largest Hessian eigenvalue S, so that
 :math:`w_t = \bar w_t + x_t u` with x of alternating sign. Averaged over a bounce the gradient is

@@ -18,7 +18,7 @@ NEAR = 0.01  # the paper gives its gain to one hundredth
 def judge(
     ladders: Mapping[str, Sequence[Rung]], gains: Mapping[str, Sequence[xr.DataArray]], end: xr.Dataset, images: str
 ) -> Findings:
-    """What the ladders say.
+    """What the scaling series say.
 
     Args:
         ladders: {quantity: rungs}.
@@ -26,13 +26,13 @@ def judge(
         end: what ``cifar_scaling.experiment.extrapolated`` found for the paper's scale.
         images: the data, "cifar10" or "generated".
     """
-    slopes = ", ".join(f"{interval(end.slope.sel(quantity=name), signed=True)} for {name}" for name in ladders)
+    slopes = ", ".join(f"{interval(end.slope.sel(quantity=name), signed=True)} for the {name}" for name in ladders)
     # From far below, nothing can be said of the paper's scale.
     rungs = [each for ladder in ladders.values() for each in ladder]  # a ladder alone may have none yet
     far = {name: value / max(getattr(each, name) for each in rungs) for name, value in FIGURE_1_SCALE.items()}
     near, size = max(far.values()) <= FAR, rungs[0].settings["image_size"]
     testable = images == "cifar10" and end.sizes["seed"] > 1 and near
-    claim = Claim("Is the gain, extrapolated to the paper's scale, its 6 %?",
+    claim = Claim("Does the gain, extrapolated to the paper's scale, reach its 6 %?",
                   SAYS["gain point"], f"≈ {FIGURE_1_GAIN:+g}",
                   f"{interval(end.gain, signed=True)}, at {size} × {size} pixels",
                   number(end.gain, FIGURE_1_GAIN, NEAR, testable=testable),
@@ -42,22 +42,22 @@ def judge(
         f"{name} {', '.join(f'{getattr(each, name):,}' for each in rungs)}" for name, rungs in ladders.items()
     )
     summary = (
-        f"Ten times as many change the gain by {slopes}."
+        f"For a tenfold increase the gain rises by {slopes}."
         if claim.verdict != Verdict.NOT_COMPUTED
         else "Not computed yet."
     )
     away = ", ".join(f"{factor:.2g} times in {name}" for name, factor in far.items())
-    summary += f" The paper's scale is {away} above the highest rungs, and of 32 × 32 pixels instead of {size} × {size}"
-    summary += "." if near else ": so far away nothing is said about it."
+    summary += f" The paper's scale is {away} above our largest, with 32 × 32 pixels instead of {size} × {size}"
+    summary += "." if near else ": too far for an extrapolation."
     paper = ", ".join(f"{value:,} {name}" for name, value in FIGURE_1_SCALE.items())
     return Findings(
         "cifar_scaling",
         "Does the gain grow with steps, images and channels?",
         told(
             claim.verdict,
-            "Extrapolated to the paper's scale, the gain is the paper's.",
-            "Extrapolated to the paper's scale, the gain stays away from the paper's.",
-            "These networks are too few and too small to say what the gain is at the paper's scale.",
+            "Extrapolated to the paper's scale, the gain agrees with the paper's.",
+            "Extrapolated to the paper's scale, the gain does not agree with the paper's.",
+            "Inconclusive: these networks are too few and too small to extrapolate the gain to the paper's scale.",
         ),
         summary,
         f"{ranges}; the paper: {paper}",
@@ -66,7 +66,7 @@ def judge(
 
 
 def table(ladders: Mapping[str, Sequence[Rung]], runs: Mapping[str, Sequence[xr.Dataset]]) -> list[dict[str, Any]]:
-    """Rows of a table: both losses and the gain on every rung.
+    """Rows of a table: both losses and the gain at every size.
 
     Args:
         ladders: {quantity: rungs}.
@@ -76,7 +76,7 @@ def table(ladders: Mapping[str, Sequence[Rung]], runs: Mapping[str, Sequence[xr.
     def row(name: str, each: Rung, accuracy: xr.DataArray) -> dict[str, Any]:
         static, oscillating = (accuracy.isel(amplitude=at) for at in (0, 1))
         return {
-            "ladder": name,
+            "series": name,
             **{quantity: getattr(each, quantity) for quantity in FIGURE_1_SCALE},
             "static": interval(static),
             "oscillating": interval(oscillating),

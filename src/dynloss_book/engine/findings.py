@@ -17,7 +17,7 @@ class Verdict(StrEnum):
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not reproduced"
     MIXED = "mixed"  # true of one part and false of another
-    UNDECIDED = "undecided"  # the interval holds both
+    UNDECIDED = "inconclusive"  # the interval contains both
     ONE_RUN = "one run"  # decides nothing that differs from seed to seed
     NOT_TESTABLE = "not testable at this scale"
     NOT_COMPUTED = "not computed"

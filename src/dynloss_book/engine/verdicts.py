@@ -9,12 +9,12 @@ from dynloss_book.engine.findings import Claim, Verdict
 from dynloss_book.engine.sweeps.statistics import Summary, simultaneous, summary
 
 # Tolerances in words, for the claims that are judged by these functions.
-SIGN = "the 95 % interval of the mean over seeds has the sign"
+SIGN = "the whole 95 % interval of the mean over seeds has that sign"
 RULE = 0.8  # the share of cases from which on something happens as a rule
-AS_A_RULE = f"in {100 * RULE:g} % of the cases: “each” and “always” leave room for one run's accidents"
+AS_A_RULE = f"in {100 * RULE:g} % of the cases: “each” and “always” leave room for exceptions"
 EXACT = "exact but for rounding"
 
-WIDE = 3  # tolerances: half an interval that is wider holds nearly any number
+WIDE = 3  # tolerances: half an interval that is wider contains nearly any number
 
 
 def within(tolerance: float, why: str) -> str:
@@ -27,7 +27,7 @@ def within(tolerance: float, why: str) -> str:
 
 
 def positive(values: xr.DataArray, *, testable: bool = True) -> Verdict:
-    """Of a sign: reproduced where the whole interval of the mean is above zero, undecided where it holds zero.
+    """Of a sign: reproduced where the whole interval of the mean is above zero, inconclusive where it contains zero.
 
     >>> positive(xr.DataArray([0.1, 0.2, 0.15], dims="seed")).value, positive(xr.DataArray([0.1], dims="seed")).value
     ('reproduced', 'one run')
@@ -60,7 +60,7 @@ def number(values: xr.DataArray, expected: float, tolerance: float, *, testable:
 
 
 def at_least(values: xr.DataArray, bound: float, *, testable: bool = True) -> Verdict:
-    """Of a bound: reproduced where the whole interval reaches it, undecided where only a part of it does."""
+    """Of a bound: reproduced where the whole interval reaches it, inconclusive where only a part of it does."""
     found = summary(values)
     if none := _no_verdict(found, testable):
         return none
@@ -90,7 +90,7 @@ def none_positive(values: xr.DataArray, bound: float, *, testable: bool = True) 
     return Verdict.REPRODUCED if bool(most.max() <= bound) else Verdict.UNDECIDED
 
 
-def told(verdict: Verdict, yes: str, no: str, unsure: str = "The results here leave it open.") -> str:
+def told(verdict: Verdict, yes: str, no: str, unsure: str = "Inconclusive: the results leave it open.") -> str:
     """A plain answer by verdict.
 
     >>> told(Verdict.REPRODUCED, "It does.", "It does not.")
@@ -144,7 +144,7 @@ def by_run(runs: Sequence[Sequence[Claim]]) -> tuple[Claim, ...]:
         verdict = of_runs([each.verdict for each in same])
         here = "; ".join(each.here for each in same)
         if verdict == Verdict.ONE_RUN:
-            here += f" (1 run, {_ALONE.get(same[0].verdict, 'which leaves it open')})"
+            here += f" (1 run, {_ALONE.get(same[0].verdict, 'inconclusive by itself')})"
         joined.append(same[0]._replace(here=here, verdict=verdict))
     return tuple(joined)
 

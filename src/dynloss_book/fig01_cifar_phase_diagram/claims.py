@@ -60,26 +60,28 @@ def judge(
         verdict = number(values, expected, NEAR, testable=own or papers is not None)
         here = interval(values, **options) + scaled
         if papers is not None and (lost := int(values.isnull().sum())):
-            here += f"; a network of {lost} of {values.size} seeds diverged"
+            here += f"; {lost} of {values.size} seeds diverged"
         return Claim(statement, sentence, f"≈ {expected:g}", here, verdict, near, reduced=papers is None and not own)
 
     claims = (
         Claim(f"Oscillations improve the validation accuracy at {at(point)}", paper.SAYS["gain point"], "> 0",
               interval(at_point, signed=True), positive(at_point, testable=signs), f"{SIGN}; {WHY}", reduced=not own),
-        Claim("They improve it over the region", paper.SAYS["gain region"], "> 0",
+        Claim("They improve it over the paper's region", paper.SAYS["gain region"], "> 0",
               "; ".join(f"{name} {interval(values, signed=True)}" for name, values in means.items()) + f"; {counted}",
               _over_the_region(list(means.values())[:2], gaining > 0 < losing, signs)
               if points >= ENOUGH * inside.isel(seed=0).size else Verdict.NOT_COMPUTED,
-              f"{SIGN}, whichever grid the mean is over; mixed where that decides, or where some points gain and "
-              f"others lose, at 95 % for all of them together; {WHY}", reduced=not own),
+              f"{SIGN} on every grid; mixed if the grid decides, or if some points gain and others lose significantly "
+              f"(95 % for all of them together); {WHY}", reduced=not own),
         of_number("The static loss fits the training images",
                   paper.SAYS["static myrtle"], static.accuracy, paper.FIGURE_1_FIT,
                   bounds=SHARE),
-        of_number("Its validation accuracy is modest", paper.SAYS["static myrtle"], static.validation_accuracy,
+        of_number("The validation accuracy of the static loss is modest", paper.SAYS["static myrtle"],
+                  static.validation_accuracy,
                   paper.FIGURE_1_STATIC, bounds=SHARE),
         of_number(f"The validation accuracy at {at(of)}",
                   paper.SAYS["gain region"], best, paper.FIGURE_1_BEST, bounds=SHARE),
-        of_number(f"It gains about 6 % at {at(of)}", paper.SAYS["gain point"], best - static.validation_accuracy,
+        of_number(f"The oscillating loss gains about 6 % at {at(of)}", paper.SAYS["gain point"],
+                  best - static.validation_accuracy,
                   paper.FIGURE_1_GAIN, signed=True),
     )  # fmt: skip
     verdict = claims[0].verdict
@@ -88,12 +90,12 @@ def judge(
         "Does a network generalise better when its loss oscillates?",
         told(
             verdict,
-            "Yes, at the paper's best point"
-            + ("; at the same amplitude and short periods it generalises worse." if losing else "."),
+            (f"Sometimes: {_size(settings)} networks gain at the paper's best point and lose elsewhere in its region"
+             if losing else f"Yes, {_size(settings)} networks gain at the paper's best point") + _breakdown(papers),
             "No: at the paper's best point it generalises worse.",
-            "At the paper's best point the gain is too small, or the seeds too few, to be told from none.",
+            "Inconclusive: at the paper's best point the gain is too small, or the seeds too few, to be significant.",
         ),
-        f"At $T = {point['period']:g}$, $A = {point['amplitude']:g}$ the validation accuracy changes by "
+        f"At $T = {point['period']:g}$, $A = {point['amplitude']:g}$ the gain in validation accuracy is "
         f"{interval(at_point, signed=True)}{_also(papers)}."
         + (f" In the paper's region {counted}." if signs and points else ""),
         scale(plane, settings),
@@ -113,9 +115,9 @@ def means_over(gain: xr.DataArray, longer: float) -> dict[str, xr.DataArray]:
     complete = (points.notnull() | points.isnull().all("seed")).all("place")
     long = gain.sel(period=gain.period[gain.period >= longer])
     return {
-        "in the mean over our grid, which is even in log T,": points.mean("place").where(complete),
-        "over the area": over_area(gain),
-        f"over T ≥ {longer:g}": long.mean(plane, skipna=False),
+        "in the mean over our grid (even in log T)": points.mean("place").where(complete),
+        "in the mean over the area": over_area(gain),
+        f"where T ≥ {longer:g}": long.mean(plane, skipna=False),
     }
 
 
@@ -127,23 +129,41 @@ def _over_the_region(means: Sequence[xr.DataArray], both: bool, testable: bool) 
 
 
 def _also(papers: xr.Dataset | None) -> str:
-    """What the paper's scale says, as far as there is any of it."""
+    """The gain at the paper's scale, where available."""
     if papers is None:
         return ""
     curves = papers.validation_accuracy
-    ends, static = curves.isel(epoch=-1), curves.sel(amplitude=1)
+    ends = curves.isel(epoch=-1)
     gains = interval(ends.diff("amplitude")[0], signed=True)
     lost = {"static": ends.sel(amplitude=1), "oscillating": ends.sel(amplitude=paper.FIGURE_1_POINT["amplitude"])}
     counts = {name: int(values.isnull().sum()) for name, values in lost.items()}
     diverged = " and ".join(f"{count} {name}" for name, count in counts.items() if count)
-    fallen = int((~(static.isel(epoch=-1) > static.max("epoch") - NEAR)).sum())
+    fallen, peak = _fallen(papers, 1), curves.sel(amplitude=1).max("epoch")
     seeds = ends.sizes["seed"]
     little = f" ({seeds} of {paper.FIGURE_1_SEEDS} seeds)" if seeds < paper.FIGURE_1_SEEDS else ""
     said = f"{gains}, and {diverged} of {seeds} diverged" if diverged else gains
     if fallen:
         said += (
-            f". There static training ends below its own best, {interval(static.max('epoch'))}, by more than {NEAR:g} "
-            f"in {fallen} of {seeds} networks, and the oscillating one ends at "
-            f"{interval(lost['oscillating'])}: the gain may be that breakdown"
+            f". There static training ends more than {NEAR:g} below its own best, {interval(peak)}, in {fallen} of "
+            f"{seeds} networks, while oscillating training ends at {interval(lost['oscillating'])}: the gain may be "
+            "due to that breakdown"
         )
-    return f"; at the paper's own scale{little} by {said}"
+    return f"; at the paper's own scale{little} it is {said}"
+
+
+def _fallen(papers: xr.Dataset, amplitude: float) -> int:
+    """In how many networks training ends below its own best, or diverges."""
+    curve = papers.validation_accuracy.sel(amplitude=amplitude)
+    return int((~(curve.isel(epoch=-1) > curve.max("epoch") - NEAR)).sum())
+
+
+def _breakdown(papers: xr.Dataset | None) -> str:
+    """How the plain answer ends: whether training breaks down at the paper's scale."""
+    if papers is None or not _fallen(papers, 1):
+        return "."
+    kept = not _fallen(papers, paper.FIGURE_1_POINT["amplitude"])
+    return f"; at the paper's scale static training breaks down{', oscillating training does not' * kept}."
+
+
+def _size(settings: Mapping[str, Any]) -> str:
+    return "the paper's" if all(settings.get(name) == value for name, value in paper.FIGURE_1.items()) else "small"

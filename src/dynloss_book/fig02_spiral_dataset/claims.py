@@ -1,4 +1,4 @@
-"""Figure 2: three arms that no straight line tells apart."""
+"""Figure 2: three spiral arms that no straight line separates."""
 
 import numpy as np
 import xarray as xr
@@ -20,20 +20,23 @@ def judge(data: xr.Dataset) -> Findings:
     straight, neighbour = linear_accuracy(inputs, labels), neighbour_accuracy(data)
     theirs = set(counts) == {100}
     claims = (
-        Claim("The arms tell the classes apart: the nearest training point has the class of a validation point",
+        Claim("The arms determine the class: a validation point has the class of the nearest training point",
               paper.SAYS["spiral"], "nearly always", f"{neighbour:.3f}", exists(neighbour >= 0.95),
-              "0.95 or more; the paper has no number", reduced=not theirs),
-        Claim("Do straight lines fail to tell them apart (the best linear fit, training accuracy)?",
+              "0.95 or more; the paper gives no number", reduced=not theirs),
+        Claim("Do straight lines fail to separate the arms (training accuracy of the best linear fit)?",
               paper.SAYS["spiral"],
               "not said", f"{straight:.2f}", exists(straight < 0.75), "below 0.75", Kind.QUESTION, not theirs),
-        Claim("As many points of every class, and three classes", paper.SAYS["samples"], "3 × 100",
+        Claim("Three classes with the same number of points each", paper.SAYS["samples"], "3 × 100",
               f"{len(counts)} × {counts[0]}", exists(len(counts) == 3 and theirs), "exact", Kind.DEFINITION),
     )  # fmt: skip
     return Findings(
         "fig02_spiral_dataset",
         "What has to be learnt?",
-        "Three spiral arms" + (", which the nearest neighbour tells apart." if neighbour >= 0.95 else "."),
-        f"Three arms: straight lines reach an accuracy of {straight:.2f}, the nearest neighbour {neighbour:.3f}.",
+        "Three interleaved spiral arms"
+        + (", which straight lines cannot separate" if straight < 0.75 else "")
+        + (" and the nearest neighbour can." if neighbour >= 0.95 else "."),
+        f"The best linear classifier reaches a training accuracy of {straight:.2f}; the nearest training point gives "
+        f"the class of a validation point with an accuracy of {neighbour:.3f}.",
         f"{len(counts)} × {counts[0]} points, the paper's"
         if theirs
         else f"{len(counts)} × {counts[0]} points; the paper: 3 × 100",
@@ -49,7 +52,7 @@ def linear_accuracy(inputs: np.ndarray, labels: np.ndarray) -> float:
 
 
 def neighbour_accuracy(data: xr.Dataset) -> float:
-    """How many validation points have the class of the training point nearest to them."""
+    """The share of validation points that have the class of the nearest training point."""
     (training, known), (validation, wanted) = (
         (data.inputs.sel(set=name).values, data.labels.sel(set=name).values) for name in ("training", "validation")
     )

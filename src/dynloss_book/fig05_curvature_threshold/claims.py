@@ -46,8 +46,9 @@ def judge(
     claims: tuple[Claim, ...] = (
         *exponents,
         Claim("The threshold does not depend on the width", paper.SAYS["exponent 09"], "the same",
-              f"wide over narrow {interval(ratio)} in the mean over η; farthest {farthest}", number(ratio, 1, SAME),
-              within(SAME, "the spread of the marks")),
+              f"wide over narrow {interval(ratio)} in the mean over η; largest deviation {farthest}", number(ratio, 1,
+                                                                                                             SAME),
+              within(SAME, "the spread of onsets and ends")),
         *by_run([_without_oscillations(dict(zip(static, runs, strict=True)), laws, testable)
                  for runs in zip(*static.values(), strict=True)]),
         _prediction(networks, testable),
@@ -60,8 +61,8 @@ def judge(
         "How does the threshold depend on the learning rate?",
         _plain(laws),
         (
-            f"It falls as {' and '.join(fitted)} where an instability is marked by the paper's jump of 0.1, and with "
-            f"the exponent {' and '.join(scaled)} where the mark keeps its proportion to the threshold, 0.1/η."
+            f"It falls as {' and '.join(fitted)} with the paper's detection jump of 0.1, and with the exponent "
+            f"{' and '.join(scaled)} with a detection jump in proportion to the threshold, 0.1/η."
             if fitted
             else "Too few runs for a power law yet."
         ),
@@ -75,10 +76,10 @@ def _plain(laws: Laws) -> str:
     fixed, scaled = ([law.exponent for law in laws[name].values()] for name in ("threshold", "scaled_threshold"))
     if not fixed or not scaled:
         return "Too few runs for a power law yet."
-    falls = "It falls as 1/η" if max(abs(each + 1) for each in scaled) <= CLOSE else "It does not fall as 1/η"
+    falls = f"The threshold {'falls' if max(abs(each + 1) for each in scaled) <= CLOSE else 'does not fall'} as 1/η"
     theirs = max(abs(each - paper.EXPONENT) for each in fixed) <= NEAR
-    return f"{falls} where the mark of an instability is in proportion" + (
-        f"; the paper's {paper.EXPONENT:g} comes with its fixed mark." if theirs else "."
+    return f"{falls} if the detection jump scales with it" + (
+        f"; the paper's exponent {paper.EXPONENT:g} comes from a fixed detection jump." if theirs else "."
     )
 
 
@@ -93,7 +94,8 @@ def _without_oscillations(runs: Mapping[str, xr.Dataset], laws: Laws, testable: 
               "always", f"{above[narrow]:.0%} of the second half", _above(above[narrow], testable), SECOND_HALF),
         Claim("… and it does not learn", paper.SAYS["always above"], "poor", f"training accuracy {learnt[narrow]:.2f}",
               exists(learnt[narrow] < POOR, testable=testable), f"below {POOR:g}; the paper gives no number"),
-        Claim("The wide network's falls below the threshold after a transient", paper.SAYS["soon below"], "always",
+        Claim("The wide network's curvature falls below the threshold after a transient", paper.SAYS["soon below"],
+              "always",
               f"{1 - above[wide]:.0%} of the second half", _above(1 - above[wide], testable), SECOND_HALF),
         Claim("… and it learns", paper.SAYS["wider learns"], "≈ 1", f"training accuracy {learnt[wide]:.2f}",
               exists(learnt[wide] >= LEARNT, testable=testable), f"{LEARNT:g} or more"),
@@ -101,7 +103,8 @@ def _without_oscillations(runs: Mapping[str, xr.Dataset], laws: Laws, testable: 
 
 
 def share_above(label: str, run: xr.Dataset, laws: Laws) -> float:
-    """In the second half of a run: how often λ_max is above the threshold that the mark 0.1 gives at η = 1."""
+    """In the second half of a run: how often λ_max is above the threshold that the detection jump 0.1 gives at η = "
+      "1."""
     values = run.hessian_eigenvalues[len(run.hessian_eigenvalues) // 2 :, 0]
     law = laws["threshold"].get(label)
     return float((values > float(law.at(1.0))).mean()) if law else float("nan")
@@ -128,7 +131,7 @@ def _exponent(label: str, network: xr.Dataset, laws: Laws, testable: bool) -> Cl
     found, law = by_seed(network.threshold), laws["threshold"][label]
     here = f"{interval(found)}, a fit for each; of all together {law.exponent:.2f} ({law.low:.2f} … {law.high:.2f})"
     if label in laws["scaled_threshold"]:
-        here += f"; with the mark in proportion {interval(by_seed(network.scaled_threshold))}"
+        here += f"; with a detection jump in proportion {interval(by_seed(network.scaled_threshold))}"
     here += f"; {curved(network.threshold)}{_not_learnt(network)}"
     verdict = number(found, EXPONENT, NEAR, testable=testable)
     return Claim(statement, paper.SAYS["exponent 09"], "−0.9", here, verdict, within(NEAR, "the paper gives one digit"))
@@ -171,14 +174,14 @@ def _not_learnt(network: xr.Dataset) -> str:
 
 
 def _prediction(networks: Mapping[str, xr.Dataset], testable: bool) -> Claim:
-    """Eq. (7), by the mark in proportion, which leaves the exponent of a quadratic alone."""
-    statement = "The threshold falls nearly as 1/η, as eq. (7) predicts, if the mark keeps its proportion to it"
+    """Eq. (7), with a detection jump in proportion, which leaves the exponent of a quadratic alone."""
+    statement = "The threshold falls nearly as 1/η, as eq. (7) predicts, if the detection jump scales with it"
     found = {label: by_seed(network.scaled_threshold) for label, network in networks.items()}
     here = ", ".join(f"{interval(values)} ({label})" for label, values in found.items())
     verdicts = {number(values, -1, CLOSE, testable=testable) for values in found.values()}
     worst = next((each for each in (Verdict.NOT_COMPUTED, Verdict.NOT_TESTABLE, Verdict.NOT_REPRODUCED,
                                     Verdict.UNDECIDED) if each in verdicts), Verdict.REPRODUCED)  # fmt: skip
-    why = within(CLOSE, "what the paper calls remarkably close; with the mark in proportion, 0.1/η")
+    why = within(CLOSE, "what the paper calls remarkably close; with a detection jump in proportion, 0.1/η")
     return Claim(statement, paper.SAYS["exponent 09"], "−1", here, worst, why)
 
 
@@ -202,7 +205,7 @@ def exponents(laws: Laws) -> list[dict[str, Any]]:
 
     return [
         {
-            "mark": READINGS[reading],
+            "detection jump": READINGS[reading],
             "network": label,
             "exponent": f"{law.exponent:.2f}",
             "95 % interval": f"{law.low:.2f} … {law.high:.2f}",
@@ -220,9 +223,9 @@ def by_rate(network: xr.Dataset) -> dict[str, Any]:
     """Columns of a table over the learning rates, means over seeds."""
     rate = network.learning_rate
     return {
-        "ηλ_th, mark 0.1": (network.threshold * rate).mean("seed").to_series().map("{:.2f}".format),
-        "ηλ_th, mark 0.1/η": (network.scaled_threshold * rate).mean("seed").to_series().map("{:.2f}".format),
+        "ηλ_th, jump 0.1": (network.threshold * rate).mean("seed").to_series().map("{:.2f}".format),
+        "ηλ_th, jump 0.1/η": (network.scaled_threshold * rate).mean("seed").to_series().map("{:.2f}".format),
         "seeds": network.scaled_threshold.notnull().sum("seed").to_series(),
-        "marks a run": network.marks.mean("seed").to_series().map("{:.0f}".format),
+        "onsets and ends a run": network.marks.mean("seed").to_series().map("{:.0f}".format),
         "training accuracy": network.accuracy.mean("seed").to_series().map("{:.3f}".format),
     }

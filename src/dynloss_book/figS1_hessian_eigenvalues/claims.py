@@ -12,7 +12,7 @@ from dynloss_book.engine.findings import Claim, Findings
 from dynloss_book.engine.verdicts import by_run, exists
 
 MOST = 0.5  # the share of cascades from which on something happens as a rule
-RULE = "in more than half of them"
+RULE = "in more than half of the cascades"
 CLOSE = 0.1  # of a cascade's length: as near as two events must be to count as one
 
 
@@ -34,7 +34,7 @@ def judge(runs: Sequence[tuple[xr.Dataset, pd.DataFrame]], settings: Mapping[str
         "figS1_hessian_eigenvalues",
         "Do further eigenvalues start further bifurcations?",
         f"The second eigenvalue crosses the threshold in {second} of {number} cascades"
-        + (f", {'before' if median >= 0 else 'after'} the loss leaves its two branches." if len(late) else "."),
+        + (f", {'earlier' if median >= 0 else 'later'} than the loss leaves its two branches." if len(late) else "."),
         f"Of {number} cascades the second eigenvalue crosses the threshold in {second} and the third in "
         f"{third}."
         + (
@@ -67,12 +67,12 @@ def _of_run(crossings: pd.DataFrame) -> tuple[Claim, ...]:
     return (
         Claim("A second eigenvalue crosses the threshold in the cascades", paper.SAYS["further"], "in the cascades",
               f"{second} of {number}", exists(second > MOST * number, testable=number > 0), RULE),
-        Claim("… and where it does, the second bifurcation begins: the loss leaves its two branches",
+        Claim("… and when it does, the second bifurcation begins: the loss leaves its two branches",
               paper.SAYS["further"],
               f"at once (within {CLOSE:.0%} of the cascade)",
               f"{median:+.0%} of the cascade, median of {len(late)}".replace("nan%", "–"),
               exists(abs(median) <= CLOSE, testable=len(late) > 0),
-              "a tenth of a cascade is as near as two events can be told apart by eye"),
+              "a tenth of a cascade is the smallest distance that the eye resolves"),
         Claim("A third eigenvalue follows", paper.SAYS["further"], "in the cascades",
               f"{third} of {number}", exists(third > MOST * number, testable=number > 0), RULE),
     )  # fmt: skip

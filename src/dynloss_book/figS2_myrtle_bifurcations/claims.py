@@ -1,4 +1,4 @@
-"""Figure S2: bifurcations of a convolutional network that learns photographs."""
+"""Figure S2: bifurcations of a convolutional network on CIFAR-10 images."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -35,11 +35,13 @@ def judge(runs: Sequence[tuple[xr.Dataset, Sequence[Instability]]], settings: Ma
     return Findings(
         "figS2_myrtle_bifurcations",
         "Does a convolutional network bifurcate too?",
-        f"Yes: it bursts in the same way, {preceded(found, rate)} of {len(found)} times after λ₁ has passed 2/η."
+        f"Yes: Myrtle5 goes through the same cascades; {preceded(found, rate)} of {len(found)} begin after λ₁ has "
+        "passed 2/η."
         if found
         else "No cascade in these runs.",
-        f"It goes through {len(found)} cascades while the weights of the classes move, {preceded(found, rate)} of them "
-        rf"with the largest Hessian eigenvalue above $2/\eta$ at the last look before; where they start and end, "
+        f"It goes through {len(found)} cascades while the class weights oscillate. Before {preceded(found, rate)} of "
+        "them "
+        rf"the last measurement of the largest Hessian eigenvalue is above $2/\eta$; where they start and end, "
         rf"$\eta\lambda_1$ is {interval(rate * marks, over='mark')}.",
         f"{settings['size']:,} {words}, {settings['channels']} channels, {len(runs)} seed{'s' * (len(runs) > 1)}, "
         f"{settings['steps']:,} steps, T = {settings['period']}; the paper: 3,000 images, 64 channels",
@@ -55,29 +57,29 @@ def _of_run(
     before, spread = preceded(cascades, settings["learning_rate"]), reading.spread_of_marks(cascades)
     return (
         Claim("Bifurcations are clearly present in the accuracy", paper.SAYS["myrtle bifurcates"],
-              f"it changes at least {TIMES} times as much a step inside the cascades",
+              f"it changes at least {TIMES} times as much per step inside the cascades",
               f"{inside:.3f} inside, {outside:.3f} outside", exists(inside > TIMES * outside, testable=real),
               f"{TIMES} times: clear to the eye"),
         Claim("They occur when the largest eigenvalue of the Hessian crosses a threshold",
               paper.SAYS["myrtle bifurcates"],
-              "λ₁ is above 2/η at the last look before a cascade", f"{before} of {len(cascades)}",
+              "λ₁ is above 2/η at the last measurement before a cascade", f"{before} of {len(cascades)}",
               exists(bool(cascades) and before >= RULE * len(cascades), testable=real),
-              f"{AS_A_RULE}; λ₁ is measured every few steps, and a bounce shows in the loss some steps after it "
-              "has begun, so that such a look may fall into it"),
-        Claim("… and the threshold is one, at starts and ends alike", paper.SAYS["myrtle bifurcates"], "a threshold",
-              f"spread of the marks {spread:.0%}".replace("nan%", "–"),
+              f"{AS_A_RULE}; λ₁ is measured every few steps, and a bounce is visible in the loss some steps after it "
+              "has begun, so that the measurement may fall into it"),
+        Claim("… and the threshold is the same at starts and ends", paper.SAYS["myrtle bifurcates"], "a threshold",
+              f"spread of the onsets and ends {spread:.0%}".replace("nan%", "–"),
               exists(spread < reading.SPREAD, testable=real and bool(np.isfinite(spread))),
               f"a spread below {reading.SPREAD:.0%}, as in Figure 4; λ₁ is measured every few steps"),
     )  # fmt: skip
 
 
 def while_moving(cascades: Sequence[Instability], settings: Mapping[str, Any]) -> list[Instability]:
-    """Those that begin before the class weights stop, for the last period: later ones are no work of theirs."""
+    """Those that begin before the class weights stop, for the last period."""
     return [each for each in cascades if each.start < settings["steps"] - settings["period"]]
 
 
 def preceded(cascades: Sequence[Instability], rate: float) -> int:
-    """How many begin with λ₁ above 2/η at the last look before."""
+    """How many begin with λ₁ above 2/η at the last measurement before."""
     return sum(each.curvature_at_start > 2 / rate for each in cascades)
 
 

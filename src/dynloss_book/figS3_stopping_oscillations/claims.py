@@ -79,20 +79,20 @@ def differences(
     return {
         "Stopping the oscillations raises the validation accuracy": (
             paper.SAYS["stopping"], {"": gained.sel(amplitude=amplitude)}),
-        "… by more than the static loss gains in that time": (
+        "… by more than the static loss gains in the same time": (
             paper.SAYS["stopping"], {"": gained.sel(amplitude=amplitude) - gained.sel(amplitude=1)}),
         "With oscillations learning is slower: the static loss leads until the stop": (
             paper.SAYS["slower"], {"": until.sel(amplitude=1) - until.sel(amplitude=amplitude)}),
-        "The static loss over-fits: it has been better than at the end": (
+        "The static loss over-fits: its validation accuracy was higher before the end": (
             paper.SAYS["overfits"],
             {"in the second quarter of the time until the stop": _mean(static, 0.5, stop_epoch / 2)
                              - end.sel(amplitude=1),
                              "where the mean over seeds is highest": peak - end.sel(amplitude=1)}),
-        "With oscillations the end is higher than with the static loss": (
+        "At the end the accuracy is higher with oscillations than with the static loss": (
             paper.SAYS["slower"], {"": oscillating.isel(epoch=-1) - end.sel(amplitude=1)}),
-        "The oscillations do not become appreciably smaller before they are stopped": (
+        "The fluctuations of the accuracy do not become appreciably smaller before the stop": (
             paper.SAYS["not reduced"],
-            {f"less {APPRECIABLY:g}, as a share of what they were": fluctuation(oscillating, stop_epoch)
+            {f"(their late size over their early one, less {APPRECIABLY:g})": fluctuation(oscillating, stop_epoch)
                                 - APPRECIABLY}),
     }  # fmt: skip
 
@@ -104,8 +104,8 @@ def above_the_line(both: xr.Dataset, amplitude: float) -> tuple[str, Verdict]:
     own = values.sel(amplitude=1, seed=ends.seed.values).max("epoch")
     above, number = int((ends > line).sum()), ends.size
     said = (
-        f"{above} of {number} networks end above the line ({line:.3f}), {int((ends > own).sum())} of {number} above "
-        "their own static network's best"
+        f"{above} of {number} networks are above the line ({line:.3f}), {int((ends > own).sum())} of {number} above "
+        "the best of the static network with the same seed"
     )
     if number < 2:
         return said, Verdict.ONE_RUN if number else Verdict.NOT_COMPUTED
@@ -122,7 +122,7 @@ def judge(
         amplitude: A.
         stop_epoch: where the oscillations stop.
         settings: of the experiment.
-        papers: the same at the paper's scale, as far as there is any of it: then it decides.
+        papers: the same at the paper's scale, where available: then it decides.
     """
     signs, here = decides(settings), differences(both, amplitude, stop_epoch)
     reduced = papers is None and any(settings.get(name) != value for name, value in paper.FIGURE_1.items())
@@ -146,7 +146,7 @@ def judge(
     dotted = Claim(
         "Each end is above the dotted line, the best of all static networks at any epoch", paper.SAYS["dotted"], "all",
         small if papers is None else beside(words, small), verdict,
-        "mixed where some are; the line is the largest of hundreds of values, and rises with their number",
+        "mixed if some are; the line is the largest of hundreds of values and rises with their number",
         reduced=reduced,
     )  # fmt: skip
     return Findings(
@@ -154,13 +154,13 @@ def judge(
         "Does it help to stop the oscillations before the end?",
         told(
             claims[0].verdict,
-            "Yes: stopping raises the validation accuracy",
-            "No: stopping does not raise the validation accuracy",
-            "Stopping adds nothing that these seeds can show",
+            "Yes: stopping improves the validation accuracy",
+            "No: stopping lowers the validation accuracy",
+            "Inconclusive: with these seeds, stopping the oscillations brings no significant improvement",
         ).rstrip(".")
         + told(claims[4].verdict, "; oscillating runs end higher.", "; oscillating runs do not end higher.", "."),
-        f"From the last tenth of the oscillations to the end the validation accuracy changes by "
-        f"{claims[0].here}. It ends above the static loss by {claims[4].here}; {dotted.here}."
+        f"From the last tenth of the oscillations to the end the validation accuracy rises by "
+        f"{claims[0].here}. The gain over the static loss at the end is {claims[4].here}. At the end, {dotted.here}."
         + ("" if papers is None else f" {breakdowns(papers)}"),
         scale(both, settings),
         (*claims[:5], dotted, *claims[5:]),

@@ -1,4 +1,4 @@
-"""The example on other data: no claim of the paper, but a question with an answer."""
+"""The example on other data: our own question."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,8 +11,8 @@ from dynloss_book.engine.verdicts import positive
 
 _SAID = {
     Verdict.REPRODUCED: "yes",
-    Verdict.NOT_REPRODUCED: "no, it loses",
-    Verdict.UNDECIDED: "nothing that could be told from zero",
+    Verdict.NOT_REPRODUCED: "no, it lowers the accuracy",
+    Verdict.UNDECIDED: "not significantly",
     Verdict.NOT_COMPUTED: "not computed yet",
 }
 
@@ -32,10 +32,10 @@ def judge(finals: Mapping[str, Mapping[str, xr.Dataset]], samples: int) -> Findi
     return Findings(
         "own_data",
         "Does it help on your data?",
-        f"On handwritten digits it helps {' and '.join(helped)}."
+        f"On handwritten digits it improves the accuracy of {' and '.join(helped)}."
         if helped
-        else "On handwritten digits it does not help visibly, once the static loss has its best learning rate.",
-        f"On handwritten digits, in test accuracy with new networks: {'; '.join(words)}.",
+        else "On handwritten digits no improvement is significant once the static loss has its best learning rate.",
+        f"Improvement of the test accuracy of new networks: {'; '.join(words)}.",
         f"{samples} training images of 8 × 8 pixels",
     )
 

@@ -1,4 +1,4 @@
-"""Figure 3 under other interpretations of the paper: does any of them make its claims come true?"""
+"""Figure 3 under other interpretations of the paper: do its claims hold under any of them?"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -77,30 +77,31 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
     testable = all(settings[name] == FIGURE_3[name] for name in ("narrow", "wide", "steps"))
     largest = max(wide, key=lambda gain: gain.mean - gain.margin if gain.margin == gain.margin else gain.mean)
     claims: tuple[Claim, ...] = (
-        Claim(f"Does the wide network gain in its region under any interpretation (most surely: {_called(largest)})?",
+        Claim(f"Does the wide network gain in its region under any interpretation (clearest: {_called(largest)})?",
               SAYS["wide region"],
               "> 0", interval(largest.values, signed=True), _any_positive(wide) if testable else Verdict.NOT_TESTABLE,
-              "the interval of at least one, at 95 % for all of them together"),
-        Claim(f"Has the narrow network {STATIC:g} with the static loss under any (nearest: {nearest})?",
+              "at least one interval is above zero, at 95 % for all of them together"),
+        Claim(f"Does the narrow network reach {STATIC:g} with the static loss under any (nearest: {nearest})?",
               SAYS["narrow static"],
               f"≈ {STATIC:g}", interval(alone[nearest]),
               _any(alone.values(), STATIC - VAGUE, STATIC + VAGUE, testable),
-              f"the mean of at least one within {VAGUE:g}; undecided while an interval reaches as far"),
+              f"the mean of at least one is within {VAGUE:g}; inconclusive if only an interval reaches it"),
         Claim(f"Is the narrow network's whole region nearly perfect under any (best: {highest})?",
               SAYS["narrow region"],
               f"at least {NEARLY_PERFECT:g}", interval(region[highest]),
               _any(region.values(), NEARLY_PERFECT, 1, testable),
-              "the mean of at least one; undecided while an interval reaches as far"),
+              "the mean of at least one is; inconclusive if only an interval reaches it"),
     )  # fmt: skip
     claims = tuple(claim._replace(kind=Kind.QUESTION, reduced=not testable) for claim in claims)
     ours = next(gain for gain in wide if (gain.way, gain.validation) == (BOOK, OURS))
     positive = [gain for gain in wide if gain.mean > gain.margin]
     words = ", ".join(_called(gain) for gain in positive)
-    said = f"it gains with {words}" if positive else "the gain is significant in none"
+    said = f"it gains significantly with {words}" if positive else "none gives a significant gain"
     return Findings(
         "spiral_interpretations",
         "Does the wide network gain under any interpretation of the paper?",
-        f"{f'Yes, under {len(positive)}' if positive else 'No, under none'} of {len(wide)} interpretations.",
+        f"{f'Yes, significantly under {len(positive)}' if positive else 'Under none'} of {len(wide)} interpretations"
+        f"{'' if positive else ' is its gain significant'}.",
         f"Of {len(wide)} interpretations, {said}; "
         f"with Figure 3's own the gain is {interval(ours.values, signed=True)}.",
         f"{settings['narrow']} and {settings['wide']} units, "

@@ -48,16 +48,17 @@ def judge(
     claims = (
         Claim("Eq. (14) gives the next outputs, to first order in η", paper.SAYS["discrete"], "an error of order 2",
               f"its exponent is {interval(order.sel(unit='relu'))}", number(order.sel(unit="relu"), 2, 0.1),
-              "within 0.1 of the interval: single kinks make it jump", Kind.DEFINITION),
+              "within 0.1 of the interval, since single kinks make the exponent jump", Kind.DEFINITION),
         Claim("The top mode flips its sign from ηλ/N = 1 on", paper.SAYS["flips"], "1", interval(first),
               _near(edges[0.0], 1), close),
         Claim("It grows from ηλ/N = 2 on", paper.SAYS["diverges"], "2", interval(second), _near(edges[-1.0], 2), close),
-        Claim("Above, its magnitude grows while its sign flips at each step", paper.SAYS["diverges"], "grows and flips",
+        Claim("Above 2 its magnitude grows while its sign flips at each step", paper.SAYS["diverges"],
+              "grows and flips",
               f"up to {float(largest.mean()):.1f} times, in {int((flips & (largest > 1)).sum())} of {flips.size} "
               "networks", exists(grows), "in every network"),
-        Claim("Does it go on to diverge, as it would if the kernel stayed?", paper.SAYS["kernel falls"],
+        Claim("Does it go on to diverge, as it would with a constant kernel?", paper.SAYS["kernel falls"],
               "the kernel may prevent it",
-              f"after {growing.sizes['step'] - 1} steps it is {interval(end)} of what it was"
+              f"after {growing.sizes['step'] - 1} steps it is {interval(end)} of its initial size"
               + ("" if diverges else ": the kernel has changed"), exists(diverges), "it is largest at the end",
               Kind.QUESTION),
         Claim("Once a bifurcation has begun, the largest eigenvalue of the NTK falls",
@@ -67,12 +68,13 @@ def judge(
     return Findings(
         "squared_error",
         "Does the kernel predict the next outputs, and when they bounce?",
-        f"Yes: residuals flip and grow as it says{' and diverge' if diverges else ', until the kernel itself changes'}."
+        "Yes: residuals flip their sign and grow as "
+        f"predicted{' and diverge' if diverges else ', until the kernel changes'}."
         if grows
-        else "Only in part: the residuals do not grow as it says.",
-        "For the squared error, a step's outputs follow from the kernel of this moment up to an error that falls "
-        f"as $\\eta^{{{float(order.sel(unit='relu').mean()):.2f}}}$, and the residuals along its top mode grow from "
-        f"$\\eta\\lambda_{{\\max}}/N$ = {interval(second)} on; what the kernel alone answers to a small disturbance "
+        else "Only in part: the residuals do not grow as predicted.",
+        "For the squared error, the current kernel predicts the next outputs with an error that falls as "
+        f"$\\eta^{{{float(order.sel(unit='relu').mean()):.2f}}}$, and the residuals along its top mode grow from "
+        f"$\\eta\\lambda_{{\\max}}/N$ = {interval(second)} on; a small disturbance of the mode "
         f"grows from {interval(response)} on. {_oscillating(at_start)} "
         f"The averaged kernel nears its infinite-width limit as $m^{{{width_law.exponent:.2f}}}$.",
         f"{regimes.attrs['scale']}; 300 points",
@@ -137,7 +139,7 @@ def at_starts(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> d
 def table(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> list[dict[str, Any]]:
     """Rows of a table: ηλ/N at the starts of cascades, for both kernels."""
     found = at_starts(run, starts, every)
-    names = {"plain": "NTK as it is", "weighted": "NTK weighted by the classes"}
+    names = {"plain": "plain NTK", "weighted": "NTK weighted by the classes"}
     return [
         {
             "kernel": label,
@@ -159,6 +161,6 @@ def _oscillating(found: Mapping[str, xr.DataArray]) -> str:
         return "With oscillating weights no cascade started here."
     return (
         "With oscillating weights, cascades start where the kernel *weighted by the classes* has "
-        f"$\\eta\\lambda_{{\\max}}/N$ = {interval(found['weighted'])}; for the kernel as it is, that value is "
+        f"$\\eta\\lambda_{{\\max}}/N$ = {interval(found['weighted'])}; for the plain NTK that value is "
         f"{interval(found['plain'])}."
     )

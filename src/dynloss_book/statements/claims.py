@@ -1,4 +1,4 @@
-"""What the text says besides the figures: the weights Γ, minima, landscape, learning rate and kernel."""
+"""What the text claims beyond the figures: the weights Γ, minima, landscape, learning rate and kernel."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -60,12 +60,11 @@ def judge(found: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     gain = interval(found.static_accuracy[1] - found.static_accuracy[0], signed=True)
     return Findings(
         "statements",
-        "Does the text hold where it shows no figure?",
-        f"{held} of {len(of_paper)} statements without a figure hold where we tested them.",
-        f"The weights keep between {low:.2g} and {high:.2f} and sum to the number of classes. "
-        f"{_alone(claims)}With smaller steps, $\\eta = {float(found.rate[1]):g}$, in the same time $\\eta t$, the "
-        "narrow "
-        f"network's training accuracy with the static loss changes by {gain}.",
+        "Do the claims hold that the paper makes without a figure?",
+        f"{held} of the {len(of_paper)} claims that the text makes without a figure are reproduced.",
+        f"The weights stay between {low:.2g} and {high:.2f} and sum to the number of classes. {_alone(claims)}With "
+        f"smaller steps, $\\eta = {float(found.rate[1]):g}$, and the same time $\\eta t$, the narrow network's "
+        f"training accuracy with the static loss improves by {gain}.",
         f"{settings['width']} and {settings['wide']} units, {settings['steps']:,} steps, "
         f"{found.sizes['seed']} seeds; the paper: 100 and 1000, 35,000 steps",
         claims,
@@ -165,13 +164,13 @@ def _spectrum(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
               paper.SAYS["spectrum"], "most",
               f"{small:.0%} of {len(values)} are below {SMALL:.0%} of the largest",
               exists(small > 0.5, testable=testable), "more than half, which is what “most” says"),
-        Claim("… some of them are negative: it is no minimum", paper.SAYS["spectrum"], "even negative",
+        Claim("… some of them are negative, so it is not a minimum", paper.SAYS["spectrum"], "even negative",
               f"{int((values < 0).sum())}, down to {values.min():.2g}; the largest is {values.max():.3g}",
               exists(bool(values.min() < -ROUNDING * largest), testable=testable), "below 0 by more than rounding"),
         Claim("… and only a few are outliers", paper.SAYS["spectrum"], "a few",
               f"{outliers} are above {OUTLIER:.0%} of the largest",
               exists(0 < outliers <= 0.05 * len(values), testable=testable), "at most 5 % of all"),
-        Claim("The wide network's static landscape is convex along the gradient, where training goes",
+        Claim("The wide network's static loss is convex along the gradient",
               paper.SAYS["wide convex"], "convex",
               f"the curvature along the gradient is positive at {convex:.1%} of {len(along)} steps",
               exists(convex >= MOST, testable=testable), f"at {MOST:.0%} of the steps"),
@@ -184,10 +183,11 @@ def _learning_rate(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
     verdict = positive(gain, testable=testable)
     rates = [f"{float(rate):g}" for rate in found.rate]
     return (
-        Claim("The narrow network does not learn the static loss, for its valleys are too narrow for the learning "
-              "rate: a smaller one gets further", paper.SAYS["too narrow"], "too narrow for η", f"training accuracy "
-              f"{float(slow.mean()):.2f} at η = {rates[1]} and {float(fast.mean()):.2f} at η = {rates[0]}, in the same "
-              f"time ηt: {interval(gain, signed=True)}", verdict, f"{SIGN}; the paper does not say how much further"),
+        Claim("The narrow network does not learn the static loss because its valleys are too narrow for the "
+              "learning rate: a smaller one gets further", paper.SAYS["too narrow"], "too narrow for η",
+              f"training accuracy {float(slow.mean()):.2f} at η = {rates[1]} and {float(fast.mean()):.2f} at η = "
+              f"{rates[0]}, in the same time ηt: {interval(gain, signed=True)}", verdict,
+              f"{SIGN}; the paper does not say how much further"),
         Claim(f"Does it learn at η = {rates[1]}?", paper.SAYS["unreasonable"], "“unreasonably small” may be needed",
               f"training accuracy {interval(slow, bounds=SHARE)}", at_least(slow, MOST, testable=testable),
               f"{MOST:.0%} or more", Kind.QUESTION),
@@ -218,11 +218,12 @@ def _turns(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
               f"{MOST:.0%} or more, on average over the periods"),
         Claim("Valleys of the other classes rise and shrink, and then sink and grow",
               paper.SAYS["other valleys"], "they do",
-              f"with the weights of one valley held while another class has its turn, loss and λ_max rise in "
+              f"with the network held in one valley while another class is emphasised, loss and λ_max rise in "
               f"{interval(both, bounds=SHARE)} of the cases, by factors of {interval(rise.mean('pair'))} and "
               f"{interval(narrowing.mean('pair'))}; then both return", at_least(both, RULE, testable=testable),
               AS_A_RULE),
-        Claim("The turns of the other classes do not make the network forget one", paper.SAYS["forgetting"], "avoided",
+        Claim("The network does not forget a class while the others are emphasised", paper.SAYS["forgetting"],
+              "avoided",
               f"in the middle of the first {classes} periods the other classes are at {interval(left, bounds=SHARE)}; "
               f"after the last period the worst class is at {interval(worst, bounds=SHARE)}",
               at_least(worst, MOST, testable=testable), f"every class at {MOST:.0%} or more in the end"),

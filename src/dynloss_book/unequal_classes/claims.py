@@ -1,4 +1,4 @@
-"""Classes of unequal size: no claim of the paper, but a question with an answer."""
+"""Classes of unequal size: our own question."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,10 +30,10 @@ def judge(results: Mapping[str, Mapping[str, xr.DataArray]], rare: Sequence[int]
     return Findings(
         "unequal_classes",
         "Do oscillations replace balanced weights?",
-        f"They add to balanced weights for {' and '.join(helped)}."
+        f"Oscillations improve on balanced weights for {' and '.join(helped)}."
         if helped
-        else "No: after balanced weights oscillations add nothing that can be seen.",
-        f"On the rare digits the test accuracy changes by, with {'; with '.join(words)}.",
+        else "No: once the weights are balanced, oscillations bring no significant improvement.",
+        f"Improvement of the test accuracy on the rare digits, with {'; with '.join(words)}.",
         "900 training images of 8 × 8 pixels, three digits thinned to a tenth",
     )
 

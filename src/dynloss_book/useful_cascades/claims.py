@@ -1,4 +1,4 @@
-"""What cascades are good for: the paper's reading of them, held against the same training in smaller steps."""
+"""What cascades do for the network: the paper's explanation, tested against the same training in smaller steps."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ NAMES = {
     "accuracy": "training accuracy",
     "loss": "static training loss (nats)",
     "alignment": "kernel-target alignment",
-    "sharpness": "λ_max of the static loss",
+    "sharpness": "sharpness, λ_max of the static loss",
 }
 
 
@@ -42,12 +42,12 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
         Claim("The improvement comes in part from a learning rate too large for the narrowing valley",
               paper.SAYS["in part"],
               "in part",
-              f"with oscillations, validation accuracy {interval(bounces, signed=True)} against steps so small that "
-              f"the valley may narrow further; without, {interval(without, signed=True)}", in_part,
-              SIGN + ", and so has the difference"),
+              f"validation accuracy of large steps less that of small ones, which follow the valley as it narrows: "
+              f"{interval(bounces, signed=True)} with oscillations, {interval(without, signed=True)} without", in_part,
+              SIGN + "; so has the difference"),
         Claim("Cascades let the network find wider valleys", paper.SAYS["find wider"], "wider",
-              f"in a period with a cascade, λ_max of the static loss changes by {interval(wider, signed=True)}; in the "
-              f"same period by smaller steps, by {interval(narrower, signed=True)}", positive(-wider), SIGN),
+              f"in a period with a cascade, λ_max of the static loss rises by {interval(wider, signed=True)}; in the "
+              f"same period in small steps by {interval(narrower, signed=True)}", positive(-wider), SIGN),
         Claim("Networks end in wider minima than with the static loss", paper.SAYS["wider minima"], "> 0",
               f"λ_max of the static loss at the end is {interval(runs.sharpness.sel(run='oscillating'))}, and "
               f"{interval(runs.sharpness.sel(run='static'))} after static training: "
@@ -59,17 +59,18 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
         "What does a cascade do for the network?",
         told(
             in_part,
-            "It helps: large steps, which bounce, end with better validation accuracies than small ones.",
-            "It does not help: large steps end no better than small ones.",
-            "Whether bouncing helps cannot be told from these networks.",
+            "It helps: training in large steps, which bounce, ends with a higher validation accuracy than in small "
+            "steps.",
+            "It does not help: training in large steps, which bounce, ends no better than in small steps.",
+            "Inconclusive: these networks do not show whether bouncing helps.",
         ),
-        "Trained twice from the same weights on the same moving loss, by large steps and by small ones, whose edge "
-        f"lies higher, networks end with a validation accuracy of {interval(ends.sel(run='oscillating'))} and "
-        f"{interval(ends.sel(run='oscillating, calm'))}; on the static loss the large steps change it by "
-        f"{interval(without, signed=True)}. In a single period large steps change it by {interval(gain, signed=True)} "
-        f"against small ones, and the kernel-target alignment by {interval(fit, signed=True)}. "
-        "$\\lambda_{\\max}$ of the static loss changes by "
-        f"{interval(wider, signed=True)} in a period with a cascade and by {interval(narrower, signed=True)} in small "
+        "Trained from the same weights on the same time-dependent loss, networks end with a validation accuracy of "
+        f"{interval(ends.sel(run='oscillating'))} in large steps and {interval(ends.sel(run='oscillating, calm'))} in "
+        "small ones, whose edge of stability is higher. On the static loss large steps gain "
+        f"{interval(without, signed=True)}. In a single period large steps gain {interval(gain, signed=True)} in "
+        f"accuracy and {interval(fit, signed=True)} in kernel-target alignment. $\\lambda_{{\\max}}$ of the static "
+        f"loss rises by {interval(wider, signed=True)} in a period with a cascade and by "
+        f"{interval(narrower, signed=True)} in small "
         f"steps{': a cascade keeps the valley from narrowing' if kept else ''}.",
         runs.attrs["scale"],
         claims,
@@ -107,8 +108,8 @@ def table(branches: xr.Dataset) -> list[dict[str, Any]]:
     return [
         {
             "score": label,
-            "in a period by large steps": interval(large[name], signed=True),
-            "by small steps": interval(small[name], signed=True),
+            "in a period in large steps": interval(large[name], signed=True),
+            "in small steps": interval(small[name], signed=True),
             "what the large steps add": interval(large[name] - small[name], signed=True),
         }
         for name, label in NAMES.items()

@@ -159,9 +159,9 @@ def test_claims_on_the_command_line(checkout, dynloss):
     assert dynloss("claims", "fig9")[0] == 2
 
     record = checkout / "results" / recorded.RECORD
-    record.write_text(record.read_text().replace('"reproduced"', '"undecided"'))
+    record.write_text(record.read_text().replace('"reproduced"', '"inconclusive"'))
     code, out, _ = dynloss("claims")
-    assert code == 1 and "on record: undecided" in out
+    assert code == 1 and "on record: inconclusive" in out
 
 
 def test_broken_missing_and_stale_results_on_the_command_line(checkout, dynloss):
@@ -215,7 +215,8 @@ def test_the_scorecard_shows_every_claim_under_its_section():
         "## Section II: Myrtle5 and CIFAR-10", "## Supplement III: Stopping the oscillations", "## Elsewhere",
     ]  # fmt: skip
     assert page.count("<tr class=") == 3 and "&lt;b&gt;" in page and page.count("<q>It is 1.</q>") == 3
-    assert "all 3" in page and "| Claims of the paper | 3 | ✓ 1 reproduced, ✗ 1 not reproduced, ? 1 undecided |" in page
+    counts = "✓ 1 reproduced, ✗ 1 not reproduced, ? 1 inconclusive"
+    assert "all 3" in page and f"| Claims of the paper | 3 | {counts} |" in page
     assert '<a href="../notebooks/fig01.html">Figure 1</a>, profile quick, 2 CPU cores<details>' in page
     assert not any(not line.strip() for line in page.split("<table")[1].split("</table>")[0].splitlines())
 
