@@ -60,9 +60,10 @@ colab: env  ## each notebook as Google Colab opens it (PYTHON should be a 3.13, 
 golden: env  ## compare the golden runs with those of the commit BASE, to the last bit
 	$(BIN)/dynloss golden $(BASE)
 
-lint: env  ## ruff and mypy; the workflows, by zizmor
+lint: env  ## ruff and mypy; the sentences (tools/prose.yml); the workflows, by zizmor
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
+	$(BIN)/python tools/prose.py
 	$(BIN)/zizmor --offline --quiet --strict-collection .github
 
 sync: env  ## carry the repository's address and the notebooks' .py to where they are copied

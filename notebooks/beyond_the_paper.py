@@ -17,11 +17,11 @@
 # %% [markdown]
 # # Beyond the paper: does the period matter, and does it work elsewhere?
 #
-# The paper raises one class after the other by a triangular wave, in the cross-entropy,
-# and its spiral is learned by plain gradient descent. Which of these matter? Other
-# shapes of $\Gamma(t)$, the same weights without any period, another loss, other
-# optimisers: small sweeps on the spiral, each against the static loss with the same
-# initial weights.
+# The paper emphasises one class after the other by a triangular wave, in the
+# cross-entropy, and learns its spiral by plain gradient descent. This page varies each
+# of these: other shapes of $\Gamma(t)$, the same weights without a period, another
+# loss, other optimisers. Small sweeps on the spiral compare each with the static loss,
+# from the same initial weights.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -60,9 +60,9 @@ fresh: bool = False  # compute anew although archived
 # a time** counts. In **random order** each cycle of the three classes has an order of
 # its own.
 #
-# The control without a period takes the triangles' own weights, each $\Gamma$ as often
-# as before, but from random moments of the cycle: **held** for $T$ steps, or new **at
-# each step**. If these do as well, it is not the period that matters.
+# The control without a period takes the weights of the triangular wave, each $\Gamma$
+# as often as before, but from random moments of the cycle: **held** for $T$ steps, or
+# drawn anew **at each step**. If these do as well, the period does not matter.
 
 # %%
 import functools
@@ -117,10 +117,10 @@ static = validation["static"].isel(period=0, drop=True)
 validation["static"] = static.expand_dims(period=periods)
 
 # %% [markdown]
-# **Losses and optimisers** need learning rates of their own. For each, and for the
-# static and the dynamical loss apart, the best of four is chosen with some networks,
-# and the comparison is made with others. $T$ and $A$ are the same for all: no search
-# for them favours the dynamical loss.
+# **Losses and optimisers** need learning rates of their own. For each of them, and
+# separately for the static and the dynamical loss, some networks choose the best of
+# four rates and others make the comparison. $T$ and $A$ are the same for all, so no
+# search favours the dynamical loss.
 
 # %%
 ways, chosen, rates = {}, {}, {}
@@ -151,11 +151,12 @@ archive.provenance(*by_shape.values())
 archive.provenance(*ways.values())
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** The last two rows of (a) against the triangle: the same weights
-# without a period. (Gains over the static loss are at one learning rate there, which is
-# not the best for either.) And in (b) whether the two markers of a row are apart by more than
-# their bars. One task, one size of network, one amplitude: what holds here need not
-# hold elsewhere.
+# **What to look at.** In (a) the last two rows are the weights of the triangular wave
+# without a period: held for $T$ steps they do at least as well as the wave itself, so
+# the period is not essential. All of (a) is at one learning rate, which is the best for
+# neither loss. In (b), with the best rate for each, the markers of a row overlap within
+# their bars. This is one task, one size of network and one amplitude; other tasks may
+# differ.
 
 # %% tags=["lead"]
 @functools.partial(jax.jit, static_argnums=0)
@@ -171,18 +172,17 @@ rows = claims.shapes_table(validation, beyond.SHAPES, strengths, lost)
 pd.DataFrame(rows).set_index("weights")
 
 # %% [markdown] tags=["lead"]
-# The strength is the root mean square of $\Gamma_i - 1$ over classes and steps. A network
-# that **diverged** counts on this page as one that guesses, with the accuracy of chance,
-# since whoever trained it has nothing better in hand. (Figure 3 leaves such networks out of
-# its means: it maps what the trained ones reach. Here settings are compared, and one that
-# loses networks must not look better for it.)
+# The strength is the root mean square of $\Gamma_i - 1$ over classes and steps. A
+# network that **diverged** counts on this page with the accuracy of chance, so that a
+# setting at which networks diverge does not look better for it. (Figure 3 leaves such
+# networks out of its means, since it maps what trained networks reach.)
 
 # %% [markdown]
 # ## Losses and optimisers
 #
-# The gain is the difference between the same networks. Where the rate is the largest of
-# those that were tried, a larger one might be better still, for either loss: the gain then
-# compares the two at that rate, and no more.
+# The gain is the difference between networks with the same initial weights. Where the
+# best rate is the largest that was tried, a larger one might be better still, and the
+# gain compares the two losses at that rate only.
 
 # %%
 lost = {way: claims.diverged(result) for way, result in ways.items()}

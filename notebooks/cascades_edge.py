@@ -13,9 +13,9 @@
 # %% [markdown]
 # # Why the cascades happen, 1: the edge of every optimiser
 #
-# The paper finds that cascades start where the curvature crosses a threshold near $2/\eta$.
-# If that threshold is where *gradient descent's* steps on a valley begin to grow, another
-# optimiser must have another one, and its cascades must start there.
+# The paper finds that cascades start where the curvature crosses a threshold near
+# $2/\eta$. If this is the curvature above which the steps of *gradient descent* grow,
+# other optimisers must have other thresholds, and their cascades must start there.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -99,10 +99,11 @@ pd.DataFrame(growth, index=names).T.map("{:.2g}".format)
 # %% [markdown]
 # ## The cascades
 #
-# Each optimiser learns the spiral with the oscillating loss. Now and then we measure the
-# curvature before and after one step, the loss held, as in Figure 5. A cascade starts where
-# it jumps by 5 % of the edge three times in a row, which for gradient descent at $\eta=1$
-# is the paper's mark, 0.1. The learning rates are such that cascades are seen.
+# Each optimiser learns the spiral with the oscillating loss. At regular intervals we
+# measure the sharpness before and after one step with the class weights held, as in
+# Figure 5. The onset of a cascade is detected where it jumps by 5 % of the edge three
+# times in a row; for gradient descent at $\eta=1$ this is the paper's criterion, 0.1.
+# The learning rates are chosen such that cascades occur.
 
 
 # %% tags=["physics"]
@@ -127,7 +128,7 @@ result = archive.fetch_or_compute("cascades_edge", simulate, settings, fresh=fre
 findings = claims.judge(result, settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "The curvature in units of each optimiser's edge of stability. (a)-(d) Along one run of each optimiser, before and after single steps; for Adam of the preconditioned Hessian. Green lines mark where cascades start, the dotted line is the edge. (e) At the starts of all cascades of all seeds: filled in units of the optimiser's own edge, open in units of gradient descent's. Black: mean over seeds with its 95 % interval.", "name": "fig-cascades-edge"}, "image": {"alt": "Left, four panels against the minimisation step: the curvature over the edge rises in the second half of every period to the dotted line at one, where green lines mark starts of cascades. Right, the values at all starts for four optimisers; the filled points lie near one, the open points of the optimisers with momentum far from it."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "The sharpness in units of each optimiser's edge of stability. (a)-(d) Along one run of each optimiser, before and after single steps; for Adam, of the preconditioned Hessian. Green lines mark detected onsets, the dotted line is the edge. (e) At the onsets of all cascades of all seeds: filled, in units of the optimiser's own edge; open, in units of gradient descent's. Black: mean over seeds with its 95 % interval.", "name": "fig-cascades-edge"}, "image": {"alt": "Left, four panels against the minimisation step: the curvature over the edge rises in the second half of every period to the dotted line at one, where green lines mark starts of cascades. Right, the values at all starts for four optimisers; the filled points lie near one, the open points of the optimisers with momentum far from it."}}
 from dynloss_book.plots import why_cascades as figure
 
 figure.plot_edges(result);
@@ -136,15 +137,14 @@ figure.plot_edges(result);
 archive.provenance(result)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** The filled points in (e): do they gather at 1 for every
-# optimiser? The open ones divide the same curvatures by gradient descent's $2/\eta$:
-# what there would be to see if there were but one threshold. The first marks are early
-# rather than late. We think that this is ringing: close to the edge a bounce decays
-# slowly, so that whatever shakes the network, such as a kink of a ReLU, shows before
-# the bounce grows by itself. A mark that asks for larger jumps comes later; the table
-# has three. (All are parts of the edge that is tested, as what is large for one
-# optimiser is not for another.) Adam may bounce at its edge from the start; its first
-# mark is then where we begin to look, at $T/2$.
+# **What to look at.** In (e) the filled points lie near 1 for every optimiser, while
+# the open ones, which divide the same values by gradient descent's $2/\eta$, do not for
+# the optimisers with momentum: each has its own edge. The onsets are detected slightly
+# below the edge. A likely reason is ringing: near the edge a bounce decays slowly, so
+# that a disturbance, such as the kink of a ReLU, is visible before the bounce grows by
+# itself. A larger detection jump gives a later onset; the table has three, all relative
+# to the edge that is tested. Adam may bounce at its edge from the start; its onset is
+# then detected at $T/2$, where the search begins.
 
 # %% tags=["lead"]
 pd.DataFrame(claims.table(result)).set_index("optimiser")

@@ -14,9 +14,10 @@
 # # Why the cascades happen, 3: the kernel that has a threshold
 #
 # Section III.D explains the bounce by the neural tangent kernel for the squared error,
-# where learning is unstable above $\lambda_{\max}=2N/\eta$. For the cross-entropy of the
-# figures it finds no such number: $\lambda_{\max}$ of the kernel differs from cascade to
-# cascade, and an *effective learning rate* has to make up for it. Can one say what it is?
+# where learning is unstable above $\lambda_{\max}=2N/\eta$. For the cross-entropy of
+# the figures the paper finds no such number: $\lambda_{\max}$ of the kernel differs
+# from cascade to cascade, and an *effective learning rate*, which it leaves open, has
+# to account for it. This page derives it.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -55,16 +56,17 @@ fresh: bool = False  # compute anew although archived
 #   A=\operatorname{blockdiag}\;\Gamma_{y_j}(\operatorname{diag}p_j-p_jp_j^\top),$$
 #
 # where $R=\frac1P\sum_{j,k}\Gamma_{y_j}(p_j-e_{y_j})_k\nabla^2f_k(x_j)$ collects the
-# second derivatives of the network. Write $A=BB^\top$. Since $XX^\top$ and $X^\top X$ share
-# their non-zero eigenvalues, those of the first term are those of
+# second derivatives of the network. The first term is the *Gauss-Newton matrix*. Write
+# $A=BB^\top$. Since $XX^\top$ and $X^\top X$ share their non-zero eigenvalues, those of
+# the Gauss-Newton matrix are those of the *Gauss-Newton kernel*
 #
 # $$\tfrac1P B^\top\Theta B,\qquad \Theta=JJ^\top,$$
 #
-# with the kernel $\Theta$ of eq. (11), 900 × 900. (So are those of
-# $A^{1/2}\Theta A^{1/2}/P$: another root of the same $A$.) For the squared error $A$ is
-# the identity and this is the paper's condition. For the cross-entropy the "effective
-# learning rate" is thus a matrix, $\eta A$: it counts a sample by its class's weight, and
-# by how undecided the network is about it. Source for the decomposition: Schraudolph 2002,
+# with the kernel $\Theta$ of eq. (11), 900 × 900. (So are those of $A^{1/2}\Theta
+# A^{1/2}/P$: another root of the same $A$.) For the squared error $A$ is the identity
+# and this is the paper's condition. For the cross-entropy the "effective learning rate"
+# is thus a matrix, $\eta A$: a sample counts by the weight of its class and by the
+# network's uncertainty about it. Source for the decomposition: Schraudolph 2002,
 # *Neural Computation* 14, 1723.
 #
 # **A problem with a known answer.** For a network that is linear in its parameters
@@ -87,11 +89,11 @@ pd.DataFrame(onsets.linear_network(), index=["Hessian", "weighted kernel"])
 # %% [markdown]
 # ## The network
 #
-# Runs of gradient descent as in Figure 4. Around one step in some we measure
-# $\eta\lambda_{\max}$ of the Hessian, of $B^\top\Theta B/P$ and of $\Theta/P$, and the part
-# of $\lambda_{\max}$ of the Hessian that $R$ makes, $u^\top Ru$ with its eigenvector $u$.
-# Cascades start where $\lambda_{\max}$ of the Hessian jumps by 0.1 across a step, three
-# times in a row.
+# Runs of gradient descent as in Figure 4. Around single steps, at regular intervals, we
+# measure $\eta\lambda_{\max}$ of the Hessian, of $B^\top\Theta B/P$ and of $\Theta/P$,
+# and the contribution of $R$ to $\lambda_{\max}$ of the Hessian, $u^\top Ru$ with its
+# eigenvector $u$. The onset of a cascade is detected where $\lambda_{\max}$ of the
+# Hessian jumps by 0.1 across a step, three times in a row.
 
 
 # %% tags=["physics"]
@@ -116,7 +118,7 @@ result = archive.fetch_or_compute("cascades_kernel", simulate, settings, fresh=f
 findings = claims.judge(result, settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Learning rate times largest eigenvalue (a) of the Hessian, circles, and of the kernel weighted by classes and softmax, dots, and (b) of the plain neural tangent kernel, along one run. Green lines mark where cascades start, the dotted line is the edge, 2. (c) At the starts of all cascades of all seeds. Black: mean over seeds with its 95 % interval.", "name": "fig-cascades-kernel"}, "image": {"alt": "Left above, Hessian and weighted kernel lie on each other and rise in every period to the dotted line at two, where green lines mark cascades; below, the plain kernel is many times larger and grows from cascade to cascade. Right, at the starts of cascades Hessian and weighted kernel gather just below two, while the plain kernel lies far above and scatters."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Learning rate times largest eigenvalue (a) of the Hessian, circles, and of the Gauss-Newton kernel, weighted by classes and softmax, dots, and (b) of the plain neural tangent kernel, along one run. Green lines mark detected onsets, the dotted line is the edge, 2. (c) At the onsets of all cascades of all seeds. Black: mean over seeds with its 95 % interval.", "name": "fig-cascades-kernel"}, "image": {"alt": "Left above, Hessian and weighted kernel lie on each other and rise in every period to the dotted line at two, where green lines mark cascades; below, the plain kernel is many times larger and grows from cascade to cascade. Right, at the starts of cascades Hessian and weighted kernel gather just below two, while the plain kernel lies far above and scatters."}}
 from dynloss_book.plots import why_cascades as figure
 
 figure.plot_kernels(result);
@@ -125,21 +127,22 @@ figure.plot_kernels(result);
 archive.provenance(result)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** In (a) dots and circles lie on each other: all of the Hessian's
-# largest eigenvalue is the weighted kernel's, so that what is known of the one holds for
-# the other. In (b) the plain kernel reaches another value at each green line: it grows. In
-# (c) compare how far the points of each column scatter.
+# **What to look at.** In (a) dots and circles coincide: the Gauss-Newton kernel
+# accounts for the largest eigenvalue of the Hessian. In (b) the plain kernel has a
+# larger value at each green line. In (c) the Hessian and the Gauss-Newton kernel have
+# the same value, just below 2, at nearly all onsets; the plain kernel varies from onset
+# to onset.
 
 # %% tags=["lead"]
 findings
 
 # %% [markdown]
-# ## How the marks are read, and what the residual makes
+# ## The detection of onsets, and the residual
 #
-# A mark that asks for larger jumps comes later in a cascade. Intervals are over seeds
-# (95 %); the scatter is over the cascades of a seed. The last cascades of a long run may
-# explode within a few steps, between two looks: their first mark is then far up, which
-# moves means and scatter, but not the median.
+# A larger detection jump gives a later onset. Intervals are over seeds (95 %); the
+# relative spread is over the cascades of a seed. The last cascades of a long run may
+# explode within a few steps, between two measurements. Their onset is then detected at
+# a large value, which affects the mean but hardly the median and the relative spread.
 
 # %%
 pd.DataFrame(claims.table(result)).set_index("quantity")

@@ -15,12 +15,13 @@
 # ---
 
 # %% [markdown]
-# # A central flow for a moving loss: how far the bounces go
+# A central flow for a time-dependent loss: how large the bounces are
 #
-# In a cascade the network bounces between the walls of a valley. How far? Central flows
-# ([Cohen et al. 2024](https://arxiv.org/abs/2410.24206)) answer for a loss that stands
-# still, without a fit. Here the loss moves, so the formula gets one more term. It is
-# checked where the answer is known, and then held against the cascades of the spiral.
+# In a cascade the network bounces between the walls of a valley. Central flows ([Cohen
+# et al. 2024](https://arxiv.org/abs/2410.24206)) predict the size of the bounces for a
+# static loss, without a fit. For a time-dependent loss the formula has one more term.
+# We check it where the answer is known, and then compare it with the cascades of the
+# spiral.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -62,9 +63,9 @@ fresh: bool = False  # compute anew although archived
 # has in its second order $\nabla^3 L[u,u] = \nabla S$. Over a bounce the first order
 # drops out, the second does not: with $\sigma^2 = \langle x^2\rangle$ the mean moves by
 # $-\eta(\nabla L + \tfrac12\sigma^2\nabla S)$ a step. So the bounces push the network
-# to where the valley is wider. The loss moves as well. With $\dot\Gamma_c$ the change
-# of a weight in one step and $H_c$ the Hessian of a class's part of the loss, in each
-# step $S$ changes by
+# to where the valley is wider. The loss itself depends on time. With $\dot\Gamma_c$ the
+# change of a weight in one step and $H_c$ the Hessian of a class's part of the loss, in
+# each step $S$ changes by
 #
 # $$\dot S = -\eta\,\langle\nabla L + \tfrac12\sigma^2\nabla S,\ \nabla S\rangle
 #   + \partial_t S, \qquad \partial_t S = u^\top\Big(\sum_c\dot\Gamma_c H_c\Big)u.$$
@@ -116,8 +117,8 @@ def bounced(w, steps, rate, speed):
 # **A problem with a known answer.** In this valley $S = s + ay + \Gamma_1 q$ at $x =
 # 0$, and gradient descent has an exact solution: $x$ jumps between $\pm\sigma$ with
 # $\sigma^2 = 2(ab + q\dot\Gamma_1/\eta)/a^2$, and $y$ slides so that $S$ stays at
-# $2/\eta$. The columns: this, the library's formula, and gradient descent itself, begun
-# off the solution, so that $\sigma^2$ is its average.
+# $2/\eta$. The columns give this value, the library's formula, and the average of
+# gradient descent started off the solution.
 
 # %%
 valley, rate = (1.9, 0.5, 0.002, 1.0), 1.0
@@ -137,10 +138,10 @@ pd.DataFrame(rows, columns=columns).set_index(columns[0]).round(5)
 # %% [markdown]
 # ## In the cascades of the spiral
 #
-# From the same weights, a little before the end of a period, gradient descent and the
-# flow go on side by side. The formula is used twice: at the mean of the bounces of
-# gradient descent, $(w_{t-1} + 2w_t + w_{t+1})/4$; and along the flow, which bends as
-# soon as $S$ reaches $2/\eta$ and never sees a bounce.
+# Gradient descent and the flow start from the same weights, shortly before the end of a
+# period. The formula is used twice: at the mean of the bounces of gradient descent,
+# $(w_{t-1} + 2w_t + w_{t+1})/4$; and along the flow, which is constrained as soon as
+# $S$ reaches $2/\eta$ and never sees a bounce.
 
 # %%
 fixed = {
@@ -163,7 +164,7 @@ scale = f"{seeds} seeds, windows of {window} steps, T = {period}, A = {amplitude
 findings = claims.judge(windows, learning_rate, scale)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "The end of an early period. (a) The variance of the bounces along the unstable direction: gradient descent, the formula at the mean of its bounces, and the central flow, which is not shown any bounce; (b) the two largest eigenvalues and (c) the loss of both; one network. (d) Measured against predicted variance in all networks; filled where one direction is at the edge, open where a second one is.", "name": "fig-central-flow"}, "image": {"alt": "Four panels. Bounces set in when the largest eigenvalue reaches the dashed edge and grow, with the formula's line among them; the central flow's dashed line sets in earlier. Below, the loss of the flow and the mean loss of gradient descent, and measured against predicted variance about the diagonal."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "The end of an early period. (a) The variance of the bounces along the unstable direction: gradient descent, the formula at the mean of its bounces, and the central flow, which never sees a bounce; (b) the two largest eigenvalues and (c) the loss of both; one network. (d) Measured against predicted variance in all networks; filled: one unstable mode, open: a second one.", "name": "fig-central-flow"}, "image": {"alt": "Four panels. Bounces set in when the largest eigenvalue reaches the dashed edge and grow, with the formula's line among them; the central flow's dashed line sets in earlier. Below, the loss of the flow and the mean loss of gradient descent, and measured against predicted variance about the diagonal."}}
 from dynloss_book.central_flow import figure
 
 at_edge = claims.AT_EDGE
@@ -176,15 +177,15 @@ archive.provenance(windows[early])
 archive.provenance(windows[late])
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** In (a) and (d): do the first, small bounces lie on the line and
-# on the diagonal? It has no free parameter. Where the period of the bounce
-# [doubles](cascades_two_step.ipynb), the mean of three steps is no longer the middle of
-# the valley, and the dots scatter. The dashed line is the harder test, a forecast from
-# before the cascade. It sets in as soon as the edge is reached, while gradient descent
-# first has to amplify what little it is off the valley's floor. The motion of the loss
-# makes a small part of what sharpens the valley, so that the test of its term is the
-# valley above, not the spiral. Where the flow carries a ReLU over its kink, $S$ jumps
-# in (b); the formula holds $S$ where it is, and does not bring it back.
+# **What to look at.** In (a) and (d) the first, small bounces lie on the line and on
+# the diagonal, which have no free parameter. Once the period of the bounce has
+# [doubled](cascades_two_step.ipynb), the mean of three steps is no longer the middle of
+# the valley, and the points scatter. The dashed line is a harder test, a prediction
+# from before the cascade. It sets in as soon as the edge is reached, while gradient
+# descent first has to amplify a small displacement. The explicit time dependence of the
+# loss contributes little to the rise of the sharpness, so that its term is tested by
+# the example above rather than by the spiral. Where the flow carries a ReLU over its
+# kink, $S$ jumps in (b); the formula keeps $S$ constant and does not bring it back.
 
 # %% tags=["lead"]
 rows = [
@@ -195,11 +196,11 @@ rows = [
 pd.DataFrame(rows).set_index(["end of period", "moments"])
 
 # %% [markdown]
-# ## A later cascade, where further directions become unstable
+# ## A later cascade, with a second unstable mode
 #
-# The formula knows one direction only. Once a second eigenvalue has reached the edge, the
-# bounces need no longer lie along $u$; in (d) these moments are open. The table counts
-# them, and says how much of the displacement is in other directions.
+# The formula has one unstable mode. Once a second eigenvalue has reached the edge, the
+# bounces need not lie along $u$; in (d) these moments are open. The table counts them
+# and gives the share of the displacement along other modes.
 
 # %% mystnb={"figure": {"caption": "As above, at the end of a later period, where a second eigenvalue reaches the edge.", "name": "fig-central-flow-late"}, "image": {"alt": "The same four panels for a later period, at the end of which the second eigenvalue reaches the edge as well; open markers in the last panel are from there."}}
 figure.plot(windows[late], firsts[late], learning_rate, at_edge);

@@ -17,9 +17,9 @@
 # %% [markdown]
 # # Figure 1 towards the paper's scale
 #
-# The paper's networks are larger than what two processor cores can train. Does the gain of
-# the oscillating loss grow with the number of steps, images and channels, and where does
-# it point?
+# The paper's networks are larger than what two processor cores can train. This page
+# measures how the gain of the oscillating loss depends on the number of steps, images
+# and channels, and extrapolates it to the paper's scale.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -90,9 +90,10 @@ def myrtle_run(
 
 
 # %% [markdown]
-# Three ladders share their middle rung: on each, one quantity grows and the other two stay.
-# The number of steps is kept by the number of epochs. Each rung is a sweep of Figure 1 at
-# two points, the static loss and the one of the paper's largest gain; the cheapest first.
+# Three scaling series share their middle size: in each, one quantity grows and the
+# other two are fixed. The number of epochs keeps the number of steps constant. At each
+# size, two points of Figure 1 are computed: the static loss and the point of the
+# paper's largest gain. The cheapest comes first.
 
 # %%
 base = {
@@ -136,7 +137,7 @@ extrapolated = scaling.extrapolated(
 findings = claims.judge(ladders, gains, extrapolated, images)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "What oscillations gain in validation accuracy at the point of the paper's largest gain, along three ladders: (a) more steps, (b) more images, (c) more channels, the other two quantities at their middle values. Means over seeds with 95 % confidence intervals. Dotted: the paper's value; the square is what a plane through the logarithms of all three gives where all three are the paper's.", "name": "fig-cifar-scaling"}, "image": {"alt": "Three panels of the gain in validation accuracy against the number of steps, training images and channels, each with up to three points and error bars, a dashed line at zero, and a square with a long error bar at the paper's value."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "What oscillations gain in validation accuracy at the point of the paper's largest gain, in three scaling series: (a) more steps, (b) more images, (c) more channels, the other two quantities at their middle values. Means over seeds with 95 % confidence intervals. Dotted: the paper's value; square: the extrapolation to the paper's scale, linear in the logarithms of all three quantities.", "name": "fig-cifar-scaling"}, "image": {"alt": "Three panels of the gain in validation accuracy against the number of steps, training images and channels, each with up to three points and error bars, a dashed line at zero, and a square with a long error bar at the paper's value."}}
 from dynloss_book.cifar_scaling import figure
 
 figure.plot(ladders, gains, paper.FIGURE_1_SCALE, extrapolated.gain);
@@ -145,24 +146,24 @@ figure.plot(ladders, gains, paper.FIGURE_1_SCALE, extrapolated.gain);
 archive.provenance(*done.values())
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** *The slopes*: a gain that rises along a ladder points to a larger one
-# at the paper's scale. *The square* is an extrapolation, over the factors that the answer
-# names and at the images' size here; it supposes that the logarithms act one by one, which
-# three rungs cannot test. Its interval is that of the seeds alone, each with a fit of its
-# own.
+# **What to look at.** *The slopes* are the trends with each quantity; their error bars
+# show which of them are significant. *The square* is the extrapolation to the paper's
+# scale, at the image size used here, and its error bar covers no gain as well as the
+# paper's. It assumes that the effects of the three logarithms add up, which three sizes
+# cannot test. Its interval is over the seeds, each with a fit of its own.
 
 # %% tags=["lead"]
 findings
 
 # %% [markdown]
-# ## Each rung
+# ## Each size
 #
 # Validation accuracies at the end, with 95 % confidence intervals over seeds; the gain
 # compares the same seeds.
 
 # %%
 runs = {name: [ends[rung[:3]] for rung in ladder] for name, ladder in ladders.items()}
-pd.DataFrame(claims.table(ladders, runs)).set_index("ladder")
+pd.DataFrame(claims.table(ladders, runs)).set_index("series")
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?

@@ -17,9 +17,9 @@
 # %% [markdown]
 # # A tuned baseline for Figure 1
 #
-# The static loss of Figure 1 has no weight decay, is trained far beyond its best epoch, and
-# its learning rate was not chosen for it. Each of these may cost accuracy. Is the gain of
-# the oscillating loss more than what the usual remedies bring?
+# The static loss of Figure 1 has no weight decay, is trained far beyond its best epoch,
+# and its learning rate was not chosen for it. Each of these may cost accuracy. This
+# page compares the gain of the oscillating loss with that of the usual remedies.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -54,10 +54,10 @@ minutes: "Optional[float]" = 1.0  # stop computing after so many, show what ther
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
-# One network: as in Figure 1, with weight decay. What is tuned is tuned on training images
-# that no network trains on, with seeds of its own; the test images, and the seeds compared
-# on them, are new. The oscillating loss gets the same search. (The search has few seeds: it
-# may miss the best by luck, for either loss.)
+# One network: as in Figure 1, with weight decay. Tuning uses images that no network
+# trains on, and seeds of its own; the comparison uses the test images and new seeds.
+# Both losses get the same search. (The search has few seeds, so that it may miss the
+# best setting by chance, for either loss.)
 
 # %%
 import functools
@@ -158,7 +158,7 @@ grid = {name: search[name] for name in ("peak_rate", "weight_decay")}
 findings = names.judge(arms, at, grid, scale)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "(a) Test accuracy of the static and the oscillating loss: as in Figure 1, with early stopping, and with learning rate and weight decay tuned, all chosen on other images and seeds. (b) The oscillating loss less each static one, tuned where that is. Means over seeds with 95 % confidence intervals.", "name": "fig-cifar-baseline"}, "image": {"alt": "Left, one row for each variant of the static and the oscillating loss with its mean test accuracy and error bar. Right, the gains of the oscillating loss over each static variant, with a dashed line at zero."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "(a) Test accuracy of the static and the oscillating loss: as in Figure 1, with early stopping, and with learning rate and weight decay tuned, all chosen on other images and seeds. (b) The gain of the oscillating loss over each static one; a tuned loss is compared with a tuned one. Means over seeds with 95 % confidence intervals.", "name": "fig-cifar-baseline"}, "image": {"alt": "Left, one row for each variant of the static and the oscillating loss with its mean test accuracy and error bar. Right, the gains of the oscillating loss over each static variant, with a dashed line at zero."}}
 from dynloss_book.cifar_tuned_baseline import figure
 
 figure.plot(arms, names.gains(arms));
@@ -170,11 +170,11 @@ archive.provenance(searched)
 archive.provenance(next(iter(done.values())))
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** *Stopping early*: where the accuracy rises to the end, as it does
-# with few images and steps, an epoch chosen on other images only cuts off the last steps,
-# which are the smallest, and costs a little instead of bringing something. *The lowest rows of (b)*: what is left of the gain once the static
-# loss has been tuned and stopped early. If it shrinks to zero there, the oscillations do
-# what weight decay and a good moment to stop do as well; if not, they do more.
+# **What to look at.** *Stopping early* costs a little: with so few images and steps the
+# accuracy rises to the end, and stopping cuts off the last steps, at the smallest
+# learning rates. *The lowest rows of (b)* show the gain over a static loss that is
+# tuned and stopped early. Their intervals contain zero: weight decay and a tuned
+# learning rate bring as much as the oscillations.
 
 # %% tags=["lead"]
 pd.DataFrame(names.table(arms)).set_index("loss")

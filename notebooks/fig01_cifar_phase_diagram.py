@@ -15,11 +15,11 @@
 # ---
 
 # %% [markdown]
-# # Figure 1: oscillations and photographs
+# Figure 1: oscillations and CIFAR-10 images
 #
-# A convolutional network that fits all its training photographs does not thereby know
-# others. The paper trains Myrtle5 on CIFAR-10 with the oscillating loss, at every period
-# $T$ and amplitude $A$ of a grid.
+# A convolutional network that fits all its training images may still generalise poorly.
+# The paper trains Myrtle5 on CIFAR-10 with the oscillating loss, at every period $T$
+# and amplitude $A$ of a grid.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -60,11 +60,11 @@ fresh: bool = False  # compute the first stage anew although archived
 # ## One network
 #
 # One point of the diagram, for one seed: Myrtle5 trained in batches on eq. (1) with the
-# weights $\Gamma_i(t)$ of eqs. (2)-(5), by Nesterov's momentum of 0.9. The learning rate
-# rises from 0 in a straight line, and falls to a tenth; the oscillations stop before the
-# end. $T$ counts steps, each one batch. The images are normalised colour by colour; where
-# they are to be smaller, squares of pixels are averaged. A run that diverges counts as
-# such (NaN), not as a bad network.
+# weights $\Gamma_i(t)$ of eqs. (2)-(5), by Nesterov's momentum of 0.9. The learning
+# rate rises from 0 in a straight line, and falls to a tenth; the oscillations stop
+# before the end. $T$ counts steps of one batch each. The images are normalised for each
+# colour; smaller ones are averages over squares of pixels. A run that diverges is
+# recorded as NaN and left out of means.
 
 # %%
 import functools
@@ -111,12 +111,12 @@ sweep = functools.partial(
 # %% [markdown]
 # ## The plan
 #
-# The paper's diagram takes long on any GPU. This page grows towards it: a plan of stages
-# on one store, of which it shows whatever has been computed so far: first the static loss
-# and the point at which the paper's gain is largest, then the corners of the region that
-# the paper names and the axes through the point, then the region, then all; and the last
-# two once more with more seeds. What is interrupted goes on next time. At $A = 1$ the
-# period means nothing, so these networks are trained once and shown at all periods.
+# The paper's diagram takes days on a GPU. This page approaches it in stages on one
+# store, and shows what is computed so far: first the static loss and the point of the
+# paper's largest gain, then the corners of the region that the paper names and the axes
+# through the point, then the region, then the whole grid; the last two again with more
+# seeds. An interrupted stage continues in the next run. At $A = 1$ the period has no
+# meaning, so these networks are trained once and shown at all periods.
 #
 #     dynloss run fig01 --profile reduced -p stages 5       # hours on two processor cores
 #     dynloss run fig01 --profile paper -p minutes 60       # the paper's scale, on a GPU
@@ -149,7 +149,7 @@ papers = elsewhere(
 findings = claims.judge(plane, point, claimed, settings, papers)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Seed by seed: the validation accuracy after training with the static loss and at the point of the paper's largest gain, from the same initial weights. Dots and lines are networks, hollow where the other of a seed diverged or is not computed; squares, from three seeds on, their mean with its 95 % confidence interval. On the right, as far as there are any, networks at the paper's own scale.", "name": "fig-cifar-phase-diagram-pairs"}, "image": {"alt": "For each scale a panel with two columns of dots, the validation accuracies without and with oscillations, a line from dot to dot for each seed; means with error bars beside them."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Seed by seed: the validation accuracy after training with the static loss and at the point of the paper's largest gain, from the same initial weights. Dots and lines are networks, hollow where the other of a seed diverged or is not computed; squares, from three seeds on, their mean with its 95 % confidence interval. On the right, where available, networks at the paper's own scale.", "name": "fig-cifar-phase-diagram-pairs"}, "image": {"alt": "For each scale a panel with two columns of dots, the validation accuracies without and with oscillations, a line from dot to dot for each seed; means with error bars beside them."}}
 from dynloss_book.plots import phase_diagram as figure
 
 pairs = {label: final.validation_accuracy.sel(period=period, amplitude=[1, amplitude])}
@@ -160,48 +160,50 @@ figure.plot_pairs(pairs);
 # %% tags=["lead", "provenance"]
 archive.provenance(*[plane] + [papers] * (papers is not None))
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare Figure 1 of the paper: the mean over seeds, (a) on the training and (b) on the validation images, each with its own colours. The bottom row is the static loss, $A = 1$; the dashed frame holds the points of the region in which the paper finds the improvement; at a reduced scale, with the proportions that it has to the paper's best point. Blank is what is not computed yet.", "name": "fig-cifar-phase-diagram"}, "image": {"alt": "Two maps over period and amplitude of coloured cells with the mean accuracy written in each: training on the left, validation on the right, with a dashed frame at short periods and moderate amplitudes."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare Figure 1 of the paper: the mean over seeds, (a) on the training and (b) on the validation images, each with its own colours. The bottom row is the static loss, $A = 1$; the dashed frame encloses the region in which the paper finds the improvement; at a reduced scale, in proportion to the paper's best point. Blank cells are not computed yet.", "name": "fig-cifar-phase-diagram"}, "image": {"alt": "Two maps over period and amplitude of coloured cells with the mean accuracy written in each: training on the left, validation on the right, with a dashed frame at short periods and moderate amplitudes."}}
 figure.plot_cells({name: each.mean for name, each in accuracies.items()}, claimed);
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** *Seed by seed*: does every line rise? At the paper's scale the
-# static loss may break down where the learning rate is largest ([Figure
-# S3](figS3_stopping_oscillations.ipynb)); that is a part of the gain there. [At half that
-# rate](cifar_learning_rate.ipynb) nothing breaks down, and the gain is about a tenth of the
-# paper's. Is it more than [missing regularisation](cifar_tuned_baseline.ipynb), and does it
-# [grow with the scale](cifar_scaling.ipynb)? *The map*: its bottom row, $A = 1$, is the static loss,
-# with a training accuracy near 1 and a validation accuracy far below. The dashed frame
-# is the region that the paper names: is it better everywhere in it, at short periods
-# too? And how does it go on above it?
+# **What to look at.** *Seed by seed*: the lines rise, so each of these networks gains
+# at the paper's best point. At the paper's scale a part of that gain is a breakdown of
+# static training where the learning rate is largest ([Figure
+# S3](figS3_stopping_oscillations.ipynb)); [at half that
+# rate](cifar_learning_rate.ipynb) nothing breaks down, and the gain is about a tenth of
+# the paper's. Two further pages compare it with [tuned
+# baselines](cifar_tuned_baseline.ipynb) and [extrapolate it](cifar_scaling.ipynb). *The
+# map*: the bottom row, $A = 1$, is the static loss, with a training accuracy near 1 and
+# a validation accuracy far below. Inside the dashed frame, the region that the paper
+# names, the accuracy rises at long periods and falls at the shortest ones.
 
 # %% tags=["lead"]
 findings
 
 # %% [markdown] tags=["lead"]
-# Intervals are of 95 % over seeds; gains compare the same seeds. A *sign* counts as
-# reproduced where the whole interval has it, and as undecided where it holds zero. A
-# *number* is tested at the paper's scale only. The scale `reduced` keeps the paper's
-# learning rates, $T$ and $A$ in steps, and the noise of its gradients (learning rate over
-# batch size, within a factor of 2), and reduces images, pixels, channels and steps; so it
-# tests the signs of the effects. The scale `quick` keeps none of these: with its batches
-# of 32 the noise is 16 times the paper's, and a $T$ of 4 steps is no slow change. It shows
-# how the experiment goes, and decides nothing.
+# Intervals are 95 % over seeds; gains compare the same seeds. A *sign* counts as
+# reproduced where the whole interval has it, and as inconclusive where the interval
+# contains zero. A *number* is tested at the paper's scale only. The scale `reduced`
+# keeps the paper's learning rates, $T$ and $A$ in steps, and the noise of its gradients
+# (learning rate over batch size, within a factor of 2), and reduces images, pixels,
+# channels and steps; so it tests the signs of the effects. The scale `quick` keeps none
+# of these: with its batches of 32 the noise is 16 times the paper's, and with $T = 4$
+# steps the weights do not change slowly. It shows how the experiment works and decides
+# nothing.
 
 # %% [markdown]
 # ## What the oscillations gain
 #
 # The validation accuracy minus that of the same initial networks with the static loss.
-# Blue is better, red worse; hatched is where the 95 % confidence interval of the
-# difference holds zero, grey where a single seed has no interval.
+# Blue is better, red worse. In hatched cells the 95 % confidence interval of the
+# difference contains zero; grey cells have a single seed and no interval.
 
 # %%
 static = final.validation_accuracy.sel(amplitude=1)
 gains = sweeps.simultaneous(sweeps.paired(final.validation_accuracy, static))
 
-# %% mystnb={"figure": {"caption": "What oscillations gain in validation accuracy over the static loss, the same seeds compared. The colours are cut at the largest gain; hatched cells do not differ from zero with 95 % confidence for all cells together; grey ones have one seed.", "name": "fig-cifar-phase-diagram-gain"}, "image": {"alt": "A map over period and amplitude of the gain in validation accuracy, blue where the oscillating loss is better and red where it is worse, with a dashed frame at short periods and moderate amplitudes."}}
+# %% mystnb={"figure": {"caption": "What oscillations gain in validation accuracy over the static loss, the same seeds compared. The colour scale ends at the largest gain; hatched cells do not differ from zero with 95 % confidence for all cells together; grey ones have one seed.", "name": "fig-cifar-phase-diagram-gain"}, "image": {"alt": "A map over period and amplitude of the gain in validation accuracy, blue where the oscillating loss is better and red where it is worse, with a dashed frame at short periods and moderate amplitudes."}}
 figure.plot_gain({label: gains.mean}, {label: gains.margin}, {label: claimed});
 
-# %% mystnb={"figure": {"caption": "How sure this is: the standard error of the mean validation accuracy, blank below two seeds; beside it the number of seeds behind each mean, where it is not the same everywhere.", "name": "fig-cifar-phase-diagram-certainty"}, "image": {"alt": "Maps over period and amplitude: the standard error of the mean validation accuracy, and the number of seeds at each point."}}
+# %% mystnb={"figure": {"caption": "Uncertainty: the standard error of the mean validation accuracy, blank below two seeds; beside it the number of seeds of each mean, where it is not the same everywhere.", "name": "fig-cifar-phase-diagram-certainty"}, "image": {"alt": "Maps over period and amplitude: the standard error of the mean validation accuracy, and the number of seeds at each point."}}
 validation = accuracies["validation_accuracy"]
 figure.plot_certainty({label: validation.error}, {label: validation.number});
 

@@ -14,9 +14,8 @@
 # # Figure 2: the spiral data set
 #
 # Three classes wind around each other in the plane. With a few hundred points the whole
-# training set goes through the network at every step: what follows in Figure 4 is
-# gradient descent without the noise of batches, and every jump that it shows is the
-# landscape's doing.
+# training set is used at every step: Figure 4 shows gradient descent without the noise
+# of batches, so that every jump in it is due to the loss landscape.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -44,9 +43,10 @@ fresh: bool = False  # compute anew although archived
 #
 # $$\theta_{jn} = \frac{2\pi j}{C} + 2\pi\,k\,r_n + \sigma\,\xi_{jn}, \qquad \xi_{jn}\sim\mathcal N(0,1),$$
 #
-# with $k$ turns and noise $\sigma$. The training points are, to the last bit, those of the
-# authors' code. The paper says of its validation set only that the points lie differently
-# along the arms; ours lie midway between the training points, with noise of their own.
+# with $k$ turns and noise $\sigma$. The training points agree to the last bit with
+# those of the authors' code. Of its validation set the paper says only that the points
+# lie differently along the arms; ours lie midway between the training points, with
+# independent noise.
 
 # %%
 import numpy as np
@@ -93,8 +93,9 @@ figure.plot(data);
 archive.provenance(data)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** No straight line, and no small number of them, tells the arms
-# apart: a network has to bend. The validation points lie on the same arms, in the gaps.
+# **What to look at.** Neither a straight line nor a few of them separate the arms: a
+# network needs a strongly curved decision boundary. The validation points lie on the
+# same arms, between the training points.
 
 # %% tags=["lead"]
 findings

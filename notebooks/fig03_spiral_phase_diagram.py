@@ -13,9 +13,9 @@
 # %% [markdown]
 # # Figure 3: where oscillations help
 #
-# How long should the loss dwell on a class, and how strongly should it lean? Each point of
-# these diagrams is the mean over networks trained on the spiral from different initial
-# weights, with one period $T$ and one amplitude $A$.
+# How does the accuracy depend on the period $T$ and the amplitude $A$ of the
+# oscillations? Each point of these diagrams is the mean over networks trained on the
+# spiral from different initial weights, with one $T$ and one $A$.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -46,9 +46,9 @@ minutes: "Optional[float]" = None  # stop computing after so many, show what the
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
-# One point of the diagram, for one seed: train on eq. (1) with the weights $\Gamma_i(t)$ of
-# eqs. (2)-(5), and take the accuracies at the end. A run that diverges counts as such
-# (NaN), not as a bad network.
+# One point of the diagram, for one seed: train on eq. (1) with the weights
+# $\Gamma_i(t)$ of eqs. (2)-(5), and take the accuracies at the end. A run that diverges
+# is recorded as NaN and left out of means.
 
 # %%
 import functools
@@ -79,8 +79,8 @@ def final_accuracy(period, amplitude, seed, *, width, steps, learning_rate, prec
 
 # %% [markdown]
 # The sweep: a grid of $T$ and $A$ on logarithmic axes, and seeds, for each width. It is
-# computed in batches, and goes on where it was interrupted. How, and on what machines, is
-# told on the page *How sweeps work*.
+# computed in batches and continues where it was interrupted; the page *How sweeps work*
+# explains how, and on which machines.
 
 # %%
 values = 3 * 2**refinement + 1
@@ -129,29 +129,29 @@ figure.explore(summaries)
 archive.provenance(*networks.values())
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** *The narrow network* fails with the static loss, the line $A = 1$ at
-# the bottom. With larger amplitudes the same network, with the same number of steps, can
-# fit nearly all training points. The dashed frame shows where the paper says so: look
-# where the bright area lies in it, and where not. *The wide network* fits the training
-# points anyway. Does its *validation* accuracy rise with the oscillations? *Too much is
-# too much*: at large amplitudes and short periods a network forgets the classes that it
-# does not look at.
+# **What to look at.** *The narrow network* fails with the static loss, the line $A = 1$
+# at the bottom. With larger amplitudes the same network fits nearly all training points
+# in the same number of steps. Of the paper's region, the dashed frame, the bright area
+# covers the longer periods but not the shortest ones. *The wide network* fits the
+# training points with either loss; its *validation* accuracy does not rise with the
+# oscillations. *Too strong*: at large amplitudes and short periods both networks forget
+# the classes that are not emphasised.
 
 # %% tags=["lead"]
 findings
 
 # %% [markdown] tags=["lead"]
 # *In its region* is the mean over all points of the region, with the 95 % confidence
-# interval over seeds; a gain compares the same seeds inside and at $A = 1$.
+# interval over seeds; a gain is the difference to $A = 1$ for the same seeds.
 
 # %% [markdown]
 # ## What the oscillations gain
 #
-# The second claim is about small differences near 1. Here is the validation accuracy minus
-# that of the same initial networks at $A = 1$. Blue is better than the static loss, red
-# worse; hatched is where the confidence interval of the difference holds zero: 95 % for
-# all cells together, as told on the page *Statistics*. Grey is where a single seed has
-# no interval.
+# The second claim is about small differences near 1. Here is the validation accuracy
+# minus that of the same initial networks at $A = 1$. Blue is better than the static
+# loss, red worse. In hatched cells the confidence interval of the difference contains
+# zero, at 95 % for all cells together (see the page *Statistics*). Grey cells have a
+# single seed and no interval.
 
 # %%
 gains = {}
@@ -160,7 +160,7 @@ for name, network in networks.items():
     gain = sweeps.paired(validation, validation.sel(amplitude=1))
     gains[labels[name]] = sweeps.simultaneous(gain)
 
-# %% mystnb={"figure": {"caption": "What oscillations gain in validation accuracy over the static loss, the same seeds compared, for (a) the narrow and (b) the wide network. The colours are cut at the largest gain; hatched cells do not differ from zero with 95 % confidence for all cells of a map together.", "name": "fig-phase-diagram-gain"}, "image": {"alt": "Two maps over period and amplitude, the narrow and the wide network, coloured by gain or loss of validation accuracy, with a dashed frame and hatched cells."}}
+# %% mystnb={"figure": {"caption": "What oscillations gain in validation accuracy over the static loss, the same seeds compared, for (a) the narrow and (b) the wide network. The colour scale ends at the largest gain; hatched cells do not differ from zero with 95 % confidence for all cells of a map together.", "name": "fig-phase-diagram-gain"}, "image": {"alt": "Two maps over period and amplitude, the narrow and the wide network, coloured by gain or loss of validation accuracy, with a dashed frame and hatched cells."}}
 figure.plot_gain(
     {label: each.mean for label, each in gains.items()},
     {label: each.margin for label, each in gains.items()},
@@ -168,13 +168,13 @@ figure.plot_gain(
 );
 
 # %% [markdown]
-# ## How sure this is
+# ## Uncertainty
 #
-# The paper shows means. Behind each of ours stands this standard error, from this many
-# seeds. All points share their seeds, so the same initial networks are compared
+# The paper shows means. The maps give the standard error of each of ours and the number
+# of its seeds. All points share their seeds, so the same initial networks are compared
 # everywhere. A blank cell on the left has fewer than two seeds.
 
-# %% mystnb={"figure": {"caption": "How sure this is: the standard error of the mean validation accuracy for each network; beside it the number of seeds behind each mean, where it is not the same everywhere.", "name": "fig-phase-diagram-certainty"}, "image": {"alt": "Maps over period and amplitude: the standard error of the mean validation accuracy for the narrow and the wide network, and the number of seeds at each point."}}
+# %% mystnb={"figure": {"caption": "Uncertainty: the standard error of the mean validation accuracy for each network; beside it the number of seeds of each mean, where it is not the same everywhere.", "name": "fig-phase-diagram-certainty"}, "image": {"alt": "Maps over period and amplitude: the standard error of the mean validation accuracy for the narrow and the wide network, and the number of seeds at each point."}}
 certain = {label: each["validation_accuracy"] for label, each in summaries.items()}
 figure.plot_certainty(
     {label: each.error for label, each in certain.items()},
@@ -185,9 +185,9 @@ figure.plot_certainty(
 # ## Along the amplitude, at the best period
 #
 # A cut through each diagram at the period whose mean validation accuracy is highest
-# anywhere. The bands are 95 % confidence intervals of the mean (Student's *t*); there is
-# none for a single seed. Every other seed chose the period, and the rest are shown, so that
-# it does not look better than it is.
+# anywhere. The bands are 95 % confidence intervals of the mean (Student's *t*); there
+# is none for a single seed. Every other seed chooses the period, and only the rest are
+# shown, which avoids a selection bias.
 
 # %% mystnb={"figure": {"caption": "Accuracy along the amplitude at the best period for (a) the narrow and (b) the wide network, with 95 % confidence bands. Dashed: the same network with the static loss. Grey: the region that the paper names.", "name": "fig-phase-diagram-curves"}, "image": {"alt": "Two panels of training and validation accuracy against the amplitude on a logarithmic axis, with confidence bands and dashed lines at the accuracy of the static loss."}}
 figure.plot_curves(

@@ -90,9 +90,9 @@ trajectory = archive.fetch_or_compute(
 )
 
 # %% [markdown]
-# An instability starts and ends where $\lambda_{\max}$ jumps by 0.1 or more from one step
-# to the next, the paper's mark. Its mean over all these marks is the threshold
-# $\lambda_{th}$.
+# The onset and the end of an instability are detected where $\lambda_{\max}$ jumps by
+# 0.1 or more from one step to the next, as in the paper. The mean of $\lambda_{\max}$
+# over all of them is the threshold $\lambda_{th}$.
 
 # %%
 cascades = reading.by_curvature(trajectory, period)
@@ -102,7 +102,7 @@ threshold = dynamics.threshold(cascades)
 findings = claims.judge([(trajectory, cascades)], settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Learning dynamics with a dynamical loss, compare Figure 4 of the paper. (a) Class weights, coloured by class. (b) The dynamical loss. (c) Its change from step to step. (d) Training accuracy. (e) The largest eigenvalue of the Hessian. (f) The largest eigenvalue of the neural tangent kernel. (g)-(l) The same around one cascade. Green and red dashed lines mark where instabilities start and end; the black dashed line is the mean of the largest Hessian eigenvalue at the marks. The vertical axes leave out the rarest 0.2 % of the values.", "name": "fig-learning-dynamics"}, "image": {"alt": "Twelve panels against the minimisation step. The class weights rise and fall in turn; in the second half of each period the loss, the accuracy and the largest Hessian eigenvalue split into branches that reach above the dashed threshold, and these cascades cease after some periods."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Learning dynamics with a dynamical loss, compare Figure 4 of the paper. (a) Class weights, coloured by class. (b) The dynamical loss. (c) Its change from step to step. (d) Training accuracy. (e) The largest eigenvalue of the Hessian. (f) The largest eigenvalue of the neural tangent kernel. (g)-(l) The same around one cascade. Green and red dashed lines mark where instabilities start and end; the black dashed line is the mean of the largest Hessian eigenvalue there, the threshold. The vertical axes omit the most extreme 0.2 % of the values.", "name": "fig-learning-dynamics"}, "image": {"alt": "Twelve panels against the minimisation step. The class weights rise and fall in turn; in the second half of each period the loss, the accuracy and the largest Hessian eigenvalue split into branches that reach above the dashed threshold, and these cascades cease after some periods."}}
 from dynloss_book.plots import learning_dynamics as figure
 
 stop = schedules.last_period(steps, period)
@@ -116,13 +116,14 @@ figure.explore(trajectory, gammas, cascades, threshold.value)
 archive.provenance(trajectory)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** As a class gains weight its valley sinks and widens: the loss and
-# the Hessian's largest eigenvalue fall. As the weight goes back, the valley rises and
-# narrows. Where its curvature passes the threshold that gradient descent can follow (on a
-# quadratic $2/\eta$), the network starts to bounce between the walls: the loss splits into
-# two branches, visited in turn, and then into more. The bouncing ends when the next class
-# takes over. In the paper's run this happens about ten times; then the network stays
-# below the threshold, and its accuracy is nearly perfect. How often does it happen here?
+# **What to look at.** As a class gains weight, its valley sinks and widens: the loss
+# and the Hessian's largest eigenvalue fall. As the weight decreases again, the valley
+# rises and narrows. Where the eigenvalue passes the stability threshold of gradient
+# descent ($2/\eta$ on a quadratic), the network starts to bounce between the walls: the
+# loss splits into two branches, visited in turn, and then into more. The bouncing ends
+# when the next class is emphasised. This repeats in the first periods; later the
+# network stays below the threshold, and its accuracy is nearly perfect, as in the
+# paper's run.
 
 # %% tags=["lead"]
 findings
@@ -130,9 +131,9 @@ findings
 # %% [markdown]
 # ## How exact the eigenvalues are
 #
-# The Lanczos method says itself how far each eigenvalue can be off: the residual
-# $\lVert H v - \lambda v\rVert$ bounds the distance to the nearest true eigenvalue. Below
-# is its largest value over the run, beside the largest eigenvalue.
+# The Lanczos method bounds its own error: the residual $\lVert H v - \lambda v\rVert$
+# bounds the distance to the nearest true eigenvalue. Below is its largest value over
+# the run, beside the largest eigenvalue.
 
 # %%
 import pandas as pd
@@ -151,7 +152,7 @@ pd.DataFrame(columns, index=names).map("{:.3g}".format)
 # %%
 pd.Series(
     {
-        "threshold λ_th (mean at the marks)": f"{threshold.value:.2f} ± "
+        "threshold λ_th (mean at onsets, ends)": f"{threshold.value:.2f} ± "
         f"{threshold.standard_error:.2f}",
         "stability edge 2/η": f"{2 / learning_rate:.2f}",
         "final validation accuracy": f"{float(trajectory.validation_accuracy[-1]):.4f}",

@@ -13,8 +13,8 @@
 # %% [markdown]
 # # Figure 5: the threshold and the learning rate
 #
-# In Figure 4 a cascade starts when the valley has become too narrow for the steps that
-# gradient descent takes. Then smaller steps must tolerate narrower valleys.
+# In Figure 4 a cascade starts when the valley has become too narrow for the steps of
+# gradient descent. Smaller steps should then tolerate narrower valleys.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -50,9 +50,10 @@ fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
 # One point of panel (a): a run like that of Figure 4 with $T\to T/\eta$. We need
-# $\lambda_{\max}$ only where it jumps from one step to the next, so now and then we measure
-# it **before and after one step**, with the weights $\Gamma$ held. Holding them leaves the
-# bounce alone: at large $\eta$ the tilt itself changes $\lambda_{\max}$ from step to step.
+# $\lambda_{\max}$ only where it jumps from one step to the next, so at regular
+# intervals we measure it **before and after one step**, with the weights $\Gamma$ held.
+# This isolates the bounce: at large $\eta$ the change of the weights alone changes
+# $\lambda_{\max}$ from step to step.
 
 # %%
 import numpy as np
@@ -83,12 +84,13 @@ def thresholds_of_run(
 
 
 # %% [markdown]
-# An instability starts and ends where $\lambda_{\max}$ jumps by 0.1: that is the paper's
-# mark in Figure 4, at $\eta=1$. It does not say how the mark should change with $\eta$, so
-# we read every run in two ways. **0.1 at every $\eta$** takes the paper at its word.
-# **$0.1/\eta$** is what the dynamics asks for: gradient descent on $\mathcal F$ with rate
-# $\eta$ is gradient descent on $\eta\mathcal F$ with rate 1, so a bounce is as strong as the
-# jump of $\eta\lambda_{\max}$. Half and twice that mark show how much depends on it.
+# The paper detects the onset and the end of an instability in Figure 4, at $\eta=1$,
+# where $\lambda_{\max}$ jumps by 0.1. It does not say how this detection jump should
+# change with $\eta$, so we evaluate every run in two ways. **0.1 at every $\eta$**
+# follows the text literally. **$0.1/\eta$** follows from the dynamics: gradient descent
+# on $\mathcal F$ with rate $\eta$ is gradient descent on $\eta\mathcal F$ with rate 1,
+# so the strength of a bounce is the jump of $\eta\lambda_{\max}$. Half and twice that
+# jump show how sensitive the result is.
 
 # %%
 grid = np.geomspace(lowest_rate, highest_rate, rates)
@@ -117,7 +119,7 @@ laws = experiment.power_laws(networks)
 
 # %% [markdown]
 # Panels (b) and (c): the same networks with the static loss, $A=1$, at $\eta=1$. The
-# cadence is odd, so that both branches of a bounce are seen.
+# interval between measurements is odd, so that both branches of a bounce are measured.
 
 
 # %%
@@ -151,7 +153,7 @@ runs = {label: [run] for label, run in static.items()}
 findings = claims.judge(networks, laws, runs, settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "The curvature threshold, compare Figure 5 of the paper. (a) The threshold against the learning rate; each point is one run with oscillations; filled: instabilities marked where the eigenvalue jumps by 0.1, open: by 0.1 over the learning rate. The lines are power laws with the 95 % confidence interval of their exponents. Dashed: the edge of stability. Dotted: the exponent of the paper, drawn through the middle of the fits. (b), (c) The largest eigenvalue of the Hessian along a run without oscillations for the narrow and the wide network, with the threshold that the fit in (a) gives at this learning rate (solid) and the edge of stability (dashed). The vertical axes of (b) and (c) leave out the rarest 1 % of the values.", "name": "fig-curvature-threshold"}, "image": {"alt": "Left, on logarithmic axes, the curvature threshold falls with the learning rate along a line close to two over the learning rate, for both widths. Right, the largest Hessian eigenvalue against the minimisation step without oscillations, above for the narrow and below for the wide network, with horizontal lines at the threshold."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "The curvature threshold, compare Figure 5 of the paper. (a) The threshold against the learning rate; each point is one run with oscillations; filled: instabilities detected where the eigenvalue jumps by 0.1, open: by 0.1 over the learning rate. The lines are power laws with the 95 % confidence interval of their exponents. Dashed: the edge of stability. Dotted: the exponent of the paper, drawn through the middle of the fits. (b), (c) The largest eigenvalue of the Hessian along a run without oscillations for the narrow and the wide network, with the threshold that the fit in (a) gives at this learning rate (solid) and the edge of stability (dashed). The vertical axes of (b) and (c) omit the most extreme 1 % of the values.", "name": "fig-curvature-threshold"}, "image": {"alt": "Left, on logarithmic axes, the curvature threshold falls with the learning rate along a line close to two over the learning rate, for both widths. Right, the largest Hessian eigenvalue against the minimisation step without oscillations, above for the narrow and below for the wide network, with horizontal lines at the threshold."}}
 from dynloss_book.fig05_curvature_threshold import figure
 
 readings = ("threshold", "scaled_threshold")
@@ -163,23 +165,25 @@ figure.explore(networks, drawn, laws, static, rate=1.0)
 archive.provenance(*networks.values(), *static.values())
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** *The threshold falls with the learning rate*: how nearly as $1/\eta$,
-# and is it the same for a narrow and a wide network? On a quadratic, steps of gradient descent
-# grow above $\lambda=2/\eta$; later work on the *edge of stability* finds networks near it
-# ([Cohen et al. 2021](https://arxiv.org/abs/2103.00065)). *Does it govern the
-# static loss, too?* In the paper the narrow network finds no valley below the threshold
-# without oscillations, and does not learn; the wide one does.
+# **What to look at.** *(a)* The threshold falls with the learning rate, nearly as
+# $1/\eta$, and is nearly the same for the narrow and the wide network. On a quadratic,
+# steps of gradient descent grow above $\lambda=2/\eta$, the dashed line; later work on
+# the *edge of stability* finds networks near it ([Cohen et al.
+# 2021](https://arxiv.org/abs/2103.00065)). *(b), (c)* Without oscillations the narrow
+# network stays above the threshold and does not learn; the wide one falls below it and
+# learns, as in the paper.
 
 # %% tags=["lead"]
 findings
 
 # %% [markdown]
-# ## Each mark
+# ## Each detection jump
 #
-# A mark of 0.1 is a small part of the threshold at a small learning rate and a large one at
-# a large: there the bounce is marked early, here late, and $\lambda_{th}$ falls less steeply
-# than with a mark in proportion. Each line is a least-squares fit in the logarithms through
-# all runs of a width; its interval (95 %) takes Student's distribution.
+# A detection jump of 0.1 is a small fraction of the threshold at small learning rates
+# and a large one at large rates: the onset is detected early there and late here, so
+# that $\lambda_{th}$ falls less steeply than with a jump in proportion. Each line is a
+# least-squares fit in the logarithms through all runs of a width, with a 95 % interval
+# from Student's distribution.
 
 # %%
 table = pd.DataFrame(claims.exponents(laws))
@@ -188,14 +192,14 @@ table.set_index(["mark", "network"]) if len(table) else "too few runs for a powe
 # %% [markdown]
 # ## Each learning rate
 #
-# $\eta\lambda_{th}$ would be 2 everywhere if the edge of stability held exactly. A value
-# below is no contradiction. While the network bounces between two points, the curvature
-# *along* the step, averaged from one to the other, is exactly $2/\eta$, because each step
-# undoes the one before. We measure at the two ends. What a ReLU network has in between
-# includes the kinks, where the gradient jumps, and of which the Hessian at a point knows
-# nothing. A value above is found with short periods, where the tilt is fast; probably the
-# valley narrows on while the bounce is still too small to be marked. The accuracy is that
-# of the last pair measured.
+# $\eta\lambda_{th}$ would be 2 everywhere if the edge of stability held exactly. A
+# smaller value does not contradict it. While the network bounces between two points,
+# the curvature *along* the step, averaged from one to the other, is exactly $2/\eta$,
+# because each step undoes the one before. We measure at the two ends. Between them a
+# ReLU network has kinks, where the gradient jumps, which the Hessian at a point does
+# not contain. Larger values are found with short periods, where the weights change
+# fast; the valley probably continues to narrow while the bounce is still too small to
+# be detected. The accuracy is that of the last pair measured.
 
 # %%
 by_rate = claims.by_rate

@@ -13,9 +13,9 @@
 # %% [markdown]
 # # Figure S1: which eigenvalue starts which bifurcation
 #
-# In the cascades of Figure 4 the loss splits into two branches, and then into more. The
-# supplement says that each further bifurcation begins when one more eigenvalue of the
-# Hessian crosses the threshold.
+# In the cascades of Figure 4 the loss splits into two branches, and then into more.
+# According to the supplement, each further bifurcation begins when one more eigenvalue
+# of the Hessian crosses the threshold.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -103,7 +103,7 @@ crossings = reading.crossings(trajectory, cascades, threshold, period)
 findings = claims.judge([(trajectory, crossings)], settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "The three largest eigenvalues of the Hessian, compare Figure S1 of the paper. (a) The change of the loss from step to step, (c) the eigenvalues, for the whole run; (b), (d) the same around one cascade. Green and red dashed lines mark where instabilities start and end, the horizontal line is the threshold, and the dash-dotted lines in (b) and (d) show where each eigenvalue first exceeds it and where the loss leaves its two branches. The vertical axes leave out the rarest 0.2 % of the values.", "name": "fig-hessian-eigenvalues"}, "image": {"alt": "Four panels against the minimisation step: the change of the loss above, the three largest Hessian eigenvalues below with a dashed threshold line; on the right the same around one cascade, with dash-dotted lines where eigenvalues pass the threshold and where the loss leaves its two branches."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "The three largest eigenvalues of the Hessian, compare Figure S1 of the paper. (a) The change of the loss from step to step, (c) the eigenvalues, for the whole run; (b), (d) the same around one cascade. Green and red dashed lines mark where instabilities start and end, the horizontal line is the threshold, and the dash-dotted lines in (b) and (d) show where each eigenvalue first exceeds it and where the loss leaves its two branches. The vertical axes omit the most extreme 0.2 % of the values.", "name": "fig-hessian-eigenvalues"}, "image": {"alt": "Four panels against the minimisation step: the change of the loss above, the three largest Hessian eigenvalues below with a dashed threshold line; on the right the same around one cascade, with dash-dotted lines where eigenvalues pass the threshold and where the loss leaves its two branches."}}
 from dynloss_book.plots import learning_dynamics as figure
 
 window = reading.zoom(cascades, zoom_cascade, steps, margin=period // 10)
@@ -116,15 +116,17 @@ figure.plot_eigenvalues(trajectory, cascades, threshold, events, window);
 archive.provenance(trajectory)
 
 # %% [markdown] tags=["lead"]
-# That eigenvalues cross does not make them the cause of the further bifurcations: their
-# crossing comes earlier, and [Why the cascades happen, 2](cascades_two_step.ipynb), with
-# five networks in this setting, finds that most bounces break by doubling their period. (On
-# the orbit of period two a further direction that begins to bounce brings a multiplier of
-# the two-step map to $+1$, a doubling of the period brings one to $-1$.)
+# The crossings are not the cause of the further bifurcations: they come earlier, and
+# [Why the cascades happen, 2](cascades_two_step.ipynb) finds, for five networks in this
+# setting, that most bounces break by period doubling. (On the orbit of period two, a
+# second unstable mode brings a Floquet multiplier of the two-step map to $+1$, a period
+# doubling brings one to $-1$.) That page detects cascades by the return of the weights
+# instead of a jump of $\lambda_{\max}$, so that it may count one more or less in the
+# same run; see [the five criteria](../book/glossary.md#onsets).
 #
-# **What to look at.** In the enlarged cascade: where does the blue eigenvalue pass the
-# dashed threshold, and where the second and the third? At which of these steps does the
-# change of the loss, above, leave its two branches?
+# **What to look at.** In the enlarged cascade the blue eigenvalue passes the dashed
+# threshold first, then the second and the third. The change of the loss, above, leaves
+# its two branches only after the second has passed.
 
 # %% tags=["lead"]
 findings
@@ -132,8 +134,8 @@ findings
 # %% [markdown]
 # ## Each crossing beside the bifurcations
 #
-# One row a cascade; the numbers are minimisation steps, and a blank means that it did not
-# happen. A cascade that follows at once on another class's (at the turn of a period)
+# One row per cascade; the numbers are minimisation steps, and a blank means that it did
+# not happen. A cascade that directly follows another one, at the change of the class,
 # starts above the threshold, so its first columns agree.
 
 # %%

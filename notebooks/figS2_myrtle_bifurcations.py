@@ -17,10 +17,10 @@
 # %% [markdown]
 # # Figure S2: bifurcations of a convolutional network
 #
-# Figure 4 watched a network of a few hundred parameters learn a spiral. Is what it showed
-# a matter of small networks and points in a plane? Here Myrtle5, a convolutional network,
-# learns photographs: the first three classes of CIFAR-10 (airplanes, automobiles, birds),
-# by full-batch gradient descent on the dynamical loss.
+# Figure 4 follows a network of a few hundred parameters on the spiral. This page tests
+# whether a convolutional network behaves in the same way: Myrtle5 learns CIFAR-10
+# images of the first three classes (airplanes, automobiles, birds), by full-batch
+# gradient descent on the dynamical loss.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -53,10 +53,10 @@ zoom_cascade: int = 3  # the cascade shown on the right; the first is 1
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
-# The paper gives the network, the classes and the number of images, but neither $T$, nor
-# $A$, nor $\eta$. Ours are chosen so that the run begins below the threshold and several
-# cascades follow one another. The gradient and the products with the Hessian are sums
-# over batches, so that memory holds one batch, however many images there are.
+# The paper gives the network, the classes and the number of images, but neither $T$,
+# nor $A$, nor $\eta$. Ours are chosen so that the run begins below the threshold and
+# several cascades follow one another. The gradient and the products with the Hessian
+# are sums over batches, so that only one batch is in memory at a time.
 
 # %%
 import jax
@@ -112,12 +112,12 @@ run = archive.fetch_or_compute(
 )
 
 # %% [markdown]
-# The cascades are read from the **loss alone**, so that setting them beside the eigenvalue
-# is a test. Where the loss alternates between two values a distance $d$ apart, its second
-# difference alternates between $\pm2d$, while the drift between the walls hardly changes
-# it. We mark where this stands for four steps in a row with $d\ge0.002$ nats. The
-# threshold $\lambda_{th}$ is the mean of $\lambda_1$ at the last measurement before each
-# start and the first after each end.
+# The cascades are detected from the **loss alone**, so that the comparison with the
+# eigenvalue is a test. Where the loss alternates between two values a distance $d$
+# apart, its second difference alternates between $\pm2d$, while the drift between the
+# walls hardly changes it. An onset is detected where this lasts for four steps in a row
+# with $d\ge0.002$ nats. The threshold $\lambda_{th}$ is the mean of $\lambda_1$ at the
+# last measurement before each start and the first after each end.
 
 # %%
 cascades = reading.by_loss(run, period)
@@ -126,7 +126,7 @@ cascades = reading.by_loss(run, period)
 findings = claims.judge([(run, cascades)], settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Bifurcations of Myrtle5 on three classes of CIFAR-10, compare Figure S2 of the paper. (a) Class weights. (b) Training accuracy. (c) The change of the loss from step to step. (d) The largest eigenvalues of the Hessian, with the edge of stability (dotted) and the mean of the largest at the marks (dashed). (e)-(h) The same around one cascade. Green and red dashed lines mark where the loss begins and ceases to bounce. The axes of (c) and (d) leave out the rarest 1 % of the values.", "name": "fig-myrtle-bifurcations"}, "image": {"alt": "Eight panels against the minimisation step: class weights, training accuracy, the change of the loss and the largest Hessian eigenvalues with a dotted and a dashed line, for the whole run and around one cascade, where accuracy and loss split into branches between two dashed lines."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Bifurcations of Myrtle5 on three classes of CIFAR-10, compare Figure S2 of the paper. (a) Class weights. (b) Training accuracy. (c) The change of the loss from step to step. (d) The largest eigenvalues of the Hessian, with the edge of stability (dotted) and the mean of the largest at starts and ends of cascades (dashed). (e)-(h) The same around one cascade. Green and red dashed lines mark where the loss begins and ceases to bounce. The axes of (c) and (d) omit the most extreme 1 % of the values.", "name": "fig-myrtle-bifurcations"}, "image": {"alt": "Eight panels against the minimisation step: class weights, training accuracy, the change of the loss and the largest Hessian eigenvalues with a dotted and a dashed line, for the whole run and around one cascade, where accuracy and loss split into branches between two dashed lines."}}
 from dynloss_book.figS2_myrtle_bifurcations import figure
 
 gammas = schedules.weights_over(oscillation(period, amplitude, steps), run.step.values)
@@ -138,10 +138,10 @@ figure.plot(run, gammas, cascades, threshold, 2 / learning_rate, window);
 archive.provenance(run)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** In the second half of a period, as the loss comes back to all
-# classes: does the largest eigenvalue of the Hessian rise through $2/\eta$, and does the
-# **accuracy** then **split into branches**, visited in turn, as the loss does? The bouncing
-# should end soon after the turn, when the next class widens the valley.
+# **What to look at.** In the second half of a period, as the class weights return to
+# one, the largest eigenvalue of the Hessian rises through $2/\eta$. The loss and the
+# **accuracy** then **split into branches** that are visited in turn. The bouncing ends
+# soon after the next class is emphasised, which widens the valley.
 
 # %% tags=["lead"]
 findings
@@ -149,12 +149,12 @@ findings
 # %% [markdown]
 # ## Each cascade beside the eigenvalue
 #
-# When $\lambda_1$ first exceeds $2/\eta$ after the cascade before, and when the loss begins
-# to bounce. It has to come later: beyond the edge a bounce grows from almost nothing, by a
-# factor of $\eta\lambda_1-1$ a step, while the tilt goes on narrowing the valley. So
-# $\lambda_1$ is above $2/\eta$ when the bounce shows, the more so the faster the tilt, and
-# below it, or on its way there, when the bounce has ended. Steps; a blank means that it
-# did not happen.
+# When $\lambda_1$ first exceeds $2/\eta$ after the cascade before, and when the loss
+# begins to bounce. The bounce must come later: beyond the edge it grows from a very
+# small amplitude, by a factor of $\eta\lambda_1-1$ per step, while the valley continues
+# to narrow. So $\lambda_1$ is above $2/\eta$ when the bounce becomes visible, by more
+# for a faster change of the weights, and below or falling when it has ended. All
+# numbers are steps; a blank means that it did not happen.
 
 # %%
 reading.beside_the_edge(run, cascades, learning_rate)

@@ -17,8 +17,8 @@
 # %% [markdown]
 # # Figure S3: stopping the oscillations
 #
-# Each point of Figure 1 is the end of such a training. Here are the whole ones, at the
-# paper's best point and with the static loss, for several initial weights each.
+# Each point of Figure 1 is the end of a training run. This page shows whole runs, at
+# the paper's best point and with the static loss, from several initial weights each.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -56,11 +56,11 @@ fresh: bool = False  # compute anew although archived
 # ## One network
 #
 # One point of the diagram, for one seed: Myrtle5 trained in batches on eq. (1) with the
-# weights $\Gamma_i(t)$ of eqs. (2)-(5), by Nesterov's momentum of 0.9. The learning rate
-# rises from 0 in a straight line, and falls to a tenth; the oscillations stop before the
-# end. $T$ counts steps, each one batch. The images are normalised colour by colour; where
-# they are to be smaller, squares of pixels are averaged. A run that diverges counts as
-# such (NaN), not as a bad network.
+# weights $\Gamma_i(t)$ of eqs. (2)-(5), by Nesterov's momentum of 0.9. The learning
+# rate rises from 0 in a straight line, and falls to a tenth; the oscillations stop
+# before the end. $T$ counts steps of one batch each. The images are normalised for each
+# colour; smaller ones are averages over squares of pixels. A run that diverges is
+# recorded as NaN and left out of means.
 
 # %%
 import functools
@@ -105,8 +105,8 @@ sweep = functools.partial(
 )
 
 # %% [markdown]
-# Two points of Figure 1, read from its store where they are in it. At $A = 1$ the period
-# means nothing.
+# Two points of Figure 1, read from its store where available. At $A = 1$ the period has
+# no meaning.
 
 # %%
 axes = {"period": [float(period)], "amplitude": [1.0, amplitude]}
@@ -140,39 +140,40 @@ figure.plot(runs, stop_epoch, claims.dotted_line(both));
 archive.provenance(both)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** *The static loss* learns fast: its validation accuracy rises early,
-# and then stays, or falls a little, while the training accuracy goes on to 1. *The
-# oscillating loss* learns more slowly, and unsteadily; its training accuracy stays
-# behind. *The stop*: once the oscillations end, training settles. Does the validation
-# accuracy rise from there to the end, and does the end lie above the dotted line, the best
-# that the static loss had in any run at any epoch?
+# **What to look at.** *The static loss* learns fast: its validation accuracy rises
+# early and then stays or falls a little, while the training accuracy approaches 1. *The
+# oscillating loss* learns more slowly and unsteadily, and its training accuracy remains
+# lower. *The stop*: once the oscillations end, the curves become smooth, but the
+# validation accuracy rises hardly or not at all. In these small networks the end
+# remains below the dotted line, the best that the static loss reached in any run at any
+# epoch; at the paper's scale, below, it lies above it in most runs.
 
 # %% tags=["lead"]
 findings
 
 # %% [markdown] tags=["lead"]
 # Differences in validation accuracy with their 95 % confidence intervals over seeds;
-# where two losses are compared, the same seeds are. As far as there are networks of the
-# paper's own scale, they decide, and the smaller ones stand beside them. *The dotted
-# line*: the paper's sentence sets each end with oscillations beside every value of every
-# static network. That is a hard test: the line is the best of many epochs and seeds, and
-# rises with their number; the networks' own static twins are the fairer comparison. Until
-# the stop a network is the better the nearer the weights are to 1, so a single epoch would
-# say more of its phase than of the network: what stands before the stop is the mean over
-# the last tenth of the epochs until it. *The over-fitting* is compared in two ways: at
-# fixed times, and where the mean over seeds is highest, which is chosen for its luck;
-# where they disagree, the verdict is mixed. At the paper's scale the static loss breaks
-# down at the largest learning rate, so that this is no over-fitting in the usual sense.
+# two losses are compared with the same seeds. Where networks of the paper's own scale
+# are available, they decide, and the smaller ones are given as well. *The dotted line*:
+# the paper's sentence compares each end with oscillations to every value of every
+# static network. That is a hard test, since the line is the best of many epochs and
+# seeds and rises with their number; static networks with the same seeds are the fairer
+# comparison. *Before the stop* the accuracy depends on the phase of the oscillations,
+# so that the value used is the mean over the last tenth of the epochs. *Over-fitting*
+# is measured in two ways: at fixed times, and where the mean over seeds is highest,
+# which favours chance; where they disagree, the verdict is mixed. At the paper's scale
+# the static loss breaks down at the largest learning rate, which is not over-fitting in
+# the usual sense.
 
 # %% [markdown]
 # ## At the paper's own scale
 #
-# As many networks as there are of the paper's experiment itself: all 50 000 images,
-# 64 channels, 700 epochs. Near epoch 300, where the learning rate is largest, training
-# with the static loss may break down; it recovers slowly, and not always to where it was.
-# Where the oscillating loss does not break down, that is a part of what it gains at the
-# end. [At half this learning rate](cifar_learning_rate.ipynb) no network breaks down, and
-# the gain is a tenth of the paper's.
+# The networks of the paper's experiment itself that are computed so far: all 50 000
+# images, 64 channels, 700 epochs. Near epoch 300, where the learning rate is largest,
+# training with the static loss may break down; it recovers slowly and not always
+# completely. Training with oscillations does not break down, which is a part of its
+# gain at the end. [At half this learning rate](cifar_learning_rate.ipynb) no network
+# breaks down, and the gain is a tenth of the paper's.
 
 # %% tags=["from-archive"] mystnb={"figure": {"caption": "The same at the paper's scale, for the networks that are computed so far.", "name": "fig-stopping-oscillations-paper"}, "image": {"alt": "Two panels of accuracy against the epoch at the paper's scale. Lines without oscillations rise fast and may collapse near epoch 300; lines with oscillations rise more slowly and end higher."}}
 if papers is not None:

@@ -17,9 +17,9 @@
 # %% [markdown]
 # # Figure S4: where oscillations do not help
 #
-# Not every network gains. The paper's supplement trains a standard *wide residual network*
-# on CIFAR-10, with all that makes such networks good: batch normalisation, images mirrored
-# and shifted at random, and a learning rate that falls as a cosine.
+# Not every network gains. The paper's supplement trains a standard *wide residual
+# network* on CIFAR-10 with batch normalisation, randomly mirrored and shifted images,
+# and a cosine schedule of the learning rate.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -59,12 +59,12 @@ fresh: bool = False  # compute the first stage anew although archived
 # %% [markdown]
 # ## One network
 #
-# One point, for one seed: a wide residual network trained in batches on eq. (1) with the
-# weights $\Gamma_i(t)$ of eqs. (2)-(5), by momentum of 0.9. $T$ counts steps, each one
-# batch. The images are normalised colour by colour; where they are to be smaller, squares
-# of pixels are averaged. The text says nothing of a stop, so the oscillations go on to the
-# end, where the learning rate is zero. A run that diverges counts as such (NaN), not as a
-# bad network.
+# One point, for one seed: a wide residual network trained in batches on eq. (1) with
+# the weights $\Gamma_i(t)$ of eqs. (2)-(5), by momentum of 0.9. $T$ counts steps of one
+# batch each. The images are normalised for each colour; smaller ones are averages over
+# squares of pixels. The text does not mention a stop, so the oscillations continue to
+# the end, where the learning rate is zero. A run that diverges is recorded as NaN and
+# left out of means.
 
 # %%
 import functools
@@ -113,10 +113,10 @@ sweep = functools.partial(
 # %% [markdown]
 # ## The plan
 #
-# Whatever is interrupted here goes on next time, and every stage holds the earlier ones:
-# first the curve along $A$, then the plane, and both once more with more seeds. At $A = 1$
-# the period means nothing, so these networks are trained once, with the curve, and shown
-# at all periods.
+# An interrupted stage continues in the next run, and every stage includes the earlier
+# ones: first the curve along $A$, then the plane, and both again with more seeds. At $A
+# = 1$ the period has no meaning, so these networks are trained once, with the curve,
+# and shown at all periods.
 
 # %%
 axes = {
@@ -140,7 +140,7 @@ progress
 findings = claims.judge(plane, period, settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Test accuracy of a wide residual network, compare Figure S4 of the paper: (a) along the amplitude at one period, the mean over seeds in a band of one standard deviation; dashed: the static loss. (b) The mean over period and amplitude, with the period of (a) outlined; the bottom row is the static loss at every period. Blank is what is not computed yet.", "name": "fig-wide-resnet"}, "image": {"alt": "Left, a curve of test accuracy against amplitude with a shaded band and a dashed line at the accuracy of the static loss. Right, a map in coloured cells over period and amplitude, with the static loss in its bottom row and one column outlined."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Test accuracy of a wide residual network, compare Figure S4 of the paper: (a) along the amplitude at one period, the mean over seeds in a band of one standard deviation; dashed: the static loss. (b) The mean over period and amplitude, with the period of (a) outlined; the bottom row is the static loss at every period. Blank cells are not computed yet.", "name": "fig-wide-resnet"}, "image": {"alt": "Left, a curve of test accuracy against amplitude with a shaded band and a dashed line at the accuracy of the static loss. Right, a map in coloured cells over period and amplitude, with the static loss in its bottom row and one column outlined."}}
 from dynloss_book.figS4_wide_resnet import figure
 
 curve = plane.test_accuracy.sel(period=period)
@@ -151,29 +151,28 @@ figure.plot(along, plane.test_accuracy.mean("seed"), period);
 archive.provenance(plane)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** *Along the amplitude*: is any point above the static loss, $A = 1$,
-# by more than the spread over seeds? *Over period and amplitude*: is there any region of
-# improvement, as in Figures 1 and 3?
+# **What to look at.** *Along the amplitude* no point lies above the static loss, $A =
+# 1$, by more than the spread over seeds, and strong oscillations lower the accuracy.
+# *Over period and amplitude* there is no region of improvement as in Figures 1 and 3.
 
 # %% tags=["lead"]
 findings
 
 # %% [markdown] tags=["lead"]
 # The claim is the absence of an improvement: it holds where no gain is significantly
-# above zero, at 5 % shared among all points that are looked at (Bonferroni). Few seeds
-# mean wide intervals, in which a small gain could hide, so the table says which gain the
-# interval of the best point excludes. The paper's figure takes 36.5 million parameters,
-# 200 passes over 50,000 images and 50 seeds a point. At a reduced scale this page is a
-# *miniature*: a smaller network of the same family, fewer passes, and $T$ scaled so that a
-# run has about as many periods as the paper's; the line under the answer says how small,
-# and how many images of which size. It tests the sign of the effect, not the accuracy
-# reached.
+# above zero, at 5 % for all points together (Bonferroni). With few seeds the intervals
+# are wide and could contain a small gain, so the table gives the gain that is excluded.
+# The paper's figure takes 36.5 million parameters, 200 passes over 50,000 images and 50
+# seeds a point. At a reduced scale this page is a *miniature*: a smaller network of the
+# same family, fewer passes, and $T$ scaled so that a run has about as many periods as
+# the paper's; the line under the answer gives its size and that of its images. It tests
+# the sign of the effect rather than the accuracy.
 
 # %% [markdown]
 # ## The gain and its interval
 #
 # The same seeds at $A$ and at $A = 1$ start from the same weights and see the same
-# batches, so their difference is known better than either accuracy.
+# batches, so their difference has a smaller error than either accuracy.
 
 # %%
 gains = sweeps.summary((curve - curve.sel(amplitude=1)).drop_sel(amplitude=1))

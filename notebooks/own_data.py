@@ -17,9 +17,9 @@
 # %% [markdown]
 # # Your own data
 #
-# How to put the dynamical loss into a training loop, choose its parameters, and measure,
-# with error bars, what it brings: on scikit-learn's handwritten digits, for a network that
-# is too small and for a larger one.
+# This page puts the dynamical loss into a training loop, chooses its parameters, and
+# measures its effect with error bars: on scikit-learn's handwritten digits, for a
+# network that is too small and for a larger one.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -111,16 +111,17 @@ curves = {label: static_loss(schedule, start) for label, schedule in two.items()
 # %% [markdown]
 # ## Choosing $T$ and $A$
 #
-# By a small search on the validation images. What has served well here:
+# By a small search on the validation images. The following choices worked well here:
 #
 # - **$T$** in steps, so that several cycles of $C\,T$ steps fit into the run.
-# - **$A$** on a logarithmic grid from 1 to 100. Too large, with a short period, and the
-#   network forgets the other classes.
-# - **The learning rate together with them**, also for the static loss: a comparison at a
-#   rate that suits only one of the two says nothing.
+# - **$A$** on a logarithmic grid from 1 to 100. With a large amplitude and a short
+#   period the network forgets the other classes.
+# - **The learning rate together with them**, also for the static loss: a comparison at
+#   a rate that suits only one of the two is meaningless.
 # - **Stop** them for the last tenth or so, so that the network ends in the static loss.
-# - **Watch** the training accuracy: where it falls as $A$ grows, $A$ is too large or $T$
-#   too short. And the static loss: its waves should heal within a cycle.
+# - **Watch** the training accuracy: where it falls as $A$ grows, $A$ is too large or
+#   $T$ too short. Watch the static loss, too: its waves should disappear within a
+#   cycle.
 #
 # One point of the search, `digits.accuracies`, is the loop above and the accuracies at its
 # end. `sweeps.run` vectorises it over all settings and seeds, and keeps the results.
@@ -138,8 +139,9 @@ searches = {label: search(constants=fixed) for label, fixed in networks.items()}
 chosen = {label: digits.best_settings(search) for label, search in searches.items()}
 
 # %% [markdown]
-# The best of many settings owes some of its luck to the validation images and to these
-# networks. So the losses are compared on the **test images with the same new networks**.
+# The best of many settings is partly best by chance on the validation images and for
+# these networks. So the losses are compared on the **test images with the same new
+# networks**.
 
 # %%
 finals = {}
@@ -161,14 +163,15 @@ from dynloss_book.plots import own_data as figure
 figure.plot_run(schedules.weights_over(oscillating, np.arange(steps)), curves);
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** The same initial weights in both runs: with the dynamical loss the
-# static one rises and falls as the weights move, and what counts is where it is **after
-# they have stopped**. A lower training loss is not the aim; the accuracy on new images is.
+# **What to look at.** Both runs have the same initial weights. With the dynamical loss
+# the static loss rises and falls with the class weights; what counts is its value
+# **after the oscillations have stopped**. The aim is the accuracy on new images rather
+# than a lower training loss.
 #
-# **In short.** It takes *three lines*, and a small search for two parameters. *Measure
-# before you believe*: the large gain of Figure 3 is that of a network which hardly learns
-# with the static loss. These digits are easy: look for what is left of it in a network of
-# a few units, and whether anything is left in a larger one.
+# **In short.** It takes *three lines* and a small search for two parameters. *Measure
+# on your own data*: the large gain of Figure 3 is that of a network which hardly learns
+# with the static loss. These digits are easy, and the gain is much smaller, for a
+# network of a few units and for a larger one.
 
 # %% tags=["lead", "provenance"]
 archive.provenance(searches[f"{narrow} hidden units"])
@@ -179,24 +182,25 @@ archive.provenance(searches[f"{wide} hidden units"])
 # %% [markdown]
 # ## The search
 #
-# For each network the best learning rate of the static loss, and the best of all three for
-# the dynamical loss. (At $A = 1$ the period means nothing.) A best value at the edge of its
-# grid asks for a wider grid, which this page does not try.
+# For each network, the best learning rate of the static loss and the best of all three
+# parameters for the dynamical loss. (At $A = 1$ the period has no meaning.) A best
+# value at the edge of its grid would need a wider grid, which this page does not try.
 
 # %%
 pd.concat({label: pd.DataFrame(three).T for label, three in chosen.items()})
 
-# %% mystnb={"figure": {"caption": "The search on the validation images: what the dynamical loss gains over the static one along the amplitude for two periods, for (a) the small and (b) the larger network. The same initial weights are compared, each loss at its best learning rate; bars are 95 % confidence intervals of the mean.", "name": "fig-own-data-search"}, "image": {"alt": "Two panels of the gain in validation accuracy against the amplitude, with a line for each period and a dashed line at zero. For the small network the points lie around and above zero with long bars; for the larger network they stay close to zero."}}
+# %% mystnb={"figure": {"caption": "The search on the validation images: the gain of the dynamical loss over the static one along the amplitude for two periods, for (a) the small and (b) the larger network. The same initial weights are compared, each loss at its best learning rate; bars are 95 % confidence intervals of the mean.", "name": "fig-own-data-search"}, "image": {"alt": "Two panels of the gain in validation accuracy against the amplitude, with a line for each period and a dashed line at zero. For the small network the points lie around and above zero with long bars; for the larger network they stay close to zero."}}
 figure.plot_search({name: s.validation.mean("digit") for name, s in searches.items()});
 
 # %% [markdown]
-# ## What it brings
+# ## The gain
 #
 # The gain is the mean of the differences, with its 95 % confidence interval; where that
-# holds zero, there is none. The first gain is over the static loss at its own best
-# learning rate, the second over it at that of the dynamical one. Where only one is
-# above zero, the learning rate made the difference. One bias is left: sizes and grid
-# come from earlier trials on the same split, which printed test accuracies too.
+# contains zero, the gain is not significant. The first gain is over the static loss at
+# its own best learning rate, the second over the static loss at the rate of the
+# dynamical one. Where only the second is significant, the learning rate makes the
+# difference. One bias remains: sizes and grid come from earlier trials on the same
+# split, which also printed test accuracies.
 #
 # If your network is a flax module, `dynloss.training.minibatch.train` is the whole loop:
 # batches, momentum, evaluations, checkpoints. Figure 1 uses it.

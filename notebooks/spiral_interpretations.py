@@ -13,9 +13,10 @@
 # %% [markdown]
 # # Other interpretations of Figure 3
 #
-# The paper does not say how its validation points lie along the arms, nor how its networks
-# begin. Its code and its text count steps differently. Figure 3's page chooses one interpretation.
-# Here are the others: does the wide network gain in any of them?
+# The paper does not specify how its validation points lie along the arms, nor how its
+# networks are initialised, and its code and its text count steps differently. Figure
+# 3's page chooses one interpretation; this page tests whether the wide network gains
+# under any of the others.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -46,11 +47,11 @@ minutes: "Optional[float]" = None  # stop computing after so many, show what the
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
-# One network, trained in one way, is tried on all validation sets at once. All of them lie
-# on the same arms with fresh noise of the angle: *midway* between the training points, as
-# on Figure 3's page; at the *same places* along the arms; at random, *uniform* along them,
-# *uniform in the plane* (the square root), or *nearer the centre* (the square); and *beyond
-# the end* of the arms, where no training point lies.
+# Each trained network is evaluated on all validation sets. All of them lie on the same
+# arms with fresh noise of the angle: *midway* between the training points, as on Figure
+# 3's page; at the *same places* along the arms; at random, *uniform* along them,
+# *uniform in the plane* (the square root), or *nearer the centre* (the square); and
+# *beyond the end* of the arms, where no training point lies.
 
 # %%
 import functools
@@ -143,11 +144,12 @@ archive.provenance(*networks["narrow"].values())
 archive.provenance(*networks["wide"].values())
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** *The wide network*: which intervals lie wholly right of zero? A row
-# counts only with its wider interval, since among many interpretations one gains by luck. *The
-# narrow network*: how much it gains depends on how well it learns without oscillations,
-# the dashed lines of the next figure. (With $T+1$ steps a class the oscillations stop at a
-# turn, as in the authors' code; by the text's “last period” they may stop amid one.)
+# **What to look at.** *The wide network*: no interval lies entirely to the right of
+# zero. The intervals are those of all rows together, since among many interpretations
+# one gains by chance. *The narrow network* gains under nearly all of them; how much
+# depends on how well it learns without oscillations, the dashed lines of the next
+# figure. (With $T+1$ steps a class the oscillations stop at the end of a period, as in
+# the authors' code; by the text's “last period” the last cycle may be truncated.)
 
 # %% tags=["lead"]
 findings
@@ -168,8 +170,8 @@ figure.plot_reach(
 # %% [markdown]
 # ## Each interpretation in numbers
 #
-# Means over seeds with intervals of 95 % each; the last column is the margin of the gain
-# at which all rows of a network hold together with 95 %.
+# Means over seeds with intervals of 95 % each; the last column is the margin of the
+# gain at 95 % for all rows of a network together.
 
 # %%
 rows = claims.table(networks)

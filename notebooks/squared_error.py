@@ -15,12 +15,12 @@
 # ---
 
 # %% [markdown]
-# # The squared error: what eq. (14) says, and where it stops
+# The squared error: what eq. (14) predicts, and where it fails
 #
 # Section III.D explains the bifurcations by the neural tangent kernel, for the mean
-# squared error: the kernel of this moment gives the outputs after the next step, and
-# its largest eigenvalue says whether they settle, flip, or grow. Here each of these
-# statements is measured.
+# squared error: the current kernel determines the outputs after the next step, and its
+# largest eigenvalue determines whether they settle, flip their sign, or grow. This page
+# measures each of these statements.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -106,8 +106,8 @@ def two_ways(apply, params, inputs, targets, rate):
 
 
 # %% [markdown]
-# **A problem with a known answer.** Where the outputs are linear in the parameters,
-# nothing is left out, and both ways must agree to rounding, whatever $\eta$ is.
+# **A problem with a known answer.** Where the outputs are linear in the parameters, eq.
+# (14) is exact, and both sides must agree to rounding for every $\eta$.
 
 # %%
 random = np.random.RandomState(0)
@@ -166,7 +166,7 @@ findings = claims.judge(
 )
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Eq. (14) on the spiral. (a) The top mode of the residuals and (b) the kernel's largest eigenvalue, from step to step, in the three regimes; pale, further networks; the dashed line is the boundary 2N/η. (c) By what the residuals along the top mode are multiplied in one step, against the line of eq. (14), at moments of the training; bars are 95 % intervals over networks, dashes the same for a small disturbance of the mode. (d) The error of eq. (14) against the learning rate, for ReLU units and for the same network with smooth ones, with fitted exponents. (e) The error along the runs of (a). (f) The kernel of untrained networks, here averaged over the outputs and scaled by the width, nears its limit of infinite width.", "name": "fig-squared-error"}, "image": {"alt": "Six panels. The top mode decays smoothly, decays while flipping its sign, or grows and then decays while flipping. The kernel's largest eigenvalue stays level in the first two cases and falls below the boundary in the third. Factors of the top mode lie on or near a falling straight line. The error rises with the square of the learning rate, and the deviation from infinite width falls with the root of the width."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Eq. (14) on the spiral. (a) The top mode of the residuals and (b) the kernel's largest eigenvalue, from step to step, in the three regimes; pale, further networks; the dashed line is the boundary 2N/η. (c) The factor by which one step multiplies the residuals along the top mode, against the line of eq. (14), at several moments of training; bars are 95 % intervals over networks, dashes the same for a small disturbance of the mode. (d) The error of eq. (14) against the learning rate, for ReLU units and for the same network with smooth ones, with fitted exponents. (e) The error along the runs of (a). (f) The kernel of untrained networks, here averaged over the outputs and scaled by the width, nears its limit of infinite width.", "name": "fig-squared-error"}, "image": {"alt": "Six panels. The top mode decays smoothly, decays while flipping its sign, or grows and then decays while flipping. The kernel's largest eigenvalue stays level in the first two cases and falls below the boundary in the third. Factors of the top mode lie on or near a falling straight line. The error rises with the square of the learning rate, and the deviation from infinite width falls with the root of the width."}}
 from dynloss_book.squared_error import figure
 
 figure.plot(regimes, probes, ratios, rates, laws, limit, width_law);
@@ -178,13 +178,13 @@ archive.provenance(probes)
 archive.provenance(limit)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** In (c) how far the markers are from the line: what eq. (14)
-# leaves out is small beside the whole step, but not always beside its part along the
-# top mode, which training has used up. The dashes are on the line: the kernel's own
-# answer to a small disturbance. In (a) and (b) the third regime: the mode grows only as
-# long as the kernel is above its boundary, and the bouncing itself brings the kernel
-# down. In (d) the slope: two for what is of second order, but for the kinks of the
-# ReLUs, which make single networks scatter around it.
+# **What to look at.** In (a) and (b), third regime, the mode grows only as long as the
+# kernel is above its boundary, and the bouncing itself brings the kernel down. In (c)
+# the markers are near the line, but not always on it: the error of eq. (14) is small
+# compared with the whole step, but not always with its part along the top mode, which
+# training has nearly removed. The dashes, the response to a small disturbance, lie on
+# the line. In (d) the slope is two, as for an error of second order; the kinks of the
+# ReLUs make single networks scatter around it.
 
 # %% tags=["lead"]
 findings
@@ -193,10 +193,11 @@ findings
 # ## An effective learning rate, or the weights in the kernel
 #
 # The paper needs an *effective* learning rate where the loss oscillates, since the
-# kernel knows nothing of the weights. The kernel weighted by the classes does. The table
-# says at which $\eta\lambda_{\max}/N$ cascades start, for both, and how much that varies
-# from cascade to cascade. A cascade starts where the loss alternates between two values
-# that are 0.0001 apart; the first half period, where the weights settle, is left out.
+# plain kernel does not contain the class weights. The weighted kernel does. The table
+# gives $\eta\lambda_{\max}/N$ at the detected onsets of cascades for both, and how much
+# it varies from cascade to cascade. An onset is detected where the loss alternates
+# between two values that are 0.0001 apart; the first half period, where the network
+# settles, is left out.
 
 # %% mystnb={"figure": {"caption": "The squared error with oscillating weights, one network: (a) the change of the loss in each step, (b) the largest eigenvalue of both kernels. Dotted lines mark where cascades start.", "name": "fig-squared-error-oscillating"}, "image": {"alt": "Two panels against the step: the change of the loss opens into two branches at the dotted lines, where the weighted kernel's largest eigenvalue has reached the dashed boundary."}}
 figure.plot_oscillating(run, starts, every);

@@ -11,12 +11,12 @@
 # ---
 
 # %% [markdown]
-# # The text: what it says without a figure
+# The text: claims without a figure
 #
-# Between its figures the paper says much that can be checked: that the weights are
-# bounded, that the minima stay where they are, that one class alone makes an easy
-# landscape, that valleys rise and shrink in turn, that a narrow network only needs smaller
-# steps. Each of these takes seconds.
+# Beyond its figures the paper makes many claims that can be tested: that the weights
+# are bounded, that the minima do not move, that one class alone gives a simple
+# landscape, that valleys rise and shrink in turn, that a narrow network only needs
+# smaller steps. Each of these tests takes seconds.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -56,13 +56,14 @@ fresh: bool = False  # compute anew although archived
 #    in which the wide network is trained.
 # 6. **Smaller steps**: the narrow network with the static loss at $\eta = 1$ and at
 #    $\eta = 0.2$, for the same time $\eta t$.
-# 7. **Turns**: the accuracy of each class while the loss of Figure 4 goes through them; and
-#    what a valley comes to while the others have their turn: loss and $\lambda_{\max}$ at
-#    weights held where the last period of each class was half over.
+# 7. **Turns**: the accuracy of each class while the loss of Figure 4 emphasises one
+#    after the other; and how a valley changes while the other classes are emphasised:
+#    loss and $\lambda_{\max}$ for a network held at the middle of the last period of
+#    each class.
 # 8. The **kernel**: squared error on the wide network, the residual along the first
-#    eigenvectors of the first neural tangent kernel, whose largest eigenvalue is $\lambda$;
-#    with small steps, $\eta\lambda/N = 0.02$, and in the regimes of eq. (14), where
-#    $\eta\lambda/N$ is 0.5, 1.5 and 2.5.
+#    eigenvectors of the first neural tangent kernel, whose largest eigenvalue is
+#    $\lambda$; with small steps, $\eta\lambda/N = 0.02$, and in the regimes of eq.
+#    (14), where $\eta\lambda/N$ is 0.5, 1.5 and 2.5.
 
 # %%
 import xarray as xr
@@ -102,7 +103,7 @@ found = archive.fetch_or_compute("statements", measure, settings, fresh=fresh)
 findings = claims.judge(found, settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "What the text says. (a) The class weights over two cycles; dashed: the number of classes. (b) The loss when one class alone counts, from several initial weights. (c) All eigenvalues of the Hessian of the narrow network after training with the static loss. (d) The training accuracy of each class alone at the middle (filled) and at the end (open) of each period of Figure 4, mean over the seeds; the shade of the background is the class that is emphasised. (e) The residual along the first eigenvectors of the neural tangent kernel at a small learning rate, in units of the first; dashed: exponentials. (f) The same along the first eigenvector in the three regimes of eq. (14); dashed: the equation with the first kernel.", "name": "fig-statements"}, "image": {"alt": "Six panels. Triangles of the class weights, one class after the other, below a dashed line at three. Falling curves of the loss. Points of sorted eigenvalues: a few large ones, most near zero, some below. Accuracies of three classes: the emphasised one is at 1 amid each period, the others rise from 0 to near 1 over the periods. Straight falling lines on a logarithmic axis, the steepest for the largest eigenvalue. Residuals against the step: one series decays, one alternates and decays, one alternates and grows."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Claims of the text. (a) The class weights over two cycles; dashed: the number of classes. (b) The loss when one class alone counts, from several initial weights. (c) All eigenvalues of the Hessian of the narrow network after training with the static loss. (d) The training accuracy of each class alone at the middle (filled) and at the end (open) of each period of Figure 4, mean over the seeds; the shade of the background is the class that is emphasised. (e) The residual along the first eigenvectors of the neural tangent kernel at a small learning rate, in units of the first; dashed: exponentials. (f) The same along the first eigenvector in the three regimes of eq. (14); dashed: the equation with the first kernel.", "name": "fig-statements"}, "image": {"alt": "Six panels. Triangles of the class weights, one class after the other, below a dashed line at three. Falling curves of the loss. Points of sorted eigenvalues: a few large ones, most near zero, some below. Accuracies of three classes: the emphasised one is at 1 in the middle of each period, the others rise from 0 to near 1 over the periods. Straight falling lines on a logarithmic axis, the steepest for the largest eigenvalue. Residuals against the step: one series decays, one alternates and decays, one alternates and grows."}}
 from dynloss_book.statements import figure
 
 figure.plot(found);
@@ -111,14 +112,14 @@ figure.plot(found);
 archive.provenance(found)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** (a) and (b) are as the paper says. So is the descent in (b) without
-# any step uphill; but "downhill all the way" is not yet *convex*: the Hessian has negative
-# eigenvalues at the start. In (c) look at the two ends: a few large eigenvalues that
-# govern the steps, and negative ones, so that training has not ended in a minimum. In (d)
-# the class that counts is learnt within half a period, from the first turn on, and at first
-# at the cost of the others; look at what is left of it at the period's end, turn by turn.
-# In (e) each mode goes at its own pace, and the dashed line leaves the first only where
-# a ten-thousandth of it is left.
+# **What to look at.** (a) agrees with the paper, and so does (b), where the loss falls
+# at every step. A descent without uphill steps does not imply a *convex* landscape: the
+# Hessian has negative eigenvalues at the start. In (c) a few eigenvalues are large,
+# most are small, and some are negative, so that training has not ended in a minimum. In
+# (d) the emphasised class is learnt within half a period, from the first period on and
+# at first at the cost of the others; from period to period more of it is kept. In (e)
+# each mode decays at its own rate, and the first leaves the dashed line only when a
+# ten-thousandth of it is left.
 
 # %% tags=["lead"]
 findings

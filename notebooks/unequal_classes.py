@@ -18,8 +18,9 @@
 # # Classes of unequal size
 #
 # Where some classes have few samples, each class may be weighted so that all count the
-# same. The dynamical loss weights classes too. Does it replace the balance, or add to it?
-# Handwritten digits again: 900 training images, but of 2, 5 and 8 only every tenth.
+# same. The dynamical loss weights classes, too. This page tests whether it replaces the
+# balance or adds to it: handwritten digits again, 900 training images, but of 2, 5 and
+# 8 only every tenth.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -47,9 +48,9 @@ minutes: "Optional[float]" = None  # stop computing after so many, for each netw
 fresh: bool = False  # compute anew although archived
 
 # %% [markdown]
-# The usual remedy is to weight each class by $P/(C P_i)$, with $P_i$ of the $P$ samples in
-# it; this is the fair baseline. The dynamical loss makes each class matter in its turn, but
-# on average over a cycle it leaves their shares alone. To combine the two is one product.
+# The usual remedy is to weight each class by $P/(C P_i)$, with $P_i$ of the $P$ samples
+# in it; this is the baseline. The dynamical loss emphasises each class in turn, but its
+# average over a cycle leaves their shares unchanged. The two are combined by a product.
 
 # %%
 import jax.numpy as jnp
@@ -117,10 +118,11 @@ archive.provenance(results[f"{middle} hidden units"])
 archive.provenance(results[f"{wide} hidden units"])
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** The step from the first two ways to the last two, which is the
-# balance, beside the step within each pair, which is the oscillation. One
-# setting serves all four. The small network is, of a few sizes that we tried, the one that
-# gains most clearly, so its gain is flattered; other sizes are one parameter away.
+# **What to look at.** On the rare digits the step from the first two markers to the
+# last two, the balance, is much larger than the step within each pair, the
+# oscillations. One setting is used for all four. Of a few sizes that we tried, the
+# small network is the one with the clearest gain, so that its gain is likely
+# overestimated; other sizes can be tried with one parameter.
 
 # %% tags=["lead"]
 pd.DataFrame(claims.table(by_way, rare)).set_index(["network", "loss"])

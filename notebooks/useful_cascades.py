@@ -17,11 +17,11 @@
 # %% [markdown]
 # # What a cascade does for the network
 #
-# The paper says that the improvement comes in part from the bouncing: it carries the
-# network into wider valleys. Or is it the moving loss alone? The two can be told apart.
-# The same training on the same moving loss is done twice: in steps of $\eta$, and in
-# steps of $\eta/8$, eight times as many, which follow the same flow but bounce only in
-# a valley that is eight times as narrow.
+# According to the paper, the improvement comes in part from the bouncing, which carries
+# the network into wider valleys. It could also come from the time-dependent loss alone.
+# To separate the two, the same training on the same time-dependent loss is done twice:
+# in steps of $\eta$, and in eight times as many steps of $\eta/8$, which follow the
+# same flow but bounce only in a valley that is eight times as narrow.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -56,12 +56,12 @@ fresh: bool = False  # compute anew although archived
 # %% [markdown]
 # ## Large steps and small ones
 #
-# Gradient descent on a moving loss is the gradient flow $\dot w = -\nabla\mathcal F(w,
-# \Gamma(t))$ in steps of $\eta$. Cut into smaller steps it follows the same flow for
-# the same time, but its edge of stability $2/\eta$ lies higher by the same factor: it
-# passes through the cascades of the large steps without bouncing, and into narrower
-# valleys. (In time it comes to its own edge; a table below says how near.) What differs
-# between the two is what the bounces of the large steps do.
+# Gradient descent on a time-dependent loss is the gradient flow $\dot w =
+# -\nabla\mathcal F(w, \Gamma(t))$ in steps of $\eta$. Cut into smaller steps it follows
+# the same flow for the same time, but its edge of stability $2/\eta$ lies higher by the
+# same factor: it passes through the cascades of the large steps without bouncing, and
+# into narrower valleys. (In time it reaches its own edge; a table below says how
+# nearly.) The difference between the two is the effect of the bounces.
 
 # %%
 import functools
@@ -92,10 +92,9 @@ def same_flow(task, weights, rate, steps, parts):
 
 
 # %% [markdown]
-# **A check.** Before the first cascade the two must agree, up to what Euler's method
-# leaves out: half as large a step leaves about half as much. Here, with weights that do
-# not move, the distance between the two after a flow of time 20, for three small
-# networks and two step sizes.
+# **A check.** Before the first cascade the two must agree, up to the error of Euler's
+# method, which halves with the step. Here, with constant class weights, the distance
+# between the two after a flow of time 20, for three small networks and two step sizes.
 
 # %%
 import jax
@@ -122,12 +121,13 @@ check.assign(ratio=check["η = 0.8"] / check["η = 0.4"]).round(4)
 # %% [markdown]
 # Each branch goes from the middle of a period, where one class has its largest weight
 # and nothing bounces, to the middle of the next, through one cascade; the bouncing
-# branch leads on. In the middle of a period a network names the emphasised class,
-# whatever it is shown; so before it is scored, each settles for one period with $\Gamma
-# = 1$, in small steps. Beside accuracy and loss we take the kernel-target alignment,
-# the cosine between the NTK and the kernel that knows the classes, both centred
-# ([Cortes et al. 2012](https://jmlr.org/papers/v13/cortes12a.html)), and the largest
-# eigenvalue of the static loss's Hessian.
+# branch then continues. In the middle of a period a network predicts the emphasised
+# class for nearly every input; so before it is evaluated, each settles for one period
+# with $\Gamma = 1$, in small steps. Besides accuracy and loss we measure the
+# kernel-target alignment, the cosine between the NTK and the kernel that knows the
+# classes, both centred ([Cortes et al.
+# 2012](https://jmlr.org/papers/v13/cortes12a.html)), and the largest eigenvalue of the
+# static loss's Hessian.
 
 # %%
 fixed = {
@@ -152,7 +152,7 @@ runs = sweep(
 findings = claims.judge(branches, runs, fixed)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "What bounces do. (a)-(c) From the same weights through one period, in large steps and in small ones: the difference in validation accuracy, in the largest Hessian eigenvalue of the static loss and in kernel-target alignment, after each period. (d) Validation accuracy at the end of whole runs. Grey, single networks; blue, means with 95 % confidence intervals. (e) How far each class's gradient lies along the unstable direction u and (f) the classes' shares of the curvature along it, through one cascade; grey where the largest eigenvalue is above the edge in most networks.", "name": "fig-useful-cascades"}, "image": {"alt": "Six panels. Differences between branches by large and by small steps against the period, in accuracy, largest eigenvalue and alignment; the accuracy of four whole runs, oscillating and static, by large and by small steps; and two panels in which, towards the turn of the classes, the curvature along the unstable direction is made by one or two of the three classes."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "The effect of bounces. (a)-(c) From the same weights through one period, in large steps and in small ones: the difference in validation accuracy, in the largest Hessian eigenvalue of the static loss and in kernel-target alignment, after each period. (d) Validation accuracy at the end of whole runs. Grey, single networks; blue, means with 95 % confidence intervals. (e) How far each class's gradient lies along the unstable direction u and (f) the classes' shares of the curvature along it, through one cascade; grey where the largest eigenvalue is above the edge in most networks.", "name": "fig-useful-cascades"}, "image": {"alt": "Six panels. Differences between branches by large and by small steps against the period, in accuracy, largest eigenvalue and alignment; the accuracy of four whole runs, oscillating and static, by large and by small steps; and two panels in which, towards the turn of the classes, the curvature along the unstable direction is made by one or two of the three classes."}}
 from dynloss_book.useful_cascades import figure
 
 figure.plot(branches, runs, learning_rate, shown - 1);
@@ -164,28 +164,30 @@ archive.provenance(branches)
 archive.provenance(runs)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** In (d) the first two columns: the same moving loss, by large and
-# by small steps. Then the last two, the same for the static loss: is it the moving loss
-# that makes use of the bounces? In (a) and (b) what one period of them does to the
-# accuracy, and what to the curvature. In (e) and (f) whose valley it is that narrows
-# before the turn of the classes, which is at 0.
+# **What to look at.** In (d), first two columns, large steps end with a higher accuracy
+# than small ones on the same time-dependent loss. The last two columns show the
+# opposite for the static loss: only the oscillating loss benefits from the bounces. In
+# (a) the accuracy added by one period of bounces is small; in (b) the sharpness stays
+# lower with bounces than without. In (e) and (f), towards the change of the class at 0,
+# the curvature along the unstable direction comes from one or two of the three classes.
 
 # %% tags=["lead"]
 findings
 
 # %% [markdown]
-# ## Before and after, by large steps and by small ones
+# ## Before and after, in large steps and in small ones
 #
 # Means over the periods of each network, with the intervals over networks. A valley is
-# *wider* where $\lambda_{\max}$ is lower than before the period, not only lower than in
-# small steps: these lead into narrower valleys, as their higher edge allows.
+# *wider* where $\lambda_{\max}$ is lower than before the period. Being lower than in
+# small steps is not enough: these lead into narrower valleys, as their higher edge
+# allows.
 
 # %%
 pd.DataFrame(claims.table(branches)).set_index("score")
 
 # %% [markdown]
-# Where the whole runs end: each near an edge of its own, so that their
-# $\lambda_{\max}$ tells the size of the step, and not what the cascades have done.
+# The ends of the whole runs: each is near an edge of its own, so that $\lambda_{\max}$
+# reflects the step size rather than the effect of the cascades.
 
 # %%
 ends = claims.edges(runs, learning_rate, parts)
@@ -194,8 +196,8 @@ pd.DataFrame(ends).set_index("run")
 # %% [markdown]
 # ## Which cascades add more
 #
-# Rank correlations over the few periods of each network; their mean over networks has
-# an interval, and where it holds zero nothing is said.
+# Rank correlations over the few periods of each network, averaged over networks; where
+# the interval contains zero, the correlation is not significant.
 
 # %%
 rows = claims.correlations(branches, learning_rate)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+QUOTED = ROOT / "src/dynloss_book/paper.py"  # the paper's own sentences
 READ = ("book/*.md", "README.md", "CONTRIBUTING.md", "notebooks/*.py", "src/**/*.py", "src/**/*.template")
 ASIDE = (
     r"```.*?```|``[^`]+``|`[^`\n]+`|\$\$.*?\$\$|\$[^$\n]+\$|https?://\S+|\]\([^)\s]*\)|<!--.*?-->"  # code, TeX, links
@@ -35,10 +36,11 @@ class Finding(NamedTuple):
 def patterns(path: Path = ROOT / "tools/prose.yml") -> dict[str, dict[str, str]]:
     """The committed list: {pattern: {say, wrong: an example, right: one that must pass}}."""
     listed = yaml.safe_load(path.read_text(encoding="utf-8"))
-    words = listed["spelling"].items()
-    return listed["sentences"] | {
-        rf"\b{wrong}": {"say": right, "wrong": wrong, "right": right} for wrong, right in words
+    words = {
+        rf"(?<![-\w]){wrong}(?!\w*=)": {"say": right, "wrong": wrong.removesuffix(r"\b"), "right": right}
+        for wrong, right in listed["spelling"].items()
     }
+    return listed["sentences"] | words
 
 
 RULES = [(re.compile(rule, re.IGNORECASE), each["say"]) for rule, each in patterns().items()]
@@ -53,20 +55,19 @@ def found(text: str, first: int = 1) -> list[Finding]:
 
 
 def strings(code: str) -> Iterator[tuple[int, str]]:
-    """The line and the text of each string of a module, with its values in braces; of docstrings the first line."""
+    """The line and the text of each string of a module, with {} for its values; of docstrings the first line.
+
+    Single words are passed over: most are names.
+    """
     tree = ast.parse(code)
-    bodies = [node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list)]
-    statements = {node.value for body in bodies for node in body if isinstance(node, ast.Expr)}
-    inner = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)} - statements
+    docstrings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    inner = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
-            yield node.lineno, "".join(_part(part) for part in node.values)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in inner:
-            yield node.lineno, node.value.split("\n")[0] if node in statements else node.value
-
-
-def _part(part: ast.expr) -> str:
-    return str(part.value) if isinstance(part, ast.Constant) else f"{{{ast.unparse(part)}}}"
+            parts = [str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values]
+            yield node.lineno, "".join(parts)
+        elif isinstance(node, ast.Constant) and " " in str(node.value) and node not in inner:
+            yield node.lineno, str(node.value).split("\n")[0] if node in docstrings else str(node.value)
 
 
 def cells(source: str) -> Iterator[tuple[int, str]]:
@@ -93,14 +94,12 @@ def findings(path: Path) -> list[Finding]:
     return sorted({finding for first, text in texts(path) for finding in found(text, first)})
 
 
-def main(names: list[str]) -> int:
+def main(chosen: list[str]) -> int:
     """Prints the findings of the files, by default of all; 1 if there are any."""
-    files = [Path(name) for name in names] or [path for pattern in READ for path in sorted(ROOT.glob(pattern))]
-    said = [
-        f"{path.relative_to(ROOT) if ROOT in path.parents else path}:{each}"
-        for path in files
-        for each in findings(path)
-    ]
+    every = [path for pattern in READ for path in sorted(ROOT.glob(pattern)) if path != QUOTED]
+    files = [Path(name).resolve() for name in chosen] or every
+    said = [f"{path.relative_to(ROOT) if ROOT in path.parents else path}:{each}"
+            for path in files for each in findings(path)]  # fmt: skip
     print("\n".join([*said, f"{len(said)} findings in {len(files)} files"]))
     return int(bool(said))
 

@@ -29,7 +29,7 @@ class Instability(NamedTuple):
 
 
 class Threshold(NamedTuple):
-    """λ_th, the mean of λ_max at the marks, with its standard error and the number of marks."""
+    """λ_th, the mean of λ_max at onsets and ends, with its standard error and their number."""
 
     value: float
     standard_error: float
@@ -119,7 +119,7 @@ def instabilities_of_pairs(
 
 
 def _in_rows(indices: np.ndarray, length: int) -> np.ndarray:
-    """Those of increasing indices that stand in a row of at least ``length`` neighbours."""
+    """Those of increasing indices that are in a row of at least ``length`` neighbours."""
     rows = np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1)
     return np.concatenate([row for row in rows if len(row) >= length] or [indices[:0]])
 

@@ -25,7 +25,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Let errors of the system name this file, and not a part of it, or none."""
+    """Let errors of the system name this file rather than a part of it, or none."""
     try:
         yield
     except OSError as error:

@@ -78,7 +78,7 @@ def test_figures_have_caption_number_and_alternative_text(chapter, parsed):
             continue  # a thumbnail, with its answer beside it
         figure = image.find_parent("figure")
         assert figure, f"{image['src']} has no caption"
-        assert re.fullmatch(r"Plate \d+", figure.select_one(".caption-number").get_text(strip=True))
+        assert re.fullmatch(r"Figure B\.\d+", figure.select_one(".caption-number").get_text(strip=True))
         assert figure.select_one(".caption-text").get_text(strip=True)
 
 

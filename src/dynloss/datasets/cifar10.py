@@ -1,4 +1,4 @@
-"""CIFAR-10 (Krizhevsky 2009): small photographs in ten classes, as bytes; and images made up for smoke runs.
+"""CIFAR-10 (Krizhevsky 2009): small images in ten classes, as bytes; and generated images for smoke runs.
 
     training, validation = cifar10.load()
     training, validation = cifar10.normalised(training, validation)

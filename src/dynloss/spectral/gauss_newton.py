@@ -9,7 +9,7 @@ The loss of eq. (1) depends on the parameters through the outputs f. Differentia
 
 with J = ∂f/∂W and p the softmax of the outputs. G is the *Gauss-Newton* part. With A = BBᵀ its non-zero eigenvalues are
 those of :math:`B^\top \Theta B / P`, where Θ = JJᵀ is the kernel of eq. (11): a kernel between samples that counts each
-by its class's weight and by how undecided the network is about it. (G = XXᵀ and XᵀX, with X = JᵀB/√P, share them.)
+by its class's weight and by the network's uncertainty about it. (G = XXᵀ and XᵀX, with X = JᵀB/√P, share them.)
 Source of the decomposition: N. Schraudolph, "Fast curvature matrix-vector products for second-order gradient descent",
 Neural Computation 14, 1723 (2002).
 """

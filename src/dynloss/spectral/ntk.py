@@ -1,4 +1,4 @@
-r"""The empirical neural tangent kernel, eq. (11), in full and in the authors' reading.
+r"""The empirical neural tangent kernel, eq. (11), in full and in the authors' version.
 
 In full it is a matrix over pairs of a sample and an output, Θ = J Jᵀ with J = ∂f/∂W: 900×900 for the spiral. The
 authors' code averages it over the outputs and takes the first 50 samples: a 50×50 matrix. The names keep them apart.
@@ -106,7 +106,7 @@ def output_averaged_ntk_matrix(apply: Apply, params: Any, inputs: Any) -> Float[
 
 
 def kernel_eigenvalues(kernel: Float[Array, "P P"], k: int = 1, *, num_matvecs: int = 10) -> Ritz:
-    """The k largest eigenvalues of a kernel that is small enough to stand as a matrix.
+    """The k largest eigenvalues of a kernel that is small enough to be a matrix in memory.
 
     Args:
         kernel: (P, P), symmetric.

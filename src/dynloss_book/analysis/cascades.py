@@ -35,7 +35,7 @@ def check_zoom(zoom_cascade: int, steps: int, period: int) -> None:
 
 
 def by_curvature(run: Any, period: int, jump: float = 0.1) -> list[Instability]:
-    """Where λ_max jumps from one step to the next, the mark of the paper's Figure 4.
+    """Where λ_max jumps from one step to the next, as the paper's Figure 4 detects it.
 
     Args:
         run: with ``hessian_eigenvalues`` at every step.
@@ -77,7 +77,7 @@ def marks(run: Any, cascades: Sequence[Instability], period: int) -> xr.DataArra
 
 
 def threshold(run: Any, cascades: Sequence[Instability], period: int) -> float:
-    """λ_th, the mean of λ₁ at the marks. NaN without cascades."""
+    """λ_th, the mean of λ₁ at onsets and ends. NaN without cascades."""
     found = marks(run, cascades, period)
     return float(found.mean()) if len(found) else float("nan")
 

@@ -20,7 +20,7 @@ _BATCH = 16  # steps looked at are filled up to a multiple of this, so that few 
 
 
 class Landscape(NamedTuple):
-    """The moving loss of eq. (1) on flat parameters w, (n,).
+    """The time-dependent loss of eq. (1) on flat parameters w, (n,).
 
     Attributes:
         start: seed -> the initial weights.

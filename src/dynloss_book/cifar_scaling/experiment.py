@@ -49,7 +49,7 @@ def rung(base: Mapping[str, Any], *, steps: int, images: int, channels: int) -> 
 def ladders(
     base: Mapping[str, Any], steps: Sequence[int], images: Sequence[int], channels: Sequence[int]
 ) -> dict[str, list[Rung]]:
-    """{"steps", "images", "channels": rungs that differ in this alone, from the smallest on}.
+    """{"steps", "images", "channels": sizes that differ in this alone, from the smallest on}.
 
     The middle value of each quantity is that of the other ladders.
 

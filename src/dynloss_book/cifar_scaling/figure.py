@@ -12,7 +12,7 @@ LABELS = {"steps": "minimisation steps", "images": "training images", "channels"
 
 @figure_style()
 def plot(ladders: Mapping[str, Sequence[Any]], gains: Mapping[str, Sequence[Any]], paper: Mapping[str, int], end: Any):
-    """A panel a quantity: the gain on each rung with its interval; at the paper's value what the fit extrapolates to.
+    """A panel a quantity: the gain at each size with its interval; at the paper's value the extrapolation of the fit.
 
     Args:
         ladders: {quantity: rungs}.

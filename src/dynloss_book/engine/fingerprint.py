@@ -152,7 +152,7 @@ class _Running:
         self.home = str(root.__globals__.get("__name__"))
 
     def _static(self, module: str) -> Module | None:
-        """The module of that name, if it counts as it stands in its file."""
+        """The module of that name, if it counts as it is in its file."""
         if module == "__main__" or (module == self.home and module.partition(".")[0] not in _OURS):
             return None
         return self.code.module(module)
@@ -187,7 +187,7 @@ class _Running:
         return self.parts.setdefault(function, Part(label, write, is_check(syntax) if syntax else False))
 
     def _writer(self, part: Part, syntax: ast.AST, function: types.FunctionType) -> Writer:
-        """Of syntax that stands where this function does."""
+        """Of syntax at the place of this function."""
         scope, cells = function.__globals__, _closed(function)
         module, package = str(scope.get("__name__")), str(scope.get("__package__") or "")
         static = self._static(module)

@@ -28,7 +28,7 @@ VARIABLES = {
 
 @dataclass(frozen=True)
 class Policy:
-    """How a process is to go about it; each attribute stands in the variable of `VARIABLES`.
+    """How a process is to go about it; each attribute is set by the variable of `VARIABLES`.
 
     Attributes:
         results: the folder of results, instead of one's own and the published ones.

@@ -186,7 +186,7 @@ def cores() -> int:
 
 
 def commit() -> str:
-    """The commit of the checkout that this code stands in, "+dirty" if tracked files differ; else the version.
+    """The commit of the checkout that this code is in, "+dirty" if tracked files differ; else the version.
 
     What is published lands in `results`: that does not count.
     """

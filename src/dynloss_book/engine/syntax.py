@@ -1,4 +1,4 @@
-"""Code as it stands in files, in parts that say what a computation reaches; see `dynloss_book.engine.fingerprint`.
+"""Code as it is in files, in parts that say what a computation reaches; see `dynloss_book.engine.fingerprint`.
 
 A part is a top-level definition as text: what cannot change a number is left out, locals are numbers, and other parts
 that it mentions are numbers too. A name is followed from file to file, by import lines; nothing is imported.
@@ -319,7 +319,7 @@ class Module:
 
 
 def _sorted(parts: Iterable[Part]) -> list[Part]:
-    """In an order that does not depend on where they stand."""
+    """In an order that does not depend on their places."""
     return sorted(parts, key=Part.digest)
 
 

@@ -282,7 +282,7 @@ def _bytes(variable: "h5py.Dataset") -> int:
         held = DEFLATED * variable.id.get_storage_size() + 2**12
         _check(variable.nbytes <= held, f"{name} asks for {variable.nbytes:,} bytes, and holds less")
         return variable.nbytes
-    _check(h5py.check_string_dtype(dtype) is not None, f"{name} holds neither numbers nor words")
+    _check(h5py.check_string_dtype(dtype) is not None, f"{name} has neither numbers nor words")
     taken = variable.size * max(dtype.itemsize, WORD)
     places = itertools.product(*map(range, variable.shape)) if taken <= RESULT else ()
     _check(all(is_plain(variable.asstr()[place]) for place in places), f"{name} holds what is no word")

@@ -1,4 +1,4 @@
-"""The pictures of "Why the cascades happen": edges, multipliers of the two-step map, and kernels."""
+"""The pictures of "Why the cascades happen": edges, Floquet multipliers of the two-step map, and kernels."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

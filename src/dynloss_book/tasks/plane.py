@@ -15,7 +15,7 @@ from dynloss_book.engine.sweeps.store import NothingYet
 
 
 class Plane(NamedTuple):
-    """What there is of a plan.
+    """What is computed of a plan.
 
     Attributes:
         values: the sweep over all periods, amplitudes (1 among them) and seeds; NaN where nothing is computed yet. The

@@ -211,7 +211,7 @@ def source_hash(path: Path) -> str:
 
 
 def source_cells(notebook: Mapping[str, Any]) -> list[dict]:
-    """The cells that stand in the source too: without those that papermill adds."""
+    """The cells that are in the source, too: without those that papermill adds."""
     added = {"injected-parameters", "papermill-error-cell-tag"}
     return [cell for cell in notebook["cells"] if not added & set(cell["metadata"].get("tags", []))]
 

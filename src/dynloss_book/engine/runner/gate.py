@@ -172,7 +172,7 @@ def _markup(kind: str, text: str) -> str:
 
 
 def _allowed(tag: str, attributes: Mapping[str, str]) -> bool:
-    """Whether a tag may stand in an output: tables and text, whose style asks for nothing from elsewhere."""
+    """Whether a tag may be in an output: tables and text, whose style asks for nothing from elsewhere."""
     style = attributes.get("style", "")
     return tag in _TAGS and set(attributes) <= _ATTRIBUTES and "\\" not in style
 

@@ -20,7 +20,7 @@ from dynloss_book.engine.runner import print_size, tables
 
 LEAD, PHYSICS = "lead", "physics"
 CAPTION = "caption"  # for Colab and Jupyter; on a page the figure itself has it
-HEADING = "## How it is computed\n\nSymbols stand in [the glossary](../book/glossary.md)."
+HEADING = "## How it is computed\n\n[The glossary](../book/glossary.md) lists the symbols."
 EXPLORABLE = """```{raw} html
 <details class="dynloss-explore" hidden><summary>Explore this picture: values under the pointer, zoom</summary>
 <div></div>

@@ -43,7 +43,7 @@ class Figure:
 
 
 def find_root() -> Path:
-    """The checkout that we stand in: the nearest folder, here or above, with `notebooks/profiles.yml`."""
+    """The checkout that we are in: the nearest folder, here or above, with `notebooks/profiles.yml`."""
     if (root := policy.checkout("notebooks/profiles.yml")) is None:
         raise UsageError(f"no notebooks/profiles.yml in {Path.cwd()} or above: run dynloss in a checkout of the book")
     return root

@@ -39,7 +39,7 @@ class Line(NamedTuple):
 
 
 def section(where: str) -> str:
-    """The section of the paper that a claim stands in: the first that its `where` names.
+    """The section of the paper that a claim is in: the first that its `where` names.
 
     >>> section("Section III.B, Figure 4 (e)"), section("Figure 9")
     ('Section III.B', 'Elsewhere')

@@ -38,7 +38,7 @@ def moved(site: Path) -> list[str]:
 
 
 def _inline(path: Path) -> Iterator[str]:
-    """The scripts that stand in a page, if there is such a page."""
+    """The scripts in a page, if there is such a page."""
     for found in _INLINE.finditer(path.read_text("utf-8")) if path.is_file() else ():
         yield found["text"].strip()
 
