@@ -128,7 +128,7 @@ figure.plot_toy_losses(known);
 # Krylov spaces of both Hessians. The class weights change between two steps, but
 # slowly: the return is off by at most a few per cent. (Figure 4 and S1 detect cascades
 # by jumps of $\lambda_{\max}$ instead, so that their number for the same run may differ
-# by one; see [the five criteria](../book/glossary.md#onsets).)
+# by one; see [the criteria](../book/glossary.md#onsets).)
 
 
 # %% tags=["physics"]

@@ -122,7 +122,7 @@ archive.provenance(trajectory)
 # second unstable mode brings a Floquet multiplier of the two-step map to $+1$, a period
 # doubling brings one to $-1$.) That page detects cascades by the return of the weights
 # instead of a jump of $\lambda_{\max}$, so that it may count one more or less in the
-# same run; see [the five criteria](../book/glossary.md#onsets).
+# same run; see [the criteria](../book/glossary.md#onsets).
 #
 # **What to look at.** In the enlarged cascade the blue eigenvalue passes the dashed
 # threshold first, then the second and the third. The change of the loss, above, leaves

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynloss_book.analysis import cascades
+from dynloss_book.analysis import cascades, hooks
 
 
 def bouncing_run(steps=400, start=200, end=260, width=0.05):
@@ -46,3 +46,16 @@ def test_zoom_stays_in_the_run():
     assert cascades.zoom(found, 7, 400, margin=50)[1] <= 399
     assert cascades.zoom(found, 1, 400, margin=10**6) == (0, 399)
     assert cascades.zoom([], 1, 400, margin=50) == (0, 399)
+
+
+def test_the_glossary_gets_the_criteria_of_an_onset_from_the_code(tmp_path, monkeypatch):
+    page = tmp_path / "glossary.md"
+    page.write_text("before\n\n<!-- onsets -->\n", "utf-8")
+    hooks.publish(tmp_path, "another page")
+    assert "onsets" in page.read_text("utf-8")
+    monkeypatch.setattr(cascades, "BOUNCE", 0.5)
+    hooks.publish(tmp_path, page.read_text("utf-8"))
+    table = page.read_text("utf-8")
+    assert table.startswith("before\n\n| criterion |") and "<!--" not in table and len(table.splitlines()) == 10
+    for threshold in ("| 0.1 or more", "| 0.1/η or more", "| 5 % of the optimiser's edge", "3 times", " 0.5 nats", " 0.0001 "):
+        assert threshold in table

@@ -12,6 +12,7 @@ from dynloss.checks import check_count
 from dynloss.dynamics import Instability
 
 BOUNCE = 0.002  # nats: the distance between two values of the loss from which on it bounces
+SQUARED = 0.0001  # the same of the squared error
 
 
 def zoom(cascades: Sequence[Instability], number: int, steps: int, margin: int) -> tuple[int, int]:

@@ -5,17 +5,28 @@ cascade and go apart in it or a later one.
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from dynloss import dynamics
+from dynloss import dynamics, files
 from dynloss_book.analysis import cascades as reading
 from dynloss_book.engine.agreement import MAGNITUDE, Quantity
 
 CASCADES = 0.2  # of their number, and at least one
 THRESHOLD = 0.1  # of λ_th, about the spread of its marks
+ONSETS = "<!-- onsets -->"
+
+
+def publish(book: Path, text: str) -> None:
+    """Write the table of the criteria of an onset into the glossary."""
+    if ONSETS in text:
+        from dynloss_book.analysis import criteria
+
+        glossary = book / "glossary.md"
+        files.write(glossary, glossary.read_text("utf-8").replace(ONSETS, criteria.table()))
 
 
 def ways(figure: str) -> dict[str, str]:

@@ -9,12 +9,12 @@ import xarray as xr
 from dynloss import dynamics
 from dynloss.dynamics import PowerLaw
 from dynloss_book import paper
+from dynloss_book.analysis.cascades import SQUARED
 from dynloss_book.engine.findings import Claim, Findings, Kind
 from dynloss_book.engine.sweeps.statistics import interval
 from dynloss_book.engine.verdicts import SIGN, exists, number, positive
 
 WITHIN = 0.05  # of a boundary
-BOUNCE = 0.0001  # the distance between two values of the squared error from which on it bounces
 
 
 def judge(
@@ -114,7 +114,7 @@ def cascade_starts(loss: xr.DataArray, period: int) -> list[list[int]]:
     for values in loss.transpose("seed", "step").values:
         steps = np.arange(2, len(values))
         cascades = dynamics.instabilities(
-            steps, np.diff(values, 2), jump=4 * BOUNCE, quiet=max(1, period // 10), lasting=4
+            steps, np.diff(values, 2), jump=4 * SQUARED, quiet=max(1, period // 10), lasting=4
         )
         found.append([cascade.start for cascade in cascades if cascade.start >= period // 2])
     return found
