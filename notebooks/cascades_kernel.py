@@ -70,7 +70,7 @@ fresh: bool = False  # compute anew although archived
 # *Neural Computation* 14, 1723.
 #
 # **A problem with a known answer.** For a network that is linear in its parameters
-# $R=0$, and the whole Hessian must have the weighted kernel's eigenvalues.
+# $R=0$, and the whole Hessian must have the eigenvalues of that kernel.
 
 # %%
 import pandas as pd
@@ -83,7 +83,7 @@ from dynloss_book.tasks import spiral
 
 parameters.validate("cascades_kernel")
 spiral.use_precision(precision)
-pd.DataFrame(onsets.linear_network(), index=["Hessian", "weighted kernel"])
+pd.DataFrame(onsets.linear_network(), index=["Hessian", "Gauss-Newton kernel"])
 
 
 # %% [markdown]
@@ -128,9 +128,9 @@ archive.provenance(result)
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** In (a) dots and circles coincide: the Gauss-Newton kernel
-# accounts for the largest eigenvalue of the Hessian. In (b) the plain kernel has a
+# accounts for the largest eigenvalue of the Hessian. In (b) the plain NTK has a
 # larger value at each green line. In (c) the Hessian and the Gauss-Newton kernel have
-# the same value, just below 2, at nearly all onsets; the plain kernel varies from onset
+# the same value, just below 2, at nearly all onsets; the plain NTK varies from onset
 # to onset.
 
 # %% tags=["lead"]

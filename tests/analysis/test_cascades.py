@@ -57,5 +57,5 @@ def test_the_glossary_gets_the_criteria_of_an_onset_from_the_code(tmp_path, monk
     hooks.publish(tmp_path, page.read_text("utf-8"))
     table = page.read_text("utf-8")
     assert table.startswith("before\n\n| criterion |") and "<!--" not in table and len(table.splitlines()) == 10
-    for threshold in ("| 0.1 or more", "| 0.1/η or more", "| 5 % of the optimiser's edge", "3 times", " 0.5 nats", " 0.0001 "):
+    for threshold in ("| 0.1 or more", "| 0.1/η or more", "| 5 % of the edge", "3 times", " 0.5 nats", " 0.0001 "):
         assert threshold in table

@@ -117,7 +117,7 @@ def _switch(model: Any) -> dict[str, bool]:
 def _sums(
     variables: Any, inputs: jax.Array, labels: jax.Array, start: Any, count: int, batch_size: int, parts: Parts
 ) -> Any:
-    """Of ``count`` batches in the order of the data: the sum of the losses, and how many samples are right."""
+    """The sum of the losses over ``count`` batches in the order of the data, and the number of right samples."""
 
     def batch(sums: None, i: Any) -> tuple[None, Any]:
         places = i * batch_size + jnp.arange(batch_size)

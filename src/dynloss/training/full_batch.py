@@ -371,7 +371,7 @@ def _segment_length(steps: int, segments: int) -> int:
 
 
 def progress_bar(label: str | None, steps: int, first: int) -> Any:
-    """Of steps, with the time left, beginning at ``first``; without a label it shows nothing."""
+    """A progress bar over steps, with the time left, from ``first`` on; without a label it shows nothing."""
     from tqdm import tqdm
 
     return tqdm(total=steps, initial=first, desc=label, unit=" steps", disable=label is None, mininterval=1)

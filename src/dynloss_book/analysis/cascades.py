@@ -143,6 +143,6 @@ def inside(steps: np.ndarray, cascades: Sequence[Instability]) -> np.ndarray:
 
 
 def spread_of_marks(cascades: Sequence[Instability]) -> float:
-    """Of λ_max at the starts and ends of all cascades: its standard deviation over its mean; NaN without any."""
+    """The relative standard deviation of λ_max at the starts and ends of all cascades; NaN without any."""
     found = dynamics.curvature_at_marks(list(cascades))
     return float(np.std(found) / np.mean(found)) if len(found) else float("nan")

@@ -14,8 +14,9 @@ def table() -> str:
     rows = [
         ("Jump of λ_max", f"{jump:g} or more from one step to the next, as in the paper", "Figures 4, 5 and S1"),
         ("Jump in proportion", f"{jump:g}/η or more across one step, with the class weights held", "Figure 5"),
-        ("Jump relative to the edge", f"{onsets.MARKS[0]:.0%} of the optimiser's edge of stability or more across one step, "
-         f"{onsets.LASTING} times in a row", "Why the cascades happen, 1 and 3"),
+        ("Jump relative to the edge",
+         f"{onsets.MARKS[0]:.0%} of the edge of stability or more across one step, {onsets.LASTING} times in a row",
+         "Why the cascades happen, 1 and 3"),
         ("Alternating loss", f"two values {cascades.BOUNCE:g} nats or more apart, four steps in a row", "Figure S2"),
         ("Alternating squared error", f"two values {cascades.SQUARED:g} or more apart, four steps in a row",
          "The squared error"),

@@ -30,7 +30,7 @@ def publish(book: Path, text: str) -> None:
 
 
 def ways(figure: str) -> dict[str, str]:
-    """Of what is left over (by Lanczos, or of λ_max beside a kernel) only the order of magnitude is the same."""
+    """Residuals (of Lanczos, or of λ_max beside a kernel) are compared by their order of magnitude."""
     return dict.fromkeys(("hessian_residuals", "ntk_residuals", "residual_share"), MAGNITUDE)
 
 

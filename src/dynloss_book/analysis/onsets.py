@@ -76,7 +76,7 @@ def adam_with_preconditioner_held(learning_rate: float, beta1: float = 0.9) -> A
 
 
 def growth_on_quadratic(rule: Rule, part: float, steps: int = 1000) -> float:
-    """By how much the distance from the minimum has grown after ``steps`` steps in a valley of ``part`` of the edge."""
+    """The growth of the distance from the minimum in ``steps`` steps, in a valley of ``part`` of the edge."""
     curvature = part * rule.edge
     x = jnp.ones(1)
     state = rule.optimizer.init(x)

@@ -52,7 +52,7 @@ class Path(NamedTuple):
 
 
 def landscape(width: int, precision: str) -> Landscape:
-    """Of the spiral's 300 points and a network of ``width`` hidden units."""
+    """The landscape of the spiral's 300 points and a network of ``width`` hidden units."""
     task = spiral.task(width, precision, 0)
     _, unravel = ravel_pytree(task.start)
     return Landscape(

@@ -165,7 +165,7 @@ def _by_period(difference: xr.DataArray) -> str:
 
 
 def _told(difference: xr.DataArray) -> str:
-    """With its interval, and whether it is significant."""
+    """A difference with its interval, and whether it is significant."""
     found = summary(difference)
     told = "" if abs(found.mean) > found.margin else " (not significant)"
     return f"{interval(difference, signed=True)}{told}"

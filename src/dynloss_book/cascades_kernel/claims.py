@@ -112,7 +112,7 @@ def percent(values: xr.DataArray) -> str:
 
 
 def _same(scatter: xr.DataArray, known: bool, wanted: bool = True) -> Verdict:
-    """Of a scatter below, or where it is not ``wanted``, above the bound of what counts as the same."""
+    """The verdict on a spread that should be below the bound of what counts as the same, or above if not ``wanted``."""
     if not known:
         return Verdict.NOT_TESTABLE
     return positive((SAME - scatter) if wanted else (scatter - SAME))

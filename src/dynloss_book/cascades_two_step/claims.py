@@ -99,7 +99,7 @@ def cascades(result: xr.Dataset, learning_rate: float) -> list[dict[str, Any]]:
 
 
 def recognised(result: xr.Dataset, learning_rate: float) -> str:
-    """At how many points the mode of the first bounce is found among those that alternate, in words.
+    """The number of points at which the mode of the first bounce is found among those that alternate, in words.
 
     Where both sides of the bounce have ηλ₁ > 1 this direction turns at each step, with a multiplier near
     (1 − ηλ₁)(1 − ηλ₁′): so often the test, looking for a further one, would have seen it.
@@ -149,7 +149,7 @@ def _what(one: xr.Dataset, lowest: float, alternating: float, imaginary: float) 
 
 
 def verdict(lowest: float, alternating: float, imaginary: float = 0.0) -> str:
-    """Of a cascade that breaks: what its Floquet multipliers say. A complex pair does not double the period.
+    """What breaks a cascade, by its Floquet multipliers. A complex pair does not double the period.
 
     >>> verdict(-1.05, 0.3), verdict(-0.4, 0.97), verdict(-0.4, float("nan"))
     ('its period doubles', 'a second mode becomes unstable', 'neither')

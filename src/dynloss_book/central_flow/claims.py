@@ -30,7 +30,7 @@ def judge(windows: Mapping[int, xr.Dataset], learning_rate: float, scale: str) -
     return Findings(
         "central_flow",
         "How far do the bounces go?",
-        f"As far as predicted without a fit: the first bounces have {one[RATIO]} times the predicted variance.",
+        f"The variance of the first bounces is {one[RATIO]} times the prediction, which has no free parameter.",
         f"With one unstable mode the variance of the first bounces is {one[RATIO]} times that of the formula, "
         f"evaluated at their mean without a fit, and {later[RATIO]} times in a later period. {_broken(broken)}The "
         f"central flow starts before the cascade and never sees a bounce: the measured variance is {flow[RATIO]} times "

@@ -83,7 +83,7 @@ def _all(ax, runs, rate, least):
         logarithmic(axis)
     ax.set(xlim=limits, ylim=limits, xlabel=r"predicted $\sigma^2$", ylabel=r"measured $\sigma^2$")
     handles = [
-        plt.Line2D([], [], color=INK, marker="o", linestyle="", label="one direction at the edge"),
+        plt.Line2D([], [], color=INK, marker="o", linestyle="", label="one unstable mode"),
         plt.Line2D([], [], color=INK, marker="o", markerfacecolor="none", linestyle="", label="two or more"),
         plt.Line2D([], [], color=INK, linestyle="--", label="as predicted"),
     ]

@@ -386,7 +386,7 @@ def _diverged(mine: xr.Dataset, published: xr.Dataset) -> Quantity:
 
 
 def _parts(values: np.ndarray) -> np.ndarray:
-    """Of each tenth of a course and of its end, a twentieth: quantiles 10, 50 and 90 %, and the median of its changes.
+    """Quantiles 10, 50 and 90 % and the median change, in each tenth of a course and in its last twentieth.
 
     Returns:
         of the shape (4, …, parts), where ``values`` is (…, course); NaN where there is no number.
@@ -514,7 +514,7 @@ def _exchanges(
 
 
 def _of_other_seeds(x: np.ndarray, y: np.ndarray) -> _Exchange:
-    """Of so many seeds, which are the re-run's; what one lacks counts as the mean of all."""
+    """Which of so many seeds are the re-run's; a missing value counts as the mean of all."""
     mean = np.ma.masked_invalid(values := np.concatenate([x, y])).mean(0).filled(0.0)
     apart = np.where(np.isfinite(values), values - mean, 0.0)
     spread = np.sqrt((apart**2).mean(0))

@@ -219,7 +219,7 @@ def _result(figure: str, compute: Callable, parameters, checkpoint, code: Finger
 
 
 def _note(path: Path, dataset: xr.Dataset | None = None, stale: str = "") -> None:
-    """For the ledger: whether the result is there."""
+    """Tell the ledger whether the result is there."""
     missing: tuple = ((),) if dataset is None or stale else ()
     made = () if dataset is None else (float(dataset.attrs["seconds"]), str(dataset.attrs["device"]), stale)
     ledger.note(ledger.Request(str(path), 1, missing, *made))
@@ -347,7 +347,7 @@ def _about(path: Path, changed: int, only: tuple[str, ...]) -> dict[str, Any]:
 
 
 def points(path: Path) -> xr.Dataset:
-    """Of a sweep's file the points and attributes, without what was computed: a dozen times quicker than ``read``.
+    """The points and attributes of a sweep's file without its results: a dozen times quicker than ``read``.
 
     Raises:
         FileNotFoundError: it is not there.

@@ -30,11 +30,11 @@ _SIZES = (
 )
 _PROFILE = click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help=_SIZES)
 _BEST = click.option("--profile", default=BEST, show_default=True, help=_SIZES)
-_REVIEWED = click.option("--own", is_flag=True, help="One's own results, not the published ones.")
+_REVIEWED = click.option("--own", is_flag=True, help="Your own results instead of the published ones.")
 _NAMES = click.argument("names", metavar="FIG...", nargs=-1, required=True)
 _PROFILES = click.option("--profile", help="smoke, quick, …, as for `dynloss run`; by default each of them.")
-_OWN = click.option("--own", is_flag=True, help="Of one's own results too, not of the published ones alone.")
-_FRESH = click.option("--fresh", is_flag=True, help="Compute although the archive has the result.")
+_OWN = click.option("--own", is_flag=True, help="Include your own results besides the published ones.")
+_FRESH = click.option("--fresh", is_flag=True, help="Compute even if the archive has the result.")
 
 
 _PATHS = ("DYNLOSS_RESULTS", "DYNLOSS_CIFAR10")
@@ -80,7 +80,7 @@ def list_() -> None:
 @_PROFILE
 @click.option("-p", "overrides", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter; may be repeated.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the executed copies.")
-@click.option("--jobs", type=click.IntRange(1), help="So many notebooks at a time; by default 1, of best one a core.")
+@click.option("--jobs", type=click.IntRange(1), help="Notebooks to run at once; by default 1, with best one per core.")
 @_FRESH
 def run(
     names: Sequence[str], everything: bool, profile: str, overrides, out: Path | None, jobs: int | None, fresh: bool
@@ -102,8 +102,8 @@ def run(
 @cli.command()
 @_NAMES
 @_PROFILES
-@click.option("--points", default=2, show_default=True, type=click.IntRange(1), help="Of each sweep.")
-@click.option("--renew", is_flag=True, help="Replace a single result that comes out otherwise; by default it stays.")
+@click.option("--points", default=2, show_default=True, type=click.IntRange(1), help="Points of each sweep.")
+@click.option("--renew", is_flag=True, help="Replace a single result that differs; by default it stays.")
 @_REVIEWED
 def verify(names: Sequence[str], profile: str | None, points: int, renew: bool, own: bool) -> None:
     """Compute stale published results again, of sweeps some points, and compare: what agrees is fresh again.
@@ -173,7 +173,7 @@ def golden(base: str) -> None:
 
 @cli.command()
 @_BEST
-@click.option("--no-run", is_flag=True, help="Take the executed copies that are there.")
+@click.option("--no-run", is_flag=True, help="Use the existing executed copies.")
 @_FRESH
 @_OWN
 def book(profile: str, no_run: bool, fresh: bool, own: bool) -> None:
@@ -201,7 +201,7 @@ def book(profile: str, no_run: bool, fresh: bool, own: bool) -> None:
 
 
 @cli.command()
-@click.option("--profile", help="This profile only.")
+@click.option("--profile", help="Only this profile.")
 def status(profile: str | None) -> None:
     """What was run, when, where, and whether it is fit for the book; exit code 2 if the archive has damaged files."""
     from dynloss_book.engine.runner import tables
@@ -219,7 +219,7 @@ def status(profile: str | None) -> None:
 @cli.command()
 @click.argument("names", metavar="[FIG]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("--update", is_flag=True, help="Put on record what follows from the published results now.")
+@click.option("--update", is_flag=True, help="Record the verdicts that follow from the published results now.")
 @_OWN
 def claims(names: Sequence[str], as_json: bool, update: bool, own: bool) -> None:
     """The paper's claims with their verdicts, and whether those on record still follow from the published results.
@@ -321,9 +321,9 @@ def sweep_status(names: Sequence[str]) -> None:
 
 
 @cli.command()
-@click.option("--minutes", type=click.FloatRange(0), help="Compute for so long; 0: nothing. By default to the end.")
-@click.option("--plan", is_flag=True, help="Only say what is left, and what it takes on this device.")
-@click.option("--renew", is_flag=True, help="Compute anew what other code computed; the old is kept beside.")
+@click.option("--minutes", type=click.FloatRange(0), help="Minutes to compute; 0: nothing. By default no limit.")
+@click.option("--plan", is_flag=True, help="Only show what is left and its cost on this device.")
+@click.option("--renew", is_flag=True, help="Recompute results of other code; the old ones are kept.")
 @click.option("--publish", "publishing", is_flag=True, help="Publish what was computed, item by item.")
 @click.option("--nice", default=19, show_default=True, type=click.IntRange(0, 19), help="Give way to other programs.")
 def campaign(minutes: float | None, plan: bool, renew: bool, publishing: bool, nice: int) -> None:
@@ -358,8 +358,8 @@ def campaign(minutes: float | None, plan: bool, renew: bool, publishing: bool, n
 @cli.command()
 @click.argument("names", metavar="[FIG]...", nargs=-1)
 @_PROFILES
-@click.option("--renew", is_flag=True, help="Replace published values by others; by default they stay.")
-@click.option("--yes", is_flag=True, help="Do it; by default it is only said.")
+@click.option("--renew", is_flag=True, help="Replace published values that differ; by default they stay.")
+@click.option("--yes", is_flag=True, help="Publish; by default only show what would be done.")
 def publish(names: Sequence[str], profile: str | None, renew: bool, yes: bool) -> None:
     """Say what would become of one's own results in the published ones, and with --yes do it: they move there.
 

@@ -56,7 +56,7 @@ def over() -> bool:
 
 
 def left(minutes: float | None) -> float | None:
-    """Of so many minutes, or of no limit (None), what the process's own deadline leaves."""
+    """The part of so many minutes, or of no limit (None), that the process's own deadline leaves."""
     moment = Policy.current().deadline
     if moment is None or math.isinf(moment):
         return minutes

@@ -81,7 +81,7 @@ class Claim(NamedTuple):
     reduced: bool = False
 
     def record(self) -> dict[str, Any]:
-        """As plain values, numbers with the minus sign of print."""
+        """The claim as plain values, with numbers as they are printed."""
         values = self._asdict()
         where, words = values.pop("sentence")
         printed = {name: minus(values[name]) for name in ("statement", "paper", "here", "tolerance")}
@@ -120,7 +120,7 @@ class Findings:
         return tally(self.record()["claims"])
 
     def record(self) -> dict[str, Any]:
-        """As plain values."""
+        """The findings as plain values."""
         return {
             "figure": self.figure,
             "question": self.question,
@@ -165,7 +165,7 @@ def parts(claims: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, An
 
 
 def counts(claims: Sequence[Mapping[str, Any]]) -> list[tuple[Verdict, str, int]]:
-    """Of claims of one kind: each verdict there is, its words, and how many have it."""
+    """Each verdict among claims of one kind, in words, with the number of claims that have it."""
     found = Counter(Verdict(each["verdict"]) for each in claims)
     words = {Verdict(each["verdict"]): worded(each) for each in claims}
     return [(verdict, words[verdict], found[verdict]) for verdict in Verdict if verdict in found]
@@ -185,7 +185,7 @@ def tally(claims: Iterable[Mapping[str, Any]]) -> str:
 
 
 def titled(words: str) -> str:
-    """As a title begins."""
+    """The text with a capital, as a title begins."""
     return words[:1].upper() + words[1:]
 
 
@@ -213,11 +213,12 @@ _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def minus(text: str) -> str:
-    """Negative numbers with a minus sign, powers of ten as such; not ranges, nor formulas.
+    """Numbers as they are printed: with a minus sign, powers of ten, a space before %; not ranges, nor formulas.
 
-    >>> minus("-0.1 ± 0.2, eqs. (2)-(5); 9e-16, 0e+00")
-    '−0.1 ± 0.2, eqs. (2)-(5); 9·10⁻¹⁶, 0'
+    >>> minus("-0.1 ± 0.2, eqs. (2)-(5); 9e-16, 0e+00, 5%")
+    '−0.1 ± 0.2, eqs. (2)-(5); 9·10⁻¹⁶, 0, 5 %'
     """
+    text = re.sub(r"(?<=\d)%", " %", text)
     text = re.sub(r"\b0e\+00\b", "0", text)
     text = re.sub(r"(?<=\d)e-0*(\d+)", lambda found: "·10⁻" + found[1].translate(_RAISED), text)
     return re.sub(r"(?<![\w.){-])-(?=\d)", "−", text)

@@ -45,13 +45,13 @@ _CONTAINERS = (tuple, list, set, frozenset, dict)
 
 
 class Fingerprint(NamedTuple):
-    """Of a computation: one hash of the whole, and one of each part by its name, to say what has changed."""
+    """A computation's hash, and one of each part by its name, to tell what has changed."""
 
     whole: str
     parts: dict[str, str]
 
     def attributes(self) -> dict[str, str]:
-        """As a result of this computation carries it."""
+        """The fingerprint as a result of this computation carries it."""
         return {"fingerprint": self.whole, "sources": json.dumps(self.parts)}
 
     def changed_since(self, attributes: Mapping[str, Any]) -> str:
@@ -187,7 +187,7 @@ class _Running:
         return self.parts.setdefault(function, Part(label, write, is_check(syntax) if syntax else False))
 
     def _writer(self, part: Part, syntax: ast.AST, function: types.FunctionType) -> Writer:
-        """Of syntax at the place of this function."""
+        """The writer of syntax at the place of this function."""
         scope, cells = function.__globals__, _closed(function)
         module, package = str(scope.get("__name__")), str(scope.get("__package__") or "")
         static = self._static(module)

@@ -181,7 +181,7 @@ def device() -> str:
 
 
 def cores() -> int:
-    """Of the processor, those that this process may use."""
+    """The processor's cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

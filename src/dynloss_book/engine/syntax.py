@@ -56,7 +56,7 @@ class Part:
         return frozenset(each.name for each in self.written.text if isinstance(each, Parameter))
 
     def digest(self, words: Set[str] = frozenset()) -> str:
-        """Of the text; a parameter's name counts where it is among the words."""
+        """The hash of the text; a parameter's name counts where it is among the words."""
         mine = self.parameters & words
         if mine not in self._digests:
             text = [e if isinstance(e, str) else e.number + e.name * (e.name in mine) for e in self.text]
@@ -65,7 +65,7 @@ class Part:
 
 
 class Parameter(NamedTuple):
-    """Of a function, whose name counts only where it may be called by it."""
+    """A parameter of a function; its name counts only where it may be called by it."""
 
     name: str
     number: str
@@ -163,7 +163,7 @@ class Writer:
         return f".{first}" if first in self.fields else self.number(first), rest
 
     def number(self, name: str) -> str:
-        """Of a local name."""
+        """The number of a local name."""
         return self.numbers.setdefault(name, f"#{len(self.numbers)}")
 
     def is_check(self, called: ast.expr) -> bool:
@@ -198,7 +198,7 @@ def _names(node: ast.expr) -> list[str]:
 
 
 def _scopes(node: ast.AST) -> tuple[set[str], set[str], dict[str, list[str]]]:
-    """Of a statement: the names that it takes from outside, those that classes in it bind, and what it imports."""
+    """The names that a statement takes from outside, those that its classes bind, and its imports."""
     text = ast.unparse(node)
     pending = [symtable.symtable(text, "<definition>", "exec")]
     # At its top: whatever it binds is a definition of its module.

@@ -84,7 +84,7 @@ def parsed(path: Path, most: int = RECORD) -> Any:
 
 
 def printable(text: str) -> str:
-    r"""For a terminal: line by line, without what would move its cursor or change what is read.
+    r"""The text for a terminal, line by line, without what would move its cursor or change the output.
 
     >>> printable("a\x1b[2Jb\u202ec\nd")
     'a\\x1b[2Jb\\u202ec\nd'
@@ -97,7 +97,7 @@ def _visible(sign: str) -> str:
 
 
 def as_markdown(text: str) -> str:
-    r"""So that Markdown, MyST and HTML show the text as it is.
+    r"""The text escaped, so that Markdown, MyST and HTML show it literally.
 
     >>> as_markdown("<b> {download}`x <../y>` *a*")
     '\\<b\\> \\{download\\}\\`x \\<../y\\>\\` \\*a\\*'
@@ -242,7 +242,7 @@ def check_numbers(content: bytes) -> None:
 
 
 def points(content: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Of a sweep's file the points alone, as the arguments of a dataset: no variables, coordinates, attributes.
+    """The points of a sweep's file alone, as the arguments of a dataset: no variables, coordinates, attributes.
 
     Raises:
         ValueError, OSError: it is no such file, or damaged.

@@ -27,7 +27,7 @@ def within(tolerance: float, why: str) -> str:
 
 
 def positive(values: xr.DataArray, *, testable: bool = True) -> Verdict:
-    """Of a sign: reproduced where the whole interval of the mean is above zero, inconclusive where it contains zero.
+    """The verdict on a sign: reproduced if the whole interval of the mean is above 0, inconclusive if it contains 0.
 
     >>> positive(xr.DataArray([0.1, 0.2, 0.15], dims="seed")).value, positive(xr.DataArray([0.1], dims="seed")).value
     ('reproduced', 'one run')
@@ -41,7 +41,7 @@ def positive(values: xr.DataArray, *, testable: bool = True) -> Verdict:
 
 
 def number(values: xr.DataArray, expected: float, tolerance: float, *, testable: bool = True) -> Verdict:
-    """Of a number: reproduced where it lies within the tolerance of the interval of the mean.
+    """The verdict on a number: reproduced if it lies within the tolerance of the interval of the mean.
 
     Undecided where that interval is so wide (``WIDE``) that being in it says little.
 
@@ -60,7 +60,7 @@ def number(values: xr.DataArray, expected: float, tolerance: float, *, testable:
 
 
 def at_least(values: xr.DataArray, bound: float, *, testable: bool = True) -> Verdict:
-    """Of a bound: reproduced where the whole interval reaches it, inconclusive where only a part of it does."""
+    """The verdict on a bound: reproduced if the whole interval reaches it, inconclusive if only a part of it does."""
     found = summary(values)
     if none := _no_verdict(found, testable):
         return none
@@ -70,7 +70,7 @@ def at_least(values: xr.DataArray, bound: float, *, testable: bool = True) -> Ve
 
 
 def none_positive(values: xr.DataArray, bound: float, *, testable: bool = True) -> Verdict:
-    """Of an absence: reproduced where no mean is significantly above zero, and more than ``bound`` is excluded.
+    """The verdict on an absence: reproduced if no mean is significantly above 0, and more than ``bound`` is excluded.
 
     The more points are looked at, the more easily one of them seems to gain by luck; so each is held to 5 % divided by
     their number (Bonferroni). Where few seeds, or none, could hide a gain larger than the bound, nothing is decided.
@@ -103,14 +103,14 @@ def told(verdict: Verdict, yes: str, no: str, unsure: str = "Inconclusive: the r
 
 
 def exists(there: bool, *, testable: bool = True) -> Verdict:
-    """Of something that is there to see or is not."""
+    """The verdict on something that is present or absent."""
     if not testable:
         return Verdict.NOT_TESTABLE
     return Verdict.REPRODUCED if there else Verdict.NOT_REPRODUCED
 
 
 def agreed(*found: Verdict) -> Verdict:
-    """Of one statement tested in several ways, none better than another: mixed unless they agree.
+    """The verdict on a statement that is tested in several equally good ways: mixed unless they agree.
 
     >>> agreed(Verdict.REPRODUCED, Verdict.UNDECIDED).value
     'mixed'
@@ -119,7 +119,7 @@ def agreed(*found: Verdict) -> Verdict:
 
 
 def of_runs(found: Sequence[Verdict]) -> Verdict:
-    """Of the same statement in several runs: as most of them have it (``RULE``); one run decides nothing.
+    """The verdict on a statement in several runs: that of most of them (``RULE``); one run decides nothing.
 
     >>> of_runs([Verdict.REPRODUCED] * 4 + [Verdict.NOT_REPRODUCED]).value
     'reproduced'

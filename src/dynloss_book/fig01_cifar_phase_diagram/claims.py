@@ -122,7 +122,7 @@ def means_over(gain: xr.DataArray, longer: float) -> dict[str, xr.DataArray]:
 
 
 def _over_the_region(means: Sequence[xr.DataArray], both: bool, testable: bool) -> Verdict:
-    """Of the mean on each grid, and of whether some points gain and others lose."""
+    """The verdict on the mean on each grid, and on whether some points gain and others lose."""
     verdicts = [positive(each, testable=testable) for each in means]
     known = [each for each in verdicts if each != Verdict.NOT_COMPUTED] or verdicts
     return Verdict.MIXED if both and testable else agreed(*known)

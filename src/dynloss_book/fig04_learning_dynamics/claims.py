@@ -51,7 +51,7 @@ def judge(runs: Sequence[tuple[xr.Dataset, Sequence[Instability]]], settings: Ma
 
 
 def _least(values: Sequence[float]) -> str:
-    """As a plain answer has it."""
+    """The smallest value, as the plain answer gives it."""
     return f"{min(values):.2f}{' or more' * (len(values) > 1)}"
 
 
@@ -162,7 +162,7 @@ def _bounces(
 
 
 def halves(values: np.ndarray, period: int, until: int) -> tuple[list[bool], list[bool]]:
-    """Of each whole period up to a step: whether a quantity falls in its first half, and rises in its second.
+    """Whether a quantity falls in the first half of each whole period up to a step, and rises in the second.
 
     Medians over tenths of the period are compared: the first, the fifth, and the last.
     """
@@ -171,7 +171,7 @@ def halves(values: np.ndarray, period: int, until: int) -> tuple[list[bool], lis
 
 
 def kernel(run: xr.Dataset, cascades: Sequence[Instability], period: int) -> tuple[list[bool], list[bool]]:
-    """Of each cascade: whether the NTK's λ_max rises in the quarter of a period before it, and falls from start to end.
+    """Whether the NTK's λ_max rises in the quarter of a period before each cascade, and falls from start to end.
 
     Means over a hundredth of a period are compared, so that a single bounce decides nothing.
     """
@@ -194,7 +194,7 @@ def _tenths(values: np.ndarray, period: int, until: int) -> np.ndarray:
 
 
 def _flips(loss: np.ndarray) -> float:
-    """At which share of the steps that change the loss appreciably its change has another sign than at the last."""
+    """The share of steps with an appreciable change of the loss at which that change flips its sign."""
     change = np.diff(loss)
     bounces = np.abs(change[1:]) >= reading.BOUNCE
     return float((change[1:] * change[:-1] < 0)[bounces].mean()) if bounces.any() else 0.0

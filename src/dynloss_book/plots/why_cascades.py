@@ -61,7 +61,7 @@ def plot_edges(result: Any):
         plt.Line2D([], [], color=INK, marker="o", linestyle="", label="in units of the optimiser's edge"),
         plt.Line2D([], [], color=INK, marker="o", markerfacecolor="none", linestyle="",
                    label=r"in units of gradient descent's, $2/\eta$"),
-        plt.Line2D([], [], color=START, linestyle="--", label="cascade starts"),
+        plt.Line2D([], [], color=START, linestyle="--", label="detected onset"),
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
@@ -84,7 +84,7 @@ def plot_kernels(result: Any):
     below.plot(one.step, one.ntk.isel(side=0), color=RANKS[2], **_DOTS)
     top = np.nanquantile(one.hessian.values, 0.995)
     above.set(ylim=(0, 1.15 * max(2, top)), ylabel=r"$\eta\lambda_{\max}$")
-    below.set(ylim=(0, None), ylabel=r"plain kernel $\frac{\eta}{P}\lambda_{\max}$")
+    below.set(ylim=(0, None), ylabel=r"plain NTK $\frac{\eta}{P}\lambda_{\max}$")
     for ax in (above, below):
         for at in one.onset_step.isel(mark=0).values:
             ax.axvline(at, color=START, linestyle="--", linewidth=1)
@@ -99,9 +99,9 @@ def plot_kernels(result: Any):
     logarithmic(side.yaxis, [1, 2, 5, 10, 20, 50])
     handles = [
         plt.Line2D([], [], color=RANKS[0], marker="o", markerfacecolor="none", linestyle="", label="Hessian"),
-        plt.Line2D([], [], color=RANKS[1], marker=".", linestyle="", label="weighted kernel"),
-        plt.Line2D([], [], color=RANKS[2], marker=".", linestyle="", label="plain kernel"),
-        plt.Line2D([], [], color=START, linestyle="--", label="cascade starts"),
+        plt.Line2D([], [], color=RANKS[1], marker=".", linestyle="", label="Gauss-Newton kernel"),
+        plt.Line2D([], [], color=RANKS[2], marker=".", linestyle="", label="plain NTK"),
+        plt.Line2D([], [], color=START, linestyle="--", label="detected onset"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
@@ -131,7 +131,7 @@ def plot_two_step(result: Any, rows: Sequence[Mapping[str, Any]]):
         ax.set_xlim(at[0], at[-1] + 1)
     loss.set_ylabel(r"$\mathcal{F}(t)-\mathcal{F}(t-1)$" + "\n(nats)")
     share.set_ylabel("power, quarter\nover half")
-    both.set_ylabel(r"multipliers $\mu$")
+    both.set_ylabel(r"Floquet multipliers $\mu$")
     for ax in (loss, share):
         ax.tick_params(labelbottom=False)
     step_axis(both)
@@ -140,7 +140,7 @@ def plot_two_step(result: Any, rows: Sequence[Mapping[str, Any]]):
     figure.align_ylabels([loss, share, both])
     handles = [
         plt.Line2D([], [], color=_LOW, marker="o", label=r"lowest $\mu$"),
-        plt.Line2D([], [], color=_HIGH, marker="s", label=r"highest $\mu$ of an alternating direction"),
+        plt.Line2D([], [], color=_HIGH, marker="s", label=r"highest $\mu$ of an alternating mode"),
         *[plt.Line2D([], [], color=colour, linestyle=style, label=label) for _, colour, style, label in events],
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
@@ -165,11 +165,11 @@ def plot_toy_losses(found: Mapping[str, Mapping[float, Any]]):
         lowest, alternating = (np.array([getattr(each, key) for each in short.values()])
                                for key in ("lowest", "alternating"))  # fmt: skip
         _multipliers(ax, np.array(list(short)), lowest, alternating)
-        ax.set(title=name.replace("_", " "), xlabel="steepness $a$ (1)", ylim=(-1.3, 1.3))
-    axes[0, 0].set_ylabel(r"multipliers $\mu$")
+        ax.set(title=name.replace("_", " "), xlabel="parameter $a$ (1)", ylim=(-1.3, 1.3))
+    axes[0, 0].set_ylabel(r"Floquet multipliers $\mu$")
     handles = [
         plt.Line2D([], [], color=_LOW, marker="o", label=r"lowest $\mu$"),
-        plt.Line2D([], [], color=_HIGH, marker="s", label=r"highest $\mu$ of an alternating direction"),
+        plt.Line2D([], [], color=_HIGH, marker="s", label=r"highest $\mu$ of an alternating mode"),
         plt.Rectangle((0, 0), 1, 1, color="#EEEEEE", label="period two"),
         plt.Rectangle((0, 0), 1, 1, color="#BBBBBB", label="period four"),
     ]

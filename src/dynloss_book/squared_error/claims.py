@@ -83,7 +83,7 @@ def judge(
 
 
 def exponents(error: xr.DataArray, rates: Sequence[float]) -> xr.DataArray:
-    """Of the error in η, (unit, seed): fitted to its mean over the moments, since single kinks make it jump."""
+    """The exponents of the error in η, (unit, seed), fitted to its mean over the moments: single kinks make it jump."""
     mean = error.mean("moment").transpose("unit", "seed", "rate")
     values = [[dynamics.power_law(rates, row).exponent for row in unit] for unit in mean.values]
     return xr.DataArray(values, dims=("unit", "seed"), coords={"unit": mean.unit, "seed": mean.seed})
@@ -152,7 +152,7 @@ def table(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> list[
 
 
 def _near(edges: xr.DataArray, expected: float):
-    """Of a boundary: within 5 %, in the mean over the moments of each network."""
+    """The verdict on a boundary: within 5 %, in the mean over the moments of each network."""
     return number(edges.mean("moment"), expected, WITHIN * expected)
 
 

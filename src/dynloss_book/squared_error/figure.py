@@ -52,7 +52,7 @@ def plot_oscillating(run: Any, starts: Any, every: int, seed: int = 0):
     above.set(ylabel="change of the loss\nin a step", ylim=1.2 * np.nanquantile(change, [0.02, 0.98]))
     at = every * np.arange(shown.sizes["measurement"])
     below.axhline(2, color=INK, linestyle="--", linewidth=1, label="the boundary of eq. (14), 2")
-    below.plot(at, shown["plain"].values, color=RANKS[2], linewidth=1.2, label="NTK as it is")
+    below.plot(at, shown["plain"].values, color=RANKS[2], linewidth=1.2, label="plain NTK")
     below.plot(at, shown["weighted"].values, color=RANKS[1], linewidth=1.2, label="NTK weighted by the classes")
     below.set_ylabel(r"$\eta\lambda_{\max}/N$")
     for ax in (above, below):
@@ -93,7 +93,7 @@ def _late(ax, regimes):
 
 
 def _factors(ax, probes, ratios):
-    """By what the top mode, and a small disturbance of it, are multiplied in a step, at moments of the training."""
+    """The factors of the top mode, and of a small disturbance of it, in one step, at several moments of training."""
     line = np.array([0, max(ratios) * 1.05])
     ax.plot(line, 1 - line, color=INK, linewidth=1, label=r"$1-\eta\lambda/N$")
     for number, moment in enumerate(probes.moment.values):

@@ -210,7 +210,7 @@ def kernel(task: SpiralTask, modes: int, ratio: float, small_steps: int, steps: 
 
 
 def _residuals(task: SpiralTask, vectors: Any, steps: int) -> Any:
-    """Of η: the residual of the squared error along ``vectors`` (P·C, k) before each step, (steps, k); compiled."""
+    """A compiled function of η: the squared error's residual along ``vectors`` (P·C, k) at each step, (steps, k)."""
     target = jax.nn.one_hot(task.labels, CLASSES, dtype=task.inputs.dtype)
 
     def loss(params):

@@ -59,7 +59,7 @@ def prepared(training: Dataset, held_out: Dataset, image_size: int) -> list[Data
 
 
 def three_classes(images: str, size: int) -> Dataset:
-    """So many images of the first three classes, each colour normalised as in the whole training set."""
+    """A number of images of the first three classes, each colour normalised as in the whole training set."""
     check(images)
     training, _ = cifar10.load() if images == "cifar10" else cifar10.generated(4 * size)
     (training,) = cifar10.normalised(training)
@@ -143,7 +143,7 @@ ENDS = {
 
 
 def evaluated_epochs(epochs: int, every: int) -> list[int]:
-    """At which epochs ``train`` evaluates: every so many from 0 on, and the last."""
+    """The epochs at which ``train`` evaluates: every so many from 0 on, and the last."""
     return sorted({*range(0, epochs, every), epochs})
 
 

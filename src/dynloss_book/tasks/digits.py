@@ -44,7 +44,7 @@ def split(samples: int) -> list[Dataset]:
 
 
 def thinned(data: Dataset, rare: Sequence[int]) -> Dataset:
-    """Of the rare classes, only one sample in ten."""
+    """Keep only one in ten samples of the rare classes."""
     kept = np.concatenate([np.flatnonzero(data.labels == digit)[:: 10 if digit in rare else 1] for digit in range(10)])
     return Dataset(data.inputs[kept], data.labels[kept], 10)
 

@@ -41,12 +41,12 @@ class SpiralTask:
 
     @property
     def inputs(self) -> Any:
-        """Of the training set, (P, 2)."""
+        """The inputs of the training set, (P, 2)."""
         return jnp.asarray(self.training.inputs)
 
     @property
     def labels(self) -> Any:
-        """Of the training set, (P,)."""
+        """The labels of the training set, (P,)."""
         return jnp.asarray(self.training.labels)
 
     def outputs(self, params) -> Any:

@@ -78,7 +78,7 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
 
 
 def change(branches: xr.Dataset, name: str, way: str) -> xr.DataArray:
-    """Of a score in a period, after it less before it, both settled alike; the mean over the periods, (seed,)."""
+    """The change of a score in a period, both ends settled alike; the mean over the periods, (seed,)."""
     return (branches[name].sel(way=way, drop=True) - branches[name].sel(way="before", drop=True)).mean("turn")
 
 

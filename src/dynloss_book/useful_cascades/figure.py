@@ -63,7 +63,7 @@ def _cascade(axes, one, rate):
         above = (rate * one.curvature.isel(rank=0) > 2).mean("seed").values > 0.5
         for moment in np.flatnonzero(above):
             ax.axvspan(at[moment], at[moment] + 1 / len(at), color="0.9", zorder=0, linewidth=0)
-        ax.set(xlabel="time from the turn of the classes, in periods $T$", ylim=(0, 1.02))
+        ax.set(xlabel="time from the change of the class, in periods $T$", ylim=(0, 1.02))
         ax.legend(fontsize="small", loc=place)
     axes[0].set_ylabel("squared cosine of a class's\n" + r"gradient with $u$")
     axes[1].set_ylabel(r"share of a class in $u^\top H u$")

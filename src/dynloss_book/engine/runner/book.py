@@ -130,7 +130,7 @@ def _arrange(executed: Path, folder: Path, data: Path) -> None:
 
 
 def _in_order(root: Path, figures: Mapping[str, Figure]) -> dict[str, Figure]:
-    """As the book's chapters follow one another; what is no chapter comes last."""
+    """The notebooks in the order of the book's chapters, all others last."""
     chapters = re.findall(r"file: notebooks/(\w+)", (root / "_toc.yml").read_text("utf-8"))
     place = {stem: number for number, stem in enumerate(chapters)}
     return dict(sorted(figures.items(), key=lambda named: place.get(named[0], len(place))))

@@ -156,7 +156,7 @@ def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
 
 
 def parameters(dataset: xr.Dataset) -> dict[str, Any]:
-    """Of the experiment: without the axes and seeds of a sweep, which may grow."""
+    """The experiment's parameters without the axes and seeds of a sweep, which may grow."""
     axes = {*map(str, dataset.coords), "seeds"} if is_sweep(dataset) else set()
     return {name: value for name, value in json.loads(dataset.attrs["parameters"]).items() if name not in axes}
 
@@ -240,7 +240,7 @@ def _findings(path: Path) -> dict[str, Any]:
 
 
 def _verdicts(findings: Mapping[str, Any], reference: Path) -> Outcome:
-    """By the verdicts of another notebook, of those on record, or of the size at which the notebook ran."""
+    """Compare by the verdicts of another notebook, those on record, or those of the size at which the notebook ran."""
     what, scales = f"{findings['figure']}, by its verdicts (the files of its results are not here)", []
     for one in [_findings(reference)] if reference.suffix == NOTEBOOK else _judged(findings["figure"], reference):
         scales.append(one["scale"])

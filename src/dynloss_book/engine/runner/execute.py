@@ -73,7 +73,7 @@ class Copy:
 
     @property
     def notebook(self) -> dict[str, Any]:
-        """As it was written last, or should have been."""
+        """The notebook as it was written last, or should have been."""
         return json.loads(self._content)
 
     def write(self, content: str, path: object = None) -> None:

@@ -130,7 +130,7 @@ def status(entries: list[Entry], data: Path, pages: str, source: str) -> str:
 
 
 def _results(records: list[dict[str, Any]], data: Path, pages: str) -> Iterator[str]:
-    """Of each result a line: what sets it apart, where it comes from, its data."""
+    """A line for each result: what distinguishes it, where it comes from, its data."""
     for words, record in zip(page.apart(records), records, strict=True):
         links = page.downloads(data, [record])
         yield f"- {f'*{words}*: ' if words else ''}{_result(record)}" + (

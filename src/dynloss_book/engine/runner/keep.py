@@ -198,7 +198,7 @@ def fresh_at(attributes: Mapping[str, Any]) -> str:
 
 
 def kind(device: str) -> str:
-    """Of a device in words, without its number.
+    """The name of a device in words, without its number.
 
     >>> kind("2 CPU cores"), kind("4 × NVIDIA H200"), kind("NVIDIA H200, 2 CPU cores")
     ('CPU', 'NVIDIA H200', 'NVIDIA H200, CPU')

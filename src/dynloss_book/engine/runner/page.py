@@ -209,7 +209,7 @@ def _within(link: re.Match[str]) -> str:
 
 
 def _tidy(cell: Cell) -> Cell:
-    """With links within the book, and without the records, outputs unknown to it."""
+    """The cell with links within the book, and without records, which are outputs unknown to it."""
     if cell["cell_type"] == "markdown":
         return {**cell, "source": PUBLISHED.sub(_within, "".join(cell["source"]))}
     if not cell.get("outputs"):

@@ -78,7 +78,7 @@ def plain(entries: Sequence[Entry]) -> str:
 
 
 def _part(claim: Mapping[str, Any]) -> str:
-    """Of the page: a section of the paper for its claims, else their kind."""
+    """The page's section for a claim: the paper's section, or the kind of the claim."""
     return section(claim["where"]) if claim["kind"] == Kind.CLAIM else claim["kind"]
 
 

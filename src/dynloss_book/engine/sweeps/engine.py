@@ -182,7 +182,7 @@ def _client() -> Any:
 
 
 def _note(kept: Store, wanted: Grid) -> None:
-    """For the ledger: which of the wanted points are there."""
+    """Tell the ledger which of the wanted points are there."""
     if not ledger.kept():
         return
     points, stale = wanted.points(), kept.stale()

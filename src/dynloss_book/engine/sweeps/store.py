@@ -141,7 +141,7 @@ class Store:
         return str(path) if self.saved else "", str(self.beside[0]) if from_beside else ""
 
     def layout(self) -> Layout:
-        """Of a point's results; empty if there is no row."""
+        """The layout of a point's results; empty if there is no row."""
         return grids.layout(self.parts[0].data_vars) if self.parts else {}
 
     @property
