@@ -43,7 +43,9 @@ def judge(
     points = int(known.notnull().any("seed").sum())
     spread = simultaneous(known)
     gaining, losing = (int((sign * spread.mean > spread.margin).sum()) for sign in (1, -1))
-    counted = f"{gaining} of its {inside.isel(seed=0).size} points gain and {losing} lose significantly"
+    gain_or_gains, lose_or_loses = (word + "s" * (count == 1) for word, count in (("gain", gaining), ("lose", losing)))
+    points_inside = f"{gaining} of its {inside.isel(seed=0).size} points {gain_or_gains}"
+    counted = f"{points_inside} and {losing} {lose_or_loses} significantly"
     means = means_over(known, point["period"])
     signs = decides(settings)
     if papers is None:

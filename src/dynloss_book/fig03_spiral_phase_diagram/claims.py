@@ -115,7 +115,7 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
     }
     parts = [
         f"the {name} network ({widths[name]} units) {said.get(claim.verdict, 'does not gain significantly')}"
-        + (f" ({interval(gains[name], signed=True)})" if claim.verdict != Verdict.NOT_COMPUTED else "")
+        + (f", by {interval(gains[name], signed=True)}" if claim.verdict != Verdict.NOT_COMPUTED else "")
         for name, claim in zip(("narrow", "wide"), claims[:2], strict=True)
     ]
     effects = {

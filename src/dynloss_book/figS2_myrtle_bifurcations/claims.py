@@ -35,13 +35,12 @@ def judge(runs: Sequence[tuple[xr.Dataset, Sequence[Instability]]], settings: Ma
     return Findings(
         "figS2_myrtle_bifurcations",
         "Does a convolutional network bifurcate too?",
-        f"Yes: Myrtle5 goes through the same cascades; {preceded(found, rate)} of {len(found)} begin after λ₁ has "
+        f"Yes: it goes through the same cascades; {preceded(found, rate)} of {len(found)} begin after λ₁ has "
         "passed 2/η."
         if found
         else "No cascade in these runs.",
         f"It goes through {len(found)} cascades while the class weights oscillate. Before {preceded(found, rate)} of "
-        "them "
-        rf"the last measurement of the largest Hessian eigenvalue is above $2/\eta$; where they start and end, "
+        rf"them the last measurement of the largest Hessian eigenvalue is above $2/\eta$; where they start and end, "
         rf"$\eta\lambda_1$ is {interval(rate * marks, over='mark')}.",
         f"{settings['size']:,} {words}, {settings['channels']} channels, {len(runs)} seed{'s' * (len(runs) > 1)}, "
         f"{settings['steps']:,} steps, T = {settings['period']}; the paper: 3,000 images, 64 channels",
