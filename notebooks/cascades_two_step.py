@@ -126,9 +126,9 @@ figure.plot_toy_losses(known);
 # breaks where the power of the loss at a quarter of the step frequency exceeds 5 % of
 # that at a half. In between, at equal distances, we compute the multipliers in the
 # Krylov spaces of both Hessians. The class weights change between two steps, but
-# slowly: the return is off by at most a few per cent. (Figure 4 and S1 detect cascades
-# by jumps of $\lambda_{\max}$ instead, so that their number for the same run may differ
-# by one; see [the criteria](../book/glossary.md#onsets).)
+# slowly: the return is off by at most a few per cent. (Figures 4 and S1 detect cascades
+# by jumps of $\lambda_{\max}$; the short, last cascade of a run may be missed here. The
+# page *Symbols and terms* lists the criteria.)
 
 
 # %% tags=["physics"]
@@ -136,7 +136,7 @@ def simulate(
     *, width, period, amplitude, learning_rate, steps, seeds, points, num_matvecs,
     precision,
 ):  # fmt: skip
-    """The Floquet multipliers of the two-step map along every cascade of several runs."""
+    """The Floquet multipliers of two steps along every cascade of several runs."""
     ground = paths.landscape(width, precision)
     weights = schedules.oscillating(period, amplitude, num_classes=3)
     descend = optax.sgd(learning_rate)

@@ -115,8 +115,8 @@ sweep = functools.partial(
 # store, and shows what is computed so far: first the static loss and the point of the
 # paper's largest gain, then the corners of the region that the paper names and the axes
 # through the point, then the region, then the whole grid; the last two again with more
-# seeds. An interrupted stage continues in the next run. At $A = 1$ the period has no
-# meaning, so these networks are trained once and shown at all periods.
+# seeds. At $A = 1$ the period has no meaning, so these networks are trained once and
+# shown at all periods.
 #
 #     dynloss run fig01 --profile reduced -p stages 5       # hours on two processor cores
 #     dynloss run fig01 --profile paper -p minutes 60       # the paper's scale, on a GPU
@@ -169,11 +169,11 @@ figure.plot_cells({name: each.mean for name, each in accuracies.items()}, claime
 # static training where the learning rate is largest ([Figure
 # S3](figS3_stopping_oscillations.ipynb)); [at half that
 # rate](cifar_learning_rate.ipynb) nothing breaks down, and the gain is about a tenth of
-# the paper's. Two further pages compare it with [tuned
-# baselines](cifar_tuned_baseline.ipynb) and [extrapolate it](cifar_scaling.ipynb). *The
-# map*: the bottom row, $A = 1$, is the static loss, with a training accuracy near 1 and
-# a validation accuracy far below. Inside the dashed frame, the region that the paper
-# names, the accuracy rises at long periods and falls at the shortest ones.
+# the paper's. See also the [tuned baselines](cifar_tuned_baseline.ipynb) and the
+# [scaling](cifar_scaling.ipynb). *The map*: the bottom row, $A = 1$, is the static
+# loss, with a training accuracy near 1 and a validation accuracy far below. Inside the
+# dashed frame, the region that the paper names, the accuracy rises at long periods and
+# falls at the shortest ones.
 
 # %% tags=["lead"]
 findings
@@ -186,8 +186,7 @@ findings
 # (learning rate over batch size, within a factor of 2), and reduces images, pixels,
 # channels and steps; so it tests the signs of the effects. The scale `quick` keeps none
 # of these: with its batches of 32 the noise is 16 times the paper's, and with $T = 4$
-# steps the weights do not change slowly. It shows how the experiment works and decides
-# nothing.
+# steps the weights do not change slowly. It decides nothing.
 
 # %% [markdown]
 # ## What the oscillations gain

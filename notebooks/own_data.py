@@ -114,8 +114,8 @@ curves = {label: static_loss(schedule, start) for label, schedule in two.items()
 # By a small search on the validation images. The following choices worked well here:
 #
 # - **$T$** in steps, so that several cycles of $C\,T$ steps fit into the run.
-# - **$A$** on a logarithmic grid from 1 to 100. With a large amplitude and a short
-#   period the network forgets the other classes.
+# - **$A$** on a logarithmic grid from 1 to 100. With large $A$ and short $T$ the
+#   network forgets the other classes.
 # - **The learning rate together with them**, also for the static loss: a comparison at
 #   a rate that suits only one of the two is meaningless.
 # - **Stop** them for the last tenth or so, so that the network ends in the static loss.
@@ -139,9 +139,8 @@ searches = {label: search(constants=fixed) for label, fixed in networks.items()}
 chosen = {label: digits.best_settings(search) for label, search in searches.items()}
 
 # %% [markdown]
-# The best of many settings is partly best by chance on the validation images and for
-# these networks. So the losses are compared on the **test images with the same new
-# networks**.
+# The best of many settings is partly best by chance. So the losses are compared on the
+# **test images, with the same new networks**.
 
 # %%
 finals = {}
@@ -165,13 +164,11 @@ figure.plot_run(schedules.weights_over(oscillating, np.arange(steps)), curves);
 # %% [markdown] tags=["lead"]
 # **What to look at.** Both runs have the same initial weights. With the dynamical loss
 # the static loss rises and falls with the class weights; what counts is its value
-# **after the oscillations have stopped**. The aim is the accuracy on new images rather
-# than a lower training loss.
+# **after they have stopped**, and above all the accuracy on new images.
 #
 # **In short.** It takes *three lines* and a small search for two parameters. *Measure
 # on your own data*: the large gain of Figure 3 is that of a network which hardly learns
-# with the static loss. These digits are easy, and the gain is much smaller, for a
-# network of a few units and for a larger one.
+# with the static loss. These digits are easy, and the gain is much smaller.
 
 # %% tags=["lead", "provenance"]
 archive.provenance(searches[f"{narrow} hidden units"])
@@ -200,7 +197,7 @@ figure.plot_search({name: s.validation.mean("digit") for name, s in searches.ite
 # its own best learning rate, the second over the static loss at the rate of the
 # dynamical one. Where only the second is significant, the learning rate makes the
 # difference. One bias remains: sizes and grid come from earlier trials on the same
-# split, which also printed test accuracies.
+# split.
 #
 # If your network is a flax module, `dynloss.training.minibatch.train` is the whole loop:
 # batches, momentum, evaluations, checkpoints. Figure 1 uses it.

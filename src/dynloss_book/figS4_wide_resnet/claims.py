@@ -76,5 +76,5 @@ def largest(gain: xr.DataArray) -> str:
     where = f"at T = {float(best.period):g}, A = {float(best.amplitude):g}"
     return (
         f"{interval(best, signed=True)} {where}, chosen by other seeds; a gain above {excluded:+.3f} is excluded at "
-        "every computed point"
+        "every point with several seeds"
     )
