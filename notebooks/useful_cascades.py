@@ -167,9 +167,10 @@ archive.provenance(runs)
 # **What to look at.** In (d), first two columns, large steps end with a higher accuracy
 # than small ones on the same time-dependent loss. The last two columns show the
 # opposite for the static loss: only the oscillating loss benefits from the bounces. In
-# (a) the accuracy added by one period of bounces is small; in (b) the sharpness stays
-# lower with bounces than without. In (e) and (f), towards the change of the class at 0,
-# the curvature along the unstable direction comes from one or two of the three classes.
+# (a) one period of bounces does not change the accuracy significantly; in (b) the
+# sharpness stays lower with bounces than without. In (e) and (f), towards the change of
+# the class at 0, the curvature along the unstable direction comes from one or two of
+# the three classes.
 
 # %% tags=["lead"]
 findings

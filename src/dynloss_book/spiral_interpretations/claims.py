@@ -100,8 +100,7 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
     return Findings(
         "spiral_interpretations",
         "Does the wide network gain under any interpretation of the paper?",
-        f"{f'Yes, significantly under {len(positive)}' if positive else 'Under none'} of {len(wide)} interpretations"
-        f"{'' if positive else ' is its gain significant'}.",
+        f"The wide network gains significantly under {len(positive) or 'none'} of {len(wide)} interpretations.",
         f"Of {len(wide)} interpretations, {said}; "
         f"with Figure 3's own the gain is {interval(ours.values, signed=True)}.",
         f"{settings['narrow']} and {settings['wide']} units, "
