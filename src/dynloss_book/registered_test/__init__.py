@@ -1,0 +1,1 @@
+"""A test whose plan was registered before its results: both losses tuned alike, on real data."""

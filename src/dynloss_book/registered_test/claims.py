@@ -1,0 +1,83 @@
+"""The registered test: what is asked, and when it counts as answered. Written before the results."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from dynloss_book import paper
+from dynloss_book.engine.findings import Claim, Findings, Kind, Verdict
+from dynloss_book.engine.sweeps.statistics import interval, simultaneous
+from dynloss_book.engine.verdicts import SIGN, positive
+from dynloss_book.registered_test.experiment import TASKS
+
+MATTERS = 0.01  # the smallest gain in accuracy for which one would take the trouble
+WHY = f"yes from a gain of {MATTERS:g} on, above 0 at 95 % shared among all conditions; no where that much is excluded"
+
+
+def judge(gains: xr.DataArray, scale: str) -> Findings:
+    """Whether the oscillating loss gains on each task, at any width, and whether small networks gain more.
+
+    Args:
+        gains: oscillating less static test accuracy, over task, width and seed; NaN where nothing is computed.
+        scale: in words.
+    """
+    asked = tuple(
+        Claim(f"Does the oscillating loss gain with {task}, both losses tuned alike?", paper.SAYS["untangle"],
+              "left open", _told(gains.sel(task=task)), gained(gains, task), WHY, Kind.QUESTION)
+        for task in gains.task.values
+    )  # fmt: skip
+    smaller = (gains.isel(width=0) - gains.isel(width=-1)).mean("task", skipna=False)
+    asked += (
+        Claim("Does the smallest network gain more than the largest?", paper.SAYS["higher training"], "as a rule",
+              interval(smaller, signed=True), positive(smaller), SIGN, Kind.QUESTION),
+    )  # fmt: skip
+    yes = [
+        str(task) for task, claim in zip(gains.task.values, asked, strict=False) if claim.verdict == Verdict.REPRODUCED
+    ]
+    known = {claim.verdict for claim in asked[:-1]}
+    if yes:
+        plain = f"Yes: tuned alike, the oscillating loss gains with {' and '.join(yes)}."
+    elif known == {Verdict.NOT_REPRODUCED}:
+        plain = "No: with both losses tuned alike, no gain of a hundredth is left on these digits."
+    else:
+        plain = "Not decided yet: the plan below was registered before its results."
+    words = "; ".join(f"{task}: {_told(gains.sel(task=task))}" for task in gains.task.values)
+    return Findings(
+        "registered_test", "Does it help where both losses are tuned alike?", plain,
+        f"Gain in test accuracy, by the number of hidden units. {words[0].upper()}{words[1:]}.", scale, asked,
+    )  # fmt: skip
+
+
+def gained(gains: xr.DataArray, task: str) -> Verdict:
+    """Of one task: reproduced where a network gains what matters, not reproduced where none can gain that much."""
+    found = simultaneous(gains)
+    mean, margin, number = (each.sel(task=task) for each in (found.mean, found.margin, found.number))
+    if (number < 2).any():
+        return Verdict.ONE_RUN if (number == 1).all() else Verdict.NOT_COMPUTED
+    if ((mean - margin > 0) & (mean >= MATTERS)).any():
+        return Verdict.REPRODUCED
+    return Verdict.NOT_REPRODUCED if (mean + margin < MATTERS).all() else Verdict.UNDECIDED
+
+
+def _told(gains: xr.DataArray) -> str:
+    return ", ".join(f"{width} units {interval(gains.sel(width=width), signed=True)}" for width in gains.width.values)
+
+
+def table(trials: Sequence[Mapping[str, float]], picks: Mapping[int, Sequence[Sequence[int]]]) -> pd.DataFrame:
+    """The settings that were chosen for each task, width and loss; a static loss has no period and no amplitude.
+
+    Args:
+        trials: of ``experiment.settings``.
+        picks: {width: the trial of each task and loss}.
+    """
+    rows: list[dict[str, Any]] = [
+        {"task": task, "hidden units": width, "loss": loss, **trials[trial]}
+        for width, by_task in picks.items()
+        for task, by_loss in zip(TASKS, by_task, strict=True)
+        for loss, trial in zip(("static", "oscillating"), by_loss, strict=True)
+    ]
+    shown = pd.DataFrame(rows).set_index(["task", "hidden units", "loss"]).map("{:g}".format)
+    shown.loc[shown.index.get_level_values("loss") == "static", ["period", "amplitude"]] = "–"
+    return shown
