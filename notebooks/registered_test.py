@@ -61,7 +61,7 @@ fresh: bool = False  # compute anew although archived
 # **Analysis.** The gain is the difference of the same seeds, oscillating less static, with
 # intervals that hold for all nine conditions at once (Bonferroni). Smallest gain of
 # interest: 0.01. A task is answered *yes* where one width gains at least that and its
-# interval is above 0; *no* where every interval is below 0.01; otherwise it is undecided.
+# interval is above 0; *no* where every interval is below 0.01; otherwise it is inconclusive.
 # With 20 seeds and a spread of 0.02 between seeds an interval is about ± 0.014.
 
 # %%

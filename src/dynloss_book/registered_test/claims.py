@@ -51,7 +51,7 @@ def judge(gains: xr.DataArray, scale: str) -> Findings:
 
 
 def gained(gains: xr.DataArray, task: str) -> Verdict:
-    """Of one task: reproduced where a network gains what matters, not reproduced where none can gain that much."""
+    """The verdict on one task: reproduced if a network gains what matters, not if none can gain that much."""
     found = simultaneous(gains)
     mean, margin, number = (each.sel(task=task) for each in (found.mean, found.margin, found.number))
     if (number < 2).any():
