@@ -19,7 +19,6 @@ import io
 import json
 import math
 import os
-import sys
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -375,7 +374,7 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
         content = untrusted.content(path)
         untrusted.about(content)
         untrusted.check_numbers(content)
-        with _undistributed(), xr.open_dataset(io.BytesIO(content), engine="h5netcdf") as dataset:
+        with xr.open_dataset(io.BytesIO(content), engine="h5netcdf") as dataset:
             yield dataset
 
 
@@ -413,19 +412,11 @@ def encode(dataset: xr.Dataset) -> bytes:
         for name, variable in dataset.variables.items()
         if variable.size > 1 and variable.ndim and variable.dtype.kind in "biuf"
     }
-    with _undistributed():
-        return bytes(dataset.to_netcdf(engine="h5netcdf", encoding=compressed))
+    return bytes(dataset.to_netcdf(engine="h5netcdf", encoding=compressed))
 
 
 def decode(content: bytes) -> xr.Dataset:
-    with _undistributed():
-        return xr.load_dataset(io.BytesIO(content), engine="h5netcdf")
-
-
-def _undistributed() -> contextlib.AbstractContextManager:
-    """No dask in xarray: beside a client it asks the cluster for a lock on each file, and fails for one in memory."""
-    dask = sys.modules.get("dask")
-    return dask.config.set(scheduler="synchronous") if dask else contextlib.nullcontext()
+    return xr.load_dataset(io.BytesIO(content), engine="h5netcdf")
 
 
 def write(path: Path, content: bytes) -> None:

@@ -37,7 +37,6 @@ def run(
     variables: Variables | None = None,
     vectorize: bool = True,
     chunk: int | None = None,
-    client: Any = None,
     minutes: float | None = None,
     fresh: bool = False,
     progress: bool = True,
@@ -61,10 +60,8 @@ def run(
         vectorize: ``function`` is traceable by JAX: it is vmapped over batches, and these are sharded over all local
             devices. If False it is any Python function, called point by point with plain numbers, one thread a core.
             One that takes ``checkpoint=None`` is given a file of its own in which to keep an unfinished run, the same
-            one the next time that the same code computes the same point; or None, on a cluster.
+            one the next time that the same code computes the same point.
         chunk: points in a batch. By default as many as keep the device busy and fit its memory.
-        client: a ``distributed.Client``: batches go to its workers; only this process touches the store. By default
-            one for the scheduler that the environment variable DYNLOSS_SCHEDULER names, if it does.
         minutes: compute for so long, then return what there is; 0 computes nothing. ``None`` has no limit. A point that
             takes a ``checkpoint`` ends at its first one after that, and goes on from there next time; a batch of a
             vectorised function, and a point without a checkpoint, is computed to its end.
@@ -106,7 +103,7 @@ def run(
     kept = Store(places[0].expanduser().absolute(), identity, code, names, places[1:])
     if asked:
         _note(kept, wanted)
-    begin = functools.partial(_how, kept, function, fixed, names, vectorize, chunk, wanted, client)
+    begin = functools.partial(_how, kept, function, fixed, names, vectorize, chunk, wanted)
     if archive.read_only():
         minutes = 0
         _look(kept, begin)
@@ -157,28 +154,11 @@ def _look(kept: Store, begin: Callable[[], Any]) -> None:
         reviewer.lacks(kept.folder, f"the archive has no point of this sweep of {figure}")
 
 
-def _how(kept: Store, function, fixed, names, vectorize, chunk, wanted: Grid, client) -> Any:
-    """Where and in what batches points are computed; see ``evaluate``."""
-    client = client or _client()
-    if client is not None:
-        return evaluate.Dask(client, function, fixed, names, vectorize, chunk, wanted.size)
+def _how(kept: Store, function, fixed, names, vectorize, chunk, wanted: Grid) -> evaluate.Local:
+    """In what batches points are computed; see ``evaluate``."""
     if vectorize:
         return evaluate.vectorised(function, fixed, names, chunk, wanted.size)
     return evaluate.pointwise(function, fixed, kept.checkpoint)
-
-
-def _client() -> Any:
-    """A client of the scheduler that the environment names, if it does; the same one every time."""
-    if not (address := Policy.current().scheduler):
-        return None
-    try:
-        from distributed import get_client
-    except ImportError as error:
-        raise SweepError("DYNLOSS_SCHEDULER is set, but dask is missing: pip install 'dynloss[cluster]'") from error
-    try:
-        return get_client(address, timeout="30s")
-    except OSError as error:
-        raise SweepError(f"no dask scheduler answers at DYNLOSS_SCHEDULER={address}: {error}") from error
 
 
 def _note(kept: Store, wanted: Grid) -> None:
