@@ -29,10 +29,7 @@ import xarray as xr
 
 from dynloss import files
 from dynloss.checks import check_choice
-from dynloss.files import file_lock
 from dynloss_book.engine import deadline, fingerprint, ledger, policy, review, untrusted
-from dynloss_book.engine.fingerprint import Fingerprint
-from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import Provenance, decoded, execution, provenance
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
@@ -138,7 +135,7 @@ def fetch_or_compute(
             stale = code.changed_since(dataset.attrs)
         elif stale and read_only():
             raise NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
-        elif stale and not Policy.current().renew:
+        elif stale and not policy.Policy.current().renew:
             own = "" if policy.is_published(path) else " --own"
             warn(
                 f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. With the profile "
@@ -146,7 +143,7 @@ def fetch_or_compute(
                 f"comes out the same; `dynloss run {figure} --profile … --fresh` (fresh=True) computes it anew."
             )
         _note(paths[0], dataset, stale)
-        if not stale or not Policy.current().renew or review.reviewer is not None:
+        if not stale or not policy.Policy.current().renew or review.reviewer is not None:
             published = str(path) if policy.is_published(path) else ""
             return dataset.assign_attrs(origin="archived", stale=stale, path=str(path), published=published)
     else:
@@ -160,7 +157,7 @@ def fetch_or_compute(
 
 
 def _found(
-    paths: list[Path], parameters: Mapping[str, Any], code: Fingerprint
+    paths: list[Path], parameters: Mapping[str, Any], code: fingerprint.Fingerprint
 ) -> tuple[Path, xr.Dataset | None, list[str]]:
     """The first result that is fresh, else the first; None if there is none; and why some cannot be read."""
     stale, unreadable = [], []
@@ -177,12 +174,12 @@ def _found(
     return *(stale[0] if stale else (paths[0], None)), unreadable
 
 
-def _computed(figure: str, compute: Callable[..., xr.Dataset], parameters, path: Path, code: Fingerprint) -> xr.Dataset:
+def _computed(figure: str, compute: Callable[..., xr.Dataset], parameters, path: Path, code: fingerprint.Fingerprint) -> xr.Dataset:
     """A new result, which is kept if it can be."""
     deadline.check()
     check_writable(path.parent)
     # The kernel of a notebook that was killed lives on for about a second.
-    with file_lock(path.with_name(f".{path.stem}.lock"), patience=5.0 if deadline.given() else 0.0) as alone:
+    with files.file_lock(path.with_name(f".{path.stem}.lock"), patience=5.0 if deadline.given() else 0.0) as alone:
         if not alone and deadline.given():
             raise InProgress(f"another process is computing {path}")
         checkpoint = path.with_name(f".{path.stem}-{code.whole[:8]}.checkpoint")
@@ -201,7 +198,7 @@ def _computed(figure: str, compute: Callable[..., xr.Dataset], parameters, path:
     return dataset.assign_attrs(origin="computed", stale="", path=kept, published="")
 
 
-def _result(figure: str, compute: Callable, parameters, checkpoint, code: Fingerprint) -> xr.Dataset:
+def _result(figure: str, compute: Callable, parameters, checkpoint, code: fingerprint.Fingerprint) -> xr.Dataset:
     """A new result, with what is to be known of its making."""
     started = time.perf_counter()
     dataset = compute(**parameters, **checkpoint)
@@ -273,7 +270,7 @@ def _plain(name: str, value: Any) -> Any:
 
 def read_only() -> bool:
     """Whether nothing is to be computed: the environment variable DYNLOSS_ARCHIVE_ONLY is set."""
-    return Policy.current().read_only
+    return policy.Policy.current().read_only
 
 
 def contents(*folders: Path, figures: Collection[str] = (), only: tuple[str, ...] = ()) -> Contents:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from dynloss_book.engine import untrusted
 from dynloss_book.engine.mime import PROVENANCE as MIME
 from dynloss_book.engine.policy import Policy
-from dynloss_book.engine.untrusted import KEPT
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -88,7 +87,7 @@ def _record(dataset: "xr.Dataset") -> dict[str, Any]:
     record = decoded(dataset.attrs)
     names = ("figure", "origin", "stale", "path", "parameters", "fingerprint", "versions", "device", "dtype", "seed",
              "seconds", "commit", "date")  # fmt: skip
-    extra = {name: str(record.get(name, "")) for name in ("published", "scale", *KEPT)}
+    extra = {name: str(record.get(name, "")) for name in ("published", "scale", *untrusted.KEPT)}
     extra["profile"] = Policy.current().profile
     return {name: record[name] for name in names} | extra
 

@@ -33,7 +33,7 @@ RECORD = recorded.of([judged(YES, NO)])
 
 def states(record, now):
     found = recorded.rows(record, [now])
-    return [row.state for row in found], recorded.code(found), " ".join(recorded.summary(found))
+    return [row["state"] for row in found], recorded.code(found), " ".join(recorded.summary(found))
 
 
 def test_verdicts_that_follow():

@@ -20,7 +20,6 @@ from unittest import mock
 from dynloss import files
 from dynloss_book.engine import policy
 from dynloss_book.engine.archive import ArchiveWarning, NotArchived
-from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.runner import tables
 from dynloss_book.engine.runner.best import above_default, candidates
 from dynloss_book.engine.runner.profiles import Figure, values
@@ -140,7 +139,7 @@ def _alone(folder: Path, folders: Sequence[Path], damage: Literal["ignore", "err
 
     options = "jax_enable_x64", "jax_default_matmul_precision"
     before = {name: getattr(jax.config, name) for name in options}
-    alone = mock.patch.dict(os.environ, Policy(read_only=True, **policy.asking(folders)).as_environment())
+    alone = mock.patch.dict(os.environ, policy.Policy(read_only=True, **policy.asking(folders)).as_environment())
     try:
         with contextlib.chdir(folder), alone, warnings.catch_warnings():
             warnings.simplefilter("ignore", ArchiveWarning)

@@ -15,12 +15,10 @@ import numpy as np
 import xarray as xr
 
 from dynloss.checks import check_choice, check_count, check_number
-from dynloss_book.engine import archive, deadline, fingerprint, ledger, policy, review
-from dynloss_book.engine.policy import Policy
-from dynloss_book.engine.provenance import KEPT, date, execution
+from dynloss_book.engine import archive, deadline, fingerprint, ledger, policy, review, untrusted
+from dynloss_book.engine.provenance import date, execution
 from dynloss_book.engine.sweeps import contract, evaluate
 from dynloss_book.engine.sweeps import grid as grids
-from dynloss_book.engine.sweeps.grid import SEED, Grid, Points, Variables
 from dynloss_book.engine.sweeps.store import MANY, NothingYet, Store, SweepError, combined, rows
 
 WRITE_EVERY = 10.0  # seconds: what a killed sweep may lose, beside the batches in flight
@@ -34,7 +32,7 @@ def run(
     axes: Mapping[str, Iterable[float]],
     seeds: Iterable[int],
     constants: Mapping[str, Any] | None = None,
-    variables: Variables | None = None,
+    variables: grids.Variables | None = None,
     vectorize: bool = True,
     chunk: int | None = None,
     minutes: float | None = None,
@@ -107,10 +105,10 @@ def run(
     if archive.read_only():
         minutes = 0
         _look(kept, begin)
-    fresh = fresh or (Policy.current().renew and bool(kept.stale()))
+    fresh = fresh or (policy.Policy.current().renew and bool(kept.stale()))
     points, anew = wanted.points(), fresh and minutes != 0
     missing = points if anew else grids.select(points, ~kept.holds(points))
-    compute = bool(len(missing[SEED])) and minutes != 0
+    compute = bool(len(missing[grids.SEED])) and minutes != 0
     if compute:
         if not anew and (stale := kept.stale()):
             own = "" if policy.is_published(found := (kept.folder if kept.own else kept.beside[0])) else " --own"
@@ -131,7 +129,7 @@ def run(
         kept.merge(more_than=MANY)
         kept.note_request({name: values.tolist() for name, values in wanted.axes.items()}, wanted.size)
         facts = {"seed": _span(wanted)} | ({"dtype": fixed["precision"]} if "precision" in fixed else {})
-        queue = [grids.select(missing, slice(at, at + how.size)) for at in range(0, len(missing[SEED]), how.size)]
+        queue = [grids.select(missing, slice(at, at + how.size)) for at in range(0, len(missing[grids.SEED]), how.size)]
         work = _Work(kept, how, queue, variables or {}, execution({}, facts, 0))
         work.compute(minutes, wanted.size, figure if progress else None)
         kept.merge()
@@ -154,14 +152,14 @@ def _look(kept: Store, begin: Callable[[], Any]) -> None:
         reviewer.lacks(kept.folder, f"the archive has no point of this sweep of {figure}")
 
 
-def _how(kept: Store, function, fixed, names, vectorize, chunk, wanted: Grid) -> evaluate.Local:
+def _how(kept: Store, function, fixed, names, vectorize, chunk, wanted: grids.Grid) -> evaluate.Local:
     """In what batches points are computed; see ``evaluate``."""
     if vectorize:
         return evaluate.vectorised(function, fixed, names, chunk, wanted.size)
     return evaluate.pointwise(function, fixed, kept.checkpoint)
 
 
-def _note(kept: Store, wanted: Grid) -> None:
+def _note(kept: Store, wanted: grids.Grid) -> None:
     """For the ledger: which of the wanted points are there."""
     if not ledger.kept():
         return
@@ -187,11 +185,11 @@ class _Work:
         facts: of the execution, the same for all batches.
     """
 
-    def __init__(self, store: Store, how: Any, queue: list[Points], variables: Variables, facts: dict[str, Any]):
+    def __init__(self, store: Store, how: Any, queue: list[grids.Points], variables: grids.Variables, facts: dict[str, Any]):
         self.store, self.how, self.variables, self.facts = store, how, variables, facts
         self.queue = deque(queue)
-        self.running: dict[Future[evaluate.Outputs], Points] = {}
-        self.finished: list[tuple[Points, evaluate.Outputs]] = []
+        self.running: dict[Future[evaluate.Outputs], grids.Points] = {}
+        self.finished: list[tuple[grids.Points, evaluate.Outputs]] = []
         self.layout = how.layout
         self.since = time.monotonic()
 
@@ -199,7 +197,7 @@ class _Work:
         """Compute for so long, of so many points, with a bar of this label if there is one."""
         from tqdm import tqdm
 
-        there = total - sum(len(batch[SEED]) for batch in self.queue)
+        there = total - sum(len(batch[grids.SEED]) for batch in self.queue)
         end = math.inf if minutes is None else time.monotonic() + 60 * minutes
         shown = tqdm(total=total, initial=there, desc=label, unit=" points", disable=not label, mininterval=1)
         with deadline.until(end), shown as self.bar:
@@ -231,7 +229,7 @@ class _Work:
                 self.bar.set_postfix_str("waiting for another process")
                 time.sleep(_POLL)
 
-    def _next(self) -> Points | None:
+    def _next(self) -> grids.Points | None:
         """The next batch that nobody else computes, less what others have computed; None if there is none now."""
         untried = len(self.queue)
         while self.queue and untried:
@@ -250,7 +248,7 @@ class _Work:
                 self.queue.appendleft(grids.select(batch, ~there))
         return None
 
-    def _accept(self, future: Future[evaluate.Outputs], points: Points) -> None:
+    def _accept(self, future: Future[evaluate.Outputs], points: grids.Points) -> None:
         """Take over the results of a batch, which have to be like those of all others."""
         try:
             outputs = future.result()
@@ -263,7 +261,7 @@ class _Work:
             self.layout = self.store.layout() or found
         contract.check_same(found, self.layout, f"the store {self.store.folder} ({contract.place(points)})")
         self.finished.append((points, outputs))
-        self.bar.update(len(points[SEED]))
+        self.bar.update(len(points[grids.SEED]))
 
     def _flush(self) -> None:
         """Everything finished goes to the disk, and its locks are given up."""
@@ -288,7 +286,7 @@ class _Work:
             self.store.locks.close()
 
 
-def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
+def _result(store: Store, wanted: grids.Grid, computed: bool) -> xr.Dataset:
     if not store.holds(wanted.points()).any():
         if archive.read_only():
             lacks = f"the archive has no point of this sweep of {store.identity['figure']}"
@@ -307,9 +305,9 @@ def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
         told |= store.code.attributes()
     own = ("sources", "fingerprint", "versions", "device", "commit", "dtype", "seconds", "date")
     ranges = {name: values.tolist() for name, values in wanted.axes.items()}
-    seeds = ranges.pop(SEED)
+    seeds = ranges.pop(grids.SEED)
     return result.assign_attrs(
-        {name: told[name] for name in own} | {name: told.get(name, "") for name in KEPT},
+        {name: told[name] for name in own} | {name: told.get(name, "") for name in untrusted.KEPT},
         figure=store.identity["figure"],
         parameters=archive.canonical(json.loads(store.identity["parameters"]) | ranges | {"seeds": seeds}),
         seed=_span(wanted),
@@ -321,11 +319,11 @@ def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
     )
 
 
-def _span(wanted: Grid) -> str:
+def _span(wanted: grids.Grid) -> str:
     """Its seeds in words.
 
     >>> _span(grids.grid({}, range(50))), _span(grids.grid({}, [3]))
     ('0 to 49', '3')
     """
-    first, last = int(wanted.axes[SEED].min()), int(wanted.axes[SEED].max())
+    first, last = int(wanted.axes[grids.SEED].min()), int(wanted.axes[grids.SEED].max())
     return f"{first} to {last}" if last > first else str(first)

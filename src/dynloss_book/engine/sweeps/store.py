@@ -21,15 +21,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss_book.engine import archive
+from dynloss_book.engine import archive, untrusted
 from dynloss_book.engine.fingerprint import Fingerprint
-from dynloss_book.engine.provenance import KEPT, words
+from dynloss_book.engine.provenance import words
 from dynloss_book.engine.sweeps import grid as grids
-from dynloss_book.engine.sweeps.grid import PART, Layout, Points
 from dynloss_book.engine.sweeps.locks import Locks
 
 REQUEST = "request.json"
-_OF_PART = ("versions", "device", "commit", "fresh_at", *KEPT, "date", "seconds")  # what may differ between parts
+_OF_PART = ("versions", "device", "commit", "fresh_at", *untrusted.KEPT, "date", "seconds")  # what may differ between parts
 MANY = 32  # files: more are merged, since reading takes about 10 ms for each
 
 
@@ -133,14 +132,14 @@ class Store:
         """What there is: one's own first, and what is beside."""
         return [*self.own, *self._read_only]
 
-    def read_from(self, points: Points) -> tuple[str, str]:
+    def read_from(self, points: grids.Points) -> tuple[str, str]:
         """The folder of one's own of these points, or else the published one; and the latter if any are from there."""
         keys = set(grids.keys(points, self.names))
         from_beside = bool((keys - self._held) & self._held_beside)
         path = self.beside[0] if from_beside and not keys & self._held else self.folder
         return str(path) if self.saved else "", str(self.beside[0]) if from_beside else ""
 
-    def layout(self) -> Layout:
+    def layout(self) -> grids.Layout:
         """Of a point's results; empty if there is no row."""
         return grids.layout(self.parts[0].data_vars) if self.parts else {}
 
@@ -159,7 +158,7 @@ class Store:
         parts = list(filter(of, self.parts))
         return rows(parts, self.names) if parts else None
 
-    def holds(self, points: Points) -> np.ndarray:
+    def holds(self, points: grids.Points) -> np.ndarray:
         """Which points are there."""
         keys = grids.keys(points, self.names)
         return np.array([key in self._held or key in self._held_beside for key in keys], dtype=bool)
@@ -233,7 +232,7 @@ class Store:
                 self._parts[name] = _told(part, lambda _: attributes).assign_attrs(self.code.attributes())
                 archive.write(self.folder / name, archive.encode(self._parts[name]))
 
-    def set_aside(self, points: Points) -> None:
+    def set_aside(self, points: grids.Points) -> None:
         """Begin anew with these points: all that there is stays in a folder beside.
 
         The other points are kept in the store too, unless other code computed them. What is beside counts no more.
@@ -251,7 +250,7 @@ class Store:
         self._held = {key for part in others for key in grids.keys(part, self.names)}
         self.save()
 
-    def _without(self, part: xr.Dataset, points: Points) -> xr.Dataset:
+    def _without(self, part: xr.Dataset, points: grids.Points) -> xr.Dataset:
         """The rows of other points, with their share of the time."""
         dropped = set(grids.keys(points, self.names))
         left = [row for row, key in enumerate(grids.keys(part, self.names)) if key not in dropped]
@@ -264,7 +263,7 @@ class Store:
         paths = (self.folder.with_name(f"{self.folder.name}{number}.old") for number in numbers)
         return next(path for path in paths if not path.exists())
 
-    def checkpoint(self, point: Points) -> Path:
+    def checkpoint(self, point: grids.Points) -> Path:
         """Where a point may keep its unfinished run: the same file as long as the code is the same."""
         about = grids.keys(point, self.names)[0] + self.code.whole.encode()
         return self.folder / f".{hashlib.sha256(about).hexdigest()[:16]}.checkpoint"
@@ -323,7 +322,7 @@ def origins(parts: Sequence[xr.Dataset]) -> tuple[list[dict[str, Any]], list[np.
                          "date": max(told["date"], known[alike]["date"])}  # fmt: skip
             known[alike] = told
             mine.append(list(known).index(alike))
-        row = part[PART].values if PART in part.coords else np.zeros(len(part.point), int)
+        row = part[grids.PART].values if grids.PART in part.coords else np.zeros(len(part.point), int)
         places.append(np.array(mine)[row])
     return list(known.values()), places
 
@@ -339,9 +338,9 @@ def _told(part: xr.Dataset, change: Callable[[Mapping[str, Any]], Mapping[str, A
 def rows(parts: list[xr.Dataset], names: list[str]) -> xr.Dataset:
     """The rows of several files, each point once, as the first has it; with their `part` where there are several."""
     known, places = origins(parts)
-    bare = [part.drop_attrs(deep=False).drop_vars(PART, errors="ignore") for part in parts]
+    bare = [part.drop_attrs(deep=False).drop_vars(grids.PART, errors="ignore") for part in parts]
     if len(known) > 1:
-        bare = [part.assign_coords({PART: ("point", place)}) for part, place in zip(bare, places, strict=True)]
+        bare = [part.assign_coords({grids.PART: ("point", place)}) for part, place in zip(bare, places, strict=True)]
     everything = bare[0]
     if len(bare) > 1:
         options: Any = {"data_vars": "all", "coords": "minimal", "compat": "override", "join": "override"}
@@ -353,7 +352,7 @@ def rows(parts: list[xr.Dataset], names: list[str]) -> xr.Dataset:
 def combined(parts: list[xr.Dataset]) -> dict[str, Any]:
     """The attributes of several files as those of one: of the newest, but with the time, devices, … of all parts."""
     latest = max(parts, key=lambda part: part.attrs["date"]).attrs
-    why = {name: next(filter(None, (part.attrs.get(name) for part in parts)), "") for name in KEPT}
+    why = {name: next(filter(None, (part.attrs.get(name) for part in parts)), "") for name in untrusted.KEPT}
     known, _ = origins(parts)
     versions = [json.loads(told["versions"]) for told in reversed(known)]
     libraries = dict.fromkeys(name for each in versions for name in each)
