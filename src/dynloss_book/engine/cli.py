@@ -128,29 +128,6 @@ def _review(names: Sequence[str], profile: str | None, reviewer, own: bool) -> N
 
 
 @cli.command()
-@click.argument("base")
-def golden(base: str) -> None:
-    """Compare the golden runs of this checkout with those of the commit BASE, to the last bit.
-
-    Exit code 0 where all are equal, 1 where any differs.
-    """
-    from dynloss_book.engine.runner import golden as runs
-
-    root = profiles.find_root()
-    with runs.checkout(root, base) as before:
-        then, now = (runs.measured(place) for place in (before, root))
-    found = runs.differences(then, now)
-    for line in found:
-        click.echo(line)
-    for here, there, where in ((then, now, base), (now, then, "this checkout")):
-        if names := [name for name in sorted(here.keys() - there.keys()) if not name.endswith(runs.DEFINITION)]:
-            click.echo(f"only in {where}: {', '.join(names)}")
-    both, otherwise = runs.compared(then, now)
-    click.echo(f"{len(both) + len(otherwise) - len(found)} of {len(both)} arrays are equal to the last bit")
-    sys.exit(1 if found else 0)
-
-
-@cli.command()
 @_BEST
 @click.option("--no-run", is_flag=True, help="Take the executed copies that are there.")
 @_FRESH
