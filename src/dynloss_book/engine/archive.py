@@ -174,7 +174,9 @@ def _found(
     return *(stale[0] if stale else (paths[0], None)), unreadable
 
 
-def _computed(figure: str, compute: Callable[..., xr.Dataset], parameters, path: Path, code: fingerprint.Fingerprint) -> xr.Dataset:
+def _computed(
+    figure: str, compute: Callable[..., xr.Dataset], parameters, path: Path, code: fingerprint.Fingerprint
+) -> xr.Dataset:
     """A new result, which is kept if it can be."""
     deadline.check()
     check_writable(path.parent)

@@ -18,7 +18,7 @@ from dynloss import files
 from dynloss_book.engine.archive import InProgress, NotArchived, NotArchivedAtAll
 from dynloss_book.engine.deadline import OutOfTime
 from dynloss_book.engine.policy import Policy
-from dynloss_book.engine.provenance import commit, duration
+from dynloss_book.engine.provenance import commit
 from dynloss_book.engine.runner.profiles import Figure
 
 # What to do about an error, for whoever sees its one line at a command line.

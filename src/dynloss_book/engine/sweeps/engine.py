@@ -185,7 +185,9 @@ class _Work:
         facts: of the execution, the same for all batches.
     """
 
-    def __init__(self, store: Store, how: Any, queue: list[grids.Points], variables: grids.Variables, facts: dict[str, Any]):
+    def __init__(
+        self, store: Store, how: Any, queue: list[grids.Points], variables: grids.Variables, facts: dict[str, Any]
+    ):
         self.store, self.how, self.variables, self.facts = store, how, variables, facts
         self.queue = deque(queue)
         self.running: dict[Future[evaluate.Outputs], grids.Points] = {}

@@ -28,7 +28,8 @@ from dynloss_book.engine.sweeps import grid as grids
 from dynloss_book.engine.sweeps.locks import Locks
 
 REQUEST = "request.json"
-_OF_PART = ("versions", "device", "commit", "fresh_at", *untrusted.KEPT, "date", "seconds")  # what may differ between parts
+# What may differ between parts.
+_OF_PART = ("versions", "device", "commit", "fresh_at", *untrusted.KEPT, "date", "seconds")
 MANY = 32  # files: more are merged, since reading takes about 10 ms for each
 
 
