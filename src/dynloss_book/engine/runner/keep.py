@@ -93,7 +93,7 @@ class Verifier(_Reviewer):
             made = ", ".join(sorted({str(part.attrs["device"]) for part in store.parts}))
             self.say(store.folder, UNKNOWN, f"was computed on {made}, and this is {device()}")
             return
-        store.check_writable()
+        archive.check_writable(store.folder)
         count = min(self.points, len(rows.point))
         if apart := _first_apart(rows, store.names, how(), count):
             self.say(store.folder, APART, f"{apart}; `dynloss run --fresh` computes it anew and keeps it beside")

@@ -88,12 +88,9 @@ def run(
     wanted, fixed = grids.grid(axes, seeds), dict(constants or {})
     names, code = list(wanted.axes), fingerprint.take(function)
     contract.check_function(function, names, fixed)
-    if chunk is not None:
-        check_count("chunk", chunk, at_least=1)
-    if minutes is not None:
-        check_number("minutes", minutes, at_least=0)
-    asked = minutes != 0  # to compute; otherwise the notebook only looks at what there is
-    minutes = deadline.left(minutes)
+    check_count("chunk", 1 if chunk is None else chunk, at_least=1)
+    check_number("minutes", 0 if minutes is None else minutes, at_least=0)
+    asked, minutes = minutes != 0, deadline.left(minutes)  # with none the notebook only looks at what there is
     called = function.__name__
     key = archive.key(figure, {"function": called, "axes": names, "constants": fixed})
     places = [Path(store)] if store is not None else [each / figure / key for each in policy.folders(results)]
@@ -101,7 +98,9 @@ def run(
     kept = Store(places[0].expanduser().absolute(), identity, code, names, places[1:])
     if asked:
         _note(kept, wanted)
-    begin = functools.partial(_how, kept, function, fixed, names, vectorize, chunk, wanted)
+    begin = functools.partial(evaluate.pointwise, function, fixed, kept.checkpoint)
+    if vectorize:
+        begin = functools.partial(evaluate.vectorised, function, fixed, names, chunk, wanted.size)
     if archive.read_only():
         minutes = 0
         _look(kept, begin)
@@ -118,7 +117,7 @@ def run(
                 f"where these are equal; `dynloss run {figure} --profile … --fresh` (fresh=True) computes it anew, "
                 "beside the old store."
             )
-        kept.check_writable()
+        archive.check_writable(kept.folder)
         how = begin()
         if how.layout:
             contract.check_layout(how.layout, variables or {}, names)
@@ -150,13 +149,6 @@ def _look(kept: Store, begin: Callable[[], Any]) -> None:
         reviewer.lacks(kept.folder / name, why)
     if not kept.parts and not kept.left_out:
         reviewer.lacks(kept.folder, f"the archive has no point of this sweep of {figure}")
-
-
-def _how(kept: Store, function, fixed, names, vectorize, chunk, wanted: grids.Grid) -> evaluate.Local:
-    """In what batches points are computed; see ``evaluate``."""
-    if vectorize:
-        return evaluate.vectorised(function, fixed, names, chunk, wanted.size)
-    return evaluate.pointwise(function, fixed, kept.checkpoint)
 
 
 def _note(kept: Store, wanted: grids.Grid) -> None:

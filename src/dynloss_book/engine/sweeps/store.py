@@ -56,6 +56,7 @@ class Store:
     def __init__(self, folder: Path, identity: Mapping[str, str], code: Fingerprint, names: list[str],
                  beside: Sequence[Path] = ()):  # fmt: skip
         self.folder, self.identity, self.code, self.names = folder, dict(identity), code, names
+        self._wanted = {**self.identity, "axes": json.dumps(names)}  # of each file
         self._parts: dict[str, xr.Dataset] = {}  # what is on disk, by file
         self._unsaved: list[xr.Dataset] = []
         self._held: set[bytes] = set()  # the points of all these
@@ -138,7 +139,7 @@ class Store:
         keys = set(grids.keys(points, self.names))
         from_beside = bool((keys - self._held) & self._held_beside)
         path = self.beside[0] if from_beside and not keys & self._held else self.folder
-        return str(path) if self.saved else "", str(self.beside[0]) if from_beside else ""
+        return str(path) if not self._unsaved else "", str(self.beside[0]) if from_beside else ""
 
     def layout(self) -> grids.Layout:
         """Of a point's results; empty if there is no row."""
@@ -148,11 +149,6 @@ class Store:
     def left_out(self) -> dict[str, str]:
         """The files that are there but do not count, and why: as a rule, since they cannot be read."""
         return {name: why for name, (_, why) in self._left_out.items() if why}
-
-    @property
-    def saved(self) -> bool:
-        """Whether all is on disk."""
-        return not self._unsaved
 
     def rows(self, of: Callable[[xr.Dataset], bool] = lambda part: True) -> xr.Dataset | None:
         """All rows of these parts, each point once."""
@@ -173,19 +169,9 @@ class Store:
 
     # Adding to it
 
-    def check_writable(self) -> None:
-        """Raise ``archive.ArchiveError`` before anything is computed, if the folder cannot be written to."""
-        archive.check_writable(self.folder)
-
     def add(self, rows: xr.Dataset, execution: Mapping[str, Any]) -> None:
         """Write rows as a file of their own. On a full disk they stay in memory, and the next call tries again."""
-        attributes = {
-            **self.identity,
-            "axes": json.dumps(self.names),
-            **self.code.attributes(),
-            **execution,
-        }
-        self._unsaved.append(rows.assign_attrs(attributes))
+        self._unsaved.append(rows.assign_attrs({**self._wanted, **self.code.attributes(), **execution}))
         self._held.update(grids.keys(rows, self.names))
         self.save()
         self.merge(more_than=MANY)
@@ -195,7 +181,7 @@ class Store:
         while self._unsaved:
             part = self._unsaved[0]
             try:
-                name = self._write(part)
+                name = write(self.folder, part, self.names)
             except OSError as error:
                 archive.warn(
                     f"{self.identity['figure']}: {sum(len(each.point) for each in self._unsaved)} points could not be "
@@ -212,11 +198,11 @@ class Store:
         # processes never remove each other's.
         superfluous = [name for name, (_, why) in self._left_out.items() if not why]
         names = [*self._parts, *superfluous]
-        if len(names) <= more_than or not self.saved or self.stale():
+        if len(names) <= more_than or self._unsaved or self.stale():
             return
         merged = rows(self.own, self.names).assign_attrs(combined(self.own))
         try:
-            name = self._write(merged)
+            name = write(self.folder, merged, self.names)
             for old in names:
                 if old != name:
                     (self.folder / old).unlink(missing_ok=True)
@@ -244,7 +230,9 @@ class Store:
             return
         others = [] if stale else [part for each in self.own if len((part := self._without(each, points)).point)]
         if self.folder.is_dir():
-            os.replace(self.folder, self._free_name())
+            numbers = itertools.chain([""], (f".{number}" for number in itertools.count(2)))
+            paths = (self.folder.with_name(f"{self.folder.name}{number}.old") for number in numbers)
+            os.replace(self.folder, next(path for path in paths if not path.exists()))
         with contextlib.suppress(OSError):  # a full disk: the results will say so
             self.folder.mkdir(parents=True)
         self._parts, self._left_out, self._unsaved = {}, {}, others
@@ -257,12 +245,6 @@ class Store:
         left = [row for row, key in enumerate(grids.keys(part, self.names)) if key not in dropped]
         share = len(left) / len(part.point)
         return _told(part.isel(point=left), lambda told: {"seconds": round(float(told["seconds"]) * share, 3)})
-
-    def _free_name(self) -> Path:
-        """<store>.old, or <store>.2.old, …."""
-        numbers = itertools.chain([""], (f".{number}" for number in itertools.count(2)))
-        paths = (self.folder.with_name(f"{self.folder.name}{number}.old") for number in numbers)
-        return next(path for path in paths if not path.exists())
 
     def checkpoint(self, point: grids.Points) -> Path:
         """Where a point may keep its unfinished run: the same file as long as the code is the same."""
@@ -283,8 +265,7 @@ class Store:
             part = archive.read(path)
         except archive.Unreadable as error:
             return str(error)
-        wanted = {**self.identity, "axes": json.dumps(self.names)}
-        for name, value in wanted.items():
+        for name, value in self._wanted.items():
             if (found := part.attrs.get(name, "unknown")) != value:
                 raise SweepError(
                     f"the store {self.folder} belongs to another sweep: its {name} is {found}, not {value}. "
@@ -293,10 +274,6 @@ class Store:
         if self._open and self.code.changed_since(part.attrs):
             return f"{path} was computed by other code"
         return part
-
-    def _write(self, part: xr.Dataset) -> str:
-        return write(self.folder, part, self.names)
-
 
 def write(folder: Path, part: xr.Dataset, names: list[str]) -> str:
     """Write rows as a file, which is named after their points; returns the name."""
