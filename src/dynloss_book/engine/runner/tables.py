@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest", "results")
-SHOWN = ("parameters", "axes", "date")  # of each result: to read all takes three times as long
+SHOWN = ("parameters", "axes", "device", "commit", "date")  # of a result: to read all takes three times as long
 NOTHING = "–"
 STATUS = ("notebook", "profile", "result", "device", "commit", "date", "computing", "notebook's run")
 
@@ -48,7 +48,6 @@ def cost_rows(figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
 
 def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
     """Figures and profiles, what they cost, and what the archive has of them: the newest, and of sweeps how much."""
-    from dynloss_book.engine import archive
     from dynloss_book.engine.sweeps.overview import overview
 
     networks = {found.folders[0].parts[-2:]: found.held for found in overview(*policy.folders(root=root))}
@@ -57,10 +56,9 @@ def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[st
         nothing = f"– ({_files(len(lost))} cannot be read)" if lost else NOTHING
         for profile in figure.profiles.values():
             found = [record for record in held if fits(record["parameters"], figure, profile)]
-            of = {layer(path): path for each in reversed(found) if (path := Path(each["path"]))}  # of each, the newest
-            told = {name: archive.about(path, ("date", "device", "commit")) for name, path in of.items()}
+            of = {layer(Path(each["path"])): each for each in reversed(found)}  # of each layer, the newest
             newest = "; ".join(
-                f"{name}, {each['date'][:10]}, {each['device']}, commit {each['commit']}" for name, each in told.items()
+                f"{name}, {each['date'][:10]}, {each['device']}, commit {each['commit']}" for name, each in of.items()
             )
             folders = {Path(each["path"]).parts[-3:-1] for each in found}
             count = sum(networks.get(folder, 0) for folder in folders)
