@@ -287,17 +287,14 @@ def contents(*folders: Path, figures: Collection[str] = (), only: tuple[str, ...
     """
     found = Contents([], [])
     looked = [place for root in folders or policy.folders() for place in places(root, figures)]
-    for path in paths(*looked):
+    for path in (*paths(*looked), *(place / "request.json" for place in looked)):
         with contextlib.suppress(FileNotFoundError):  # another process has just merged it into another
             try:
-                found.records.append(about(path, only) | {"path": str(path)})
-            except Unreadable as error:
-                found.unreadable.append(error)
-    for request in (place / "request.json" for place in looked):
-        with contextlib.suppress(FileNotFoundError):
-            try:
-                with _readable(request):
-                    untrusted.request(request)
+                with _readable(path):
+                    if path.suffix == ".json":
+                        untrusted.request(path)
+                    else:
+                        found.records.append(about(path, only) | {"path": str(path)})
             except Unreadable as error:
                 found.unreadable.append(error)
     found.records.sort(key=lambda record: record["date"], reverse=True)
