@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dynloss import files
-from dynloss_book.engine import untrusted
-from dynloss_book.engine.findings import shown as verdict_of
-from dynloss_book.engine.findings import tally
+from dynloss_book.engine import findings, untrusted
 from dynloss_book.engine.runner.answers import Judged
 from dynloss_book.engine.runner.profiles import UsageError
 
@@ -81,7 +79,7 @@ def summary(found: Sequence[Row]) -> list[str]:
     """The outcome in words: the tally, and a line for each kind of trouble."""
     if not found:
         return ["no verdict is on record here, and no result from which one would follow"]
-    lines = [f"{len(found)} claims: {tally(found)}"]
+    lines = [f"{len(found)} claims: {findings.tally(found)}"]
     for state in dict.fromkeys(row["state"] for row in found if row["state"] != FOLLOWS):
         these = [row for row in found if row["state"] == state]
         figures = ", ".join(dict.fromkeys(row["figure"] for row in these))
@@ -95,11 +93,12 @@ def shown(found: Sequence[Row]) -> str:
     for figure in dict.fromkeys(row["figure"] for row in found):
         these = [row for row in found if row["figure"] == figure]
         troubles = dict.fromkeys(f"  ! {row['state']}: {row['words']}" for row in these if row["words"])
-        lines += [f"{figure} [{these[0]['profile']}]: {tally(these)}", *troubles]
+        lines += [f"{figure} [{these[0]['profile']}]: {findings.tally(these)}", *troubles]
         for row in these:
             recorded = f"; on record: {row['recorded']}" * bool(row["recorded"])
             changed = f"  << {row['state']}{recorded}" if row["state"] in CONTRADICTIONS else ""
-            lines.append(f"  {verdict_of(row):28} {row['statement']}: {row['here']} (paper: {row['paper']}){changed}")
+            said = f"{row['statement']}: {row['here']} (paper: {row['paper']})"
+            lines.append(f"  {findings.shown(row):28} {said}{changed}")
     return "\n".join(lines)
 
 
