@@ -58,7 +58,7 @@ colab: env  ## each notebook as Google Colab opens it (PYTHON should be a 3.13, 
 	$(BIN)/python tools/colab.py
 
 golden: env  ## compare the golden runs with those of the commit BASE, to the last bit
-	$(BIN)/dynloss golden $(BASE)
+	$(BIN)/python tests/golden/compare.py $(BASE)
 
 lint: env  ## ruff and mypy; the sentences (tools/prose.yml); the workflows, by zizmor
 	$(BIN)/python -m ruff check .

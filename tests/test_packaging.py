@@ -28,7 +28,7 @@ RUNTIME = [
     for wanted in map(Requirement, texts)
     if wanted.name != "dynloss"
 ]
-LOCKED_EXTRAS = ["models", "fast", "figures", "neural-tangents", "notebooks", "book", "cluster", "widget", "tests"]
+LOCKED_EXTRAS = ["models", "fast", "figures", "neural-tangents", "notebooks", "book", "widget", "tests"]
 LOCKED_TEXTS = [
     *PROJECT["project"]["dependencies"],
     *(text for extra in LOCKED_EXTRAS for text in PROJECT["project"]["optional-dependencies"][extra]),
@@ -124,7 +124,7 @@ def test_environment_installs_the_extras():
     available = PROJECT["project"]["optional-dependencies"]
     assert set(extras.split(",")) <= set(available)
     assert {"tests"} == set(extras.split(","))
-    assert "dynloss[book,cluster,widget]" in available["tests"] and "dynloss[notebooks]" in available["book"]
+    assert "dynloss[book,widget]" in available["tests"] and "dynloss[notebooks]" in available["book"]
     assert "dynloss[figures]" in available["notebooks"] and "dynloss[models,fast]" in available["figures"]
 
 

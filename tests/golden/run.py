@@ -1,4 +1,4 @@
-"""Golden runs, as a command: compute some of them, or say what code each reaches. See ``dynloss golden``.
+"""Golden runs, as a command: compute some of them, or say what code each reaches. See `compare.py`.
 
 python tests/golden/run.py OUT.npz NAME…      what these compute, and hashes of how they are defined
 python tests/golden/run.py OUT.json NAME…     what these compute, condensed

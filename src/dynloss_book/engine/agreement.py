@@ -108,8 +108,7 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
     Raises:
         Incomparable: another figure, other parameters than `FREE`, or a result that is not whole.
     """
-    ours, theirs = _facts(mine), _facts(published)
-    _check_same(ours, theirs)
+    ours, theirs = _facts(mine, published)
     mine, published = _laid_out(mine, published)
     ways = {name: way for said in hooks.called("ways") for name, way in said(theirs["figure"]).items()}
     moments = [until(published, theirs["parameters"]) for until in hooks.called("predictable_until")]
@@ -164,18 +163,17 @@ def different(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _facts(dataset: xr.Dataset) -> dict[str, Any]:
+def _facts(*both: xr.Dataset) -> list[dict[str, Any]]:
+    """What the attributes of two results say, which has to be of the same experiment."""
     try:
-        return decoded(dataset.attrs)
+        ours, theirs = (decoded(each.attrs) for each in both)
     except ValueError as error:
         raise Incomparable(f"its attributes are damaged: {error}") from error
-
-
-def _check_same(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
     if ours["figure"] != theirs["figure"]:
         raise Incomparable(f"it is of {ours['figure']}, not of {theirs['figure']}")
     if differing := different(ours["parameters"], theirs["parameters"]):
         raise Incomparable(f"another experiment: {'; '.join(differing)}")
+    return [ours, theirs]
 
 
 def _laid_out(mine: xr.Dataset, published: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
@@ -296,7 +294,9 @@ def _pair(mine: xr.Dataset, published: xr.Dataset, name: str, ways: Mapping[str,
         if sweep:
             values[~dataset.done.transpose(SEED, *units).values.reshape(len(values), runs)] = np.nan
         both.append(values)
-        seeds.append(dataset[SEED].values if of_seeds else np.array([_facts(dataset)["parameters"].get(SEED, 0)]))
+        seeds.append(
+            dataset[SEED].values if of_seeds else np.array([decoded(dataset.attrs)["parameters"].get(SEED, 0)])
+        )
     like = (like.isel({SEED: 0}, drop=True) if of_seeds else like).transpose(*order)
     tolerance = _tolerance(mine, published, name, trained)
     known = (both[0], both[1], (seeds[0], seeds[1]), like, in_words(like, name), units, course, way, trained)
@@ -426,7 +426,7 @@ def _by_course(pair: _Pair, first: int | None) -> Quantity:
     floor = FLOOR * (np.nanmax(high) - np.nanmin(low))
     with np.errstate(invalid="ignore"):
         margin = WIDER * (above - below) + floor
-        fine = (ours[1] >= below - np.abs(below) / np.where(below > 0, 2, 1) - margin)
+        fine = ours[1] >= below - np.abs(below) / np.where(below > 0, 2, 1) - margin
         fine &= ours[1] <= above + np.abs(above) / np.where(above > 0, 1, 2) + margin
         fine &= ours[2] - ours[0] >= least(high - low) / RATIO**2 - FLOOR * floor
         for size, published in ((ours[2] - ours[0], high - low), (ours[3], change)):

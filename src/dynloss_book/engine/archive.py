@@ -19,7 +19,6 @@ import io
 import json
 import math
 import os
-import sys
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -30,10 +29,7 @@ import xarray as xr
 
 from dynloss import files
 from dynloss.checks import check_choice
-from dynloss.files import file_lock
 from dynloss_book.engine import deadline, fingerprint, ledger, policy, review, untrusted
-from dynloss_book.engine.fingerprint import Fingerprint
-from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import Provenance, decoded, execution, provenance
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
@@ -139,7 +135,7 @@ def fetch_or_compute(
             stale = code.changed_since(dataset.attrs)
         elif stale and read_only():
             raise NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
-        elif stale and not Policy.current().renew:
+        elif stale and not policy.Policy.current().renew:
             own = "" if policy.is_published(path) else " --own"
             warn(
                 f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. With the profile "
@@ -147,7 +143,7 @@ def fetch_or_compute(
                 f"comes out the same; `dynloss run {figure} --profile … --fresh` (fresh=True) computes it anew."
             )
         _note(paths[0], dataset, stale)
-        if not stale or not Policy.current().renew or review.reviewer is not None:
+        if not stale or not policy.Policy.current().renew or review.reviewer is not None:
             published = str(path) if policy.is_published(path) else ""
             return dataset.assign_attrs(origin="archived", stale=stale, path=str(path), published=published)
     else:
@@ -161,7 +157,7 @@ def fetch_or_compute(
 
 
 def _found(
-    paths: list[Path], parameters: Mapping[str, Any], code: Fingerprint
+    paths: list[Path], parameters: Mapping[str, Any], code: fingerprint.Fingerprint
 ) -> tuple[Path, xr.Dataset | None, list[str]]:
     """The first result that is fresh, else the first; None if there is none; and why some cannot be read."""
     stale, unreadable = [], []
@@ -178,12 +174,14 @@ def _found(
     return *(stale[0] if stale else (paths[0], None)), unreadable
 
 
-def _computed(figure: str, compute: Callable[..., xr.Dataset], parameters, path: Path, code: Fingerprint) -> xr.Dataset:
+def _computed(
+    figure: str, compute: Callable[..., xr.Dataset], parameters, path: Path, code: fingerprint.Fingerprint
+) -> xr.Dataset:
     """A new result, which is kept if it can be."""
     deadline.check()
     check_writable(path.parent)
     # The kernel of a notebook that was killed lives on for about a second.
-    with file_lock(path.with_name(f".{path.stem}.lock"), patience=5.0 if deadline.given() else 0.0) as alone:
+    with files.file_lock(path.with_name(f".{path.stem}.lock"), patience=5.0 if deadline.given() else 0.0) as alone:
         if not alone and deadline.given():
             raise InProgress(f"another process is computing {path}")
         checkpoint = path.with_name(f".{path.stem}-{code.whole[:8]}.checkpoint")
@@ -202,7 +200,7 @@ def _computed(figure: str, compute: Callable[..., xr.Dataset], parameters, path:
     return dataset.assign_attrs(origin="computed", stale="", path=kept, published="")
 
 
-def _result(figure: str, compute: Callable, parameters, checkpoint, code: Fingerprint) -> xr.Dataset:
+def _result(figure: str, compute: Callable, parameters, checkpoint, code: fingerprint.Fingerprint) -> xr.Dataset:
     """A new result, with what is to be known of its making."""
     started = time.perf_counter()
     dataset = compute(**parameters, **checkpoint)
@@ -274,7 +272,7 @@ def _plain(name: str, value: Any) -> Any:
 
 def read_only() -> bool:
     """Whether nothing is to be computed: the environment variable DYNLOSS_ARCHIVE_ONLY is set."""
-    return Policy.current().read_only
+    return policy.Policy.current().read_only
 
 
 def contents(*folders: Path, figures: Collection[str] = (), only: tuple[str, ...] = ()) -> Contents:
@@ -289,17 +287,14 @@ def contents(*folders: Path, figures: Collection[str] = (), only: tuple[str, ...
     """
     found = Contents([], [])
     looked = [place for root in folders or policy.folders() for place in places(root, figures)]
-    for path in paths(*looked):
+    for path in (*paths(*looked), *(place / "request.json" for place in looked)):
         with contextlib.suppress(FileNotFoundError):  # another process has just merged it into another
             try:
-                found.records.append(about(path, only) | {"path": str(path)})
-            except Unreadable as error:
-                found.unreadable.append(error)
-    for request in (place / "request.json" for place in looked):
-        with contextlib.suppress(FileNotFoundError):
-            try:
-                with _readable(request):
-                    untrusted.request(request)
+                with _readable(path):
+                    if path.suffix == ".json":
+                        untrusted.request(path)
+                    else:
+                        found.records.append(about(path, only) | {"path": str(path)})
             except Unreadable as error:
                 found.unreadable.append(error)
     found.records.sort(key=lambda record: record["date"], reverse=True)
@@ -364,19 +359,11 @@ def read(path: Path) -> xr.Dataset:
         FileNotFoundError: it is not there.
         Unreadable: it cannot be read.
     """
-    with opened(path) as dataset:
-        return dataset.load()
-
-
-@contextlib.contextmanager
-def opened(path: Path) -> Iterator[xr.Dataset]:
-    """A result's file, whose numbers are read when they are asked for; it raises what ``read`` does."""
     with _readable(path):
         content = untrusted.content(path)
         untrusted.about(content)
         untrusted.check_numbers(content)
-        with _undistributed(), xr.open_dataset(io.BytesIO(content), engine="h5netcdf") as dataset:
-            yield dataset
+        return decode(content)
 
 
 @contextlib.contextmanager
@@ -413,19 +400,11 @@ def encode(dataset: xr.Dataset) -> bytes:
         for name, variable in dataset.variables.items()
         if variable.size > 1 and variable.ndim and variable.dtype.kind in "biuf"
     }
-    with _undistributed():
-        return bytes(dataset.to_netcdf(engine="h5netcdf", encoding=compressed))
+    return bytes(dataset.to_netcdf(engine="h5netcdf", encoding=compressed))
 
 
 def decode(content: bytes) -> xr.Dataset:
-    with _undistributed():
-        return xr.load_dataset(io.BytesIO(content), engine="h5netcdf")
-
-
-def _undistributed() -> contextlib.AbstractContextManager:
-    """No dask in xarray: beside a client it asks the cluster for a lock on each file, and fails for one in memory."""
-    dask = sys.modules.get("dask")
-    return dask.config.set(scheduler="synchronous") if dask else contextlib.nullcontext()
+    return xr.load_dataset(io.BytesIO(content), engine="h5netcdf")
 
 
 def write(path: Path, content: bytes) -> None:

@@ -4,7 +4,6 @@ Exit codes: 0 well, 1 something failed, 2 asked for what there is not, or for wh
 itself, 74 a file that cannot be read or written, 130 interrupted.
 """
 
-import codecs
 import contextlib
 import io
 import os
@@ -30,29 +29,13 @@ _SIZES = (
 )
 _PROFILE = click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help=_SIZES)
 _BEST = click.option("--profile", default=BEST, show_default=True, help=_SIZES)
-_REVIEWED = click.option("--own", is_flag=True, help="Your own results instead of the published ones.")
 _NAMES = click.argument("names", metavar="FIG...", nargs=-1, required=True)
 _PROFILES = click.option("--profile", help="smoke, quick, …, as for `dynloss run`; by default each of them.")
-_OWN = click.option("--own", is_flag=True, help="Include your own results besides the published ones.")
+_OWN = click.option("--own", is_flag=True, help="Take your own results; by default only the published ones.")
 _FRESH = click.option("--fresh", is_flag=True, help="Compute even if the archive has the result.")
 
 
 _PATHS = ("DYNLOSS_RESULTS", "DYNLOSS_CIFAR10")
-# For terminals that lack our signs, so that what is said can be read on all of them.
-_PLAIN = {"✓": "+", "✗": "x", "±": "+-", "−": "-", "–": "-", "—": "-", "…": "...", "×": "x", "≈": "~", "≤": "<=",
-          "≥": ">=", "²": "^2", "³": "^3", "η": "eta", "λ": "lambda", "Γ": "Gamma", "β": "beta", "Θ": "Theta",
-          "σ": "sigma", "∝": "~", "→": "->", "∞": "infinity", "₁": "1", "á": "a", "í": "i"}  # fmt: skip
-
-
-def _plain(error: UnicodeError) -> tuple[str, int]:
-    """What a stream writes for signs that its encoding lacks."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    lost = error.object[error.start : error.end]
-    return "".join(_PLAIN.get(sign, sign.encode("ascii", "backslashreplace").decode()) for sign in lost), error.end
-
-
-codecs.register_error("dynloss.plain", _plain)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -66,8 +49,8 @@ def list_() -> None:
     """Figures, profiles, cost, and what the archive has of them, published and own; exit code 2 if that is damaged."""
     from dynloss_book.engine.runner import tables
 
-    root = profiles.find_root()
-    rows = list(tables.profile_rows(root, profiles.load(root)))
+    root, figures = _book()
+    rows = list(tables.profile_rows(root, figures))
     click.echo(tables.plain([tables.PROFILES, *rows]))
     _name_damaged(tables.unreadable(root, only=tables.SHOWN))
     if all(row[-1] == tables.NOTHING for row in rows):
@@ -86,16 +69,13 @@ def run(
     names: Sequence[str], everything: bool, profile: str, overrides, out: Path | None, jobs: int | None, fresh: bool
 ) -> None:
     """Execute figures: FIG is a notebook's name, or its beginning, as in fig04."""
-    root = profiles.find_root()
-    figures = profiles.load(root)
-    chosen = list(figures.values()) if everything else [profiles.find(figures, name) for name in names]
-    if not chosen:
+    root, figures = _book()
+    chosen = list(figures.values()) if everything else _chosen(figures, names)
+    if not (names or everything):
         raise UsageError(f"name a figure, or --all; there are {', '.join(figures)}")
     folder = (out or root / "_build" / "executed" / ("custom" if overrides else profile)).absolute()
     if folder.resolve() == (root / "notebooks").resolve():
         raise UsageError(f"--out {out} is the folder of the sources, which are never overwritten")
-    if profile == BEST and (overrides or fresh):
-        raise UsageError("best reads the archive: to compute, name a profile")
     _execute(root, chosen, profile, folder, overrides, fresh, jobs, own=True)
 
 
@@ -104,7 +84,7 @@ def run(
 @_PROFILES
 @click.option("--points", default=2, show_default=True, type=click.IntRange(1), help="Points of each sweep.")
 @click.option("--renew", is_flag=True, help="Replace a single result that differs; by default it stays.")
-@_REVIEWED
+@_OWN
 def verify(names: Sequence[str], profile: str | None, points: int, renew: bool, own: bool) -> None:
     """Compute stale published results again, of sweeps some points, and compare: what agrees is fresh again.
 
@@ -119,7 +99,7 @@ def verify(names: Sequence[str], profile: str | None, points: int, renew: bool, 
 @_NAMES
 @_PROFILES
 @click.option("--because", required=True, help="Why the change of code moves no number of these results.")
-@_REVIEWED
+@_OWN
 def affirm(names: Sequence[str], profile: str | None, because: str, own: bool) -> None:
     """Keep stale published results, if the golden runs that reach the change of code are equal to the last bit.
 
@@ -134,10 +114,9 @@ def _review(names: Sequence[str], profile: str | None, reviewer, own: bool) -> N
     """Let a reviewer look at what notebooks ask for, in one profile or all of them; a line for each result."""
     from dynloss_book.engine.runner import keep
 
-    root = profiles.find_root()
-    figures = profiles.load(root)
+    root, figures = _book()
     results, states = policy.folders(root=root)[0] if own else policy.published(root), dict[Path, str]()
-    for figure in [profiles.find(figures, name) for name in names]:
+    for figure in _chosen(figures, names):
         for each in [profile] if profile else figure.profiles:
             for path, state, words in keep.looked_at(figure, profiles.named(figure, each), reviewer, results):
                 if path not in states and (profile or path.exists()):  # not every profile was ever computed
@@ -146,29 +125,6 @@ def _review(names: Sequence[str], profile: str | None, reviewer, own: bool) -> N
     counts = [f"{list(states.values()).count(state)} {state}" for state in dict.fromkeys(states.values())]
     click.echo(", ".join(counts) if states else "nothing is stale")
     sys.exit(1 if keep.APART in states.values() else 2 if keep.UNKNOWN in states.values() else 0)
-
-
-@cli.command()
-@click.argument("base")
-def golden(base: str) -> None:
-    """Compare the golden runs of this checkout with those of the commit BASE, to the last bit.
-
-    Exit code 0 where all are equal, 1 where any differs.
-    """
-    from dynloss_book.engine.runner import golden as runs
-
-    root = profiles.find_root()
-    with runs.checkout(root, base) as before:
-        then, now = (runs.measured(place) for place in (before, root))
-    found = runs.differences(then, now)
-    for line in found:
-        click.echo(line)
-    for here, there, where in ((then, now, base), (now, then, "this checkout")):
-        if names := [name for name in sorted(here.keys() - there.keys()) if not name.endswith(runs.DEFINITION)]:
-            click.echo(f"only in {where}: {', '.join(names)}")
-    both, otherwise = runs.compared(then, now)
-    click.echo(f"{len(both) + len(otherwise) - len(found)} of {len(both)} arrays are equal to the last bit")
-    sys.exit(1 if found else 0)
 
 
 @cli.command()
@@ -182,10 +138,7 @@ def book(profile: str, no_run: bool, fresh: bool, own: bool) -> None:
 
     if no_run and fresh:
         raise UsageError("--fresh needs a run: leave out --no-run")
-    if fresh and profile == BEST:
-        raise UsageError("best reads the archive: name a profile to compute anew, as in --profile quick --fresh")
-    root = profiles.find_root()
-    figures = profiles.load(root)
+    root, figures = _book()
     builder.check(root)
     if not no_run:
         folder = root / "_build" / "executed" / profile
@@ -206,8 +159,7 @@ def status(profile: str | None) -> None:
     """What was run, when, where, and whether it is fit for the book; exit code 2 if the archive has damaged files."""
     from dynloss_book.engine.runner import tables
 
-    root = profiles.find_root()
-    figures = profiles.load(root)
+    root, figures = _book()
     known = dict.fromkeys([BEST, *(name for figure in figures.values() for name in figure.profiles)])
     if profile and profile not in known:
         raise UsageError(f"unknown profile {profile!r}; there are {', '.join(known)}")
@@ -232,23 +184,22 @@ def claims(names: Sequence[str], as_json: bool, update: bool, own: bool) -> None
 
     if own and update:
         raise UsageError("what is on record follows from the published results: leave out --own")
-    root = profiles.find_root()
-    figures = profiles.load(root)
-    chosen = [profiles.find(figures, name) for name in names] or list(figures.values())
+    root, figures = _book()
     published = policy.published(root)
     if update:
         if not published.is_dir():
             raise UsageError(f"nothing found in {published}")
         files.check_writable(published)
     record = recorded.read(published)
-    now = [answers.judged(figure, policy.folders(root=root) if own else [published]) for figure in chosen]
+    folders = policy.folders(root=root) if own else [published]
+    now = [answers.judged(figure, folders) for figure in _chosen(figures, names)]
     if update and recorded.of(now):
         # What cannot be judged now stays on record; what is no notebook any more does not.
         record = {name: entry for name, entry in record.items() if name in figures} | recorded.of(now)
         recorded.write(published, record)
     found = recorded.rows(record, now)
     if as_json:
-        click.echo(json.dumps([row._asdict() for row in found], indent=1))
+        click.echo(json.dumps(found, indent=1))
     elif found:
         click.echo(untrusted.printable(recorded.shown(found)))
     for line in recorded.summary(found):
@@ -271,7 +222,7 @@ def compare(mine: Path, reference: Path | None) -> None:
         if path is not None and not (path.is_file() or path.is_dir()):
             raise UsageError(f"there is no file or folder {path}")
     try:
-        found = comparison.outcomes(mine, reference or comparison.published(profiles.find_root()))
+        found = comparison.outcomes(mine, reference or profiles.find_root() / policy.PUBLISHED)
     except Incomparable as error:
         raise UsageError(str(error)) from error
     click.echo(untrusted.printable(comparison.shown(found)))
@@ -288,6 +239,17 @@ def new(name: str) -> None:
     for path in lay_out(root, name):
         click.echo(path.relative_to(root))
     click.echo(f"next: make sync, then dynloss run {name} --profile smoke (CONTRIBUTING.md: Adding a figure)")
+
+
+def _book() -> tuple[Path, dict[str, Figure]]:
+    """The checkout that we stand in, and its figures."""
+    root = profiles.find_root()
+    return root, profiles.load(root)
+
+
+def _chosen(figures: Mapping[str, Figure], names: Sequence[str]) -> list[Figure]:
+    """The figures of these names; all where none is named."""
+    return [profiles.find(figures, name) for name in names] or list(figures.values())
 
 
 def _name_damaged(unreadable: Sequence[str]) -> None:
@@ -309,9 +271,8 @@ def sweep_status(names: Sequence[str]) -> None:
     """How far the sweeps in the archive are; exit code 2 if files of theirs are damaged."""
     from dynloss_book.engine.runner import tables
 
-    root = profiles.find_root()
-    figures = profiles.load(root)
-    chosen = {profiles.find(figures, name).stem for name in names}
+    root, figures = _book()
+    chosen = {figure.stem for figure in _chosen(figures, names)} if names else set()
     rows = list(tables.sweep_rows(root, chosen))
     if rows:
         click.echo(tables.plain([tables.SWEEPS, *rows]))
@@ -332,8 +293,8 @@ def campaign(minutes: float | None, plan: bool, renew: bool, publishing: bool, n
     from dynloss_book.engine.runner import campaign as work
     from dynloss_book.engine.runner import tables
 
-    root = profiles.find_root()
-    items = work.load(root, profiles.load(root))
+    root, figures = _book()
+    items = work.load(root, figures)
     _check_ready(root / "_build" / "campaign")
     if not plan:
         archive.check_writable(policy.folders(root=root)[0])
@@ -368,11 +329,10 @@ def publish(names: Sequence[str], profile: str | None, renew: bool, yes: bool) -
     from dynloss_book.engine.runner import publish as way
     from dynloss_book.engine.runner import tables
 
-    root = profiles.find_root()
-    figures = profiles.load(root)
+    root, figures = _book()
     source = policy.folders(root=root)[0]
     records = []
-    for figure in [profiles.find(figures, name) for name in names] or figures.values():
+    for figure in _chosen(figures, names):
         sizes = [figure.profiles[profiles.named(figure, profile)]] if profile else []
         held, unreadable = tables.archived(figure, [source])
         for error in unreadable:
@@ -442,7 +402,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="dynloss.plain")
+            stream.reconfigure(errors="backslashreplace")  # signs that a terminal lacks
     for name in _PATHS:  # once, where they enter: notebooks run in another folder
         if given := os.environ.get(name):
             os.environ[name] = str(Path(given).expanduser().absolute())
@@ -462,6 +422,8 @@ def _execute(
 
     Without one's ``own`` results what is computed goes to an archive of the book's, beside the published one.
     """
+    if profile == BEST and (overrides or fresh):
+        raise UsageError("best reads the archive: to compute, name a profile")
     given = {} if profile == BEST else {f.stem: profiles.values(f, profile, overrides, fresh) for f in figures}
     _check_ready(folder)
     from tqdm import tqdm

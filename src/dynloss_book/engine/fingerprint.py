@@ -12,7 +12,6 @@ nothing: it stops a computation or leaves it as it is. A module that says ``CHAN
 """
 
 import ast
-import contextlib
 import dataclasses
 import enum
 import functools
@@ -22,7 +21,7 @@ import inspect
 import json
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
@@ -70,8 +69,13 @@ def take(compute: Callable) -> Fingerprint:
     function = compute if isinstance(compute, types.FunctionType) else inspect.unwrap(compute)
     if not isinstance(function, types.FunctionType):
         raise ValueError(f"compute must be a plain function, whose source can be read; got {compute!r}")
-    with _no_garbage():
+    collects = gc.isenabled()
+    gc.disable()  # syntax that is read is kept: to look for garbage in it takes as long as to read it
+    try:
         return _walked(_Running(function).function(function, "compute"), _settings())
+    finally:
+        if collects:
+            gc.enable()
 
 
 def of(name: str, code: Code | None = None) -> Fingerprint:
@@ -114,18 +118,6 @@ def _walked(root: Part, settings: Mapping[str, str] | None = None) -> Fingerprin
         parts[label] = part.digest(words)
     whole = json.dumps([graph, settings or {}], sort_keys=True)
     return Fingerprint(hashlib.sha256(whole.encode()).hexdigest()[:16], parts)
-
-
-@contextlib.contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Syntax that is read is kept: to look for garbage in it again and again takes as long as to read it."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 _known: list[Code] = []
@@ -340,7 +332,7 @@ def _syntax(function: types.FunctionType, kind: str = "") -> Any:
 
     def holds(node: Any) -> bool:
         top = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
-        first, final = _start(node), (node.end_lineno, node.end_col_offset)
+        first, final = (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
         inside = all(first <= begin and end <= final for begin, end in places)
         return inside and top <= code.co_firstlineno <= node.end_lineno
 
@@ -348,11 +340,7 @@ def _syntax(function: types.FunctionType, kind: str = "") -> Any:
     found = [node for node in nodes if getattr(node, "name", "<lambda>") == name and holds(node)]
     if not found or (len(found) > 1 and not places):
         raise ValueError(f"cannot find {code.co_qualname} in its source, which has changed since it was read")
-    return max(found, key=_start)
-
-
-def _start(node: Any) -> tuple[int, int]:
-    return node.lineno, node.col_offset
+    return max(found, key=lambda node: (node.lineno, node.col_offset))
 
 
 @functools.lru_cache(maxsize=256)

@@ -22,7 +22,6 @@ VARIABLES = {
     "deadline": "DYNLOSS_DEADLINE",
     "ledger": "DYNLOSS_LEDGER",
     "profile": "DYNLOSS_PROFILE",
-    "scheduler": "DYNLOSS_SCHEDULER",
 }
 
 
@@ -38,7 +37,6 @@ class Policy:
         deadline: seconds since 1970, after which nothing is begun; infinite for never, None where there is none.
         ledger: the file in which requests to the archive are noted.
         profile: of the notebook that is run.
-        scheduler: the address of a dask scheduler, tcp://host:port.
     """
 
     results: str = ""
@@ -48,7 +46,6 @@ class Policy:
     deadline: float | None = None
     ledger: str = ""
     profile: str = ""
-    scheduler: str = ""
 
     @classmethod
     def current(cls) -> "Policy":

@@ -11,15 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import xarray as xr
 
 from dynloss_book.engine import untrusted
 from dynloss_book.engine.mime import PROVENANCE as MIME
 from dynloss_book.engine.policy import Policy
-from dynloss_book.engine.untrusted import KEPT
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
 
@@ -73,7 +71,7 @@ class Provenance:
         return {"text/plain": text.replace("**", ""), "text/markdown": shown, MIME: kept}
 
 
-def provenance(dataset: "xr.Dataset", *others: "xr.Dataset") -> Provenance:
+def provenance(dataset: xr.Dataset, *others: xr.Dataset) -> Provenance:
     """The provenance of datasets that came from `fetch_or_compute` or from sweeps.
 
     Raises:
@@ -82,13 +80,13 @@ def provenance(dataset: "xr.Dataset", *others: "xr.Dataset") -> Provenance:
     return Provenance(tuple(map(_record, (dataset, *others))))
 
 
-def _record(dataset: "xr.Dataset") -> dict[str, Any]:
+def _record(dataset: xr.Dataset) -> dict[str, Any]:
     if missing := {"origin", "stale", "path", "sources"} - set(dataset.attrs):
         raise ValueError(f"this dataset lacks {sorted(missing)}: only one from the archive has a provenance")
     record = decoded(dataset.attrs)
     names = ("figure", "origin", "stale", "path", "parameters", "fingerprint", "versions", "device", "dtype", "seed",
              "seconds", "commit", "date")  # fmt: skip
-    extra = {name: str(record.get(name, "")) for name in ("published", "scale", *KEPT)}
+    extra = {name: str(record.get(name, "")) for name in ("published", "scale", *untrusted.KEPT)}
     extra["profile"] = Policy.current().profile
     return {name: record[name] for name in names} | extra
 

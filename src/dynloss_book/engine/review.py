@@ -7,12 +7,11 @@ it: give it the fingerprint of the code of now, and say why in its attributes.
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    import xarray as xr
+import xarray as xr
 
-    from dynloss_book.engine.fingerprint import Fingerprint
+from dynloss_book.engine.fingerprint import Fingerprint
 
 CHANGES_NO_NUMBER = True
 
@@ -21,8 +20,8 @@ class Reviewer(Protocol):
     """Who looks."""
 
     def result(
-        self, path: Path, dataset: "xr.Dataset", code: "Fingerprint", again: Callable[[], "xr.Dataset"]
-    ) -> "xr.Dataset":
+        self, path: Path, dataset: xr.Dataset, code: Fingerprint, again: Callable[[], xr.Dataset]
+    ) -> xr.Dataset:
         """A stale result, the code of now, and what computes it again; returns it as it is afterwards."""
 
     def sweep(self, store: Any, how: Callable[[], Any]) -> None:

@@ -247,17 +247,14 @@ class Module:
         self.parts: dict[Any, Part] = {}
         unnamed: list[tuple[ast.stmt, list[ast.AST]]] = []
         for statement in ast.parse(path.read_text("utf-8")).body:
-            if isinstance(statement, ast.If) and _names(statement.test)[-1:] == ["TYPE_CHECKING"]:
-                continue
-            if isinstance(statement, ast.If) and "__name__" in ast.unparse(statement.test):
-                continue
-            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            if _does_nothing(statement):
                 continue
             bound = self._bound(statement)
             for each in bound:
                 self.definitions.setdefault(each, []).append(statement)
             about: list[ast.AST] = [] if bound else [statement]
-            for decorator in map(_undecorated, getattr(statement, "decorator_list", [])):
+            for each in getattr(statement, "decorator_list", []):
+                decorator = each.func if isinstance(each, ast.Call) else each
                 about += [decorator] * isinstance(decorator, ast.Attribute)  # ``@f.defjvp`` tells f of a function
             if about and not isinstance(statement, ast.Import | ast.ImportFrom):
                 unnamed.append((statement, about))
@@ -282,7 +279,7 @@ class Module:
                 self._writer(part, each).write(each)
             about = [n for n, (names, each) in enumerate(self.nameless)
                      if (name in names or not names) and each not in statements]  # fmt: skip
-            part.put(*_sorted(map(self._rider, about)))
+            part.put(*sorted(map(self._rider, about), key=Part.digest))  # wherever they stand
 
         statements = self.definitions[name]
         stops = len(statements) == 1 and is_check(statements[0])
@@ -298,7 +295,8 @@ class Module:
         """All of the module, in whatever order."""
 
         def write(part: Part) -> None:
-            part.put(*_sorted([*map(self.part, self.definitions), *map(self._rider, range(len(self.nameless)))]))
+            parts = [*map(self.part, self.definitions), *map(self._rider, range(len(self.nameless)))]
+            part.put(*sorted(parts, key=Part.digest))
 
         return self.parts.setdefault(None, Part(f"{self.name} as a whole", write))
 
@@ -318,13 +316,11 @@ class Module:
         return (self.whole(), rest) if first == "globals" else (f"'{first}'", rest)
 
 
-def _sorted(parts: Iterable[Part]) -> list[Part]:
-    """In an order that does not depend on their places."""
-    return sorted(parts, key=Part.digest)
-
-
-def _undecorated(decorator: ast.expr) -> ast.expr:
-    return decorator.func if isinstance(decorator, ast.Call) else decorator
+def _does_nothing(statement: ast.stmt) -> bool:
+    """Whether it is for type checkers, for a module that is run as a program, or a text."""
+    if isinstance(statement, ast.If):
+        return _names(statement.test)[-1:] == ["TYPE_CHECKING"] or "__name__" in ast.unparse(statement.test)
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def is_check(node: ast.AST) -> bool:

@@ -14,6 +14,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,16 +117,13 @@ def is_name(found: Any) -> bool:
 
 def is_text(found: Any, most: int = WORD) -> bool:
     """Whether it is a text of one line without control characters."""
-    return isinstance(found, str) and len(found) <= most and _one_line(found)
+    one_line = isinstance(found, str) and len(found) <= most and "\n" not in found
+    return one_line and (found.isprintable() or printable(found) == found)
 
 
 def is_prose(found: Any) -> bool:
     """Whether it is such a text of any reasonable length."""
     return is_text(found, PROSE)
-
-
-def _one_line(text: str) -> bool:
-    return text.isprintable() or ("\n" not in text and printable(text) == text)
 
 
 def is_plain(found: Any, most: int = WORD) -> bool:
@@ -164,10 +162,6 @@ def _texts(found: Any) -> bool:
     return _fits(found) and all(isinstance(each, str) for each in found.values())
 
 
-def _is_line(found: Any) -> bool:
-    return is_plain(found, PROSE)
-
-
 def _reasons(found: Any) -> bool:
     """Why a result holds, with the commit at which it was found to; see `provenance.Provenance.kept`."""
     each = found if isinstance(found, list) else [found]
@@ -177,7 +171,9 @@ def _reasons(found: Any) -> bool:
 
 # What an attribute of a result has to be. Others, which a notebook may add, are numbers or plain words.
 _SCHEMA: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("device", "commit", "fresh_at", "fingerprint", "dtype", "seed", "scale"), _is_line),
+    **dict.fromkeys(
+        ("device", "commit", "fresh_at", "fingerprint", "dtype", "seed", "scale"), partial(is_plain, most=PROSE)
+    ),
     "figure": is_name,
     "function": is_name,
     "parameters": _of_json(lambda found: _fits(found) and all(map(is_name, found)) and _plain_values(found)),

@@ -11,7 +11,7 @@ from small_site import notebook
 
 from dynloss_book.engine.findings import Claim, Findings, Kind, Sentence, Verdict
 from dynloss_book.engine.runner import answers, gallery, recorded, scorecard
-from dynloss_book.engine.runner.answers import Judged, Trouble
+from dynloss_book.engine.runner.answers import Judged
 from dynloss_book.engine.runner.gallery import Entry
 from dynloss_book.engine.runner.profiles import UsageError, load
 
@@ -33,7 +33,7 @@ RECORD = recorded.of([judged(YES, NO)])
 
 def states(record, now):
     found = recorded.rows(record, [now])
-    return [row.state for row in found], recorded.code(found), " ".join(recorded.summary(found))
+    return [row["state"] for row in found], recorded.code(found), " ".join(recorded.summary(found))
 
 
 def test_verdicts_that_follow():
@@ -61,9 +61,9 @@ def test_verdicts_that_no_longer_follow_are_1(now, expected):
 @pytest.mark.parametrize(
     ("now", "kind", "said"),
     [
-        (Judged("fig", troubles={"quick": Trouble("missing", "no result")}), "missing", "the archive lacks"),
-        (Judged("fig", troubles={"quick": Trouble("stale", "losses changed")}), "stale", "other code computed"),
-        (Judged("fig", troubles={"quick": Trouble("failed", "KeyError: x")}), "failed", "their notebook fails"),
+        (Judged("fig", troubles={"quick": ("missing", "no result")}), "missing", "the archive lacks"),
+        (Judged("fig", troubles={"quick": ("stale", "losses changed")}), "stale", "other code computed"),
+        (Judged("fig", troubles={"quick": ("failed", "KeyError: x")}), "failed", "their notebook fails"),
         (judged(YES, NO, damaged="fig/ab.nc"), "damaged", "cannot be read"),
     ],
 )
@@ -77,12 +77,12 @@ def test_what_cannot_be_judged_is_2_and_says_why(now, kind, said):
 
 def test_a_smaller_profile_is_no_substitute_for_a_stale_one():
     record = {"fig": RECORD["fig"] | {"profile": "paper"}}
-    now = judged(NO, NO, troubles={"paper": Trouble("stale", "losses changed since")})
+    now = judged(NO, NO, troubles={"paper": ("stale", "losses changed since")})
     assert states(record, now)[:2] == (["stale"] * 2, 2)
 
 
 def test_a_contradiction_outweighs_what_cannot_be_judged():
-    other = replace(Judged("other"), troubles={"quick": Trouble("missing", "no result")})
+    other = replace(Judged("other"), troubles={"quick": ("missing", "no result")})
     record = RECORD | {"other": RECORD["fig"]}
     found = recorded.rows(record, [judged(NO, NO), other])
     assert recorded.code(found) == 1

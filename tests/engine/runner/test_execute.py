@@ -1,5 +1,6 @@
 """Notebooks run as copies, with this Python, and what failed has failed."""
 
+import contextlib
 import errno
 import hashlib
 import io
@@ -199,20 +200,20 @@ class Terminal(io.StringIO):
 
 def test_progress_on_a_terminal_is_one_line(monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("LINES", "20")
     stream = Terminal()
-    with Progress("fig", 7, stream) as progress:
+    with contextlib.closing(Progress("fig", 7, stream)) as progress:
         progress.cell_starts(None, 2)
         progress.write("\r 10%|#  |")
         progress.write("\r 20%|## |" + "x" * 100)
-        time.sleep(0.8)
+    frames = [frame for frame in stream.getvalue().split("\r") if frame.strip()]
     assert "\n" not in stream.getvalue()
-    frames = stream.getvalue().split("\r\x1b[K")
-    assert frames[1].startswith("fig  cell 3/7  0.5 s  20%|## |")
-    assert max(map(len, frames)) < 60
+    assert frames[-1].startswith("fig  cell 3/7  00:00, 20%|## |")
+    assert max(map(len, frames)) <= 60
 
 
 def test_progress_in_a_log_is_one_line():
     stream = io.StringIO()
-    with Progress("fig", 7, stream) as progress:
+    with contextlib.closing(Progress("fig", 7, stream)) as progress:
         progress.write("1\n2\n3\n")
     assert stream.getvalue() == "fig: started, 7 cells\n"

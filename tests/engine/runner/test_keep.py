@@ -1,16 +1,13 @@
 """Results whose code has changed: computed again, or affirmed; and what becomes of those that cannot be told."""
 
-import contextlib
 import json
-import shutil
 
-import numpy as np
 import pytest
 import small_site
 import xarray as xr
 from small_site import notebook
 
-from dynloss_book.engine.runner import golden, keep
+from dynloss_book.engine.runner import keep
 from dynloss_book.engine.runner.profiles import UsageError
 
 CELL = """
@@ -105,7 +102,7 @@ def test_a_damaged_and_a_missing_file_are_named_and_nothing_is_computed(site):
 @pytest.mark.parametrize("command", [VERIFY, ("affirm", *VERIFY[1:], "--because", "it is equal")])
 def test_an_archive_that_cannot_be_written_to_is_found_out_before_anything_is_computed(site, monkeypatch, command):
     monkeypatch.setattr(keep, "commit", lambda: "aaaa")
-    monkeypatch.setattr(golden, "checkout", lambda *_: pytest.fail("ran"))
+    monkeypatch.setattr(keep.Affirmer, "golden", lambda *_: pytest.fail("ran"))
 
     def denied(**_):
         raise PermissionError(13, "Permission denied")
@@ -121,33 +118,19 @@ def test_an_archive_that_cannot_be_written_to_is_found_out_before_anything_is_co
 
 @pytest.fixture
 def affirm(site, monkeypatch):
-    """The command, with golden runs that reach these parts and compute these numbers, before and now."""
-    folder = site.root / "elsewhere"
-    shutil.copytree(site.root / "notebooks", folder / "notebooks")
-    monkeypatch.setattr(golden, "checkout", lambda root, base: contextlib.nullcontext(folder))
+    """The command, with golden runs that say this of a change."""
     monkeypatch.setattr(keep, "commit", lambda: "0123456789")
 
-    def affirmed(code, reach, then=1.0, now=1.0):
-        monkeypatch.setattr(
-            golden,
-            "reach",
-            lambda root: {
-                name: {part: f"{root}" for part in parts}
-                for name, parts in {"a run": reach, "another": [*reach, "not ours"]}.items()
-            },
-        )
-        values = {
-            folder: {"a run:x": np.array([then]), "another:x": np.zeros(1)},
-            site.root: {"a run:x": np.array([now]), "another:x": np.ones(1)},
-        }
-        monkeypatch.setattr(golden, "measured", lambda root, names: values[root])
+    def affirmed(code, **said):
+        found = {"runs": ["a run"], "missing": [], "apart": []} | said
+        monkeypatch.setattr(keep.Affirmer, "golden", lambda self, base, *changed: found)
         return site(code, "affirm", "fig01_good", "--profile", "smoke", "--because", "the factors are exchanged")
 
     return affirmed
 
 
 def test_affirmed_where_golden_runs_that_reach_the_change_are_equal(affirm, site, monkeypatch):
-    code, out, _ = affirm(OTHERWISE, ["compute"])
+    code, out, _ = affirm(OTHERWISE)
     assert code == 0 and "2 kept" in out
     for path in (site.single, site.store):
         (record,) = json.loads(attributes(path)["affirmed"])
@@ -156,19 +139,19 @@ def test_affirmed_where_golden_runs_that_reach_the_change_are_equal(affirm, site
     code, out, _ = site(OTHERWISE, "status")
     assert "2 of 2 results have been affirmed" in out
     monkeypatch.setattr(keep, "commit", lambda: "abcdef0123")
-    affirm(BEFORE, ["compute"])
+    affirm(BEFORE)
     assert len(json.loads(attributes(site.single)["affirmed"])) == 2
 
 
 def test_a_golden_run_that_differs_refuses(affirm, site):
     before = site.single.read_bytes()
-    code, out, _ = affirm(OTHERWISE, ["compute"], now=1.0 + 1e-15)
+    code, out, _ = affirm(OTHERWISE, apart=["a run:x: by 1.1e-15"])
     assert code == 1 and "of 1 golden runs that reach what changed" in out and "a run:x: by 1.1e-15" in out
     assert site.single.read_bytes() == before
 
 
 def test_a_change_that_no_golden_run_reaches_is_refused(affirm):
-    code, out, _ = affirm(OTHERWISE, ["something else"])
+    code, out, _ = affirm(OTHERWISE, missing=["compute"])
     assert code == 2 and "no golden run reaches compute" in out
 
 
@@ -180,19 +163,15 @@ def test_only_what_is_committed_can_be_affirmed(tmp_path, monkeypatch):
         keep.Affirmer(tmp_path, " ")
 
 
-def test_differences_are_seen_to_the_last_bit():
-    then = {"a": np.array([1.0, np.nan]), "b": np.zeros(2), "c": np.zeros(2), "d": np.zeros(1)}
-    now = {"a": np.array([1.0, np.nan]), "b": np.array([0.0, -0.0]), "c": np.zeros(3), "e": np.zeros(1)}
-    assert [line.split(":")[0] for line in golden.differences(then, now)] == ["b", "c"]
-
-
-def test_a_run_that_is_defined_otherwise_is_no_change_of_a_number():
-    then = {"run:x": np.zeros(2), "run:its definition": np.zeros(8, np.uint8), "other:x": np.zeros(1)}
-    now = {"run:x": np.ones(3), "run:its definition": np.ones(8, np.uint8), "other:x": np.zeros(1)}
-    assert golden.differences(then, now) == ["run: defined differently now, so that its numbers tell nothing"]
-    assert golden.compared(then, now) == (["other:x"], ["run"])
-
-
-def test_a_commit_without_golden_runs(tmp_path):
-    with pytest.raises(UsageError, match="cannot check out"), golden.checkout(tmp_path, "HEAD"):
-        pass
+def test_the_golden_runs_are_asked_once_and_what_they_lack_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(keep, "commit", lambda: "0123456789")
+    folder = tmp_path / "tests" / "golden"
+    folder.mkdir(parents=True)
+    program = "import json, sys; open('asked', 'a').write('.'); print(json.dumps({'runs': sys.argv[1:]}))"
+    (folder / "compare.py").write_text(program)
+    affirmer = keep.Affirmer(tmp_path, "nothing changes")
+    assert [affirmer.golden("base", "part") for _ in range(2)] == [{"runs": ["base", "part"]}] * 2
+    assert (tmp_path / "asked").read_text() == "."
+    (folder / "compare.py").write_text("import sys; sys.exit('nothing has no golden runs')")
+    with pytest.raises(UsageError, match=r"^nothing has no golden runs$"):
+        affirmer.golden("nothing", "part")

@@ -7,7 +7,6 @@ import multiprocessing.forkserver
 import os
 import time
 import unittest.mock
-import warnings
 from pathlib import Path
 
 import pytest
@@ -25,21 +24,6 @@ def processes():
     with unittest.mock.patch.dict(os.environ, FINDING):
         multiprocessing.forkserver.ensure_running()
     return context
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """A client of two workers on this machine."""
-    distributed = pytest.importorskip("distributed")
-    import dask
-
-    patience = {"distributed.comm.timeouts.connect": "5s"}  # with a worker that has been killed
-    # It leaves variables for its workers in the environment.
-    with warnings.catch_warnings(), dask.config.set(patience), unittest.mock.patch.dict(os.environ, FINDING):
-        warnings.simplefilter("ignore")  # what distributed does on its way is its own affair
-        options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "processes": True}
-        with distributed.LocalCluster(**options) as local, distributed.Client(local) as client:
-            yield client
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Functions of a point that the tests sweep, and what they run in processes of their own."""
 
 import os
-import signal
 import time
 from pathlib import Path
 
@@ -111,18 +110,6 @@ def at_most_one(x, seed):
     if x > 1:
         raise RuntimeError(f"x is {x}")
     return {"value": x}
-
-
-def dying(x, seed, *, log):
-    """The first time, the process that computes x = 3 is killed."""
-    if x == 3 and not Path(log).exists():
-        Path(log).write_text("killed")
-        os.kill(os.getpid(), signal.SIGKILL)
-    return {"value": x + seed}
-
-
-def returns_axis(x, seed):
-    return {"x": x}
 
 
 def grid_point(x, y, seed):

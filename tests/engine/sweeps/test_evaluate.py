@@ -7,7 +7,7 @@ import pytest
 import sweep_points
 
 from dynloss_book.engine import sweeps
-from dynloss_book.engine.sweeps import engine, evaluate
+from dynloss_book.engine.sweeps import evaluate
 from dynloss_book.engine.sweeps import grid as grids
 
 POINTS = grids.grid({"x": [1, 2, 3, 4, 5]}, [0, 1]).points()
@@ -124,60 +124,3 @@ def test_axes_are_floats_and_seeds_whole_numbers():
 
     found = everything(evaluate.vectorised(types, {}, NAMES, 4, 10))
     assert found["x_is"].all() and found["seed_is"].all()
-
-
-def run(function, **options):
-    options = {"axes": {"x": range(20)}, "seeds": [0, 1], "progress": False} | options
-    return sweeps.run("test", function, **options)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-class TestOnACluster:
-    def test_the_same_results(self, cluster, results):
-        constants = {"constants": {"steps": 5}}
-        there = run(sweep_points.drawn, **constants, client=cluster, chunk=6, store=results / "there")
-        here = run(sweep_points.drawn, **constants, chunk=40, store=results / "here")
-        np.testing.assert_allclose(there.numbers, here.numbers, rtol=1e-5, atol=1e-7)
-        assert there.done.all()
-
-    def test_stores_of_one_name_do_not_share_programs(self, cluster, results):
-        """Workers keep what they have compiled: for this sweep, not for another that is called the same."""
-        for steps, seeds in ((0, [0]), (3, [0, 1]), (0, [0, 1])):
-            store = results / f"{steps}" / "same"
-            found = run(sweep_points.drawn, seeds=seeds, constants={"steps": steps}, client=cluster, store=store)
-            alone = sweep_points.drawn(7.0, seeds[-1], steps=steps)
-            np.testing.assert_allclose(found["mean"].sel(x=7, seed=seeds[-1]), alone["mean"], rtol=1e-5)
-
-    def test_the_scheduler_that_the_environment_names(self, cluster, monkeypatch):
-        monkeypatch.setenv("DYNLOSS_SCHEDULER", cluster.scheduler.address)
-        assert engine._client() is cluster
-        before = cluster.run_on_scheduler(lambda dask_scheduler: dask_scheduler.transition_counter)
-        found = run(sweep_points.number, vectorize=False)
-        assert found.done.all()
-        assert cluster.run_on_scheduler(lambda dask_scheduler: dask_scheduler.transition_counter) > before
-
-    def test_any_function(self, cluster):
-        found = run(sweep_points.number, vectorize=False, client=cluster)
-        np.testing.assert_array_equal(found.value, found.x + found.seed)
-
-    def test_a_worker_that_is_killed(self, cluster, tmp_path):
-        """dask computes its points again, and the sweep completes."""
-        constants = {"log": str(tmp_path / "log")}
-        found = run(sweep_points.dying, constants=constants, vectorize=False, client=cluster)
-        assert (tmp_path / "log").read_text() == "killed"
-        np.testing.assert_array_equal(found.value, found.x + found.seed)
-
-    def test_a_point_that_fails(self, cluster, results):
-        with pytest.raises(sweeps.SweepError, match=r"at_most_one failed at x=.*RuntimeError"):
-            run(sweep_points.at_most_one, vectorize=False, client=cluster, store=results / "store")
-        # The next call goes on: with the points that can be computed nothing is left to do.
-        assert run(sweep_points.at_most_one, axes={"x": [0, 1]}, vectorize=False, store=results / "store").done.all()
-
-    def test_misuse_is_found_before_anything_is_sent(self, cluster):
-        with pytest.raises(ValueError, match="returns x, which"):
-            run(sweep_points.returns_axis, client=cluster)
-
-
-def test_without_a_scheduler_named_there_is_no_client(monkeypatch):
-    monkeypatch.delenv("DYNLOSS_SCHEDULER", raising=False)
-    assert engine._client() is None

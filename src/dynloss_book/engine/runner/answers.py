@@ -14,13 +14,12 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from unittest import mock
 
 from dynloss import files
 from dynloss_book.engine import policy
 from dynloss_book.engine.archive import ArchiveWarning, NotArchived
-from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.runner import tables
 from dynloss_book.engine.runner.best import above_default, candidates
 from dynloss_book.engine.runner.profiles import Figure, values
@@ -29,11 +28,8 @@ from dynloss_book.engine.runner.profiles import Figure, values
 ANSWER, PROVENANCE = "answer", "provenance"
 
 
-class Trouble(NamedTuple):
-    """Why something cannot be judged: "missing", "stale", "damaged" or "failed"; and the same in words."""
-
-    kind: str
-    words: str
+# Why something cannot be judged, "missing", "stale", "damaged" or "failed"; and the same in words.
+Trouble = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -64,17 +60,17 @@ def judged(figure: Figure, folders: Sequence[Path]) -> Judged:
     there = set(candidates(figure, folders))
     for profile in reversed(above_default(figure)):
         if profile not in there:
-            troubles[profile] = Trouble("missing", "the archive has no result of it")
+            troubles[profile] = ("missing", "the archive has no result of it")
             continue
         try:
             found, devices = answer(figure, values(figure, profile), folders)
         except NotArchived as error:
             kind = "stale" if error.stale else "damaged" if " cannot be read (" in str(error) else "missing"
-            troubles[profile] = Trouble(kind, str(error))
+            troubles[profile] = (kind, str(error))
         except ArchiveWarning as error:
             return Judged(figure.stem, troubles=troubles, damaged="; ".join(filter(None, (unreadable, str(error)))))
         except Exception as error:  # whatever a cell raises is news about this figure, and of no other
-            troubles[profile] = Trouble("failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
+            troubles[profile] = ("failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
         else:
             return Judged(figure.stem, profile, found, devices, troubles, unreadable)
     return Judged(figure.stem, troubles=troubles, damaged=unreadable)
@@ -140,7 +136,7 @@ def _alone(folder: Path, folders: Sequence[Path], damage: Literal["ignore", "err
 
     options = "jax_enable_x64", "jax_default_matmul_precision"
     before = {name: getattr(jax.config, name) for name in options}
-    alone = mock.patch.dict(os.environ, Policy(read_only=True, **policy.asking(folders)).as_environment())
+    alone = mock.patch.dict(os.environ, policy.Policy(read_only=True, **policy.asking(folders)).as_environment())
     try:
         with contextlib.chdir(folder), alone, warnings.catch_warnings():
             warnings.simplefilter("ignore", ArchiveWarning)

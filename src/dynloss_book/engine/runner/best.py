@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TextIO
 
 from dynloss_book.engine import policy
-from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.runner import tables
 from dynloss_book.engine.runner.execute import Ending, Outcome, execute
 from dynloss_book.engine.runner.profiles import DEFAULT_PROFILE, Figure, values
@@ -28,13 +27,13 @@ def execute_best(
     folders = policy.folders(root=root) if own else [policy.published(root)]
     for why in tables.archived(figure, folders).unreadable:
         print(f"{figure.stem}: {why}", file=sys.stderr)
-    asked = Policy(read_only=True, **policy.asking(folders)).as_environment()
+    asked = policy.Policy(read_only=True, **policy.asking(folders)).as_environment()
     for profile in candidates(figure, folders):
         outcome = execute(figure, profile, values(figure, profile), output, stream, asked)
         if outcome.ending is not Ending.LACKING:
             return outcome
     # What is computed here goes into an archive of its own: building a book leaves one's own results as they are.
-    apart = Policy(renew=True, results=str(root / "_build" / "results")).as_environment()
+    apart = policy.Policy(renew=True, results=str(root / "_build" / "results")).as_environment()
     return execute(figure, DEFAULT_PROFILE, values(figure, DEFAULT_PROFILE), output, stream, apart)
 
 

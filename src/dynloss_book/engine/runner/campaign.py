@@ -25,9 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dynloss import files
-from dynloss.files import file_lock
 from dynloss_book.engine import ledger, policy
-from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import duration
 from dynloss_book.engine.runner.execute import Ending, execute
 from dynloss_book.engine.runner.profiles import Figure, UsageError, find, settings, values
@@ -200,7 +198,7 @@ def _look(root: Path, place: Path, item: Item, end: float, renew: bool = False) 
     notes = place / f"{_slug(item)}.jsonl"
     notes.unlink(missing_ok=True)
     copy = notes.with_suffix(".ipynb")
-    asked = Policy(deadline=end, ledger=str(notes), renew=renew).as_environment()
+    asked = policy.Policy(deadline=end, ledger=str(notes), renew=renew).as_environment()
     stream = sys.stderr if end else io.StringIO()
     outcome = execute(item.figure, item.profile, item.values, copy, stream, asked)
     state = State(tuple(ledger.read(notes)), outcome.ending, outcome.error)
@@ -215,7 +213,7 @@ def _place(root: Path) -> Iterator[Path]:
     for number in itertools.count(1):
         folder = root.absolute() / "_build" / "campaign" / str(number)
         folder.mkdir(parents=True, exist_ok=True)
-        with file_lock(folder / ".lock") as ours:
+        with files.file_lock(folder / ".lock") as ours:
             if ours:
                 yield folder
                 return
@@ -250,7 +248,7 @@ def _stamp(item: Item, requests: Sequence[ledger.Request]) -> str:
     code = [(str(path.relative_to(ours)), path.read_bytes()) for path in sorted(ours.glob("dynloss*/**/*.py"))]
     own, roots = [Path(each.place) for each in requests], policy.folders(root=item.figure.path.parents[1])
     places = own + [root.joinpath(*place.parts[-2:]) for place in own for root in roots[1:]]
-    files = sorted({path for place in places for path in (place, *place.glob("*.nc")) if path.suffix == ".nc"})
-    written = [(str(path), path.stat().st_mtime_ns) for path in files if path.is_file()]
+    found = sorted({path for place in places for path in (place, *place.glob("*.nc")) if path.suffix == ".nc"})
+    written = [(str(path), path.stat().st_mtime_ns) for path in found if path.is_file()]
     everything = (item.figure.path.read_bytes(), sorted(item.values.items()), code, written)
     return hashlib.sha256(repr(everything).encode()).hexdigest()

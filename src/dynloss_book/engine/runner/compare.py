@@ -5,6 +5,7 @@ holds no numbers, but names the files of its results; where these are not at han
 """
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,6 @@ from dynloss_book.engine.sweeps.store import REQUEST
 
 NOWHERE = "There are no published results here to compare with; in a checkout of the repository there are."
 NOTEBOOK = ".ipynb"
-
-
-def published(root: Path) -> Path:
-    """The folder of the published results, whatever else the environment names."""
-    return root / policy.PUBLISHED
 
 
 class Outcome(NamedTuple):
@@ -50,7 +46,7 @@ def outcomes(mine: Path, reference: Path) -> list[Outcome]:
         return [_verdicts(_findings(mine), reference)]
     if not found:
         raise Incomparable(f"nothing to compare: {mine} holds no results")
-    return [_of_file(each, reference) for each in found]
+    return [_beside(each, reference) for each in found]
 
 
 def code(found: list[Outcome]) -> int:
@@ -67,7 +63,7 @@ def shown(found: list[Outcome]) -> str:
             lines.append(f"{what}: cannot be compared: {trouble}")
             continue
         notes = [f"  note: {note}" for note in agreement.notes]
-        lines += [f"{what}: {agreement}", *notes, _indented(tables.plain(agreement.table)), ""]
+        lines += [f"{what}: {agreement}", *notes, textwrap.indent(tables.plain(agreement.table), "  "), ""]
     return "\n".join(lines).rstrip()
 
 
@@ -95,17 +91,13 @@ def with_published(*datasets: xr.Dataset) -> Comparison | None:
     if archive.read_only():
         return None
     root = policy.checkout()
-    if root is None or not published(root).is_dir():
+    if root is None or not (root / policy.PUBLISHED).is_dir():
         return Comparison((NOWHERE,), ())
     lines, agreements = [], []
     for dataset in datasets:
-        try:
-            path = Path(dataset.attrs.get("path") or "computed")
-            if dataset.attrs.get("published") not in (None, "", str(path)):  # of a sweep one's own points count
-                dataset = read(path)
-            outcome = _beside(dataset, path, published(root))
-        except Exception as error:  # a page must not fail over its last line
-            outcome = Outcome("", None, f"{type(error).__name__}: {error}")
+        path = Path(dataset.attrs.get("path") or "computed")
+        merged = dataset.attrs.get("published") not in (None, "", str(path))  # of a sweep one's own points count
+        outcome = _beside(path, root / policy.PUBLISHED, None if merged else dataset)
         if outcome.agreement is not None:
             agreements.append(outcome.agreement)
         else:
@@ -113,16 +105,12 @@ def with_published(*datasets: xr.Dataset) -> Comparison | None:
     return Comparison(tuple(dict.fromkeys(lines)), tuple(agreements))
 
 
-def _of_file(path: Path, reference: Path) -> Outcome:
+def _beside(path: Path, reference: Path, mine: xr.Dataset | None = None) -> Outcome:
+    """The result in a file or folder, or as it is at hand, beside what belongs to it."""
+    what = path.name
     try:
-        return _beside(read(path), path, reference)
-    except Incomparable as error:
-        return Outcome(path.name, None, str(error))
-
-
-def _beside(mine: xr.Dataset, path: Path, reference: Path) -> Outcome:
-    what = str(mine.attrs.get("figure", path.name))
-    try:
+        mine = read(path) if mine is None else mine
+        what = str(mine.attrs.get("figure", what))
         return Outcome(what, compare(gridded(mine), gridded(read(_match(mine, path, reference)))))
     except Incomparable as error:
         return Outcome(what, None, str(error))
@@ -282,17 +270,14 @@ def rates(kept: Path) -> str:
     """How often the comparison errs, as `benchmarks/comparison.py` has kept it, as tables in Markdown."""
     found = json.loads(kept.read_text("utf-8"))
     words = {"right": "right re-runs that are told to differ", "mutilated": "mutilated ones that are found"}
-    totals = [(words[what], f"{each['rate']:.1%}", str(each["agrees"] + each["differs"]), str(each["too few"]))
-              for what, each in found["rates"].items()]  # fmt: skip
-    rows = [tuple(str(row[each]) for each in ("what", "kind", "agrees", "differs", "too few")) for row in found["rows"]]
-    shifts = [(row["result"].split("/")[0], str(row["seeds"]), str(row["shift"])) for row in found["shifts"]]
-    parts: list[list[tuple[str, ...]]] = [
-        [("", "rate", "that could be told", "too few seeds to tell"), *totals],
-        [("drawn", "how", "agree", "differ", "too few seeds"), *rows],
-        [("map", "other seeds", "shift of all accuracies found in 80 %"), *shifts],
-    ]
+    counts = ("agrees", "differs", "too few")
+    parts = [
+        [("", "rate", "that could be told", "too few seeds to tell"),
+         *((words[what], f"{each['rate']:.1%}", str(each["agrees"] + each["differs"]), str(each["too few"]))
+           for what, each in found["rates"].items())],
+        [("drawn", "how", "agree", "differ", "too few seeds"),
+         *((row["what"], row["kind"], *(str(row[each]) for each in counts)) for row in found["rows"])],
+        [("map", "other seeds", "shift of all accuracies found in 80 %"),
+         *((row["result"].split("/")[0], str(row["seeds"]), str(row["shift"])) for row in found["shifts"])],
+    ]  # fmt: skip
     return "\n\n".join(tables.markdown(part) for part in parts)
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -3,21 +3,22 @@
 import hashlib
 import json
 import logging
-import shutil
 import sys
-import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TextIO
 
+from tqdm import tqdm
+
 from dynloss import files
 from dynloss_book.engine.archive import InProgress, NotArchived, NotArchivedAtAll
 from dynloss_book.engine.deadline import OutOfTime
 from dynloss_book.engine.policy import Policy
-from dynloss_book.engine.provenance import commit, duration
+from dynloss_book.engine.provenance import commit
 from dynloss_book.engine.runner.profiles import Figure
 
 # What to do about an error, for whoever sees its one line at a command line.
@@ -96,46 +97,31 @@ class Copy:
 
 
 class Progress:
-    """One line per notebook: the cell, the time, and the last thing that the notebook said (a tqdm bar, as a rule).
+    """A bar for a notebook: its cells, the time, and the last thing that it said (a bar of its own, as a rule).
 
-    On a terminal the line is kept up to date; in a log only the beginning and the end are written.
+    In a log only the beginning is written.
     """
 
-    def __init__(self, name: str, cells: int, stream: TextIO | None = None):
-        self._stream = stream or sys.stderr
-        self._name, self._cells, self._cell, self._said = name, cells, 0, ""
-        self._live, self._started, self._ended = self._stream.isatty(), time.monotonic(), threading.Event()
-
-    def __enter__(self) -> "Progress":
-        if self._live:
-            threading.Thread(target=self._tick, daemon=True).start()
-        else:
-            print(f"{self._name}: started, {self._cells} cells", file=self._stream, flush=True)
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._ended.set()
-        if self._live:
-            print("\r\x1b[K", end="", file=self._stream, flush=True)
+    def __init__(self, name: str, cells: int, stream: TextIO):
+        line = "{desc}  cell {n_fmt}/{total_fmt}  {elapsed}{postfix}"
+        self._bar = tqdm(total=cells, desc=name, file=stream, disable=None, leave=False, bar_format=line,
+                         dynamic_ncols=True)  # fmt: skip
+        self.close = self._bar.close
+        if self._bar.disable:
+            print(f"{name}: started, {cells} cells", file=stream, flush=True)
 
     def cell_starts(self, cell: Any, cell_index: int) -> None:
         """papermill's hook."""
-        self._cell, self._said = cell_index + 1, ""
+        self._bar.set_postfix_str("", refresh=False)
+        self._bar.update(cell_index + 1 - self._bar.n)
 
     def write(self, text: str) -> None:
         """What the notebook writes to its stdout and stderr."""
-        lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
-        self._said = lines[-1] if lines else self._said
+        if lines := text.replace("\r", "\n").strip().splitlines():
+            self._bar.set_postfix_str(lines[-1].strip())
 
     def flush(self) -> None:
         """Nothing is held back."""
-
-    def _tick(self) -> None:
-        while not self._ended.wait(0.5):
-            passed = duration(time.monotonic() - self._started)
-            line = f"{self._name}  cell {self._cell}/{self._cells}  {passed}  {self._said}"
-            width = shutil.get_terminal_size().columns - 1
-            print(f"\r\x1b[K{line[:width]}", end="", file=self._stream, flush=True)
 
 
 def execute(
@@ -169,7 +155,8 @@ def execute(
     papermill_io.register(str(output.absolute()), copy := Copy(output))
     variables = Policy(profile=profile).as_environment() | dict(environment or {})
     started, error = time.monotonic(), ""
-    with kernels.folder_of_sockets() as sockets, Progress(f"{figure.stem} [{profile}]", cells, stream) as progress:
+    progress = Progress(f"{figure.stem} [{profile}]", cells, stream or sys.stderr)
+    with kernels.folder_of_sockets() as sockets, closing(progress):
         try:
             papermill.execute_notebook(
                 _literal(figure.path),

@@ -8,9 +8,11 @@ fresh and now. Either way the result keeps its numbers, and says in its attribut
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -18,36 +20,27 @@ import xarray as xr
 from dynloss_book.engine import agreement, archive, review
 from dynloss_book.engine.fingerprint import Fingerprint
 from dynloss_book.engine.provenance import commit, date, device
-from dynloss_book.engine.runner import answers, golden
+from dynloss_book.engine.runner import answers
 from dynloss_book.engine.runner.profiles import Figure, UsageError, values
 from dynloss_book.engine.sweeps import contract
 from dynloss_book.engine.sweeps import grid as grids
 from dynloss_book.engine.sweeps.store import Store
 
 KEPT, RENEWED, APART, UNKNOWN = "kept", "renewed", "differs", "cannot be told"
+GOLDEN = Path("tests", "golden", "compare.py")
 _ROUNDING = 16  # units in the last place: of a sum whose order is XLA's choice
 
 
-class Outcome(NamedTuple):
-    """What became of a stale result, or of one that is not there.
-
-    Attributes:
-        path: its file or folder.
-        state: ``KEPT``, ``RENEWED``, ``APART`` or ``UNKNOWN``.
-        words: more of that.
-    """
-
-    path: Path
-    state: str
-    words: str
+# What became of a stale result, or of one that is not there: its file or folder, one of these states, and more of it.
+Outcome = tuple[Path, str, str]
 
 
-def looked_at(figure: Figure, profile: str, reviewer: "Verifier | Affirmer", results: Path) -> Iterator[Outcome]:
+def looked_at(figure: Figure, profile: str, reviewer: "Verifier | Affirmer", results: Path) -> list[Outcome]:
     """What a reviewer finds among the results, in this folder, that a profile of a notebook asks for."""
+    reviewer.outcomes = []
     with review.by(reviewer), contextlib.suppress(archive.NotArchived):  # which the reviewer knows
         answers.executed(figure, values(figure, profile), [results])
-    while reviewer.outcomes:
-        yield reviewer.outcomes.pop(0)
+    return reviewer.outcomes
 
 
 class _Reviewer:
@@ -56,11 +49,11 @@ class _Reviewer:
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
 
-    def lacks(self, path: Path, why: str) -> None:
-        self.outcomes.append(Outcome(path, UNKNOWN, f"{why}; nothing was computed"))
-
     def say(self, path: Path, state: str, words: str) -> None:
-        self.outcomes.append(Outcome(path, state, words))
+        self.outcomes.append((path, state, words))
+
+    def lacks(self, path: Path, why: str) -> None:
+        self.say(path, UNKNOWN, f"{why}; nothing was computed")
 
 
 class Verifier(_Reviewer):
@@ -100,7 +93,7 @@ class Verifier(_Reviewer):
             made = ", ".join(sorted({str(part.attrs["device"]) for part in store.parts}))
             self.say(store.folder, UNKNOWN, f"was computed on {made}, and this is {device()}")
             return
-        store.check_writable()
+        archive.check_writable(store.folder)
         count = min(self.points, len(rows.point))
         if apart := _first_apart(rows, store.names, how(), count):
             self.say(store.folder, APART, f"{apart}; `dynloss run --fresh` computes it anew and keeps it beside")
@@ -126,8 +119,7 @@ class Affirmer(_Reviewer):
         if (now := commit()).endswith("+dirty"):
             raise UsageError(f"{now}: commit first; what is affirmed is a commit")
         self.root, self.because, self.commit = root, because, now
-        self._reach: dict[str, golden.Reach] = {}
-        self._measured: dict[tuple[str, str], list[str]] = {}
+        self._asked: dict[tuple[str, ...], dict[str, list[str]]] = {}
 
     def result(self, path: Path, dataset: xr.Dataset, code: Fingerprint, again: Callable[[], xr.Dataset]) -> xr.Dataset:
         record = self._evidence(path, dataset.attrs, code)
@@ -146,50 +138,29 @@ class Affirmer(_Reviewer):
         archive.check_writable(path.parent)
         base = fresh_at(attributes)
         then, now = json.loads(attributes["sources"]), code.parts
-        runs, missing = self._runs(base, _changed(then, now))
-        if missing:
-            self.say(path, UNKNOWN, f"no golden run reaches {', '.join(sorted(missing))}: add one, at {base} too")
+        found = self.golden(base, *sorted(each for each in then.keys() | now.keys() if then.get(each) != now.get(each)))
+        if missing := found["missing"]:
+            self.say(path, UNKNOWN, f"no golden run reaches {', '.join(missing)}: add one, at {base} too")
             return {}
-        if apart := self._apart(base, runs):
-            self.say(path, APART, f"of {len(runs)} golden runs that reach what changed since {base}: {apart[0]}")
+        runs = f"{len(found['runs'])} golden runs that reach what changed since {base}"
+        if apart := found["apart"]:
+            self.say(path, APART, f"of {runs}: {apart[0]}")
             return {}
-        words = f"{len(runs)} golden runs that reach what changed since {base} are equal to the last bit"
+        words = f"{runs} are equal to the last bit"
         self.say(path, KEPT, words)
         records = json.loads(attributes.get("affirmed", "[]"))
         records.append({"commit": self.commit, "because": self.because, "evidence": words, "date": date()})
         return {"affirmed": json.dumps(records, ensure_ascii=False), "fresh_at": self.commit}
 
-    def _runs(self, base: str, changed: set[str]) -> tuple[list[str], set[str]]:
-        """The golden runs that reach what changed, and what of it none of them reaches."""
-        if base not in self._reach:
-            with golden.checkout(self.root, base) as before:
-                self._reach[base] = golden.reach(before)
-        if self.commit not in self._reach:
-            self._reach[self.commit] = golden.reach(self.root)
-        then, now = self._reach[base], self._reach[self.commit]
-        reached = {
-            name: (then[name].keys() | now[name].keys()) & changed
-            for name in then.keys() & now.keys()
-            # A run that reaches other changes too tells nothing of these.
-            if _changed(then[name], now[name]) <= changed
-        }
-        runs = sorted(name for name, parts in reached.items() if parts)
-        return runs, changed.difference(*reached.values())
-
-    def _apart(self, base: str, runs: list[str]) -> list[str]:
-        """How the runs differ, each run once however many results ask."""
-        left = [name for name in runs if (base, name) not in self._measured]
-        if left:
-            with golden.checkout(self.root, base) as before:
-                then, now = golden.measured(before, left), golden.measured(self.root, left)
-            for name in left:
-                mine = lambda arrays, name=name: {k: v for k, v in arrays.items() if k.startswith(f"{name}:")}  # noqa: E731
-                self._measured[base, name] = golden.differences(mine(then), mine(now))
-        return [line for name in runs for line in self._measured[base, name]]
-
-
-def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> set[str]:
-    return {label for label in then.keys() | now.keys() if then.get(label) != now.get(label)}
+    def golden(self, *change: str) -> dict[str, list[str]]:
+        """What the golden runs say of a change: since a commit, of these parts of the code; see ``GOLDEN``."""
+        if change not in self._asked:
+            command = [sys.executable, str(self.root / GOLDEN), *change]
+            done = subprocess.run(command, cwd=self.root, capture_output=True, text=True)
+            if done.returncode:
+                raise UsageError(" ".join(done.stderr.strip().splitlines()[-1:]))
+            self._asked[change] = json.loads(done.stdout)
+        return self._asked[change]
 
 
 def fresh_at(attributes: Mapping[str, Any]) -> str:

@@ -37,10 +37,6 @@ class Step(NamedTuple):
     whole: bool = False
 
 
-class _Refused(Exception):
-    """Why a result is not published."""
-
-
 def places(records: Iterable[Mapping[str, Any]]) -> list[Path]:
     """The results that files' records are of: a single one is a file, a sweep is a folder."""
     paths = [(Path(each["path"]), "axes" in each) for each in records]
@@ -59,7 +55,7 @@ def steps(chosen: Iterable[Path], target: Path, renew: bool = False) -> Iterator
         place = Path(*path.parts[-2:])
         try:
             yield (_sweep if path.is_dir() else _single)(path, place, target / place, renew)
-        except (_Refused, archive.Unreadable, store.SweepError) as error:
+        except (archive.Unreadable, store.SweepError) as error:
             yield Step(place, str(error))
 
 
@@ -83,7 +79,8 @@ def _single(path: Path, place: Path, published: Path, renew: bool) -> Step:
         equal = mine.drop_attrs().identical(there.drop_attrs())
         if equal and mine.attrs["fingerprint"] == there.attrs["fingerprint"]:
             return Step(place, THERE, whole=True)
-        raise _Refused(f"{'the same values by other code' if equal else 'other values'} are published; {_RENEW}")
+        what = "the same values by other code" if equal else "other values"
+        raise store.SweepError(f"{what} are published; {_RENEW}")
     words = f"{'replaces what is published' if published.exists() else 'new'}, {_made([mine])}"
     return Step(place, words, lambda: archive.write(published, path.read_bytes()), True)
 
@@ -102,13 +99,13 @@ def _sweep(path: Path, place: Path, published: Path, renew: bool) -> Step:
     parts = own + there if renew else there + own
     if len(codes) > 1:
         if lacks:
-            raise _Refused(f"other code computed what is published, of which this lacks {lacks} points")
+            raise store.SweepError(f"other code computed what is published, of which this lacks {lacks} points")
         if not renew:
-            raise _Refused(f"other code computed what is published; {_RENEW}")
+            raise store.SweepError(f"other code computed what is published; {_RENEW}")
         parts = own
     if not (adds or (renew and (apart or len(codes) > 1))):
         if apart:
-            raise _Refused(f"other values of {apart} points are published; {_RENEW}")
+            raise store.SweepError(f"other values of {apart} points are published; {_RENEW}")
         return Step(place, THERE, whole=True)
     replaces = f", replaces {apart}" if renew else f", but other values of {apart} are published; {_RENEW}"
     words = f"adds {adds} points to {len(old)}{replaces * bool(apart)}, {_made(own)}"
@@ -119,10 +116,10 @@ def _checked(own: list[xr.Dataset], there: list[xr.Dataset]) -> tuple[list[str],
     """The axes of the one sweep that all files are of, and the fingerprints of the code that computed them."""
     for name in ("figure", "function", "parameters", "axes"):
         if len(found := {str(part.attrs.get(name)) for part in own + there}) != 1:
-            raise _Refused(f"no sweep: its {name} is {' and '.join(sorted(found)) or 'unknown'}")
+            raise store.SweepError(f"no sweep: its {name} is {' and '.join(sorted(found)) or 'unknown'}")
     codes, before = ({part.attrs["fingerprint"] for part in parts} for parts in (own, there))
     if len(codes) > 1:
-        raise _Refused("its points come from several states of the code")
+        raise store.SweepError("its points come from several states of the code")
     return json.loads(own[0].attrs["axes"]), codes | before
 
 

@@ -7,12 +7,10 @@ whether each still follows. What cannot be judged (missing, stale, damaged resul
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from dynloss import files
-from dynloss_book.engine import untrusted
-from dynloss_book.engine.findings import Kind, tally
-from dynloss_book.engine.findings import shown as verdict_of
+from dynloss_book.engine import findings, untrusted
 from dynloss_book.engine.runner.answers import Judged
 from dynloss_book.engine.runner.profiles import UsageError
 
@@ -21,33 +19,9 @@ FOLLOWS, CHANGED, NEW, GONE = "follows", "no longer follows", "not on record", "
 CONTRADICTIONS = (CHANGED, NEW, GONE)
 
 Record = dict[str, dict[str, Any]]  # figure -> its profile, scale, devices and claims
-
-
-class Row(NamedTuple):
-    """One claim, on record and now.
-
-    Attributes:
-        figure, statement, where, quotation, paper, tolerance, kind, reduced: the claim.
-        profile, here, verdict: as they follow from the archive now; of the record where that cannot be judged.
-        recorded: the verdict on record; empty if there is none.
-        state: whether the record follows; else why it cannot be judged, "missing", "stale", "damaged" or "failed".
-        words: more of that.
-    """
-
-    figure: str
-    statement: str
-    where: str
-    quotation: str
-    kind: str
-    reduced: bool
-    paper: str
-    tolerance: str
-    profile: str
-    here: str
-    verdict: str
-    recorded: str
-    state: str
-    words: str = ""
+# One claim's record, with `figure`, `profile` (of the record where nothing can be judged now), the verdict that is
+# `recorded` (empty if there is none), `state` (whether that follows; else why it cannot be judged) and more `words`.
+Row = dict[str, Any]
 
 
 def read(results: Path) -> Record:
@@ -97,7 +71,7 @@ def rows(record: Record, now: Sequence[Judged]) -> list[Row]:
 
 def code(found: Sequence[Row]) -> int:
     """1 where a verdict on record no longer follows; else 2 where one cannot be judged, or there is none; else 0."""
-    states = {row.state for row in found}
+    states = {row["state"] for row in found}
     return 1 if states & set(CONTRADICTIONS) else 2 if states != {FOLLOWS} else 0
 
 
@@ -105,10 +79,10 @@ def summary(found: Sequence[Row]) -> list[str]:
     """The outcome in words: the tally, and a line for each kind of trouble."""
     if not found:
         return ["no verdict is on record here, and no result from which one would follow"]
-    lines = [f"{len(found)} claims: {tally(row._asdict() for row in found)}"]
-    for state in dict.fromkeys(row.state for row in found if row.state != FOLLOWS):
-        these = [row for row in found if row.state == state]
-        figures = ", ".join(dict.fromkeys(row.figure for row in these))
+    lines = [f"{len(found)} claims: {findings.tally(found)}"]
+    for state in dict.fromkeys(row["state"] for row in found if row["state"] != FOLLOWS):
+        these = [row for row in found if row["state"] == state]
+        figures = ", ".join(dict.fromkeys(row["figure"] for row in these))
         lines.append(f"{len(these)} {_SAID[state]} ({figures})")
     return lines if len(lines) > 1 else [*lines, "every verdict on record follows from the archive"]
 
@@ -116,18 +90,15 @@ def summary(found: Sequence[Row]) -> list[str]:
 def shown(found: Sequence[Row]) -> str:
     """The claims as text, figure by figure; what does not follow is marked."""
     lines = []
-    for figure in dict.fromkeys(row.figure for row in found):
-        these = [row for row in found if row.figure == figure]
-        troubles = dict.fromkeys(f"{row.state}: {row.words}" for row in these if row.words)
-        lines += [
-            f"{figure} [{these[0].profile}]: {tally(row._asdict() for row in these)}",
-            *(f"  ! {t}" for t in troubles),
-        ]
+    for figure in dict.fromkeys(row["figure"] for row in found):
+        these = [row for row in found if row["figure"] == figure]
+        troubles = dict.fromkeys(f"  ! {row['state']}: {row['words']}" for row in these if row["words"])
+        lines += [f"{figure} [{these[0]['profile']}]: {findings.tally(these)}", *troubles]
         for row in these:
-            recorded = f"; on record: {row.recorded}" * bool(row.recorded)
-            changed = f"  << {row.state}{recorded}" if row.state in CONTRADICTIONS else ""
-            said = f"{verdict_of(row._asdict()):28} {row.statement}: {row.here} (paper: {row.paper})"
-            lines.append(f"  {said}{changed}")
+            recorded = f"; on record: {row['recorded']}" * bool(row["recorded"])
+            changed = f"  << {row['state']}{recorded}" if row["state"] in CONTRADICTIONS else ""
+            said = f"{row['statement']}: {row['here']} (paper: {row['paper']})"
+            lines.append(f"  {findings.shown(row):28} {said}{changed}")
     return "\n".join(lines)
 
 
@@ -171,7 +142,11 @@ def _trouble(recorded: Mapping[str, Any] | None, judged: Judged) -> tuple[str, s
 
 
 def _row(judged: Judged, claim: Mapping[str, Any], profile: str, recorded: str, state: str, words: str) -> Row:
-    names = "statement", "where", "quotation", "paper", "tolerance", "here", "verdict"
-    about = {name: claim.get(name, "") for name in names}
-    about |= {"kind": claim.get("kind", Kind.CLAIM), "reduced": claim.get("reduced", False)}
-    return Row(figure=judged.figure, profile=profile, recorded=recorded, state=state, words=words, **about)
+    return {
+        **claim,
+        "figure": judged.figure,
+        "profile": profile,
+        "recorded": recorded,
+        "state": state,
+        "words": words,
+    }

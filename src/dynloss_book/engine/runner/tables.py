@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dynloss_book.engine import policy, untrusted
-from dynloss_book.engine.provenance import KEPT, MIME, duration
+from dynloss_book.engine.provenance import MIME, duration
 from dynloss_book.engine.runner import gate
 from dynloss_book.engine.runner.profiles import BEST, DEFAULT_PROFILE, LARGEST, Figure, Profile, named, values
 
@@ -99,7 +99,7 @@ def kept(root: Path) -> list[str]:
     from dynloss_book.engine.archive import contents
 
     found = contents(*policy.folders(root=root)).records
-    counts = {name: sum(bool(each.get(name)) for each in found) for name in KEPT}
+    counts = {name: sum(bool(each.get(name)) for each in found) for name in untrusted.KEPT}
     return [f"{n} of {len(found)} results have been {name} since they were computed" for name, n in counts.items()]
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from dynloss_book.engine import archive
 from dynloss_book.engine.sweeps import grid as grids
-from dynloss_book.engine.sweeps.grid import TAKEN, Layout, Points, Variables
 from dynloss_book.engine.sweeps.store import SweepError
 
 
@@ -27,7 +26,7 @@ def check_outputs(function: Callable, outputs: Any, names: list[str]) -> None:
     """Raise ``ValueError`` unless a point's result is a mapping of free names to numbers or arrays of numbers."""
     if not isinstance(outputs, Mapping) or not outputs:
         raise ValueError(f"{function.__name__} must return {{name: value}}, got {type(outputs).__name__}")
-    if taken := sorted(set(outputs) & {*names, *TAKEN}):
+    if taken := sorted(set(outputs) & {*names, *grids.TAKEN}):
         raise ValueError(f"{function.__name__} returns {', '.join(taken)}, which the sweep uses itself")
     for name, value in outputs.items():
         dtype = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
@@ -35,12 +34,12 @@ def check_outputs(function: Callable, outputs: Any, names: list[str]) -> None:
             raise ValueError(f"{function.__name__} returns {name} of type {dtype}; a sweep keeps real numbers")
 
 
-def check_layout(expected: Layout, variables: Variables, names: list[str]) -> None:
+def check_layout(expected: grids.Layout, variables: grids.Variables, names: list[str]) -> None:
     """Raise ``ValueError`` unless results of this layout can be named as asked, and written to a file."""
     if unknown := sorted(set(variables) - set(expected)):
         raise ValueError(f"variables describes {', '.join(unknown)}, but the function returns {', '.join(expected)}")
     for name, (dims, _) in variables.items():
-        if len({*names, *TAKEN, *dims}) < len(names) + len(TAKEN) + len(dims):
+        if len({*names, *grids.TAKEN, *dims}) < len(names) + len(grids.TAKEN) + len(dims):
             raise ValueError(f"the dimensions of {name} must differ from each other and from the axes, got {dims}")
     points = {name: np.arange(2.0) for name in names}
     try:
@@ -50,7 +49,7 @@ def check_layout(expected: Layout, variables: Variables, names: list[str]) -> No
         raise ValueError(f"results cannot be kept like this: {error}") from error
 
 
-def check_same(found: Layout, expected: Layout, where: str, types: bool = False) -> None:
+def check_same(found: grids.Layout, expected: grids.Layout, where: str, types: bool = False) -> None:
     """Raise ``SweepError`` unless the results have the names and shapes, and if asked the types, that are expected."""
     if found.keys() != expected.keys():
         raise SweepError(f"{where} holds {', '.join(expected)}, not {', '.join(found)}")
@@ -61,7 +60,7 @@ def check_same(found: Layout, expected: Layout, where: str, types: bool = False)
             raise SweepError(f"{where} holds {name} as {expected[name][1]}, not {dtype}: set JAX's precision as it was")
 
 
-def place(points: Points) -> str:
+def place(points: grids.Points) -> str:
     """A point in words.
 
     >>> place({"period": np.array([10]), "seed": np.array([3])})

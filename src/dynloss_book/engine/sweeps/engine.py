@@ -15,12 +15,10 @@ import numpy as np
 import xarray as xr
 
 from dynloss.checks import check_choice, check_count, check_number
-from dynloss_book.engine import archive, deadline, fingerprint, ledger, policy, review
-from dynloss_book.engine.policy import Policy
-from dynloss_book.engine.provenance import KEPT, date, execution
+from dynloss_book.engine import archive, deadline, fingerprint, ledger, policy, review, untrusted
+from dynloss_book.engine.provenance import date, execution
 from dynloss_book.engine.sweeps import contract, evaluate
 from dynloss_book.engine.sweeps import grid as grids
-from dynloss_book.engine.sweeps.grid import SEED, Grid, Points, Variables
 from dynloss_book.engine.sweeps.store import MANY, NothingYet, Store, SweepError, combined, rows
 
 WRITE_EVERY = 10.0  # seconds: what a killed sweep may lose, beside the batches in flight
@@ -34,10 +32,9 @@ def run(
     axes: Mapping[str, Iterable[float]],
     seeds: Iterable[int],
     constants: Mapping[str, Any] | None = None,
-    variables: Variables | None = None,
+    variables: grids.Variables | None = None,
     vectorize: bool = True,
     chunk: int | None = None,
-    client: Any = None,
     minutes: float | None = None,
     fresh: bool = False,
     progress: bool = True,
@@ -61,10 +58,8 @@ def run(
         vectorize: ``function`` is traceable by JAX: it is vmapped over batches, and these are sharded over all local
             devices. If False it is any Python function, called point by point with plain numbers, one thread a core.
             One that takes ``checkpoint=None`` is given a file of its own in which to keep an unfinished run, the same
-            one the next time that the same code computes the same point; or None, on a cluster.
+            one the next time that the same code computes the same point.
         chunk: points in a batch. By default as many as keep the device busy and fit its memory.
-        client: a ``distributed.Client``: batches go to its workers; only this process touches the store. By default
-            one for the scheduler that the environment variable DYNLOSS_SCHEDULER names, if it does.
         minutes: compute for so long, then return what there is; 0 computes nothing. ``None`` has no limit. A point that
             takes a ``checkpoint`` ends at its first one after that, and goes on from there next time; a batch of a
             vectorised function, and a point without a checkpoint, is computed to its end.
@@ -93,12 +88,9 @@ def run(
     wanted, fixed = grids.grid(axes, seeds), dict(constants or {})
     names, code = list(wanted.axes), fingerprint.take(function)
     contract.check_function(function, names, fixed)
-    if chunk is not None:
-        check_count("chunk", chunk, at_least=1)
-    if minutes is not None:
-        check_number("minutes", minutes, at_least=0)
-    asked = minutes != 0  # to compute; otherwise the notebook only looks at what there is
-    minutes = deadline.left(minutes)
+    check_count("chunk", 1 if chunk is None else chunk, at_least=1)
+    check_number("minutes", 0 if minutes is None else minutes, at_least=0)
+    asked, minutes = minutes != 0, deadline.left(minutes)  # with none the notebook only looks at what there is
     called = function.__name__
     key = archive.key(figure, {"function": called, "axes": names, "constants": fixed})
     places = [Path(store)] if store is not None else [each / figure / key for each in policy.folders(results)]
@@ -106,14 +98,16 @@ def run(
     kept = Store(places[0].expanduser().absolute(), identity, code, names, places[1:])
     if asked:
         _note(kept, wanted)
-    begin = functools.partial(_how, kept, function, fixed, names, vectorize, chunk, wanted, client)
+    begin = functools.partial(evaluate.pointwise, function, fixed, kept.checkpoint)
+    if vectorize:
+        begin = functools.partial(evaluate.vectorised, function, fixed, names, chunk, wanted.size)
     if archive.read_only():
         minutes = 0
         _look(kept, begin)
-    fresh = fresh or (Policy.current().renew and bool(kept.stale()))
+    fresh = fresh or (policy.Policy.current().renew and bool(kept.stale()))
     points, anew = wanted.points(), fresh and minutes != 0
     missing = points if anew else grids.select(points, ~kept.holds(points))
-    compute = bool(len(missing[SEED])) and minutes != 0
+    compute = bool(len(missing[grids.SEED])) and minutes != 0
     if compute:
         if not anew and (stale := kept.stale()):
             own = "" if policy.is_published(found := (kept.folder if kept.own else kept.beside[0])) else " --own"
@@ -123,7 +117,7 @@ def run(
                 f"where these are equal; `dynloss run {figure} --profile … --fresh` (fresh=True) computes it anew, "
                 "beside the old store."
             )
-        kept.check_writable()
+        archive.check_writable(kept.folder)
         how = begin()
         if how.layout:
             contract.check_layout(how.layout, variables or {}, names)
@@ -134,7 +128,7 @@ def run(
         kept.merge(more_than=MANY)
         kept.note_request({name: values.tolist() for name, values in wanted.axes.items()}, wanted.size)
         facts = {"seed": _span(wanted)} | ({"dtype": fixed["precision"]} if "precision" in fixed else {})
-        queue = [grids.select(missing, slice(at, at + how.size)) for at in range(0, len(missing[SEED]), how.size)]
+        queue = [grids.select(missing, slice(at, at + how.size)) for at in range(0, len(missing[grids.SEED]), how.size)]
         work = _Work(kept, how, queue, variables or {}, execution({}, facts, 0))
         work.compute(minutes, wanted.size, figure if progress else None)
         kept.merge()
@@ -157,31 +151,7 @@ def _look(kept: Store, begin: Callable[[], Any]) -> None:
         reviewer.lacks(kept.folder, f"the archive has no point of this sweep of {figure}")
 
 
-def _how(kept: Store, function, fixed, names, vectorize, chunk, wanted: Grid, client) -> Any:
-    """Where and in what batches points are computed; see ``evaluate``."""
-    client = client or _client()
-    if client is not None:
-        return evaluate.Dask(client, function, fixed, names, vectorize, chunk, wanted.size)
-    if vectorize:
-        return evaluate.vectorised(function, fixed, names, chunk, wanted.size)
-    return evaluate.pointwise(function, fixed, kept.checkpoint)
-
-
-def _client() -> Any:
-    """A client of the scheduler that the environment names, if it does; the same one every time."""
-    if not (address := Policy.current().scheduler):
-        return None
-    try:
-        from distributed import get_client
-    except ImportError as error:
-        raise SweepError("DYNLOSS_SCHEDULER is set, but dask is missing: pip install 'dynloss[cluster]'") from error
-    try:
-        return get_client(address, timeout="30s")
-    except OSError as error:
-        raise SweepError(f"no dask scheduler answers at DYNLOSS_SCHEDULER={address}: {error}") from error
-
-
-def _note(kept: Store, wanted: Grid) -> None:
+def _note(kept: Store, wanted: grids.Grid) -> None:
     """Tell the ledger which of the wanted points are there."""
     if not ledger.kept():
         return
@@ -207,11 +177,13 @@ class _Work:
         facts: of the execution, the same for all batches.
     """
 
-    def __init__(self, store: Store, how: Any, queue: list[Points], variables: Variables, facts: dict[str, Any]):
+    def __init__(
+        self, store: Store, how: Any, queue: list[grids.Points], variables: grids.Variables, facts: dict[str, Any]
+    ):
         self.store, self.how, self.variables, self.facts = store, how, variables, facts
         self.queue = deque(queue)
-        self.running: dict[Future[evaluate.Outputs], Points] = {}
-        self.finished: list[tuple[Points, evaluate.Outputs]] = []
+        self.running: dict[Future[evaluate.Outputs], grids.Points] = {}
+        self.finished: list[tuple[grids.Points, evaluate.Outputs]] = []
         self.layout = how.layout
         self.since = time.monotonic()
 
@@ -219,7 +191,7 @@ class _Work:
         """Compute for so long, of so many points, with a bar of this label if there is one."""
         from tqdm import tqdm
 
-        there = total - sum(len(batch[SEED]) for batch in self.queue)
+        there = total - sum(len(batch[grids.SEED]) for batch in self.queue)
         end = math.inf if minutes is None else time.monotonic() + 60 * minutes
         shown = tqdm(total=total, initial=there, desc=label, unit=" points", disable=not label, mininterval=1)
         with deadline.until(end), shown as self.bar:
@@ -251,7 +223,7 @@ class _Work:
                 self.bar.set_postfix_str("waiting for another process")
                 time.sleep(_POLL)
 
-    def _next(self) -> Points | None:
+    def _next(self) -> grids.Points | None:
         """The next batch that nobody else computes, less what others have computed; None if there is none now."""
         untried = len(self.queue)
         while self.queue and untried:
@@ -270,7 +242,7 @@ class _Work:
                 self.queue.appendleft(grids.select(batch, ~there))
         return None
 
-    def _accept(self, future: Future[evaluate.Outputs], points: Points) -> None:
+    def _accept(self, future: Future[evaluate.Outputs], points: grids.Points) -> None:
         """Take over the results of a batch, which have to be like those of all others."""
         try:
             outputs = future.result()
@@ -283,7 +255,7 @@ class _Work:
             self.layout = self.store.layout() or found
         contract.check_same(found, self.layout, f"the store {self.store.folder} ({contract.place(points)})")
         self.finished.append((points, outputs))
-        self.bar.update(len(points[SEED]))
+        self.bar.update(len(points[grids.SEED]))
 
     def _flush(self) -> None:
         """Everything finished goes to the disk, and its locks are given up."""
@@ -308,7 +280,7 @@ class _Work:
             self.store.locks.close()
 
 
-def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
+def _result(store: Store, wanted: grids.Grid, computed: bool) -> xr.Dataset:
     if not store.holds(wanted.points()).any():
         if archive.read_only():
             lacks = f"the archive has no point of this sweep of {store.identity['figure']}"
@@ -327,9 +299,9 @@ def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
         told |= store.code.attributes()
     own = ("sources", "fingerprint", "versions", "device", "commit", "dtype", "seconds", "date")
     ranges = {name: values.tolist() for name, values in wanted.axes.items()}
-    seeds = ranges.pop(SEED)
+    seeds = ranges.pop(grids.SEED)
     return result.assign_attrs(
-        {name: told[name] for name in own} | {name: told.get(name, "") for name in KEPT},
+        {name: told[name] for name in own} | {name: told.get(name, "") for name in untrusted.KEPT},
         figure=store.identity["figure"],
         parameters=archive.canonical(json.loads(store.identity["parameters"]) | ranges | {"seeds": seeds}),
         seed=_span(wanted),
@@ -341,11 +313,11 @@ def _result(store: Store, wanted: Grid, computed: bool) -> xr.Dataset:
     )
 
 
-def _span(wanted: Grid) -> str:
+def _span(wanted: grids.Grid) -> str:
     """Its seeds in words.
 
     >>> _span(grids.grid({}, range(50))), _span(grids.grid({}, [3]))
     ('0 to 49', '3')
     """
-    first, last = int(wanted.axes[SEED].min()), int(wanted.axes[SEED].max())
+    first, last = int(wanted.axes[grids.SEED].min()), int(wanted.axes[grids.SEED].max())
     return f"{first} to {last}" if last > first else str(first)

@@ -1,4 +1,4 @@
-"""Ways to compute batches of points: vectorised over the local devices, in threads, or on a dask cluster.
+"""Ways to compute batches of points: vectorised over the local devices, or in threads.
 
 Each takes a batch, of at most ``size`` points, with ``submit``, which gives a future of its results; ``limit`` says how
 many at once. A point that ran out of time raises ``OutOfTime``; its unfinished run is kept. ``layout`` says what a
@@ -7,7 +7,6 @@ point's results look like, where that is known before anything is computed.
 
 import os
 import threading
-import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -138,43 +137,6 @@ def pointwise(
     asks = "checkpoint" in signature(function).parameters and "checkpoint" not in constants
     begin = partial(partial, _one_point, function, dict(constants), checkpoint if asks else None)
     return Local(begin, 1, cores() if jax.default_backend() == "cpu" else 1, leave=True)
-
-
-class Dask:
-    """Batches on the workers of a dask cluster: local, SSH, SLURM. dask repeats what a lost worker was computing."""
-
-    def __init__(self, client: Any, function: Callable, constants: Mapping[str, Any], names: list[str],
-                 vectorise: bool, size: int | None, most: int):  # fmt: skip
-        self.client, self.executor = client, client.get_executor(pure=False, retries=2)
-        self.layout = _traced(function, constants, names, None, 1)[1] if vectorise else None
-        # Every worker must take batches of one size, which one without devices of its own cannot know: a plain choice.
-        self.size = min(most, size or 64) if vectorise else 1
-        self.task = partial(_on_worker, uuid.uuid4().hex, function, dict(constants), names, self.size, vectorise,
-                            jnp.result_type(float) == np.float64)  # fmt: skip
-
-    @property
-    def limit(self) -> int:
-        return 2 * max(1, len(self.client.nthreads()))
-
-    def submit(self, points: Points) -> Future[Outputs]:
-        return self.executor.submit(self.task, points)
-
-
-_programs: dict[str, Local] = {}  # by sweep
-_compiling = threading.Lock()
-
-
-def _on_worker(sweep, function, constants, names, size, vectorise, x64, points) -> Outputs:
-    """Compute a batch on a worker, which keeps the program that it has compiled for the batches to come."""
-    jax.config.update("jax_enable_x64", x64)
-    if not vectorise:
-        return _one_point(function, constants, None, points)  # no disk that all workers see
-    with _compiling:
-        if sweep not in _programs:
-            while len(_programs) >= 4:
-                del _programs[next(iter(_programs))]
-            _programs[sweep] = vectorised(function, constants, names, size, size)
-        return _programs[sweep].begin(points)()
 
 
 def _one_point(function, constants, checkpoint, point) -> Outputs:

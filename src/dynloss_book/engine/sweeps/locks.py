@@ -7,7 +7,6 @@ from typing import Any
 
 from dynloss import files
 from dynloss_book.engine.sweeps import grid as grids
-from dynloss_book.engine.sweeps.grid import Points
 
 _FILE = ".locks"
 
@@ -23,11 +22,11 @@ class Locks:
         self.folder, self.names = folder, names
         self._file: Any = None
 
-    def take(self, points: Points) -> bool:
+    def take(self, points: grids.Points) -> bool:
         """Whether these points are now ours to compute: no other living process is at them."""
         return self._lock(points, "LOCK_EX", "LOCK_NB")
 
-    def release(self, points: Points) -> None:
+    def release(self, points: grids.Points) -> None:
         """The points are written, or will not be computed."""
         self._lock(points, "LOCK_UN")
 
@@ -37,7 +36,7 @@ class Locks:
             self._file.close()
             self._file = None
 
-    def _lock(self, points: Points, *operations: str) -> bool:
+    def _lock(self, points: grids.Points, *operations: str) -> bool:
         try:
             import fcntl
 

@@ -14,7 +14,6 @@ from dynloss_book.engine.sweeps import grid as grids
 from dynloss_book.engine.sweeps.store import REQUEST, combined, rows
 
 _SWEEP = ("figure", "function", "parameters", "axes")  # what all files of a store have alike
-_Parts = tuple[list[xr.Dataset], list[archive.Unreadable]]
 
 
 class Progress(NamedTuple):
@@ -107,7 +106,8 @@ def _progress(*folders: Path) -> Progress | None:
     )
 
 
-def read_parts(*folders: Path, read: Callable[[Path], xr.Dataset] = archive.read) -> _Parts:
+def read_parts(*folders: Path, read: Callable[[Path], xr.Dataset] = archive.read
+) -> tuple[list[xr.Dataset], list[archive.Unreadable]]:
     """The files of stores, read so; and why some cannot be read, or do not belong to the others."""
     parts: list[xr.Dataset] = []
     unreadable: list[archive.Unreadable] = []

@@ -21,15 +21,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynloss_book.engine import archive
+from dynloss_book.engine import archive, untrusted
 from dynloss_book.engine.fingerprint import Fingerprint
-from dynloss_book.engine.provenance import KEPT, words
+from dynloss_book.engine.provenance import words
 from dynloss_book.engine.sweeps import grid as grids
-from dynloss_book.engine.sweeps.grid import PART, Layout, Points
 from dynloss_book.engine.sweeps.locks import Locks
 
 REQUEST = "request.json"
-_OF_PART = ("versions", "device", "commit", "fresh_at", *KEPT, "date", "seconds")  # what may differ between parts
+# What may differ between parts.
+_OF_PART = ("versions", "device", "commit", "fresh_at", *untrusted.KEPT, "date", "seconds")
 MANY = 32  # files: more are merged, since reading takes about 10 ms for each
 
 
@@ -56,6 +56,7 @@ class Store:
     def __init__(self, folder: Path, identity: Mapping[str, str], code: Fingerprint, names: list[str],
                  beside: Sequence[Path] = ()):  # fmt: skip
         self.folder, self.identity, self.code, self.names = folder, dict(identity), code, names
+        self._wanted = {**self.identity, "axes": json.dumps(names)}  # of each file
         self._parts: dict[str, xr.Dataset] = {}  # what is on disk, by file
         self._unsaved: list[xr.Dataset] = []
         self._held: set[bytes] = set()  # the points of all these
@@ -133,14 +134,14 @@ class Store:
         """What there is: one's own first, and what is beside."""
         return [*self.own, *self._read_only]
 
-    def read_from(self, points: Points) -> tuple[str, str]:
+    def read_from(self, points: grids.Points) -> tuple[str, str]:
         """The folder of one's own of these points, or else the published one; and the latter if any are from there."""
         keys = set(grids.keys(points, self.names))
         from_beside = bool((keys - self._held) & self._held_beside)
         path = self.beside[0] if from_beside and not keys & self._held else self.folder
-        return str(path) if self.saved else "", str(self.beside[0]) if from_beside else ""
+        return str(path) if not self._unsaved else "", str(self.beside[0]) if from_beside else ""
 
-    def layout(self) -> Layout:
+    def layout(self) -> grids.Layout:
         """The layout of a point's results; empty if there is no row."""
         return grids.layout(self.parts[0].data_vars) if self.parts else {}
 
@@ -149,17 +150,12 @@ class Store:
         """The files that are there but do not count, and why: as a rule, since they cannot be read."""
         return {name: why for name, (_, why) in self._left_out.items() if why}
 
-    @property
-    def saved(self) -> bool:
-        """Whether all is on disk."""
-        return not self._unsaved
-
     def rows(self, of: Callable[[xr.Dataset], bool] = lambda part: True) -> xr.Dataset | None:
         """All rows of these parts, each point once."""
         parts = list(filter(of, self.parts))
         return rows(parts, self.names) if parts else None
 
-    def holds(self, points: Points) -> np.ndarray:
+    def holds(self, points: grids.Points) -> np.ndarray:
         """Which points are there."""
         keys = grids.keys(points, self.names)
         return np.array([key in self._held or key in self._held_beside for key in keys], dtype=bool)
@@ -173,19 +169,9 @@ class Store:
 
     # Adding to it
 
-    def check_writable(self) -> None:
-        """Raise ``archive.ArchiveError`` before anything is computed, if the folder cannot be written to."""
-        archive.check_writable(self.folder)
-
     def add(self, rows: xr.Dataset, execution: Mapping[str, Any]) -> None:
         """Write rows as a file of their own. On a full disk they stay in memory, and the next call tries again."""
-        attributes = {
-            **self.identity,
-            "axes": json.dumps(self.names),
-            **self.code.attributes(),
-            **execution,
-        }
-        self._unsaved.append(rows.assign_attrs(attributes))
+        self._unsaved.append(rows.assign_attrs({**self._wanted, **self.code.attributes(), **execution}))
         self._held.update(grids.keys(rows, self.names))
         self.save()
         self.merge(more_than=MANY)
@@ -195,7 +181,7 @@ class Store:
         while self._unsaved:
             part = self._unsaved[0]
             try:
-                name = self._write(part)
+                name = write(self.folder, part, self.names)
             except OSError as error:
                 archive.warn(
                     f"{self.identity['figure']}: {sum(len(each.point) for each in self._unsaved)} points could not be "
@@ -212,11 +198,11 @@ class Store:
         # processes never remove each other's.
         superfluous = [name for name, (_, why) in self._left_out.items() if not why]
         names = [*self._parts, *superfluous]
-        if len(names) <= more_than or not self.saved or self.stale():
+        if len(names) <= more_than or self._unsaved or self.stale():
             return
         merged = rows(self.own, self.names).assign_attrs(combined(self.own))
         try:
-            name = self._write(merged)
+            name = write(self.folder, merged, self.names)
             for old in names:
                 if old != name:
                     (self.folder / old).unlink(missing_ok=True)
@@ -233,7 +219,7 @@ class Store:
                 self._parts[name] = _told(part, lambda _: attributes).assign_attrs(self.code.attributes())
                 archive.write(self.folder / name, archive.encode(self._parts[name]))
 
-    def set_aside(self, points: Points) -> None:
+    def set_aside(self, points: grids.Points) -> None:
         """Begin anew with these points: all that there is stays in a folder beside.
 
         The other points are kept in the store too, unless other code computed them. What is beside counts no more.
@@ -244,27 +230,23 @@ class Store:
             return
         others = [] if stale else [part for each in self.own if len((part := self._without(each, points)).point)]
         if self.folder.is_dir():
-            os.replace(self.folder, self._free_name())
+            numbers = itertools.chain([""], (f".{number}" for number in itertools.count(2)))
+            paths = (self.folder.with_name(f"{self.folder.name}{number}.old") for number in numbers)
+            os.replace(self.folder, next(path for path in paths if not path.exists()))
         with contextlib.suppress(OSError):  # a full disk: the results will say so
             self.folder.mkdir(parents=True)
         self._parts, self._left_out, self._unsaved = {}, {}, others
         self._held = {key for part in others for key in grids.keys(part, self.names)}
         self.save()
 
-    def _without(self, part: xr.Dataset, points: Points) -> xr.Dataset:
+    def _without(self, part: xr.Dataset, points: grids.Points) -> xr.Dataset:
         """The rows of other points, with their share of the time."""
         dropped = set(grids.keys(points, self.names))
         left = [row for row, key in enumerate(grids.keys(part, self.names)) if key not in dropped]
         share = len(left) / len(part.point)
         return _told(part.isel(point=left), lambda told: {"seconds": round(float(told["seconds"]) * share, 3)})
 
-    def _free_name(self) -> Path:
-        """<store>.old, or <store>.2.old, …."""
-        numbers = itertools.chain([""], (f".{number}" for number in itertools.count(2)))
-        paths = (self.folder.with_name(f"{self.folder.name}{number}.old") for number in numbers)
-        return next(path for path in paths if not path.exists())
-
-    def checkpoint(self, point: Points) -> Path:
+    def checkpoint(self, point: grids.Points) -> Path:
         """Where a point may keep its unfinished run: the same file as long as the code is the same."""
         about = grids.keys(point, self.names)[0] + self.code.whole.encode()
         return self.folder / f".{hashlib.sha256(about).hexdigest()[:16]}.checkpoint"
@@ -283,8 +265,7 @@ class Store:
             part = archive.read(path)
         except archive.Unreadable as error:
             return str(error)
-        wanted = {**self.identity, "axes": json.dumps(self.names)}
-        for name, value in wanted.items():
+        for name, value in self._wanted.items():
             if (found := part.attrs.get(name, "unknown")) != value:
                 raise SweepError(
                     f"the store {self.folder} belongs to another sweep: its {name} is {found}, not {value}. "
@@ -293,10 +274,6 @@ class Store:
         if self._open and self.code.changed_since(part.attrs):
             return f"{path} was computed by other code"
         return part
-
-    def _write(self, part: xr.Dataset) -> str:
-        return write(self.folder, part, self.names)
-
 
 def write(folder: Path, part: xr.Dataset, names: list[str]) -> str:
     """Write rows as a file, which is named after their points; returns the name."""
@@ -323,7 +300,7 @@ def origins(parts: Sequence[xr.Dataset]) -> tuple[list[dict[str, Any]], list[np.
                          "date": max(told["date"], known[alike]["date"])}  # fmt: skip
             known[alike] = told
             mine.append(list(known).index(alike))
-        row = part[PART].values if PART in part.coords else np.zeros(len(part.point), int)
+        row = part[grids.PART].values if grids.PART in part.coords else np.zeros(len(part.point), int)
         places.append(np.array(mine)[row])
     return list(known.values()), places
 
@@ -339,9 +316,9 @@ def _told(part: xr.Dataset, change: Callable[[Mapping[str, Any]], Mapping[str, A
 def rows(parts: list[xr.Dataset], names: list[str]) -> xr.Dataset:
     """The rows of several files, each point once, as the first has it; with their `part` where there are several."""
     known, places = origins(parts)
-    bare = [part.drop_attrs(deep=False).drop_vars(PART, errors="ignore") for part in parts]
+    bare = [part.drop_attrs(deep=False).drop_vars(grids.PART, errors="ignore") for part in parts]
     if len(known) > 1:
-        bare = [part.assign_coords({PART: ("point", place)}) for part, place in zip(bare, places, strict=True)]
+        bare = [part.assign_coords({grids.PART: ("point", place)}) for part, place in zip(bare, places, strict=True)]
     everything = bare[0]
     if len(bare) > 1:
         options: Any = {"data_vars": "all", "coords": "minimal", "compat": "override", "join": "override"}
@@ -353,7 +330,7 @@ def rows(parts: list[xr.Dataset], names: list[str]) -> xr.Dataset:
 def combined(parts: list[xr.Dataset]) -> dict[str, Any]:
     """The attributes of several files as those of one: of the newest, but with the time, devices, … of all parts."""
     latest = max(parts, key=lambda part: part.attrs["date"]).attrs
-    why = {name: next(filter(None, (part.attrs.get(name) for part in parts)), "") for name in KEPT}
+    why = {name: next(filter(None, (part.attrs.get(name) for part in parts)), "") for name in untrusted.KEPT}
     known, _ = origins(parts)
     versions = [json.loads(told["versions"]) for told in reversed(known)]
     libraries = dict.fromkeys(name for each in versions for name in each)
