@@ -140,7 +140,7 @@ figure.plot_gain(
     claimed,
 );
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare Figure 3 of the paper: the mean over seeds for (a), (b) the narrow and (c), (d) the wide network, on the training points (left) and on the validation points (right). One colour scale a row. The orange line is the static loss, $A = 1$; the dashed frame is the region in which the paper finds the improvement.", "name": "fig-phase-diagram"}, "image": {"alt": "Four contour maps of accuracy over period and amplitude, both logarithmic. An orange line marks the static loss at an amplitude of one, a dashed frame the amplitudes and periods that the paper names."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare [Figure 3 of the paper](https://proceedings.mlr.press/v139/ruiz-garcia21a.html): the mean over seeds for (a), (b) the narrow and (c), (d) the wide network, on the training points (left) and on the validation points (right). One colour scale a row. The orange line is the static loss, $A = 1$; the dashed frame is the region in which the paper finds the improvement.", "name": "fig-phase-diagram"}, "image": {"alt": "Four contour maps of accuracy over period and amplitude, both logarithmic. An orange line marks the static loss at an amplitude of one, a dashed frame the amplitudes and periods that the paper names."}}
 figure.plot(means, claimed);
 figure.explore(summaries)
 

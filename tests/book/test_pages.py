@@ -21,7 +21,7 @@ def test_pages_are_those_of_the_contents(site, contents):
     built = {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html")}
     built = {name for name in built if not name.startswith("_")}
     moved = {f"notebooks/{name}" for name in MOVED}
-    assert built == set(contents) | moved | {"index", "genindex", "py-modindex", "search"}
+    assert built == set(contents) | moved | {"404", "index", "genindex", "py-modindex", "search"}
 
 
 def test_old_addresses_lead_to_the_new(parsed, site):

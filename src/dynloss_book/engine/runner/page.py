@@ -119,9 +119,18 @@ def _folded(cell: Cell) -> Cell:
     if cell["cell_type"] != "code" or PHYSICS in _tags(cell):
         return cell
     # What leads is read for what it says; the picture's code is there to open.
-    hidden = "remove-input" if LEAD in _tags(cell) and not _is_figure(cell) else "hide-input"
-    tags = [*dict.fromkeys([*_tags(cell), hidden])]
+    hidden = ["remove-input"] if LEAD in _tags(cell) and not _is_figure(cell) else ["hide-input"]
+    made_of = tables.records_of([cell], PROVENANCE)
+    if made_of and not any(record["stale"] for record in made_of):
+        hidden, cell = ["remove-input", "hide-output"], _prompted(cell, "Provenance")
+    tags = [*dict.fromkeys([*_tags(cell), *hidden])]
     return {**cell, "metadata": {**cell["metadata"], "tags": tags}}
+
+
+def _prompted(cell: Cell, words: str) -> Cell:
+    """With these words to unfold it."""
+    mystnb = {**cell["metadata"].get("mystnb", {}), "code_prompt_show": words, "code_prompt_hide": words}
+    return {**cell, "metadata": {**cell["metadata"], "mystnb": mystnb}}
 
 
 def _explorable(cell: Cell) -> Iterator[Cell]:
@@ -144,22 +153,15 @@ def _downloads(cell: Cell, folder: Path, data: Path) -> Iterator[Cell]:
     for name, record in kept.items():
         both = dict.fromkeys(folder / each for each in (record["path"], record.get("published")) if each)
         _write_data(list(both), data, name)
-    if len(kept) > 1:
-        yield _markdown(f"{identifier}-download", _menu(list(kept.values()), data))
-    else:
-        links += downloads(data, list(kept.values()))
-    if links:
-        yield _markdown(f"{identifier}-download", f"Download: {linked(links, 'data')}")
-
-
-def _menu(records: list[dict[str, Any]], data: Path) -> str:
-    """The data of several results, to unfold: a line each."""
-    lines = [f":::{{dropdown}} Download: the data of these {len(records)} results"]
+    records = list(kept.values())
+    lines = [linked(links, "data")] * bool(links)
     lines += [
         f"- {words or record['figure']}: {linked(downloads(data, [record]), 'data')}"
         for words, record in zip(apart(records), records, strict=True)
     ]
-    return "\n".join([*lines, ":::"])
+    if lines:
+        what = "the picture" if links else f"the data of these {len(records)} results" if len(records) > 1 else "the data"
+        yield _markdown(f"{identifier}-download", "\n".join([f":::{{dropdown}} Download: {what}", *lines, ":::"]))
 
 
 def linked(links: list[tuple[str, str]], folder: str) -> str:
@@ -217,12 +219,19 @@ def _tidy(cell: Cell) -> Cell:
     cell = {**cell, "outputs": [each for each in cell["outputs"] if EXPLORE not in each.get("data", {})]}
     private = {PROVENANCE, FINDINGS, "application/pdf"}
     outputs = [
-        {**each, "data": {mime: content for mime, content in each["data"].items() if mime not in private}}
+        {**each, "data": {mime: _dashed(content) for mime, content in each["data"].items() if mime not in private}}
         if "data" in each
         else each
         for each in cell["outputs"]
     ]
     return {**cell, "outputs": outputs}
+
+
+def _dashed(content: Any) -> Any:
+    """A table's HTML with a dash where it has no value."""
+    if not isinstance(content, str | list):
+        return content
+    return re.sub(r"<td>(&lt;NA&gt;|NaN|nan|None)</td>", "<td>–</td>", "".join(content))
 
 
 def _is_figure(cell: Cell) -> bool:
