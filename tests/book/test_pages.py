@@ -70,6 +70,15 @@ def test_no_page_shows_an_error(page, parsed):
     assert not parsed(page).select(".traceback, .problematic, .system-message")
 
 
+def test_pages_say_what_they_are_to_those_who_link_to_them(chapter, parsed, site):
+    head = parsed(chapter).head
+    said = {tag.get("property") or tag.get("name"): tag["content"] for tag in head.find_all("meta", content=True)}
+    assert head.find("link", rel="canonical")["href"] == said["og:url"]
+    assert said["og:url"].endswith(f".github.io/dynloss/{chapter}.html")
+    assert len(said["description"].split()) >= 4 and said["og:title"]
+    assert (site / said["og:image"].partition(".github.io/dynloss/")[2]).is_file()
+
+
 def test_figures_have_caption_number_and_alternative_text(chapter, parsed):
     for image in parsed(chapter).select("article img"):
         alt = image.get("alt", "")
@@ -136,7 +145,7 @@ def test_gallery_shows_every_figure_with_answer_scale_and_verdicts(parsed, noteb
     (card,) = [each for each in parsed("book/gallery").select(".sd-card") if f"{notebook}.html" in str(each)]
     text = " ".join(card.get_text().split())
     assert card.select_one("img.sd-card-img-top")["alt"]
-    assert "Scale: " in text and "?" in text
+    assert "Scale: " in text and " ".join(answer_of(parsed(notebook)).split()) in text
     if notebook.startswith("notebooks/fig"):
         assert re.search(r"[✓✗◐?○–] \d+ (reproduced|not reproduced|mixed|undecided|one run|not testable)", text)
 
@@ -148,9 +157,9 @@ def answer_of(page):
 
 
 def test_what_we_found_answers_for_every_notebook(parsed, notebook):
-    """A figure of the paper has a row with its answer and verdict, the others a line with their question."""
+    """A figure of the paper has a row with its answer and verdict, the others a line."""
     page, name = parsed("book/found"), f"{notebook}.html"
-    (own,) = [each for each in page.select("article tbody tr, article section li") if name in str(each)]
+    (own,) = [each for each in page.select(".dynloss-found > ul li, .dynloss-found tr") if name in str(each)]
     answer = answer_of(parsed(notebook))
     assert " ".join(answer.split()) in " ".join(own.get_text().split())
     assert (own.name == "tr") == notebook.startswith("notebooks/fig")

@@ -160,7 +160,8 @@ def _downloads(cell: Cell, folder: Path, data: Path) -> Iterator[Cell]:
         for words, record in zip(apart(records), records, strict=True)
     ]
     if lines:
-        what = "the picture" if links else f"the data of these {len(records)} results" if len(records) > 1 else "the data"
+        several = f"the data of these {len(records)} results" if len(records) > 1 else "the data"
+        what = "the picture" if links else several
         yield _markdown(f"{identifier}-download", "\n".join([f":::{{dropdown}} Download: {what}", *lines, ":::"]))
 
 
