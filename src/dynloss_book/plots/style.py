@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 from dynloss_book.engine.sweeps.statistics import summary
 
 # Okabe and Ito's colours, told apart by all common kinds of colour vision. Green is the start of an instability alone.
-CLASSES = ("#D55E00", "#E69F00", "#0072B2", "#CC79A7", "#56B4E9", "#666666")
+CLASSES = ("#D55E00", "#E69F00", "#0072B2", "#56B4E9", "#CC79A7", "#666666")
 RANKS = ("#0072B2", "#D55E00", "#CC79A7")
 INK = "#1f2933"
 START, END, THRESHOLD = "#009E73", "#CC3311", "#000000"

@@ -176,13 +176,14 @@ def accessible(html: str) -> str:
 def headed(html: str) -> str:
     """With what others show of a page, its answer or first paragraph and its first picture, where an address is known.
 
-    Without the theme's icons as a script of 1.5 MB; they are there as a font.
+    Without the theme's icons as a script of 1.5 MB, which are there as a font, and without MathJax where no formula is.
 
     >>> page = '<head><link rel="canonical" href="https://a.io/b/c.html" /></head><article><p>One <b>two</b>.</p>'
     >>> re.findall('<meta.*?>', headed(page))[:2]
     ['<meta property="og:url" content="https://a.io/b/c.html">', '<meta name="description" content="One two.">']
     """
-    html = re.sub(r"\s*<script[^>]*/fontawesome\.js[^>]*></script>", "", html)
+    needless = "fontawesome" if 'class="math' in html else "fontawesome|tex-chtml"  # the first page asks for all pages
+    html = re.sub(rf"\s*<script[^>]*/({needless})\.js[^>]*></script>", "", html)
     address = re.search(r'<link rel="canonical" href="(.*?)"', html)
     article = html.partition("<article")[2]
     words = re.search(r"<p>(<strong>.*?</strong>)", article, re.S) if "cell_output" in article else None
