@@ -60,7 +60,8 @@
       new ResizeObserver(() => this.plot.setSize({ width: this.frame.clientWidth, height: panel.height }))
         .observe(this.frame);
       linked.push(this);
-      this.say(this.plot.valToIdx((this.x[0] + this.x[this.x.length - 1]) / 2));
+      const middle = (this.x[0] + this.x[this.x.length - 1]) / 2;
+      this.say(this.plot.valToIdx(panel.x.steps ? Math.ceil(middle) : middle));
     }
 
     options() {
