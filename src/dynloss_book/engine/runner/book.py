@@ -182,8 +182,10 @@ def headed(html: str) -> str:
     >>> re.findall('<meta.*?>', headed(page))[:2]
     ['<meta property="og:url" content="https://a.io/b/c.html">', '<meta name="description" content="One two.">']
     """
-    needless = "fontawesome" if 'class="math' in html else "fontawesome|tex-chtml"  # the first page asks for all pages
-    html = re.sub(rf"\s*<script[^>]*/({needless})\.js[^>]*></script>", "", html)
+    needless = r"[^>]*/fontawesome\.js[^>]*>"
+    if 'class="math' not in html:  # the first page asks for it for all the others
+        needless += r"|[^>]*/tex-chtml\.js[^>]*>|>window\.MathJax = [^<]*"
+    html = re.sub(rf"\s*<script(?:{needless})</script>", "", html)
     address = re.search(r'<link rel="canonical" href="(.*?)"', html)
     article = html.partition("<article")[2]
     words = re.search(r"<p>(<strong>.*?</strong>)", article, re.S) if "cell_output" in article else None
