@@ -114,10 +114,10 @@ def standing(entries: list[Entry], pages: str) -> str:
         ]
         lines += [f":::{{grid-item-card}} {name}: {sum(len(claims) for _, claims in own)}", ""]
         for each, claims in own:
-            shown = claims if name == decided[Verdict.NOT_REPRODUCED] else claims[:1]
-            more = f" (+ {len(claims) - len(shown)})" * (len(claims) > len(shown))
-            said = "; ".join(claim["statement"].removeprefix("… and ") for claim in shown)
-            lines += [f"- {_link(each, pages)}: {said}{more}"] * bool(claims)
+            statements = [claim["statement"].removeprefix("… and ") for claim in claims]
+            if name != decided[Verdict.NOT_REPRODUCED] and len(claims) > 1:
+                statements[:] = [f"{statements[0]} (+ {len(claims) - 1})"]
+            lines += [f"- {_link(each, pages)}: {'; '.join(statements)}"] * bool(claims)
         lines += [":::", ""]
     return "\n".join([*lines, "::::"])
 

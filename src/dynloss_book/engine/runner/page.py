@@ -29,6 +29,7 @@ EXPLORABLE = """```{raw} html
 ```"""
 # `make sync` leads links to other pages to the published book, for Colab; on a page they lead there within the book.
 PUBLISHED = re.compile(r"\]\(https://[\w.-]+\.github\.io/[\w.-]+/(notebooks|book)/([\w-]+)\.html(#[\w-]+)?\)")
+MISSING = re.compile(r"<td>(&lt;NA&gt;|NaN|nan|None)</td>")  # as pandas shows a value that is not there
 _NO_CLOCK = (2021, 7, 18, 0, 0, 0)  # the same data, the same bytes
 
 Cell = dict[str, Any]
@@ -122,15 +123,10 @@ def _folded(cell: Cell) -> Cell:
     hidden = ["remove-input"] if LEAD in _tags(cell) and not _is_figure(cell) else ["hide-input"]
     made_of = tables.records_of([cell], PROVENANCE)
     if made_of and not any(record["stale"] for record in made_of):
-        hidden, cell = ["remove-input", "hide-output"], _prompted(cell, "Provenance")
-    tags = [*dict.fromkeys([*_tags(cell), *hidden])]
-    return {**cell, "metadata": {**cell["metadata"], "tags": tags}}
-
-
-def _prompted(cell: Cell, words: str) -> Cell:
-    """With these words to unfold it."""
-    mystnb = {**cell["metadata"].get("mystnb", {}), "code_prompt_show": words, "code_prompt_hide": words}
-    return {**cell, "metadata": {**cell["metadata"], "mystnb": mystnb}}
+        hidden = ["remove-input", "hide-output"]
+        prompts = {f"code_prompt_{do}": "Provenance" for do in ("show", "hide")}
+        cell = {**cell, "metadata": {**cell["metadata"], "mystnb": prompts}}
+    return {**cell, "metadata": {**cell["metadata"], "tags": [*dict.fromkeys([*_tags(cell), *hidden])]}}
 
 
 def _explorable(cell: Cell) -> Iterator[Cell]:
@@ -218,21 +214,18 @@ def _tidy(cell: Cell) -> Cell:
     if not cell.get("outputs"):
         return cell
     cell = {**cell, "outputs": [each for each in cell["outputs"] if EXPLORE not in each.get("data", {})]}
+
+    def shown(mime: str, content: Any) -> Any:
+        return MISSING.sub("<td>–</td>", "".join(content)) if mime == "text/html" else content
+
     private = {PROVENANCE, FINDINGS, "application/pdf"}
     outputs = [
-        {**each, "data": {mime: _dashed(content) for mime, content in each["data"].items() if mime not in private}}
+        {**each, "data": {mime: shown(mime, content) for mime, content in each["data"].items() if mime not in private}}
         if "data" in each
         else each
         for each in cell["outputs"]
     ]
     return {**cell, "outputs": outputs}
-
-
-def _dashed(content: Any) -> Any:
-    """A table's HTML with a dash where it has no value."""
-    if not isinstance(content, str | list):
-        return content
-    return re.sub(r"<td>(&lt;NA&gt;|NaN|nan|None)</td>", "<td>–</td>", "".join(content))
 
 
 def _is_figure(cell: Cell) -> bool:
