@@ -200,9 +200,15 @@ seen = claims.recognised(result, learning_rate)
 pd.Series({"the first bounce's own direction": seen}, name="recognised at").to_frame()
 
 # %%
-table = pd.DataFrame(rows).rename(columns=claims.COLUMNS)
-table = table.round(3).astype(object).fillna("")
-table.set_index(["seed", "cascade"]) if rows else "no cascade in these runs"
+table = pd.DataFrame(rows, columns=["seed", "cascade", *claims.COLUMNS])
+table = table.rename(columns=claims.COLUMNS).set_index(["seed", "cascade"])
+steps, multipliers = list(table)[:4], list(table)[4:10]
+table[steps] = table[steps].astype(float).round().astype("Int64")
+table.drop(columns=multipliers).round(3)
+
+# %%
+# Where each breaks, or after as long: the multipliers, and what goes into them.
+table[multipliers].astype(float).round(3)
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?

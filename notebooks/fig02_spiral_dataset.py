@@ -84,7 +84,7 @@ data = archive.fetch_or_compute("fig02_spiral_dataset", draw, settings, fresh=fr
 findings = claims.judge(data)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "The spiral data set: the training points (left) and the validation points (right), one colour and marker per class. Compare Figure 2 of the paper, which shows the training points.", "name": "fig-spiral"}, "image": {"alt": "Two scatter plots of three interleaved spiral arms, one colour per class; the validation points on the right follow the same arms as the training points on the left."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "The spiral data set: the training points (left) and the validation points (right), one colour and marker per class. Compare [Figure 2 of the paper](https://proceedings.mlr.press/v139/ruiz-garcia21a.html), which shows the training points.", "name": "fig-spiral"}, "image": {"alt": "Two scatter plots of three interleaved spiral arms, one colour per class; the validation points on the right follow the same arms as the training points on the left."}}
 from dynloss_book.fig02_spiral_dataset import figure
 
 figure.plot(data);

@@ -140,7 +140,7 @@ progress
 findings = claims.judge(plane, period, settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Test accuracy of a wide residual network, compare Figure S4 of the paper: (a) along the amplitude at one period, the mean over seeds in a band of one standard deviation; dashed: the static loss. (b) The mean over period and amplitude, with the period of (a) outlined; the bottom row is the static loss at every period. Blank cells are not computed yet.", "name": "fig-wide-resnet"}, "image": {"alt": "Left, a curve of test accuracy against amplitude with a shaded band and a dashed line at the accuracy of the static loss. Right, a map in coloured cells over period and amplitude, with the static loss in its bottom row and one column outlined."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Test accuracy of a wide residual network, compare [Figure S4 of the paper's supplement](https://proceedings.mlr.press/v139/ruiz-garcia21a.html): (a) along the amplitude at one period, the mean over seeds in a band of one standard deviation; dashed: the static loss. (b) The mean over period and amplitude, with the period of (a) outlined; the bottom row is the static loss at every period. Blank cells are not computed yet.", "name": "fig-wide-resnet"}, "image": {"alt": "Left, a curve of test accuracy against amplitude with a shaded band and a dashed line at the accuracy of the static loss. Right, a map in coloured cells over period and amplitude, with the static loss in its bottom row and one column outlined."}}
 from dynloss_book.figS4_wide_resnet import figure
 
 curve = plane.test_accuracy.sel(period=period)

@@ -199,7 +199,7 @@ findings
 # between two values that are 0.0001 apart; the first half period, where the network
 # settles, is left out.
 
-# %% mystnb={"figure": {"caption": "The squared error with oscillating weights, one network: (a) the change of the loss in each step, (b) the largest eigenvalue of both kernels. Dotted lines mark where cascades start.", "name": "fig-squared-error-oscillating"}, "image": {"alt": "Two panels against the step: the change of the loss opens into two branches at the dotted lines, where the weighted kernel's largest eigenvalue has reached the dashed boundary."}}
+# %% mystnb={"figure": {"caption": "The squared error with oscillating weights, one network: (a) the change of the loss in each step, (b) the largest eigenvalue of both kernels. Dashed green lines mark where cascades start.", "name": "fig-squared-error-oscillating"}, "image": {"alt": "Two panels against the step: the change of the loss opens into two branches at dashed lines, where the weighted kernel's largest eigenvalue has reached the dashed boundary."}}
 figure.plot_oscillating(run, starts, every);
 
 # %%

@@ -24,7 +24,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = "src/dynloss_book/engine/template/**/*.template"  # of `dynloss new`
-CARRIERS = ["README.md", "CITATION.cff", "_config.yml", "book/**/*.md", "notebooks/*.py", TEMPLATES]
+CARRIERS = ["README.md", "CITATION.cff", "_config.yml", "book/**/*.md", "book/404.html", "notebooks/*.py", TEMPLATES]
 RELATIVE = re.compile(r"\]\((?:([\w-]+)\.ipynb|\.\./book/([\w-]+)\.md)(#[\w-]+)?\)")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 

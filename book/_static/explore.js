@@ -32,9 +32,11 @@
   const spaced = (number) => (Number.isInteger(number)
     ? String(number).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f") : String(number));
 
-  /* Of a logarithmic axis the ticks at 1, 2 and 5 have a label. */
-  const labels = (log) => (_, ticks) => ticks.map((tick) =>
-    (tick === null || (log && !/^[125]e/.test(tick.toExponential())) ? "" : spaced(tick)));
+  /* Of a logarithmic axis the ticks at 1, 2 and 5 have a label; of one over many decades those at 1. */
+  const labels = (log) => (_, ticks) => {
+    const shown = ticks[ticks.length - 1] / ticks[0] > 100 ? /^1e/ : /^[125]e/;
+    return ticks.map((tick) => (tick === null || (log && !shown.test(tick.toExponential())) ? "" : spaced(tick)));
+  };
 
   function running(deltas) {
     let sum = 0;
@@ -58,7 +60,8 @@
       new ResizeObserver(() => this.plot.setSize({ width: this.frame.clientWidth, height: panel.height }))
         .observe(this.frame);
       linked.push(this);
-      this.say(Math.floor(this.x.length / 2));
+      const middle = (this.x[0] + this.x[this.x.length - 1]) / 2;
+      this.say(this.plot.valToIdx(panel.x.steps ? Math.ceil(middle) : middle));
     }
 
     options() {
@@ -77,7 +80,7 @@
           y: { distr: panel.y.log ? 3 : 1, range: within(panel.y.range, padded) },
         },
         axes: [
-          { ...axis, ...(panel.x.log && every), label: panel.x.label, labelSize: 18, size: 34, values: labels(panel.x.log) },
+          { ...axis, ...(panel.x.log && every), label: panel.x.label, labelSize: 18, size: 34, space: 70, values: labels(panel.x.log) },
           { ...axis, ...(panel.y.log && every), size: 62, values: labels(panel.y.log) },
         ],
         series: [{}, ...panel.series.map((each) => ({

@@ -103,6 +103,20 @@ def bad_colours(tab) -> dict[str, list[str]]:
     return serious(tab, "[data-look]", runOnly={"type": "rule", "values": COLOURS})
 
 
+def test_what_we_found_takes_two_screens_and_the_introduction_little_to_load(chromium, address):
+    with chromium.new_context(viewport=WINDOWS["desk"]) as context:
+        tab = context.new_page()
+        tab.goto(f"{address}/book/found.html")
+        assert tab.evaluate("document.documentElement.scrollHeight") <= 2 * WINDOWS["desk"]["height"]
+    with chromium.new_context(viewport=WINDOWS["desk"]) as context:
+        tab, loaded = context.new_page(), []
+        network = context.new_cdp_session(tab)
+        network.send("Network.enable")
+        network.on("Network.loadingFinished", lambda event: loaded.append(event["encodedDataLength"]))
+        tab.goto(f"{address}/book/introduction.html", wait_until="networkidle")
+        assert 1e5 < sum(loaded) <= 1.5e6
+
+
 # Loading a page takes longer than all the looks at it, so it is loaded once, and then window and scheme change.
 def test_page_is_sound(page, chromium, address):
     with chromium.new_context(viewport=WINDOWS["desk"], color_scheme="light") as context:

@@ -57,6 +57,8 @@ def shown(tab) -> list[bytes]:
 
 def test_a_value_of_figure_4_under_the_pointer(explore, parsed, site):
     tab = explore("fig04_learning_dynamics")
+    opened = [plain(text) for text in tab.locator(".dynloss-reading").all_inner_texts()]
+    assert len({re.search(r"t = (\d+) steps", text)[1] for text in opened}) == 1
     loss = archived(parsed, site, "fig04_learning_dynamics").loss
     area = tab.locator(".dynloss-panel .u-over").nth(1)
     area.hover(position={"x": 211, "y": 40})

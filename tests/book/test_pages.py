@@ -21,7 +21,7 @@ def test_pages_are_those_of_the_contents(site, contents):
     built = {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html")}
     built = {name for name in built if not name.startswith("_")}
     moved = {f"notebooks/{name}" for name in MOVED}
-    assert built == set(contents) | moved | {"index", "genindex", "py-modindex", "search"}
+    assert built == set(contents) | moved | {"404", "index", "genindex", "py-modindex", "search"}
 
 
 def test_old_addresses_lead_to_the_new(parsed, site):
@@ -68,6 +68,15 @@ def test_no_page_shows_an_error(page, parsed):
     outputs = " ".join(output.get_text() for output in parsed(page).select(".cell_output"))
     assert "Traceback (most recent call last)" not in outputs  # the API page may show one, in an example
     assert not parsed(page).select(".traceback, .problematic, .system-message")
+
+
+def test_pages_say_what_they_are_to_those_who_link_to_them(chapter, parsed, site):
+    head = parsed(chapter).head
+    said = {tag.get("property") or tag.get("name"): tag["content"] for tag in head.find_all("meta", content=True)}
+    assert head.find("link", rel="canonical")["href"] == said["og:url"]
+    assert said["og:url"].endswith(f".github.io/dynloss/{chapter}.html")
+    assert len(said["description"].split()) >= 4 and said["og:title"]
+    assert (site / said["og:image"].partition(".github.io/dynloss/")[2]).is_file()
 
 
 def test_figures_have_caption_number_and_alternative_text(chapter, parsed):
@@ -136,7 +145,7 @@ def test_gallery_shows_every_figure_with_answer_scale_and_verdicts(parsed, noteb
     (card,) = [each for each in parsed("book/gallery").select(".sd-card") if f"{notebook}.html" in str(each)]
     text = " ".join(card.get_text().split())
     assert card.select_one("img.sd-card-img-top")["alt"]
-    assert "Scale: " in text and "?" in text
+    assert "Scale: " in text and " ".join(answer_of(parsed(notebook)).split()) in text
     if notebook.startswith("notebooks/fig"):
         assert re.search(r"[✓✗◐?○–] \d+ (reproduced|not reproduced|mixed|inconclusive|one run|not testable)", text)
 
@@ -148,9 +157,9 @@ def answer_of(page):
 
 
 def test_what_we_found_answers_for_every_notebook(parsed, notebook):
-    """A figure of the paper has a row with its answer and verdict, the others a line with their question."""
+    """A figure of the paper has a row with its answer and verdict, the others a line."""
     page, name = parsed("book/found"), f"{notebook}.html"
-    (own,) = [each for each in page.select("article tbody tr, article section li") if name in str(each)]
+    (own,) = [each for each in page.select(".dynloss-found > ul li, .dynloss-found tr") if name in str(each)]
     answer = answer_of(parsed(notebook))
     assert " ".join(answer.split()) in " ".join(own.get_text().split())
     assert (own.name == "tr") == notebook.startswith("notebooks/fig")

@@ -411,7 +411,7 @@ def test_words_say_what_the_pictures_show(page):
     page.wait("step > 1500")
     page.press("play")
     text = page.sentence()
-    assert "Class 1 (vermilion) gains weight" in text and "2/η = 2" in text
+    assert "Class 0 (vermilion) gains weight" in text and "2/η = 2" in text
     assert re.search(r"\d+\u00a0% of the points are right", text)
     spoken = page.tab.text_content("[data-live]")
     assert "lambda max" in spoken and spoken.startswith("Step ")

@@ -54,7 +54,7 @@ def _curvature(ax, one, steps, rate):
         ax.plot(steps, rate * one.flow_curvature.values[:, rank], color=colour, linewidth=0.9,
                 label=rf"$\eta\lambda_{rank + 1}$, central flow")  # fmt: skip
     ax.set(ylabel=r"curvature at the mean $\eta\lambda$", ylim=(-0.2, None))
-    ax.legend(fontsize="x-small", loc="lower left", ncols=2)
+    ax.legend(fontsize="x-small", loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
 
 
 def _loss(ax, one, steps):

@@ -242,7 +242,7 @@ def new(name: str) -> None:
 
 
 def _book() -> tuple[Path, dict[str, Figure]]:
-    """The checkout that we stand in, and its figures."""
+    """The checkout of the current folder, and its figures."""
     root = profiles.find_root()
     return root, profiles.load(root)
 

@@ -15,8 +15,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dynloss import schedules
+from dynloss_book.plots.style import CLASSES
 
-CLASS_COLOURS = ("#0072B2", "#D55E00", "#009E73")  # Okabe-Ito: blue, vermilion, bluish green
 INK, PALE = "#222222", "#8A8A8A"
 NUMBER: dict[str, Any] = {  # a view's number in a white disc
     "ha": "center", "va": "center", "fontsize": 13, "fontweight": "bold", "color": INK,
@@ -80,10 +80,10 @@ def plot() -> Figure:
             [["still", "0"], ["1", "2"], ["weights", "weights"], ["losses", "losses"]], height_ratios=[1, 1, 0.5, 0.9]
         )
         _snapshot(axes["still"], still, STEPS - 1, "All classes count the\nsame: the ball is stuck", INK)
-        for i, title in enumerate(["Blue counts more:\nthe barrier melts", "Then orange:\nthe next one melts",
-                                   "Then green: down\ninto the deep valley"]):  # fmt: skip
-            _snapshot(axes[str(i)], tilted, _peak(i), title, CLASS_COLOURS[i], since=i * PERIOD)
-            axes[str(i)].text(3.95, 1.45, str(i + 1), **NUMBER)
+        for i, title in enumerate(["Class 0 counts more:\nthe barrier melts", "Then class 1:\nthe next one melts",
+                                   "Then class 2: down\ninto the deep valley"]):  # fmt: skip
+            _snapshot(axes[str(i)], tilted, _peak(i), title, CLASSES[i], since=i * PERIOD)
+            axes[str(i)].text(3.95, 1.45, str(i), **NUMBER)
         for axis in (axes["still"], axes["1"]):
             axis.set_ylabel("loss")
         for axis in (axes["1"], axes["2"]):
@@ -122,9 +122,9 @@ def _snapshot(axis, descent: Descent, step: int, title: str, colour: str, since:
 
 def _weights(axis, descent: Descent) -> None:
     """The weights Γ_i(t), with the steps of the three views."""
-    for i, colour in enumerate(CLASS_COLOURS):
+    for i, colour in enumerate(CLASSES[:3]):
         axis.plot(descent.weights[:, i], color=colour, lw=3)
-        axis.text(_peak(i), descent.weights[_peak(i), i], str(i + 1), **NUMBER)
+        axis.text(_peak(i), descent.weights[_peak(i), i], str(i), **NUMBER)
     axis.text(3.5 * PERIOD, 1.15, "all the same", color=INK, ha="center", va="bottom")
     axis.set(ylabel="weight\nof a class", xlim=(0, STEPS), ylim=(0, 3.2), yticks=[0, 1, 2, 3], xticklabels=[])
 

@@ -34,10 +34,10 @@ def kept(series: Sequence[Any], buckets: int, windows: Iterable[tuple[int, int, 
         windows: (first, last, buckets), the same for parts that a reader will look into.
 
     >>> kept([np.array([0, 0, 5, 0, 0, -3, 0, 0])], 1).tolist()
-    [0, 2, 5, 7]
+    [0, 2, 4, 5, 7]
     """
     length = len(series[0])
-    places = {0, length - 1}
+    places = {0, length // 2, length - 1}  # all panels open in the middle
     for first, last, parts in ((0, length, buckets), *windows):
         edges = np.linspace(max(0, first), min(length, last), parts + 1).astype(int)
         for low, high in pairwise(edges):
@@ -85,7 +85,7 @@ def panel(
 def steps(at: Any, last: int) -> dict[str, Any]:
     """Minimisation steps as an abscissa, as differences, which are short."""
     differences = np.diff(at, prepend=0).astype(int).tolist()
-    words = {"label": "minimisation step t (steps)", "symbol": "t", "unit": " steps"}
+    words = {"label": "minimisation step t", "symbol": "t", "unit": " steps"}
     return {"steps": differences, "range": [0, int(last) + 1], "log": False, **words}
 
 

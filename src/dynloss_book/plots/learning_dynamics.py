@@ -95,10 +95,10 @@ def plot_eigenvalues(trajectory, cascades: list[Instability], threshold: float, 
     figure, axes = panels(2, 2, figsize=(10, 6.6), sharex="col", width_ratios=[1.6, 1])
     _draw(axes, rows, trajectory.step.values, cascades, zoom)
     for ax in axes[:, 1]:
-        lines = [
-            ax.axvline(at, color=colour, linestyle="-.", linewidth=1.2, label=label)
-            for (label, at), colour in zip(crossings.items(), (*RANKS, INK), strict=False)
-        ]
+        lines = []
+        for label, at in crossings.items():
+            colour = dict(zip("₁₂₃", RANKS, strict=True)).get(label[1:2], INK)
+            lines.append(ax.axvline(at, color=colour, linestyle="-.", linewidth=1.2, label=label))
     for ax, title in zip(axes[0], ("whole run", "one cascade"), strict=True):
         ax.set_title(title)
     handles = [_dot(colour, rf"$\lambda_{k}$") for k, colour in enumerate(ranks, 1)]

@@ -25,7 +25,7 @@ def plot_run(weights: Any, curves: Mapping[str, Any]):
     figure.colorbar(drawn, ax=above, label=r"weight $\Gamma_i$", pad=0.01)
     for (label, curve), colour in zip(curves.items(), (INK, *RANKS), strict=False):
         below.plot(np.asarray(curve), color=colour, linewidth=1, label=label)
-    below.set(yscale="log", xlabel="step (steps)", ylabel="static training loss (nats)")
+    below.set(yscale="log", xlabel="minimisation step $t$", ylabel="static training loss (nats)")
     below.legend(loc="upper right", ncols=len(curves))
     return figure
 

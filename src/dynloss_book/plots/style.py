@@ -12,9 +12,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 
 from dynloss_book.engine.sweeps.statistics import summary
 
-# Okabe and Ito's colours, told apart by all common kinds of colour vision.
-CLASSES = ("#D55E00", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9")
-RANKS = ("#0072B2", "#D55E00", "#009E73")
+# Okabe and Ito's colours, told apart by all common kinds of colour vision. Green is the start of an instability alone.
+CLASSES = ("#D55E00", "#E69F00", "#0072B2", "#56B4E9", "#CC79A7", "#666666")
+RANKS = ("#0072B2", "#D55E00", "#CC79A7")
 INK = "#1f2933"
 START, END, THRESHOLD = "#009E73", "#CC3311", "#000000"
 MARKERS = "osD^vP"
@@ -118,7 +118,7 @@ def logarithmic(axis, ticks=None) -> None:
 
 def step_axis(ax, slanted: bool = False) -> None:
     """Minimisation steps along x, their thousands set apart; the numbers slanted where there is little room."""
-    ax.set_xlabel("minimisation step $t$ (steps)")
+    ax.set_xlabel("minimisation step $t$")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
     if slanted:
         ax.tick_params(axis="x", labelrotation=30)

@@ -6,7 +6,18 @@ from typing import Any
 import numpy as np
 
 from dynloss.dynamics import PowerLaw
-from dynloss_book.plots.style import CLASSES, DOTS, INK, RANKS, figure_style, intervals, logarithmic, panels, step_axis
+from dynloss_book.plots.style import (
+    CLASSES,
+    DOTS,
+    INK,
+    RANKS,
+    START,
+    figure_style,
+    intervals,
+    logarithmic,
+    panels,
+    step_axis,
+)  # fmt: skip
 
 _MARKERS = "os^Dv"
 _UNITS = {"relu": "ReLU units", "tanh": "tanh units"}
@@ -57,7 +68,7 @@ def plot_oscillating(run: Any, starts: Any, every: int, seed: int = 0):
     below.set_ylabel(r"$\eta\lambda_{\max}/N$")
     for ax in (above, below):
         for start in starts[seed]:
-            ax.axvline(start, color=RANKS[0], linestyle=":", linewidth=1)
+            ax.axvline(start, color=START, linestyle="--", linewidth=1)
     step_axis(below)
     figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
@@ -120,7 +131,7 @@ def _errors(ax, probes, rates, laws):
         ax.plot(rates, law.at(rates), color=RANKS[number], linewidth=1)
     ax.set(yscale="log", xlabel=r"learning rate $\eta$", ylabel="mean error of eq. (14)\nover the outputs")
     logarithmic(ax.xaxis)
-    ax.legend(fontsize="small")
+    ax.legend(fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0)
 
 
 def _widths(ax, convergence, law):

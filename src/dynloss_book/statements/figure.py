@@ -61,7 +61,7 @@ def _modes(ax: Any, found: Any) -> None:
     """The residual along the first eigenvectors, one of each group of equal eigenvalues."""
     share = (found.mode_eigenvalue / found.mode_eigenvalue[0]).values
     first = np.flatnonzero(np.r_[True, np.diff(share) < -SAME])
-    for mode, colour in zip(first, (*RANKS, CLASSES[4]), strict=False):
+    for mode, colour in zip(first, (*RANKS, CLASSES[3]), strict=False):
         ax.plot(found.mode_residual[mode], color=colour, label=rf"$\lambda/\lambda_{{\max}} = {share[mode]:.2f}$")
         ax.plot(found.mode_expected[mode], "--", color=INK, linewidth=1)
     ax.set(xlabel="minimisation step", ylabel="residual along an\neigenvector of the NTK", yscale="log",

@@ -76,7 +76,8 @@ def test_stage_leaves_executed_copies_and_pages_alone(site):
     assert (copy.read_text(), (site / "book" / "status.md").read_text()) == before
     notebook = json.loads((staged / "notebooks" / "fig01_good.ipynb").read_text())
     assert MIME not in json.dumps(notebook)
-    assert notebook["cells"][-1]["source"].startswith("Download: {download}`NetCDF, ")
+    menu = ":::{dropdown} Download: the data\n- fig01_good: {download}`NetCDF, "
+    assert notebook["cells"][-1]["source"].startswith(menu)
 
 
 def test_stage_starts_afresh(site):

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urljoin
 
 from dynloss import files
 from dynloss_book.engine import hooks, untrusted
@@ -76,7 +77,7 @@ def build(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     if done.returncode or not (built / "index.html").is_file():
         raise BookError(f"{_what_failed(done.stdout)}\nthe book was not built; its pages are staged in {site}")
     for path in built.rglob("*.html"):
-        files.write(path, accessible(path.read_text("utf-8")))
+        files.write(path, headed(accessible(path.read_text("utf-8"))))
     if wrong := scripts.moved(built):
         raise BookError("\n".join(wrong))
     redirect(renamed(root, "pages"), built / "notebooks")
@@ -107,6 +108,8 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     texts = {
         "gallery": gallery.cards(entries, "images/gallery", "../notebooks"),
         "headlines": gallery.headlines(theirs, "images/gallery", "../notebooks"),
+        "standing": gallery.standing(entries, "../notebooks"),
+        "totals": gallery.totals(entries),
         "questions": gallery.answers([each for each in entries if each not in theirs], "../notebooks"),
         "claims": scorecard.plain(entries),
         "scorecard": scorecard.page(entries, "../notebooks"),
@@ -168,6 +171,38 @@ def accessible(html: str) -> str:
         return found[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
 
     return re.sub(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", lines, html)
+
+
+def headed(html: str) -> str:
+    """With what others show of a page, its answer or first paragraph and its first picture, where an address is known.
+
+    Without the theme's icons as a script of 1.5 MB, which are there as a font, and without MathJax where no formula is.
+
+    >>> page = '<head><link rel="canonical" href="https://a.io/b/c.html" /></head><article><p>One <b>two</b>.</p>'
+    >>> re.findall('<meta.*?>', headed(page))[:2]
+    ['<meta property="og:url" content="https://a.io/b/c.html">', '<meta name="description" content="One two.">']
+    """
+    needless = r"[^>]*/fontawesome\.js[^>]*>"
+    if 'class="math' not in html:  # the first page asks for it for all the others
+        needless += r"|[^>]*/tex-chtml\.js[^>]*>|>window\.MathJax = [^<]*"
+    html = re.sub(rf"\s*<script(?:{needless})</script>", "", html)
+    address = re.search(r'<link rel="canonical" href="(.*?)"', html)
+    article = html.partition("<article")[2]
+    words = re.search(r"<p>(<strong>.*?</strong>)", article, re.S) if "cell_output" in article else None
+    if not address or not (words := words or re.search(r"<p>(.*?)</p>", article, re.S)):
+        return html
+    said = " ".join(re.sub(r"<[^>]+>", "", words[1]).split()).replace('"', "&quot;")
+    title = re.search(r"<title>(.*?)</title>", html)
+    picture = re.search(r'<img[^>]*src="(.*?\.png)"', article)
+    about = {
+        'property="og:url"': address[1],
+        'name="description"': said,
+        'property="og:description"': said,
+        'property="og:title"': title[1] if title else "",
+        'property="og:image"': urljoin(address[1], picture[1] if picture else "../_images/idea.png"),
+    }
+    lines = "".join(f'<meta {name} content="{content}">\n' for name, content in about.items())
+    return html.replace("</head>", f"{lines}</head>", 1)
 
 
 def redirect(pages: Mapping[str, str], folder: Path) -> None:

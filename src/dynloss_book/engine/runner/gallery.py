@@ -8,8 +8,7 @@ from typing import Any
 
 from dynloss import files
 from dynloss_book.engine import untrusted
-from dynloss_book.engine.findings import SIGNS, Kind, counts, parts, style, titled
-from dynloss_book.engine.findings import shown as verdict_of
+from dynloss_book.engine.findings import SIGNS, Kind, Verdict, counts, parts, style, titled
 from dynloss_book.engine.provenance import duration
 from dynloss_book.engine.runner import page, tables
 from dynloss_book.engine.runner.profiles import Figure
@@ -77,18 +76,14 @@ def cards(entries: list[Entry], images: str, pages: str) -> str:
         lines += [f"::::{{grid-item-card}} {each.title}", f":link: {pages}/{each.stem}", ":link-type: doc"]
         if each.alt:
             lines += [f":img-top: {images}/{each.stem}.png", f":img-alt: {each.alt}"]
-        lines += ["", f"**{each.found['question']}** {each.found['plain']}", "", ":::{card-footer}"]
+        lines += ["", each.found["plain"], "", ":::{card-footer}"]
         lines += [_badges(each.found["claims"]), f"Scale: {as_markdown(each.found['scale'])}", ":::", "::::", ""]
     return "\n".join([*lines, ":::::"])
 
 
 def answers(entries: list[Entry], pages: str) -> str:
-    """A list, in Markdown: question and answer of each notebook."""
-    return "\n".join(
-        f"- [{each.title.split(':')[0]}]({pages}/{each.stem}). **{each.found['question']}** {each.found['plain']}"
-        for each in entries
-        if each.found
-    )
+    """A list, in Markdown: the answer of each notebook."""
+    return "\n".join(f"- {_link(each, pages)}: {each.found['plain']}" for each in entries if each.found)
 
 
 def headlines(entries: list[Entry], images: str, pages: str) -> str:
@@ -97,17 +92,53 @@ def headlines(entries: list[Entry], images: str, pages: str) -> str:
     Args:
         images, pages: the folders of the thumbnails and of the notebooks, seen from the page.
     """
-    rows: list[tuple[str, ...]] = [("", "In one sentence", "The first claim tested", "Verdict")]
+    rows: list[tuple[str, ...]] = [("", "In one sentence, and *the claim tested*", "Paper", "Ours", "Scale", "Verdict")]
     for each in entries:
-        found = each.found or {"claims": (), "plain": ""}
-        for claim in [one for one in found["claims"] if one["kind"] == Kind.CLAIM][:1]:
-            name = each.title.split(":")[0]
+        for claim in _claims([each])[:1]:
             sight = f"![{each.alt.translate(_NO_LINK)}]({images}/{each.stem}.png) " if each.alt else ""
-            link = f"{sight}[{name}]({pages}/{each.stem})"
-            here = claim["here"].split(";")[0]
-            tested = f"{claim['statement']}. Paper: {claim['paper']}. Here: {here}."
-            rows.append((link, found["plain"], tested, verdict_of(claim)))
+            said = f"{each.found['plain']} *{claim['statement']}.*" if each.found else ""
+            scale = "reduced" if claim["reduced"] else "the paper's"
+            ours = claim["here"].split(";")[0]
+            rows.append((sight + _link(each, pages), said, claim["paper"], ours, scale, _coloured(claim["verdict"])))
     return tables.markdown(rows)
+
+
+def standing(entries: list[Entry], pages: str) -> str:
+    """Three cards, in Markdown: of the paper's claims those that hold, that do not, and that stay open, by notebook."""
+    decided = {Verdict.REPRODUCED: "Holds", Verdict.NOT_REPRODUCED: "Does not hold"}
+    lines = ["::::{grid} 1 1 3 3", ":gutter: 2", ""]
+    for name in (*decided.values(), "Stays open"):
+        own = [
+            (each, [one for one in _claims([each]) if decided.get(one["verdict"], "Stays open") == name])
+            for each in entries
+        ]
+        lines += [f":::{{grid-item-card}} {name}: {sum(len(claims) for _, claims in own)}", ""]
+        for each, claims in own:
+            statements = [claim["statement"].removeprefix("… and ") for claim in claims]
+            if name != decided[Verdict.NOT_REPRODUCED] and len(claims) > 1:
+                statements[:] = [f"{statements[0]} (+ {len(claims) - 1})"]
+            lines += [f"- {_link(each, pages)}: {'; '.join(statements)}"] * bool(claims)
+        lines += [":::", ""]
+    return "\n".join([*lines, "::::"])
+
+
+def totals(entries: list[Entry]) -> str:
+    """How many claims of all notebooks have which verdict, by kind and scale."""
+    return _badges([claim for each in entries if each.found for claim in each.found["claims"]])
+
+
+def _claims(entries: list[Entry]) -> list[dict[str, Any]]:
+    """The paper's, of these notebooks."""
+    found = [claim for each in entries if each.found for claim in each.found["claims"]]
+    return [each for each in found if each["kind"] == Kind.CLAIM]
+
+
+def _link(entry: Entry, pages: str) -> str:
+    return f"[{entry.title.split(':')[0]}]({pages}/{entry.stem})"
+
+
+def _coloured(verdict: str, words: str = "") -> str:
+    return f'<span class="dynloss-{style(verdict)}">{SIGNS[Verdict(verdict)]} {words or verdict}</span>'
 
 
 def status(entries: list[Entry], data: Path, pages: str, source: str) -> str:
@@ -151,10 +182,7 @@ def _badges(claims: list[dict[str, Any]]) -> str:
     """How many claims have which verdict, by kind and scale; each a coloured word."""
     lines = []
     for name, these in parts(claims).items():
-        words = [
-            f'<span class="dynloss-{style(verdict)}">{SIGNS[verdict]} {number} {said}</span>'
-            for verdict, said, number in counts(these)
-        ]
+        words = [_coloured(verdict, f"{number} {said}") for verdict, said, number in counts(these)]
         lines.append(f"<p>{titled(name)}: {' · '.join(words)}</p>\n")
     return "".join(lines)
 

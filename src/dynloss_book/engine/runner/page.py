@@ -29,6 +29,7 @@ EXPLORABLE = """```{raw} html
 ```"""
 # `make sync` leads links to other pages to the published book, for Colab; on a page they lead there within the book.
 PUBLISHED = re.compile(r"\]\(https://[\w.-]+\.github\.io/[\w.-]+/(notebooks|book)/([\w-]+)\.html(#[\w-]+)?\)")
+MISSING = re.compile(r"<td>(&lt;NA&gt;|NaN|nan|None)</td>")  # as pandas shows a value that is not there
 _NO_CLOCK = (2021, 7, 18, 0, 0, 0)  # the same data, the same bytes
 
 Cell = dict[str, Any]
@@ -119,9 +120,13 @@ def _folded(cell: Cell) -> Cell:
     if cell["cell_type"] != "code" or PHYSICS in _tags(cell):
         return cell
     # What leads is read for what it says; the picture's code is there to open.
-    hidden = "remove-input" if LEAD in _tags(cell) and not _is_figure(cell) else "hide-input"
-    tags = [*dict.fromkeys([*_tags(cell), hidden])]
-    return {**cell, "metadata": {**cell["metadata"], "tags": tags}}
+    hidden = ["remove-input"] if LEAD in _tags(cell) and not _is_figure(cell) else ["hide-input"]
+    made_of = tables.records_of([cell], PROVENANCE)
+    if made_of and not any(record["stale"] for record in made_of):
+        hidden = ["remove-input", "hide-output"]
+        prompts = {f"code_prompt_{do}": "Provenance" for do in ("show", "hide")}
+        cell = {**cell, "metadata": {**cell["metadata"], "mystnb": prompts}}
+    return {**cell, "metadata": {**cell["metadata"], "tags": [*dict.fromkeys([*_tags(cell), *hidden])]}}
 
 
 def _explorable(cell: Cell) -> Iterator[Cell]:
@@ -144,22 +149,16 @@ def _downloads(cell: Cell, folder: Path, data: Path) -> Iterator[Cell]:
     for name, record in kept.items():
         both = dict.fromkeys(folder / each for each in (record["path"], record.get("published")) if each)
         _write_data(list(both), data, name)
-    if len(kept) > 1:
-        yield _markdown(f"{identifier}-download", _menu(list(kept.values()), data))
-    else:
-        links += downloads(data, list(kept.values()))
-    if links:
-        yield _markdown(f"{identifier}-download", f"Download: {linked(links, 'data')}")
-
-
-def _menu(records: list[dict[str, Any]], data: Path) -> str:
-    """The data of several results, to unfold: a line each."""
-    lines = [f":::{{dropdown}} Download: the data of these {len(records)} results"]
+    records = list(kept.values())
+    lines = [linked(links, "data")] * bool(links)
     lines += [
         f"- {words or record['figure']}: {linked(downloads(data, [record]), 'data')}"
         for words, record in zip(apart(records), records, strict=True)
     ]
-    return "\n".join([*lines, ":::"])
+    if lines:
+        several = f"the data of these {len(records)} results" if len(records) > 1 else "the data"
+        what = "the picture" if links else several
+        yield _markdown(f"{identifier}-download", "\n".join([f":::{{dropdown}} Download: {what}", *lines, ":::"]))
 
 
 def linked(links: list[tuple[str, str]], folder: str) -> str:
@@ -215,9 +214,13 @@ def _tidy(cell: Cell) -> Cell:
     if not cell.get("outputs"):
         return cell
     cell = {**cell, "outputs": [each for each in cell["outputs"] if EXPLORE not in each.get("data", {})]}
+
+    def shown(mime: str, content: Any) -> Any:
+        return MISSING.sub("<td>–</td>", "".join(content)) if mime == "text/html" else content
+
     private = {PROVENANCE, FINDINGS, "application/pdf"}
     outputs = [
-        {**each, "data": {mime: content for mime, content in each["data"].items() if mime not in private}}
+        {**each, "data": {mime: shown(mime, content) for mime, content in each["data"].items() if mime not in private}}
         if "data" in each
         else each
         for each in cell["outputs"]

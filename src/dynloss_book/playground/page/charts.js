@@ -219,6 +219,6 @@ class Series {
       context.fillText(spaced(step), across(step), height - bottom + 2);
     }
     context.textAlign = "right";
-    context.fillText("minimisation step t (steps)", width - 6, height - 14);
+    context.fillText("minimisation step t", width - 6, height - 14);
   }
 }

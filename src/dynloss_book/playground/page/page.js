@@ -6,7 +6,7 @@ const SPEED_NAMES = {
 const VIEW_NAMES = {close: "last 200 steps", cycle: "last cycle", run: "whole run"};
 const NAMES = ["gamma0", "gamma1", "gamma2", "loss", "change", "accuracy", "curvature"];
 const ROWS = {
-  step: "step t", gamma0: "Γ₁, vermilion ●", gamma1: "Γ₂, amber ▲", gamma2: "Γ₃, blue ■", loss: "loss F (nats)",
+  step: "step t", gamma0: "Γ₀, vermilion ●", gamma1: "Γ₁, amber ▲", gamma2: "Γ₂, blue ■", loss: "loss F (nats)",
   change: "F(t) − F(t−1) (nats)", accuracy: "training accuracy", curvature: "λₘₐₓ of the Hessian", edge: "2/η",
   cascades: "cascades so far", pace: "steps a second",
 };

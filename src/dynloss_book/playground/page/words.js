@@ -9,7 +9,7 @@ function emphasis(frame, settings) {
   const turn = Math.floor(frame.step / settings.period), kind = turn % 3;
   const rising = frame.step - turn * settings.period <= settings.period / 2;
   const what = rising ? "gains weight" : "gives its weight back";
-  return `Class ${kind + 1} (${CLASS_NAMES[kind]}) ${what}, Γ${"₁₂₃"[kind]} = ${short(frame.gammas[kind])}.`;
+  return `Class ${kind} (${CLASS_NAMES[kind]}) ${what}, Γ${"₀₁₂"[kind]} = ${short(frame.gammas[kind])}.`;
 }
 
 function valley(frame, {edge, cascade, sides, trend}) {
