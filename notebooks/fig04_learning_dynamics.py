@@ -39,7 +39,8 @@ learning_rate: float = 1.0  # η
 steps: int = 18_000  # the paper's: 70 000; without oscillations for the last period
 num_matvecs: int = 12  # products with the Hessian and the kernel a step
 precision: str = "float64"  # or "float32"
-seed: int = 0  # of the network's initial weights
+seed: int = 0  # of the initial weights of the network shown
+seeds: int = 1  # networks judged, this one and those of the seeds after it
 zoom_cascade: int = 2  # the cascade shown on the right; the first is 1
 fresh: bool = False  # compute anew although archived
 
@@ -53,10 +54,13 @@ fresh: bool = False  # compute anew although archived
 # The authors' notebook took the Hessian every 25 steps and the kernel on 50 points.
 
 # %%
+import dataclasses
+
 from dynloss import dynamics, schedules
 from dynloss.training import recorders
 from dynloss_book.analysis import cascades as reading
-from dynloss_book.engine import archive, parameters
+from dynloss_book.analysis import learning
+from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.fig04_learning_dynamics import claims
 from dynloss_book.tasks import spiral
 
@@ -98,11 +102,63 @@ trajectory = archive.fetch_or_compute(
 cascades = reading.by_curvature(trajectory, period)
 threshold = dynamics.threshold(cascades)
 
+# %% [markdown]
+# One run decides nothing that differs from seed to seed. So we make it from other initial
+# weights as well, and keep what the claims judge.
+
+
+# %%
+def measured(seed, *, checkpoint=None, **setting):
+    """The same run of another network, and what is measured of it."""
+    run = simulate(seed=seed, checkpoint=checkpoint, **setting)
+    found = reading.by_curvature(run, setting["period"])
+    return learning.measure(run, found, setting["period"])
+
+
+def sweep(seeds):
+    return sweeps.run(
+        "fig04_learning_dynamics", measured, axes={}, seeds=seeds,
+        constants={name: settings[name] for name in settings if name != "seed"},
+        variables=learning.variables(learning.MEASURED), vectorize=False, fresh=fresh,
+    )  # fmt: skip
+
+
+swept = [sweep(range(seed + 1, seed + seeds))] if seeds != 1 else []
+first = learning.measure(trajectory, reading.by_curvature(trajectory, period), period)
+runs = learning.of_seeds(first, seed, swept)
+
+# %% [markdown]
+# Beside it, static training of as many steps, at this learning rate and at a tenth of it.
+
+
+# %%
+def static_end(learning_rate, seed, *, width, steps, num_matvecs, precision):
+    """How training with the static loss ends."""
+    task = spiral.task(width, precision, seed)
+    last = min(learning.LAST, steps)
+    start = task.descend(schedules.static(3), learning_rate, steps - last)
+    landscape = [
+        recorders.training_state(task.model.apply, task.training),
+        recorders.hessian(num_matvecs=num_matvecs),
+    ]
+    task = dataclasses.replace(task, start=start)
+    return learning.end(
+        task.record(schedules.static(3), learning_rate, last, landscape)
+    )
+
+
+static = sweeps.run(
+    "fig04_learning_dynamics", static_end, seeds=range(seed, seed + seeds),
+    axes={"learning_rate": [learning_rate, learning_rate / 10]},
+    constants=archive.parameters_of(static_end, globals()),
+    variables=learning.variables(learning.END), vectorize=False, fresh=fresh,
+)  # fmt: skip
+
 # %% tags=["lead", "answer"]
-findings = claims.judge([(trajectory, cascades)], settings)
+findings = claims.judge(runs, static, settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Learning dynamics with a dynamical loss, compare Figure 4 of the paper. (a) Class weights, coloured by class. (b) The dynamical loss. (c) Its change from step to step. (d) Training accuracy. (e) The largest eigenvalue of the Hessian. (f) The largest eigenvalue of the neural tangent kernel. (g)-(l) The same around one cascade. Green and red dashed lines mark where instabilities start and end; the black dashed line is the mean of the largest Hessian eigenvalue at the marks. The vertical axes leave out the rarest 0.2 % of the values.", "name": "fig-learning-dynamics"}, "image": {"alt": "Twelve panels against the minimisation step. The class weights rise and fall in turn; in the second half of each period the loss, the accuracy and the largest Hessian eigenvalue split into branches that reach above the dashed threshold, and these cascades cease after some periods."}}
+# %% mystnb={"figure": {"caption": "Learning dynamics with a dynamical loss, compare Figure 4 of the paper. (a) Class weights, coloured by class. (b) The dynamical loss. (c) Its change from step to step. (d) Training accuracy. (e) The largest eigenvalue of the Hessian. (f) The largest eigenvalue of the neural tangent kernel. (g)-(l) The same around one cascade. Green and red dashed lines mark where instabilities start and end; the black dashed line is the mean of the largest Hessian eigenvalue at the marks. The vertical axes leave out the rarest 0.2 % of the values.", "name": "fig-learning-dynamics"}, "image": {"alt": "Twelve panels against the minimisation step. The class weights rise and fall in turn; in the second half of each period the loss, the accuracy and the largest Hessian eigenvalue split into branches that reach above the dashed threshold, and these cascades cease after some periods."}} tags=["lead"]
 from dynloss_book.plots import learning_dynamics as figure
 
 stop = schedules.last_period(steps, period)
@@ -112,8 +168,11 @@ window = reading.zoom(cascades, zoom_cascade, steps, margin=period // 10)
 figure.plot(trajectory, gammas, cascades, threshold.value, window);
 figure.explore(trajectory, gammas, cascades, threshold.value)
 
+# %% [markdown] tags=["caption"]
+# **Figure.** Learning dynamics with a dynamical loss, compare Figure 4 of the paper. (a) Class weights, coloured by class. (b) The dynamical loss. (c) Its change from step to step. (d) Training accuracy. (e) The largest eigenvalue of the Hessian. (f) The largest eigenvalue of the neural tangent kernel. (g)-(l) The same around one cascade. Green and red dashed lines mark where instabilities start and end; the black dashed line is the mean of the largest Hessian eigenvalue at the marks. The vertical axes leave out the rarest 0.2 % of the values.
+
 # %% tags=["lead", "provenance"]
-archive.provenance(trajectory)
+archive.provenance(trajectory, *swept, static)
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** As a class gains weight its valley sinks and widens: the loss and
@@ -164,4 +223,4 @@ pd.Series(
 # Does this run agree with the published one?
 from dynloss_book.engine.runner.compare import with_published
 
-with_published(trajectory)
+with_published(trajectory, *swept, static)
