@@ -111,21 +111,18 @@ threshold = dynamics.threshold(cascades)
 def measured(seed, *, checkpoint=None, **setting):
     """The same run of another network, and what is measured of it."""
     run = simulate(seed=seed, checkpoint=checkpoint, **setting)
-    found = reading.by_curvature(run, setting["period"])
-    return learning.measure(run, found, setting["period"])
+    return learning.measure(run, setting["period"])
 
 
-def sweep(seeds):
-    return sweeps.run(
-        "fig04_learning_dynamics", measured, axes={}, seeds=seeds,
+others = {"axes": {}, "seeds": range(seed + 1, seed + seeds)}
+swept = [
+    sweeps.run(
+        "fig04_learning_dynamics", measured, **others,
         constants={name: settings[name] for name in settings if name != "seed"},
         variables=learning.variables(learning.MEASURED), vectorize=False, fresh=fresh,
-    )  # fmt: skip
-
-
-swept = [sweep(range(seed + 1, seed + seeds))] if seeds != 1 else []
-first = learning.measure(trajectory, reading.by_curvature(trajectory, period), period)
-runs = learning.of_seeds(first, seed, swept)
+    )
+] if seeds != 1 else []  # fmt: skip
+runs = learning.of_seeds(learning.measure(trajectory, period), seed, swept)
 
 # %% [markdown]
 # Beside it, static training of as many steps, at this learning rate and at a tenth of it.
@@ -133,21 +130,18 @@ runs = learning.of_seeds(first, seed, swept)
 
 # %%
 def static_end(learning_rate, seed, *, width, steps, num_matvecs, precision):
-    """How training with the static loss ends."""
-    task = spiral.task(width, precision, seed)
-    last = min(learning.LAST, steps)
-    start = task.descend(schedules.static(3), learning_rate, steps - last)
+    """How training with the static loss ends: a few steps after as many as above."""
+    task, static = spiral.task(width, precision, seed), schedules.static(3)
+    start = task.descend(static, learning_rate, steps)
+    task = dataclasses.replace(task, start=start)
     landscape = [
         recorders.training_state(task.model.apply, task.training),
         recorders.hessian(num_matvecs=num_matvecs),
     ]
-    task = dataclasses.replace(task, start=start)
-    return learning.end(
-        task.record(schedules.static(3), learning_rate, last, landscape)
-    )
+    return learning.end(task.record(static, learning_rate, learning.LAST, landscape))
 
 
-static = sweeps.run(
+still = sweeps.run(
     "fig04_learning_dynamics", static_end, seeds=range(seed, seed + seeds),
     axes={"learning_rate": [learning_rate, learning_rate / 10]},
     constants=archive.parameters_of(static_end, globals()),
@@ -155,7 +149,7 @@ static = sweeps.run(
 )  # fmt: skip
 
 # %% tags=["lead", "answer"]
-findings = claims.judge(runs, static, settings)
+findings = claims.judge(runs, still, settings)
 findings.answer
 
 # %% mystnb={"figure": {"caption": "Learning dynamics with a dynamical loss, compare Figure 4 of the paper. (a) Class weights, coloured by class. (b) The dynamical loss. (c) Its change from step to step. (d) Training accuracy. (e) The largest eigenvalue of the Hessian. (f) The largest eigenvalue of the neural tangent kernel. (g)-(l) The same around one cascade. Green and red dashed lines mark where instabilities start and end; the black dashed line is the mean of the largest Hessian eigenvalue at the marks. The vertical axes leave out the rarest 0.2 % of the values.", "name": "fig-learning-dynamics"}, "image": {"alt": "Twelve panels against the minimisation step. The class weights rise and fall in turn; in the second half of each period the loss, the accuracy and the largest Hessian eigenvalue split into branches that reach above the dashed threshold, and these cascades cease after some periods."}} tags=["lead"]
@@ -172,7 +166,7 @@ figure.explore(trajectory, gammas, cascades, threshold.value)
 # **Figure.** Learning dynamics with a dynamical loss, compare Figure 4 of the paper. (a) Class weights, coloured by class. (b) The dynamical loss. (c) Its change from step to step. (d) Training accuracy. (e) The largest eigenvalue of the Hessian. (f) The largest eigenvalue of the neural tangent kernel. (g)-(l) The same around one cascade. Green and red dashed lines mark where instabilities start and end; the black dashed line is the mean of the largest Hessian eigenvalue at the marks. The vertical axes leave out the rarest 0.2 % of the values.
 
 # %% tags=["lead", "provenance"]
-archive.provenance(trajectory, *swept, static)
+archive.provenance(trajectory, *swept, still)
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** As a class gains weight its valley sinks and widens: the loss and
@@ -223,4 +217,4 @@ pd.Series(
 # Does this run agree with the published one?
 from dynloss_book.engine.runner.compare import with_published
 
-with_published(trajectory, *swept, static)
+with_published(trajectory, *swept, still)

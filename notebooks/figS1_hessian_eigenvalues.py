@@ -110,21 +110,18 @@ crossings = reading.crossings(trajectory, cascades, threshold, period)
 def measured(seed, *, checkpoint=None, **setting):
     """The same run of another network, and what is measured of it."""
     run = simulate(seed=seed, checkpoint=checkpoint, **setting)
-    found = reading.by_curvature(run, setting["period"])
-    return learning.measure(run, found, setting["period"])
+    return learning.measure(run, setting["period"])
 
 
-def sweep(seeds):
-    return sweeps.run(
-        "fig04_learning_dynamics", measured, axes={}, seeds=seeds,
+others = {"axes": {}, "seeds": range(seed + 1, seed + seeds)}
+swept = [
+    sweeps.run(
+        "fig04_learning_dynamics", measured, **others,
         constants={name: settings[name] for name in settings if name != "seed"},
         variables=learning.variables(learning.MEASURED), vectorize=False, fresh=fresh,
-    )  # fmt: skip
-
-
-swept = [sweep(range(seed + 1, seed + seeds))] if seeds != 1 else []
-first = learning.measure(trajectory, reading.by_curvature(trajectory, period), period)
-runs = learning.of_seeds(first, seed, swept)
+    )
+] if seeds != 1 else []  # fmt: skip
+runs = learning.of_seeds(learning.measure(trajectory, period), seed, swept)
 
 # %% tags=["lead", "answer"]
 findings = claims.judge(runs, settings)

@@ -60,14 +60,15 @@ def end(run: xr.Dataset) -> dict[str, float]:
     return dict(zip(END, map(float, last), strict=True))
 
 
-def measure(run: xr.Dataset, cascades: Sequence[Instability], period: int) -> dict[str, float]:
+def measure(run: xr.Dataset, period: int, cascades: Sequence[Instability] | None = None) -> dict[str, float]:
     """``MEASURED`` of one run; NaN for what it does not have.
 
     Args:
         run: ``hessian_eigenvalues``, ``ntk_eigenvalues``, ``loss``, ``static_loss`` and ``accuracy`` at every step.
-        cascades: as a rule of `cascades.by_curvature`.
         period: T, in steps.
+        cascades: by default those of `cascades.by_curvature`.
     """
+    cascades = reading.by_curvature(run, period) if cascades is None else cascades
     steps, curvature = run.sizes["step"], run.hessian_eigenvalues.values[:, 0]
     last = cascades[-1].end if cascades else 0
     threshold = dynamics.threshold(list(cascades)).value

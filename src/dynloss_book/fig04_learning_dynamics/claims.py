@@ -8,9 +8,9 @@ import xarray as xr
 from dynloss_book import paper
 from dynloss_book.analysis import cascades as reading
 from dynloss_book.analysis.learning import ROUGHLY
-from dynloss_book.engine.findings import Claim, Findings, Kind, Verdict
+from dynloss_book.engine.findings import Claim, Findings, Kind
 from dynloss_book.engine.sweeps.statistics import SHARE, interval
-from dynloss_book.engine.verdicts import AS_A_RULE, RULE, SIGN, at_least, exists, of_runs, positive
+from dynloss_book.engine.verdicts import AS_A_RULE, RULE, SIGN, as_a_rule, at_least, positive
 
 ABOUT_TEN = (7, 13)
 SMALL = 0.1  # of the changes in a cascade: a change that is small beside them
@@ -54,12 +54,12 @@ def _cascades(runs: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
     return (
         Claim("About ten cascades of instabilities, and then none", paper.SAYS["ten"], "≈ 10",
               f"{interval(runs.cascades)}, the last {interval(runs.quiet)} periods before the end; so {_of(ten)}",
-              _by_run(ten, testable),
+              as_a_rule(ten, testable=testable),
               f"{ABOUT_TEN[0]} to {ABOUT_TEN[1]}, and more than two periods without, {IN_RUNS}: seeds differ by some"),
         Claim("A cascade starts and ends where the largest Hessian eigenvalue crosses a threshold",
               paper.SAYS["threshold"],
               "one threshold", f"{interval(runs.threshold)}, spread of the marks {interval(runs.spread)}",
-              _if_any(runs.spread, positive(reading.SPREAD - runs.spread)),
+              positive(reading.SPREAD - runs.spread),
               f"a spread below {reading.SPREAD:.0%}: less than half the way to 0 or to 2λ; {SIGN}"),
     )  # fmt: skip
 
@@ -81,7 +81,7 @@ def _halves(runs: xr.Dataset) -> tuple[Claim, ...]:
               **_share(runs.rises)),
         Claim("In the first half the loss changes little from step to step", paper.SAYS["first half"], "small",
               f"{interval(runs.small)} of the change in a cascade (medians)",
-              _if_any(runs.small, positive(SMALL - runs.small)),
+              positive(SMALL - runs.small),
               f"at most {SMALL:.0%} of that in a cascade; {SIGN}"),
         Claim("… and the training accuracy is roughly constant", paper.SAYS["first half"], "roughly constant",
               **_share(runs.steady, f"; it moves by {interval(runs.moves, bounds=SHARE)} at most",
@@ -90,7 +90,7 @@ def _halves(runs: xr.Dataset) -> tuple[Claim, ...]:
               paper.SAYS["barriers"],
               "it can cross barriers", f"the static loss rises on the way in {interval(runs.climbs, bounds=SHARE)} of "
               f"the periods, from {interval(runs.start_loss)} to {interval(runs.largest_loss)} at most, and ends at "
-              f"{interval(runs.end_loss)}", _if_any(runs.climbs, _by_run(climbs)),
+              f"{interval(runs.end_loss)}", as_a_rule(climbs),
               f"it has risen in at least one period, and ends below its start, {IN_RUNS}"),
     )  # fmt: skip
 
@@ -105,15 +105,15 @@ def _bounces(runs: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
               paper.SAYS["falls below"], "each", **_share(runs.ends_early)),
         Claim("The loss has two branches, visited alternately at each step", paper.SAYS["branches"], "in each",
               f"its change flips sign at {interval(runs.flips, bounds=SHARE)} of the steps that bounce",
-              _if_any(runs.flips, positive(runs.flips - 0.5)),
+              positive(runs.flips - 0.5),
               f"more often than one half, in the mean over the cascades of a run; {SIGN}; steps bounce that change the "
               f"loss by {reading.BOUNCE:g} nats or more"),
         Claim("After the last cascade λ_max stays below the threshold", paper.SAYS["ten"], "never exceeds it",
               f"the largest is {interval(runs.largest_after)} of the threshold; below it {_of(below)}",
-              _by_run(below, testable), f"at no step, {IN_RUNS}; the threshold of a run is the mean over its marks"),
+              as_a_rule(below, testable=testable), f"at no step, {IN_RUNS}; the threshold is the mean over a run's marks"),
         Claim("The eigenvalues of the Hessian decrease, from the first periods to the last", paper.SAYS["decreasing"],
               "decrease", f"λ_max in the middle of a period: last three over first three {interval(runs.wider)}",
-              _if_any(runs.wider, positive(1 - runs.wider, testable=testable)), f"below 1; {SIGN}"),
+              positive(1 - runs.wider, testable=testable), f"below 1; {SIGN}"),
     )  # fmt: skip
 
 
@@ -139,19 +139,10 @@ def _of(cases: xr.DataArray) -> str:
     return f"in {int(cases.sum())} of {cases.size} run{'s' * (cases.size != 1)}"
 
 
-def _by_run(cases: xr.DataArray, testable: bool = True) -> Verdict:
-    return of_runs([exists(bool(each), testable=testable) for each in cases] or [Verdict.NOT_TESTABLE])
-
-
-def _if_any(values: xr.DataArray, verdict: Verdict) -> Verdict:
-    """Of what no run has nothing can be said."""
-    return verdict if values.notnull().any() else Verdict.NOT_TESTABLE
-
-
 def _share(values: xr.DataArray, more: str = "", before: str = "") -> dict[str, Any]:
     """Of a share of the cases of each run."""
     return {
         "here": f"in {interval(values, bounds=SHARE)} of the cases{more}",
-        "verdict": _if_any(values, at_least(values, RULE)),
+        "verdict": at_least(values, RULE),
         "tolerance": f"{before}{AS_A_RULE}; the whole 95 % interval",
     }

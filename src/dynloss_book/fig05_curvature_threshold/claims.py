@@ -11,7 +11,7 @@ from dynloss.dynamics import PowerLaw
 from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import SHARE, interval
-from dynloss_book.engine.verdicts import RULE, SIGN, at_least, exists, number, of_runs, positive, within
+from dynloss_book.engine.verdicts import RULE, SIGN, as_a_rule, at_least, number, positive, within
 from dynloss_book.fig05_curvature_threshold.experiment import MOST, READINGS
 from dynloss_book.paper import EXPONENT, FIGURE_5
 
@@ -101,11 +101,11 @@ def _without_oscillations(static: Mapping[str, xr.Dataset], laws: Laws, testable
 
 def _always(share: str, quantile: xr.DataArray, beyond: xr.DataArray, testable: bool) -> dict[str, Any]:
     """Whether a quantile of the second half of each run lies beyond the threshold that the mark 0.1 gives at η = 1."""
-    found = [exists(bool(each > 0), testable=testable) for each in beyond.dropna("seed")]
+    known = beyond.dropna("seed") > 0
     return {
-        "here": f"in {int((beyond > 0).sum())} of {len(found)} runs: the {share} quantile of the second half is "
+        "here": f"in {int(known.sum())} of {known.size} runs: the {share} quantile of the second half is "
         f"{interval(quantile)}, beyond the threshold by {interval(beyond)}",
-        "verdict": of_runs(found or [Verdict.NOT_COMPUTED]),
+        "verdict": as_a_rule(known, testable=testable),
         "tolerance": SECOND_HALF,
     }
 
@@ -156,8 +156,11 @@ def curved(thresholds: xr.DataArray) -> str:
     middle = len(thresholds.learning_rate) // 2
     parts = thresholds.isel(learning_rate=slice(0, middle + 1)), thresholds.isel(learning_rate=slice(middle, None))
     lower, upper = (interval(by_seed(part)) for part in parts)
-    fit = f"one power law fits with p = {misfit(thresholds):.1g}"
-    return f"in the lower half of the rates {lower}, in the upper {upper}; {fit}"
+    return f"in the lower half of the rates {lower}, in the upper {upper}; {_fit(thresholds)}"
+
+
+def _fit(thresholds: xr.DataArray) -> str:
+    return f"one power law fits with p = {misfit(thresholds):.1g}"
 
 
 def _not_learnt(network: xr.Dataset) -> str:
@@ -173,7 +176,8 @@ def _prediction(networks: Mapping[str, xr.Dataset], testable: bool) -> Claim:
     """Eq. (7), by the mark in proportion, which leaves the exponent of a quadratic alone."""
     statement = "The threshold falls nearly as 1/η, as eq. (7) predicts, if the mark keeps its proportion to it"
     found = {label: by_seed(network.scaled_threshold) for label, network in networks.items()}
-    here = ", ".join(f"{interval(values)} ({label})" for label, values in found.items())
+    fits = {label: f"{label}; {_fit(network.scaled_threshold)}" for label, network in networks.items()}
+    here = ", ".join(f"{interval(values)} ({fits[label]})" for label, values in found.items())
     verdicts = {number(values, -1, CLOSE, testable=testable) for values in found.values()}
     worst = next((each for each in (Verdict.NOT_COMPUTED, Verdict.NOT_TESTABLE, Verdict.NOT_REPRODUCED,
                                     Verdict.UNDECIDED) if each in verdicts), Verdict.REPRODUCED)  # fmt: skip
