@@ -213,6 +213,15 @@ pd.Series(
     name="value",
 ).to_frame()
 
+# %% [markdown]
+# ## Each network
+#
+# What the claims judge, seed by seed; the first is the network shown.
+
+# %%
+shown = ["cascades", "quiet", "threshold", "largest_after", "flips", "end_accuracy"]
+runs[shown].to_dataframe().rename(columns=learning.MEASURED).round(3).T
+
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
 from dynloss_book.engine.runner.compare import with_published

@@ -159,7 +159,7 @@ findings
 # %% [markdown]
 # ## Each crossing beside the bifurcations
 #
-# One row a cascade; the numbers are minimisation steps, and a blank means that it did not
+# One row a cascade of the network shown; the numbers are minimisation steps, and a blank means that it did not
 # happen. A cascade that follows at once on another class's (at the turn of a period)
 # starts above the threshold, so its first columns agree.
 
