@@ -113,10 +113,10 @@ def measured(seed, *, checkpoint=None, **setting):
     return learning.measure(run, setting["period"])
 
 
-others = {"axes": {}, "seeds": range(seed + 1, seed + seeds)}
 swept = [
     sweeps.run(
-        "fig04_learning_dynamics", measured, **others,
+        "fig04_learning_dynamics", measured, axes={},
+        seeds=range(seed + 1, seed + seeds),
         constants={name: settings[name] for name in settings if name != "seed"},
         variables=learning.variables(learning.MEASURED), vectorize=False, fresh=fresh,
     )
