@@ -54,14 +54,12 @@ fresh: bool = False  # compute anew although archived
 # The authors' notebook took the Hessian every 25 steps and the kernel on 50 points.
 
 # %%
-import dataclasses
-
 from dynloss import dynamics, schedules
 from dynloss.training import recorders
 from dynloss_book.analysis import cascades as reading
 from dynloss_book.analysis import learning
 from dynloss_book.engine import archive, parameters, sweeps
-from dynloss_book.fig04_learning_dynamics import claims
+from dynloss_book.fig04_learning_dynamics import claims, experiment
 from dynloss_book.tasks import spiral
 
 parameters.validate("fig04_learning_dynamics")
@@ -127,24 +125,11 @@ runs = learning.of_seeds(learning.measure(trajectory, period), seed, swept)
 # %% [markdown]
 # Beside it, static training of as many steps, at this learning rate and at a tenth of it.
 
-
 # %%
-def static_end(learning_rate, seed, *, width, steps, num_matvecs, precision):
-    """How training with the static loss ends: a few steps after as many as above."""
-    task, static = spiral.task(width, precision, seed), schedules.static(3)
-    start = task.descend(static, learning_rate, steps)
-    task = dataclasses.replace(task, start=start)
-    landscape = [
-        recorders.training_state(task.model.apply, task.training),
-        recorders.hessian(num_matvecs=num_matvecs),
-    ]
-    return learning.end(task.record(static, learning_rate, learning.LAST, landscape))
-
-
 still = sweeps.run(
-    "fig04_learning_dynamics", static_end, seeds=range(seed, seed + seeds),
+    "fig04_learning_dynamics", experiment.static_end, seeds=range(seed, seed + seeds),
     axes={"learning_rate": [learning_rate, learning_rate / 10]},
-    constants=archive.parameters_of(static_end, globals()),
+    constants=archive.parameters_of(experiment.static_end, globals()),
     variables=learning.variables(learning.END), vectorize=False, fresh=fresh,
 )  # fmt: skip
 
@@ -152,7 +137,7 @@ still = sweeps.run(
 findings = claims.judge(runs, still, settings)
 findings.answer
 
-# %% mystnb={"figure": {"caption": "Learning dynamics with a dynamical loss, compare Figure 4 of the paper. (a) Class weights, coloured by class. (b) The dynamical loss. (c) Its change from step to step. (d) Training accuracy. (e) The largest eigenvalue of the Hessian. (f) The largest eigenvalue of the neural tangent kernel. (g)-(l) The same around one cascade. Green and red dashed lines mark where instabilities start and end; the black dashed line is the mean of the largest Hessian eigenvalue at the marks. The vertical axes leave out the rarest 0.2 % of the values.", "name": "fig-learning-dynamics"}, "image": {"alt": "Twelve panels against the minimisation step. The class weights rise and fall in turn; in the second half of each period the loss, the accuracy and the largest Hessian eigenvalue split into branches that reach above the dashed threshold, and these cascades cease after some periods."}} tags=["lead"]
+# %% tags=["lead"] mystnb={"figure": {"caption": "Learning dynamics with a dynamical loss, compare Figure 4 of the paper. (a) Class weights, coloured by class. (b) The dynamical loss. (c) Its change from step to step. (d) Training accuracy. (e) The largest eigenvalue of the Hessian. (f) The largest eigenvalue of the neural tangent kernel. (g)-(l) The same around one cascade. Green and red dashed lines mark where instabilities start and end; the black dashed line is the mean of the largest Hessian eigenvalue at the marks. The vertical axes leave out the rarest 0.2 % of the values.", "name": "fig-learning-dynamics"}, "image": {"alt": "Twelve panels against the minimisation step. The class weights rise and fall in turn; in the second half of each period the loss, the accuracy and the largest Hessian eigenvalue split into branches that reach above the dashed threshold, and these cascades cease after some periods."}}
 from dynloss_book.plots import learning_dynamics as figure
 
 stop = schedules.last_period(steps, period)
@@ -161,9 +146,6 @@ gammas = schedules.weights_over(weights, trajectory.step.values)
 window = reading.zoom(cascades, zoom_cascade, steps, margin=period // 10)
 figure.plot(trajectory, gammas, cascades, threshold.value, window);
 figure.explore(trajectory, gammas, cascades, threshold.value)
-
-# %% [markdown] tags=["caption"]
-# **Figure.** Learning dynamics with a dynamical loss, compare Figure 4 of the paper. (a) Class weights, coloured by class. (b) The dynamical loss. (c) Its change from step to step. (d) Training accuracy. (e) The largest eigenvalue of the Hessian. (f) The largest eigenvalue of the neural tangent kernel. (g)-(l) The same around one cascade. Green and red dashed lines mark where instabilities start and end; the black dashed line is the mean of the largest Hessian eigenvalue at the marks. The vertical axes leave out the rarest 0.2 % of the values.
 
 # %% tags=["lead", "provenance"]
 archive.provenance(trajectory, *swept, still)

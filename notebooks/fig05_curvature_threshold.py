@@ -99,16 +99,11 @@ learning_rates = [float(f"{rate:.3g}") for rate in grid]
 def sweep(width, seeds):
     chosen = globals() | {"width": width}
     return sweeps.run(
-        "fig05_curvature_threshold",
-        thresholds_of_run,
+        "fig05_curvature_threshold", thresholds_of_run, seeds=range(seeds),
         axes={"learning_rate": learning_rates},
-        seeds=range(seeds),
         constants=archive.parameters_of(thresholds_of_run, chosen),
-        variables=experiment.VARIABLES,
-        vectorize=False,
-        minutes=minutes,
-        fresh=fresh,
-    )
+        variables=experiment.VARIABLES, vectorize=False, minutes=minutes, fresh=fresh,
+    )  # fmt: skip
 
 
 labels = {f"{narrow} units": narrow, f"{wide} units": wide}
@@ -118,8 +113,8 @@ laws = experiment.power_laws(networks)
 
 # %% [markdown]
 # Panels (b) and (c): the same networks with the static loss, $A=1$, at $\eta=1$. The
-# cadence is odd, so that both branches of a bounce are seen.
-
+# cadence is odd, so that both branches of a bounce are seen. One run of each is shown; of
+# this and others we keep where $\lambda_{\max}$ lies in the second half, and the accuracy.
 
 # %%
 def without_oscillations(
@@ -134,58 +129,39 @@ def without_oscillations(
     return task.record(schedules.static(3), learning_rate, static_steps, landscape)
 
 
-every = 2 * max(1, static_steps // 8000) + 5
-at_one = {"learning_rate": 1.0, "seed": 0, "every": every}
-static = {}
-for label, width in labels.items():
-    chosen = globals() | at_one | {"width": width}
-    static[label] = archive.fetch_or_compute(
-        "fig05_curvature_threshold",
-        without_oscillations,
-        archive.parameters_of(without_oscillations, chosen),
-        fresh=fresh,
-    )
-
-# %% [markdown]
-# The panels show one run of each. Others are judged with them: of each we keep where
-# $\lambda_{\max}$ lies in the second half, and the accuracy.
-
-
-# %%
 def second_half(learning_rate, seed, **setting):
     """Quantiles of λ_max in the second half of a run, and its accuracy."""
     run = without_oscillations(learning_rate=learning_rate, seed=seed, **setting)
     return experiment.second_half(run)
 
 
-def repeated(width):
-    chosen = globals() | at_one | {"width": width}
+every = 2 * max(1, static_steps // 8000) + 5
+shown, static, ends = {"learning_rate": 1.0, "seed": 0}, {}, {}
+for label, width in labels.items():
+    chosen = globals() | shown | {"width": width}
     setting = archive.parameters_of(without_oscillations, chosen)
-    return sweeps.run(
+    static[label] = archive.fetch_or_compute(
+        "fig05_curvature_threshold", without_oscillations, setting, fresh=fresh
+    )
+    ends[label] = sweeps.run(
         "fig05_curvature_threshold", second_half, seeds=range(static_seeds),
-        axes={"learning_rate": [setting.pop("learning_rate")]},
-        constants={name: setting[name] for name in setting if name != "seed"},
+        axes={"learning_rate": [shown["learning_rate"]]},
+        constants={name: setting[name] for name in setting if name not in shown},
         variables=experiment.SECOND_HALF, vectorize=False, minutes=minutes, fresh=fresh,
     )  # fmt: skip
-
-
-ends = {label: repeated(width) for label, width in labels.items()}
 
 # %% tags=["lead", "answer"]
 settings = {"period": period, "steps": steps, "static_steps": static_steps}
 findings = claims.judge(networks, laws, ends, settings)
 findings.answer
 
-# %% mystnb={"figure": {"caption": "The curvature threshold, compare Figure 5 of the paper. (a) The threshold against the learning rate; each point is one run with oscillations; filled: instabilities marked where the eigenvalue jumps by 0.1, open: by 0.1 over the learning rate. The lines are power laws with the 95 % confidence interval of their exponents. Dashed: the edge of stability. Dotted: the exponent of the paper, drawn through the middle of the fits. (b), (c) The largest eigenvalue of the Hessian along a run without oscillations for the narrow and the wide network, with the threshold that the fit in (a) gives at this learning rate (solid) and the edge of stability (dashed). The vertical axes of (b) and (c) leave out the rarest 1 % of the values.", "name": "fig-curvature-threshold"}, "image": {"alt": "Left, on logarithmic axes, the curvature threshold falls with the learning rate along a line close to two over the learning rate, for both widths. Right, the largest Hessian eigenvalue against the minimisation step without oscillations, above for the narrow and below for the wide network, with horizontal lines at the threshold."}} tags=["lead"]
+# %% tags=["lead"] mystnb={"figure": {"caption": "The curvature threshold, compare Figure 5 of the paper. (a) The threshold against the learning rate; each point is one run with oscillations; filled: instabilities marked where the eigenvalue jumps by 0.1, open: by 0.1 over the learning rate. The lines are power laws with the 95 % confidence interval of their exponents. Dashed: the edge of stability. Dotted: the exponent of the paper, drawn through the middle of the fits. (b), (c) The largest eigenvalue of the Hessian along a run without oscillations for the narrow and the wide network, with the threshold that the fit in (a) gives at this learning rate (solid) and the edge of stability (dashed). The vertical axes of (b) and (c) leave out the rarest 1 % of the values.", "name": "fig-curvature-threshold"}, "image": {"alt": "Left, on logarithmic axes, the curvature threshold falls with the learning rate along a line close to two over the learning rate, for both widths. Right, the largest Hessian eigenvalue against the minimisation step without oscillations, above for the narrow and below for the wide network, with horizontal lines at the threshold."}}
 from dynloss_book.fig05_curvature_threshold import figure
 
 readings = ("threshold", "scaled_threshold")
 drawn = {reading: experiment.READINGS[reading] for reading in readings}
 figure.plot(networks, drawn, laws, static, rate=1.0);
 figure.explore(networks, drawn, laws, static, rate=1.0)
-
-# %% [markdown] tags=["caption"]
-# **Figure.** The curvature threshold, compare Figure 5 of the paper. (a) The threshold against the learning rate; each point is one run with oscillations; filled: instabilities marked where the eigenvalue jumps by 0.1, open: by 0.1 over the learning rate. The lines are power laws with the 95 % confidence interval of their exponents. Dashed: the edge of stability. Dotted: the exponent of the paper, drawn through the middle of the fits. (b), (c) The largest eigenvalue of the Hessian along a run without oscillations for the narrow and the wide network, with the threshold that the fit in (a) gives at this learning rate (solid) and the edge of stability (dashed). The vertical axes of (b) and (c) leave out the rarest 1 % of the values.
 
 # %% tags=["lead", "provenance"]
 archive.provenance(*networks.values(), *static.values(), *ends.values())

@@ -127,7 +127,7 @@ runs = learning.of_seeds(learning.measure(trajectory, period), seed, swept)
 findings = claims.judge(runs, settings)
 findings.answer
 
-# %% mystnb={"figure": {"caption": "The three largest eigenvalues of the Hessian, compare Figure S1 of the paper. (a) The change of the loss from step to step, (c) the eigenvalues, for the whole run; (b), (d) the same around one cascade. Green and red dashed lines mark where instabilities start and end, the horizontal line is the threshold, and the dash-dotted lines in (b) and (d) show where each eigenvalue first exceeds it and where the loss leaves its two branches. The vertical axes leave out the rarest 0.2 % of the values.", "name": "fig-hessian-eigenvalues"}, "image": {"alt": "Four panels against the minimisation step: the change of the loss above, the three largest Hessian eigenvalues below with a dashed threshold line; on the right the same around one cascade, with dash-dotted lines where eigenvalues pass the threshold and where the loss leaves its two branches."}} tags=["lead"]
+# %% tags=["lead"] mystnb={"figure": {"caption": "The three largest eigenvalues of the Hessian, compare Figure S1 of the paper. (a) The change of the loss from step to step, (c) the eigenvalues, for the whole run; (b), (d) the same around one cascade. Green and red dashed lines mark where instabilities start and end, the horizontal line is the threshold, and the dash-dotted lines in (b) and (d) show where each eigenvalue first exceeds it and where the loss leaves its two branches. The vertical axes leave out the rarest 0.2 % of the values.", "name": "fig-hessian-eigenvalues"}, "image": {"alt": "Four panels against the minimisation step: the change of the loss above, the three largest Hessian eigenvalues below with a dashed threshold line; on the right the same around one cascade, with dash-dotted lines where eigenvalues pass the threshold and where the loss leaves its two branches."}}
 from dynloss_book.plots import learning_dynamics as figure
 
 window = reading.zoom(cascades, zoom_cascade, steps, margin=period // 10)
@@ -136,15 +136,12 @@ events = shown.drop(columns=["starts", "ends"]).dropna(axis=1)
 events = {reading.CROSSINGS[name]: int(events[name].iloc[0]) for name in events}
 figure.plot_eigenvalues(trajectory, cascades, threshold, events, window);
 
-# %% [markdown] tags=["caption"]
-# **Figure.** The three largest eigenvalues of the Hessian, compare Figure S1 of the paper. (a) The change of the loss from step to step, (c) the eigenvalues, for the whole run; (b), (d) the same around one cascade. Green and red dashed lines mark where instabilities start and end, the horizontal line is the threshold, and the dash-dotted lines in (b) and (d) show where each eigenvalue first exceeds it and where the loss leaves its two branches. The vertical axes leave out the rarest 0.2 % of the values.
-
 # %% tags=["lead", "provenance"]
 archive.provenance(trajectory, *swept)
 
 # %% [markdown] tags=["lead"]
 # That eigenvalues cross does not make them the cause of the further bifurcations: their
-# crossing comes earlier, and [Why the cascades happen, 2](https://dynloss.github.io/dynloss/notebooks/cascades_two_step.html), with
+# crossing comes earlier, and [Why the cascades happen, 2](cascades_two_step.ipynb), with
 # five networks in this setting, finds that most bounces break by doubling their period. (On
 # the orbit of period two a further direction that begins to bounce brings a multiplier of
 # the two-step map to $+1$, a doubling of the period brings one to $-1$.)
@@ -159,9 +156,9 @@ findings
 # %% [markdown]
 # ## Each crossing beside the bifurcations
 #
-# One row a cascade of the network shown; the numbers are minimisation steps, and a blank means that it did not
-# happen. A cascade that follows at once on another class's (at the turn of a period)
-# starts above the threshold, so its first columns agree.
+# One row a cascade of the network shown; the numbers are minimisation steps, and a blank
+# means that it did not happen. A cascade that follows at once on another class's (at the
+# turn of a period) starts above the threshold, so its first columns agree.
 
 # %%
 crossings.rename(columns=reading.CROSSINGS)

@@ -71,7 +71,7 @@ CALLS = [
          {"period": (4.0, 5.0), "amplitude": (1.0, 5.0)} | TWO),
     Call("fig04_learning_dynamics", "simulate", CASCADES | {"learning_rate": 1.0, "seed": 0}),
     Call("fig04_learning_dynamics", "measured", CASCADES | {"steps": 160, "learning_rate": 1.0, "seed": 0}),
-    Call("fig04_learning_dynamics", "static_end",
+    Call("fig04_learning_dynamics", "experiment.static_end",
          SPIRAL | {"steps": 140, "num_matvecs": 4, "learning_rate": 1.0, "seed": 0, "precision": "float64"}),
     Call("fig05_curvature_threshold", "thresholds_of_run",
          SPIRAL | {"period": 40, "amplitude": 70.0, "steps": 90, "cadence": 10, "num_matvecs": 5,

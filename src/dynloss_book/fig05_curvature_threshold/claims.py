@@ -89,7 +89,8 @@ def _without_oscillations(static: Mapping[str, xr.Dataset], laws: Laws, testable
               paper.SAYS["always above"], "always",
               **_always(f"{1 - MOST:.0%}", few.lower, few.lower - at_one[narrow], testable)),
         Claim("… and it does not learn", paper.SAYS["always above"], "poor",
-              f"training accuracy {interval(few.accuracy, bounds=SHARE)}",
+              f"training accuracy {interval(few.accuracy, bounds=SHARE)}; below {POOR:g} in "
+              f"{int((few.accuracy < POOR).sum())} of {int(few.accuracy.notnull().sum())} runs",
               positive(POOR - few.accuracy, testable=testable), f"below {POOR:g}; the paper gives no number; {SIGN}"),
         Claim("The wide network's falls below the threshold after a transient", paper.SAYS["soon below"], "always",
               **_always(f"{MOST:.0%}", many.upper, at_one[wide] - many.upper, testable)),
