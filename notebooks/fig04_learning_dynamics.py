@@ -39,7 +39,8 @@ learning_rate: float = 1.0  # η
 steps: int = 18_000  # the paper's: 70 000; without oscillations for the last period
 num_matvecs: int = 12  # products with the Hessian and the kernel a step
 precision: str = "float64"  # or "float32"
-seed: int = 0  # of the network's initial weights
+seed: int = 0  # of the initial weights of the network shown
+seeds: int = 1  # networks judged, this one and those of the seeds after it
 zoom_cascade: int = 2  # the cascade shown on the right; the first is 1
 fresh: bool = False  # compute anew although archived
 
@@ -56,8 +57,9 @@ fresh: bool = False  # compute anew although archived
 from dynloss import dynamics, schedules
 from dynloss.training import recorders
 from dynloss_book.analysis import cascades as reading
-from dynloss_book.engine import archive, parameters
-from dynloss_book.fig04_learning_dynamics import claims
+from dynloss_book.analysis import learning
+from dynloss_book.engine import archive, parameters, sweeps
+from dynloss_book.fig04_learning_dynamics import claims, experiment
 from dynloss_book.tasks import spiral
 
 parameters.validate("fig04_learning_dynamics")
@@ -98,8 +100,41 @@ trajectory = archive.fetch_or_compute(
 cascades = reading.by_curvature(trajectory, period)
 threshold = dynamics.threshold(cascades)
 
+# %% [markdown]
+# One run decides nothing that differs from seed to seed. So we make it from other initial
+# weights as well, and keep what the claims judge.
+
+
+# %%
+def measured(seed, *, checkpoint=None, **setting):
+    """The same run of another network, and what is measured of it."""
+    run = simulate(seed=seed, checkpoint=checkpoint, **setting)
+    return learning.measure(run, setting["period"])
+
+
+swept = [
+    sweeps.run(
+        "fig04_learning_dynamics", measured, axes={},
+        seeds=range(seed + 1, seed + seeds),
+        constants={name: settings[name] for name in settings if name != "seed"},
+        variables=learning.variables(learning.MEASURED), vectorize=False, fresh=fresh,
+    )
+] if seeds != 1 else []  # fmt: skip
+runs = learning.of_seeds(learning.measure(trajectory, period), seed, swept)
+
+# %% [markdown]
+# Beside it, static training of as many steps, at this learning rate and at a tenth of it.
+
+# %%
+still = sweeps.run(
+    "fig04_learning_dynamics", experiment.static_end, seeds=range(seed, seed + seeds),
+    axes={"learning_rate": [learning_rate, learning_rate / 10]},
+    constants=archive.parameters_of(experiment.static_end, globals()),
+    variables=learning.variables(learning.END), vectorize=False, fresh=fresh,
+)  # fmt: skip
+
 # %% tags=["lead", "answer"]
-findings = claims.judge([(trajectory, cascades)], settings)
+findings = claims.judge(runs, still, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Learning dynamics with a dynamical loss, compare [Figure 4 of the paper](https://proceedings.mlr.press/v139/ruiz-garcia21a.html). (a) Class weights, coloured by class. (b) The dynamical loss. (c) Its change from step to step. (d) Training accuracy. (e) The largest eigenvalue of the Hessian. (f) The largest eigenvalue of the neural tangent kernel. (g)-(l) The same around one cascade. Green and red dashed lines mark where instabilities start and end; the black dashed line is the mean of the largest Hessian eigenvalue there, the threshold. The vertical axes omit the most extreme 0.2 % of the values.", "name": "fig-learning-dynamics"}, "image": {"alt": "Twelve panels against the minimisation step. The class weights rise and fall in turn; in the second half of each period the loss, the accuracy and the largest Hessian eigenvalue split into branches that reach above the dashed threshold, and these cascades cease after some periods."}}
@@ -113,7 +148,7 @@ figure.plot(trajectory, gammas, cascades, threshold.value, window);
 figure.explore(trajectory, gammas, cascades, threshold.value)
 
 # %% tags=["lead", "provenance"]
-archive.provenance(trajectory)
+archive.provenance(trajectory, *swept, still)
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** As a class gains weight, its valley sinks and widens: the loss
@@ -161,8 +196,17 @@ pd.Series(
     name="value",
 ).to_frame()
 
+# %% [markdown]
+# ## Each network
+#
+# What the claims judge, seed by seed; the first is the network shown.
+
+# %%
+shown = ["cascades", "quiet", "threshold", "largest_after", "flips", "end_accuracy"]
+runs[shown].to_dataframe().rename(columns=learning.MEASURED).round(3).T
+
 # %% tags=["remove-input"]
 # Does this run agree with the published one?
 from dynloss_book.engine.runner.compare import with_published
 
-with_published(trajectory)
+with_published(trajectory, *swept, still)

@@ -39,7 +39,8 @@ learning_rate: float = 1.0  # η
 steps: int = 18_000  # the paper's: 70 000; without oscillations for the last period
 num_matvecs: int = 12  # products with the Hessian and the kernel a step
 precision: str = "float64"  # or "float32"
-seed: int = 0  # of the network's initial weights
+seed: int = 0  # of the initial weights of the network shown
+seeds: int = 1  # networks judged, this one and those of the seeds after it
 zoom_cascade: int = 2  # the cascade shown on the right; the first is 1
 fresh: bool = False  # compute anew although archived
 
@@ -52,7 +53,8 @@ fresh: bool = False  # compute anew although archived
 from dynloss import dynamics, schedules
 from dynloss.training import recorders
 from dynloss_book.analysis import cascades as reading
-from dynloss_book.engine import archive, parameters
+from dynloss_book.analysis import learning
+from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.figS1_hessian_eigenvalues import claims
 from dynloss_book.tasks import spiral
 
@@ -99,8 +101,30 @@ cascades = reading.by_curvature(trajectory, period)
 threshold = dynamics.threshold(cascades).value
 crossings = reading.crossings(trajectory, cascades, threshold, period)
 
+# %% [markdown]
+# One run decides nothing that differs from seed to seed. So we make it from other initial
+# weights as well, and keep what the claims judge.
+
+
+# %%
+def measured(seed, *, checkpoint=None, **setting):
+    """The same run of another network, and what is measured of it."""
+    run = simulate(seed=seed, checkpoint=checkpoint, **setting)
+    return learning.measure(run, setting["period"])
+
+
+swept = [
+    sweeps.run(
+        "fig04_learning_dynamics", measured, axes={},
+        seeds=range(seed + 1, seed + seeds),
+        constants={name: settings[name] for name in settings if name != "seed"},
+        variables=learning.variables(learning.MEASURED), vectorize=False, fresh=fresh,
+    )
+] if seeds != 1 else []  # fmt: skip
+runs = learning.of_seeds(learning.measure(trajectory, period), seed, swept)
+
 # %% tags=["lead", "answer"]
-findings = claims.judge([(trajectory, crossings)], settings)
+findings = claims.judge(runs, settings)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "The three largest eigenvalues of the Hessian, compare [Figure S1 of the paper's supplement](https://proceedings.mlr.press/v139/ruiz-garcia21a.html). (a) The change of the loss from step to step, (c) the eigenvalues, for the whole run; (b), (d) the same around one cascade. Green and red dashed lines mark where instabilities start and end, the horizontal line is the threshold, and the dash-dotted lines in (b) and (d) show where each eigenvalue first exceeds it and where the loss leaves its two branches. The vertical axes omit the most extreme 0.2 % of the values.", "name": "fig-hessian-eigenvalues"}, "image": {"alt": "Four panels against the minimisation step: the change of the loss above, the three largest Hessian eigenvalues below with a dashed threshold line; on the right the same around one cascade, with dash-dotted lines where eigenvalues pass the threshold and where the loss leaves its two branches."}}
@@ -113,7 +137,7 @@ events = {reading.CROSSINGS[name]: int(events[name].iloc[0]) for name in events}
 figure.plot_eigenvalues(trajectory, cascades, threshold, events, window);
 
 # %% tags=["lead", "provenance"]
-archive.provenance(trajectory)
+archive.provenance(trajectory, *swept)
 
 # %% [markdown] tags=["lead"]
 # The crossings are not the cause of the further bifurcations: they come earlier, and
@@ -134,9 +158,9 @@ findings
 # %% [markdown]
 # ## Each crossing beside the bifurcations
 #
-# One row per cascade; the numbers are minimisation steps, and a blank means that it did
-# not happen. A cascade that directly follows another one, at the change of the class,
-# starts above the threshold, so its first columns agree.
+# One row per cascade of the network shown; the numbers are minimisation steps, and a blank
+# means that it did not happen. A cascade that directly follows another one, at the change
+# of the class, starts above the threshold, so its first columns agree.
 
 # %%
 crossings.rename(columns=reading.CROSSINGS)
@@ -145,4 +169,4 @@ crossings.rename(columns=reading.CROSSINGS)
 # Does this run agree with the published one?
 from dynloss_book.engine.runner.compare import with_published
 
-with_published(trajectory)
+with_published(trajectory, *swept)

@@ -164,12 +164,15 @@ def test_links_to_other_notebooks_lead_there():
 def test_two_figures_share_their_runs(second, first, archive):
     """The same simulation with the same parameters, so that the second reads what the first computed."""
     assert physics(first) == physics(second)
+    measuring = [[cell.source for cell in cells(stem) if "def measured(" in cell.source] for stem in (first, second)]
+    assert measuring[0] == measuring[1]
     whole, part = FIGURES[first], FIGURES[second]
     shared = {name: whole.parameters[name] for name in part.parameters}
     assert shared == part.parameters
     for name, profile in whole.profiles.items():
         assert {k: v for k, v in profile.parameters.items() if k in shared} == part.profiles[name].parameters
-    assert len([path for path in (archive / first / first).iterdir() if not path.name.startswith(".")]) == 1
+    there = [path for path in (archive / first / first).iterdir() if not path.name.startswith(".")]
+    assert len(there) == {"fig04_learning_dynamics": 3}.get(first, 1)  # a run and two sweeps
     assert not (archive / first / second).exists()
 
 

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import NO, ONE, YES, scattered, verdicts
+from made_up import MIXED, NO, ONE, YES, scattered, verdicts
 
 from dynloss import losses, schedules
 from dynloss.dynamics import PowerLaw, power_law
@@ -131,9 +131,11 @@ def threshold_networks(ratio=1.0, power=-0.92, scaled=-1.04):
     return {"100 units": of(1.0), "1000 units": of(ratio)}
 
 
-def static_run(level, accuracy):
-    eigenvalues, accuracies = np.full((10, 1), level), np.full(10, accuracy)
-    return xr.Dataset({"hessian_eigenvalues": (("step", "rank"), eigenvalues), "accuracy": ("step", accuracies)})
+def static_runs(level, accuracy, seeds=5):
+    """λ_max within 0.2 of this level, in the second half of runs at η = 1."""
+    values = {"lower": level - 0.2, "middle": level, "upper": level + 0.2, "accuracy": accuracy}
+    ones = xr.DataArray(np.ones((1, seeds)), dims=("learning_rate", "seed"))
+    return xr.Dataset({name: value * ones for name, value in values.items()})
 
 
 def test_figure_5():
@@ -141,17 +143,22 @@ def test_figure_5():
     judge = claims.judge
     law = PowerLaw(-0.92, -0.93, -0.91, 2.0, 18)  # -0.9 to the paper's one digit
     laws = {mark: {"100 units": law, "1000 units": law} for mark in ("threshold", "scaled_threshold")}
-    runs = {"100 units": [static_run(3.0, 0.5)] * 2, "1000 units": [static_run(1.0, 1.0)] * 2}
+    runs = {"100 units": static_runs(3.0, 0.5), "1000 units": static_runs(1.0, 1.0)}
     assert verdicts(judge(threshold_networks(), laws, runs, settings)) == [YES] * 8
     off = PowerLaw(-1.24, -1.26, -1.22, 2.0, 18)
     other = {mark: {"100 units": off, "1000 units": off} for mark in laws}
     swapped = {"100 units": runs["1000 units"], "1000 units": runs["100 units"]}
     assert verdicts(judge(threshold_networks(1.5, -1.24, -1.24), other, swapped, settings)) == [NO] * 8
     assert "largest deviation 1.50 at η" in judge(threshold_networks(1.5), laws, runs, settings).claims[2].here
-    one = {label: each[:1] for label, each in runs.items()}
+    one = {label: each.isel(seed=[0]) for label, each in runs.items()}
     assert verdicts(judge(threshold_networks(), laws, one, settings))[3:7] == [ONE] * 4
     none = {"threshold": {}, "scaled_threshold": {}}
-    assert verdicts(judge(threshold_networks(), none, runs, settings))[:2] == [Verdict.NOT_COMPUTED] * 2
+    unknown = verdicts(judge(threshold_networks(), none, runs, settings))
+    assert [unknown[place] for place in (0, 1, 3, 5)] == [Verdict.NOT_COMPUTED] * 4
+    straddling = {label: static_runs(2.1, 0.9) for label in runs}  # a tenth of the second half is on the other side
+    assert verdicts(judge(threshold_networks(), laws, straddling, settings))[3:7] == [NO] * 4
+    apart = {label: xr.concat([static_runs(3.0, 0.5, 3), static_runs(1.0, 1.0, 2)], "seed") for label in runs}
+    assert [verdicts(judge(threshold_networks(), laws, apart, settings))[place] for place in (3, 5)] == [MIXED] * 2
 
 
 def test_one_power_law_that_does_not_fit():

@@ -133,6 +133,15 @@ def of_runs(found: Sequence[Verdict]) -> Verdict:
     return Verdict.UNDECIDED if Verdict.UNDECIDED in known else Verdict.MIXED
 
 
+def as_a_rule(cases: xr.DataArray, *, testable: bool = True) -> Verdict:
+    """Of something that is there in a run or is not, over ``seed``: as most runs have it.
+
+    >>> as_a_rule(xr.DataArray([True, False], dims="seed")).value, as_a_rule(xr.DataArray([True], dims="seed")).value
+    ('mixed', 'one run')
+    """
+    return of_runs([exists(bool(each), testable=testable) for each in cases] or [Verdict.NOT_COMPUTED])
+
+
 def by_run(runs: Sequence[Sequence[Claim]]) -> tuple[Claim, ...]:
     """The claims of single runs, the same of each, as one of all of them.
 

@@ -25,6 +25,7 @@ READINGS = {
     "scaled_threshold_twice": "0.2/η",
 }
 ONE_STEP_LATER = 4  # products at least, after a single step; see ``tracking``
+MOST = 0.9  # of the second half of a run: "always"
 TOLERANCE = 0.01  # of λ_max, for its residual; λ_max itself is off by about its square over the gap, far below any mark
 CHUNK = 500  # pairs from one checkpoint to the next
 FEW = 1000  # units times steps up to which calling the compiled kernel takes longer than it saves
@@ -38,6 +39,14 @@ VARIABLES = {
     },
     "marks": ((), {"long_name": "starts and ends of instabilities", "units": "1"}),
     "accuracy": ((), {"long_name": "training accuracy at the end", "units": "1"}),
+}
+# The variables of a sweep over `second_half`.
+SECOND_HALF = {
+    **{
+        name: ((), {"long_name": f"the {share} % quantile of λ_max in the second half", "units": "1"})
+        for name, share in (("lower", 10), ("middle", 50), ("upper", 90))
+    },
+    "accuracy": VARIABLES["accuracy"],
 }
 
 
@@ -166,6 +175,18 @@ def thresholds(run: Any, period: int, learning_rate: float) -> dict[str, float]:
         "marks": float(len(marks(0.1 / learning_rate))),
         "accuracy": float(run.accuracy[-1]),
     }
+
+
+def second_half(run: Any) -> dict[str, float]:
+    """Where λ_max lies in the second half of a run with one loss (NaN if that diverged), and the accuracy at its end.
+
+    >>> run = xr.Dataset({"hessian_eigenvalues": (("step", "rank"), np.ones((4, 1))), "accuracy": ("step", np.ones(4))})
+    >>> second_half(run)
+    {'lower': 1.0, 'middle': 1.0, 'upper': 1.0, 'accuracy': 1.0}
+    """
+    values = run.hessian_eigenvalues[len(run.hessian_eigenvalues) // 2 :, 0]
+    quantiles = (float(each) for each in np.quantile(values, [1 - MOST, 0.5, MOST]))
+    return dict(zip(SECOND_HALF, (*quantiles, float(run.accuracy[-1])), strict=True))
 
 
 def power_laws(networks: Mapping[str, Any]) -> dict[str, dict[str, dynamics.PowerLaw]]:
