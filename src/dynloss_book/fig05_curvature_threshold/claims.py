@@ -103,7 +103,7 @@ def _without_oscillations(static: Mapping[str, xr.Dataset], laws: Laws, testable
 
 
 def _always(share: str, quantile: xr.DataArray, beyond: xr.DataArray, testable: bool) -> dict[str, Any]:
-    """Whether a quantile of the second half of each run lies beyond the threshold at η = 1, by the detection jump 0.1."""
+    """Whether a quantile of the second half of each run lies beyond the threshold at η = 1 by the jump 0.1."""
     known = beyond.dropna("seed") > 0
     return {
         "here": f"in {int(known.sum())} of {known.size} runs: the {share} quantile of the second half is "
