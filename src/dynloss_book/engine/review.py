@@ -19,9 +19,7 @@ CHANGES_NO_NUMBER = True
 class Reviewer(Protocol):
     """Who looks."""
 
-    def result(
-        self, path: Path, dataset: xr.Dataset, code: Fingerprint, again: Callable[[], xr.Dataset]
-    ) -> xr.Dataset:
+    def result(self, path: Path, dataset: xr.Dataset, code: Fingerprint, again: Callable[[], xr.Dataset]) -> xr.Dataset:
         """A stale result, the code of now, and what computes it again; returns it as it is afterwards."""
 
     def sweep(self, store: Any, how: Callable[[], Any]) -> None:

@@ -200,7 +200,6 @@ class Terminal(io.StringIO):
 
 def test_progress_on_a_terminal_is_one_line(monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
-    monkeypatch.setenv("LINES", "20")
     stream = Terminal()
     with contextlib.closing(Progress("fig", 7, stream)) as progress:
         progress.cell_starts(None, 2)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -104,8 +105,8 @@ class Progress:
 
     def __init__(self, name: str, cells: int, stream: TextIO):
         line = "{desc}  cell {n_fmt}/{total_fmt}  {elapsed}{postfix}"
-        self._bar = tqdm(total=cells, desc=name, file=stream, disable=None, leave=False, bar_format=line,
-                         dynamic_ncols=True)  # fmt: skip
+        width = shutil.get_terminal_size().columns - 1
+        self._bar = tqdm(total=cells, desc=name, file=stream, disable=None, leave=False, ncols=width, bar_format=line)
         self.close = self._bar.close
         if self._bar.disable:
             print(f"{name}: started, {cells} cells", file=stream, flush=True)

@@ -106,7 +106,8 @@ def _progress(*folders: Path) -> Progress | None:
     )
 
 
-def read_parts(*folders: Path, read: Callable[[Path], xr.Dataset] = archive.read
+def read_parts(
+    *folders: Path, read: Callable[[Path], xr.Dataset] = archive.read
 ) -> tuple[list[xr.Dataset], list[archive.Unreadable]]:
     """The files of stores, read so; and why some cannot be read, or do not belong to the others."""
     parts: list[xr.Dataset] = []

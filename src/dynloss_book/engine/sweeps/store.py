@@ -275,6 +275,7 @@ class Store:
             return f"{path} was computed by other code"
         return part
 
+
 def write(folder: Path, part: xr.Dataset, names: list[str]) -> str:
     """Write rows as a file, which is named after their points; returns the name."""
     content = archive.encode(part)
