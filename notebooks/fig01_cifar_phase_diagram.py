@@ -164,16 +164,15 @@ archive.provenance(*[plane] + [papers] * (papers is not None))
 figure.plot_cells({name: each.mean for name, each in accuracies.items()}, claimed);
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** *Seed by seed*: the lines rise, so each of these networks gains
-# at the paper's best point. At the paper's scale a part of that gain is a breakdown of
-# static training where the learning rate is largest ([Figure
+# **What to look at.** *Seed by seed*: the lines rise, so each network gains at the
+# paper's best point. At the paper's scale a part of that gain is a breakdown of static
+# training at the largest learning rate ([Figure
 # S3](figS3_stopping_oscillations.ipynb)); [at half that
 # rate](cifar_learning_rate.ipynb) nothing breaks down, and the gain is about a tenth of
 # the paper's. See also the [tuned baselines](cifar_tuned_baseline.ipynb) and the
 # [scaling](cifar_scaling.ipynb). *The map*: the bottom row, $A = 1$, is the static
 # loss, with a training accuracy near 1 and a validation accuracy far below. Inside the
-# dashed frame, the region that the paper names, the accuracy rises at long periods and
-# falls at the shortest ones.
+# dashed frame, the paper's region, it rises at long periods and falls at short ones.
 
 # %% tags=["lead"]
 findings
