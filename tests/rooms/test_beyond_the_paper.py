@@ -20,9 +20,9 @@ def test_beyond_the_paper():
     accuracies = {"static": [0.8, 0.82], "dynamical": [0.9, 0.91]}
     ways = {"Adam": {name: xr.DataArray(values, dims="seed") for name, values in accuracies.items()}}
     found = beyond_claims.judge(by_shape(0.9), ways, "4 seeds").summary
-    assert found.count("which is not significant") == 2  # held, at both periods
+    assert found.count("(not significant)") == 2  # held, at both periods
     assert "+0.400" in found and "−0.200" in found and " gains" not in found
-    assert "Adam +0.090 … +0.100 (2 seeds)" in found
+    assert "Adam: +0.090 … +0.100 (2 seeds)" in found
     ends = (("static", [0.8, 0.82]), ("dynamical", [0.8, 0.92]))
     alike = {"Adam": {name: xr.DataArray(values, dims="seed") for name, values in ends}}
     assert beyond_claims.judge(by_shape(0.9), alike, "4 seeds").summary.endswith("(not significant).")
