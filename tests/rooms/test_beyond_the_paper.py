@@ -29,7 +29,7 @@ def test_beyond_the_paper():
     claims = beyond_claims.judge(by_shape(0.9), alike, "4 seeds").claims
     assert [claim.verdict for claim in claims] == [Verdict.NOT_REPRODUCED, Verdict.UNDECIDED]
     better = beyond_claims.judge(by_shape(0.99), ways, "4 seeds").claims[0]
-    assert (better.verdict, better.here) == (Verdict.REPRODUCED, "random, held")
+    assert (better.verdict, better.here) == (Verdict.REPRODUCED, "yes: random, held")
     assert {claim.kind for claim in claims} == {Kind.QUESTION}
     higher = beyond_claims.judge(by_shape(0.99), ways, "4 seeds").summary
     assert "which is not significant" not in higher and "+0.090" in higher
