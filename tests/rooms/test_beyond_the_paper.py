@@ -20,19 +20,19 @@ def test_beyond_the_paper():
     accuracies = {"static": [0.8, 0.82], "dynamical": [0.9, 0.91]}
     ways = {"Adam": {name: xr.DataArray(values, dims="seed") for name, values in accuracies.items()}}
     found = beyond_claims.judge(by_shape(0.9), ways, "4 seeds").summary
-    assert found.count("which is not significant") == 2  # held, at both periods
+    assert found.count("(not significant)") == 2  # held, at both periods
     assert "+0.400" in found and "−0.200" in found and " gains" not in found
-    assert "Adam +0.090 … +0.100 (2 seeds)" in found
+    assert "Adam: +0.090 … +0.100 (2 seeds)" in found
     ends = (("static", [0.8, 0.82]), ("dynamical", [0.8, 0.92]))
     alike = {"Adam": {name: xr.DataArray(values, dims="seed") for name, values in ends}}
     assert beyond_claims.judge(by_shape(0.9), alike, "4 seeds").summary.endswith("(not significant).")
     claims = beyond_claims.judge(by_shape(0.9), alike, "4 seeds").claims
     assert [claim.verdict for claim in claims] == [Verdict.NOT_REPRODUCED, Verdict.UNDECIDED]
     better = beyond_claims.judge(by_shape(0.99), ways, "4 seeds").claims[0]
-    assert (better.verdict, better.here) == (Verdict.REPRODUCED, "random, held")
+    assert (better.verdict, better.here) == (Verdict.REPRODUCED, "yes: random, held")
     assert {claim.kind for claim in claims} == {Kind.QUESTION}
     higher = beyond_claims.judge(by_shape(0.99), ways, "4 seeds").summary
-    assert "which is not significant" not in higher and "+0.090" in higher
+    assert "(not significant)" not in higher and "+0.090" in higher
 
 
 def test_a_rate_is_chosen_by_other_networks_than_those_that_are_compared():

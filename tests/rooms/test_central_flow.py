@@ -47,7 +47,7 @@ def test_the_central_flow():
     one, broken, two, flow = central_flow.table(window(1.0), 1.0)
     assert (one["networks"], broken["networks"], two["networks"]) == (3, 0, 0)
     assert flow["measured over predicted"].startswith("0.500")
-    assert one["displacement in other directions"].startswith("0.091")
+    assert one["displacement along other modes"].startswith("0.091")
 
 
 def test_a_bounce_whose_period_doubles_is_taken_apart():
