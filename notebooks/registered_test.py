@@ -26,7 +26,9 @@ import sys
 source = "dynloss[figures] @ git+https://github.com/dynloss/dynloss@v0.1.0"
 pip = [sys.executable, "-m", "pip", "install", "--quiet"]
 tried = [source, source.rpartition("@")[0]]  # this version; without a tag, the newest
-if not importlib.util.find_spec("dynloss") and all(subprocess.run([*pip, each]).returncode for each in tried):
+if not importlib.util.find_spec("dynloss") and all(
+    subprocess.run([*pip, each]).returncode for each in tried
+):
     raise ImportError("no dynloss here; offline, use a checkout's .venv (make env)")
 
 # %% tags=["parameters"]
@@ -73,7 +75,8 @@ from dynloss_book.registered_test import claims, experiment
 parameters.validate("registered_test")
 settings = experiment.settings(trials, steps)
 search = [list(each.values()) for each in settings]
-tasks, losses = range(len(experiment.TASKS)), [experiment.STATIC, experiment.OSCILLATING]
+tasks = range(len(experiment.TASKS))
+losses = [experiment.STATIC, experiment.OSCILLATING]
 
 
 # %% tags=["physics"]
@@ -89,7 +92,7 @@ def tuned(width, minutes=None):
 
 # %% tags=["physics"]
 def tested(width, minutes=None):
-    """New networks of every task and loss, with the settings that its search has chosen."""
+    """New networks of every task and loss, with the settings that the search chose."""
     picks = experiment.best(tuned(width, minutes=0))
     return sweeps.run(
         "registered_test", experiment.tested, variables=experiment.VARIABLES,
@@ -110,9 +113,10 @@ tests = {width: done["test", width] for width in widths if ("test", width) in do
 accuracy = experiment.accuracy(tests, widths)
 
 # %% tags=["lead", "answer"]
-scale = f"{trials} trials of {tuning_seeds} seeds for either loss, {seeds} for the test, "
+scale = f"{trials} trials of {tuning_seeds} seeds for either loss, {seeds} tested, "
 scale += f"{steps:,} steps at most; the plan: 40 of 3, 20, and 4,000"
-findings = claims.judge(accuracy.sel(oscillating=1) - accuracy.sel(oscillating=0), scale)
+gains = accuracy.sel(oscillating=1) - accuracy.sel(oscillating=0)
+findings = claims.judge(gains, scale)
 findings.answer
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Above, test accuracy on handwritten digits by the static and the oscillating loss, each with the best settings of as many trials, for three tasks and three widths; means over new networks with 95 % confidence intervals. Below, the gain of the oscillating loss, with intervals that hold for all nine together; grey: a gain too small to matter.", "name": "fig-registered-test"}, "image": {"alt": "Six panels, a column for each task. Above, the test accuracy of both losses rises with the number of hidden units. Below, the gain of the oscillating loss with its interval, beside a grey band of plus and minus one hundredth."}}
