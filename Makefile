@@ -8,7 +8,7 @@ export MPLBACKEND = Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env book pdf report test check colab golden lint sync picture lock clean distclean
+.PHONY: help env book pdf report deposit test check colab golden lint sync picture lock clean distclean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*##/make \1:/p' Makefile
@@ -43,6 +43,9 @@ pdf: env  ## the book that was built last, as one file (needs Chromium)
 
 report: env  ## the replication report of the book that was built last, for print (needs Chromium)
 	$(BIN)/python tools/pdf.py --page _build/html/book/report.html --output _build/report.pdf
+
+deposit: report  ## a zip of the report and the published results, described, as Zenodo takes it
+	$(BIN)/python tools/deposit.py
 
 test: env  ## the tests (AREA=tests/spectral: of a folder or a file)
 	$(BIN)/python -m pytest $(if $(AREA),$(AREA),-n logical)
