@@ -193,7 +193,8 @@ findings
 
 # %%
 table = pd.DataFrame(claims.exponents(laws))
-table.set_index(["mark", "network"]) if len(table) else "too few runs for a power law"
+index = ["detection jump", "network"]
+table.set_index(index) if len(table) else "too few runs for a power law"
 
 # %% [markdown]
 # ## Each learning rate

@@ -90,7 +90,7 @@ def tuned(width, minutes=None):
     )  # fmt: skip
 
 
-# %% tags=["physics"]
+# %%
 def tested(width, minutes=None):
     """New networks of every task and loss, with the settings that the search chose."""
     picks = experiment.best(tuned(width, minutes=0))
@@ -122,7 +122,7 @@ findings.answer
 # %% tags=["lead"] mystnb={"figure": {"caption": "Above, test accuracy on handwritten digits by the static and the oscillating loss, each with the best settings of as many trials, for three tasks and three widths; means over new networks with 95 % confidence intervals. Below, the gain of the oscillating loss, with intervals that hold for all nine together; grey: a gain too small to matter.", "name": "fig-registered-test"}, "image": {"alt": "Six panels, a column for each task. Above, the test accuracy of both losses rises with the number of hidden units. Below, the gain of the oscillating loss with its interval, beside a grey band of plus and minus one hundredth."}}
 from dynloss_book.registered_test import figure
 
-figure.plot(accuracy)
+figure.plot(accuracy);
 # %% tags=["lead", "provenance"]
 archive.provenance(*done.values())
 

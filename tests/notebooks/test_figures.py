@@ -120,9 +120,9 @@ def physics(stem):
 
 @pytest.mark.parametrize("stem", sorted(FIGURES))
 def test_is_short_and_shows_its_physics(stem):
-    """At most 204 lines before the last cell, 88 columns of code, and one cell of at most 15 lines with the physics."""
+    """At most 212 lines before the last cell, 88 columns of code, and one cell of at most 15 lines with the physics."""
     lines = (ROOT / "notebooks" / f"{stem}.py").read_text("utf-8").splitlines()
-    assert len(lines) - len(cells(stem)[-1].source.splitlines()) <= 208  # with its line and the blank ones
+    assert len(lines) - len(cells(stem)[-1].source.splitlines()) <= 216  # with its line and the blank ones
     assert cells(stem)[-1].source.splitlines()[-1].startswith("with_published(")
     assert [line for cell in cells(stem) for line in cell.source.splitlines() if len(line) > 88] == []
     assert len([line for line in physics(stem).splitlines() if line.strip()]) <= 15
@@ -140,11 +140,12 @@ def test_tags_its_answer_and_where_that_comes_from(stem):
 
 @pytest.mark.parametrize("stem", sorted(FIGURES))
 def test_its_page_begins_with_answer_and_picture(stem):
-    """The leading cells: the answer, then the picture, and where it comes from."""
+    """The leading cells: the answer, then the picture or two, and where it comes from."""
     lead = [cell for cell in cells(stem) if "lead" in cell.metadata.get("tags", [])]
     assert lead[0].source.splitlines()[-1] == "findings.answer"
     assert "mystnb" in lead[1].metadata
-    assert lead[2].source.startswith("archive.provenance(")
+    behind = next(cell for cell in lead[2:] if "mystnb" not in cell.metadata)
+    assert behind.source.startswith("archive.provenance(")
 
 
 def test_links_to_other_notebooks_lead_there():

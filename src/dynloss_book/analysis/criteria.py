@@ -5,8 +5,6 @@ import inspect
 from dynloss import dynamics
 from dynloss_book.analysis import cascades, onsets, period_doubling
 
-CHANGES_NO_NUMBER = True
-
 
 def table() -> str:
     """Each criterion with its threshold, as the code has it, and the pages that use it; in Markdown."""
