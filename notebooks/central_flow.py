@@ -15,7 +15,7 @@
 # ---
 
 # %% [markdown]
-# A central flow for a time-dependent loss: how large the bounces are
+# # A central flow for a time-dependent loss: how large the bounces are
 #
 # In a cascade the network bounces between the walls of a valley. Central flows ([Cohen
 # et al. 2024](https://arxiv.org/abs/2410.24206)) predict the size of the bounces for a

@@ -15,7 +15,7 @@
 # ---
 
 # %% [markdown]
-# Figure 1: oscillations and CIFAR-10 images
+# # Figure 1: oscillations and CIFAR-10 images
 #
 # A convolutional network that fits all its training images may still generalise poorly.
 # The paper trains Myrtle5 on CIFAR-10 with the oscillating loss, at every period $T$

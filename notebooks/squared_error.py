@@ -15,7 +15,7 @@
 # ---
 
 # %% [markdown]
-# The squared error: what eq. (14) predicts, and where it fails
+# # The squared error: what eq. (14) predicts, and where it fails
 #
 # Section III.D explains the bifurcations by the neural tangent kernel, for the mean
 # squared error: the current kernel determines the outputs after the next step, and its

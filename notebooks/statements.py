@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown]
-# The text: claims without a figure
+# # The text: claims without a figure
 #
 # Beyond its figures the paper makes many claims that can be tested: that the weights
 # are bounded, that the minima do not move, that one class alone gives a simple
