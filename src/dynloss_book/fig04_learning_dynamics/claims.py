@@ -26,7 +26,7 @@ def judge(runs: xr.Dataset, static: xr.Dataset, settings: Mapping[str, Any]) -> 
         settings: of the experiment.
     """
     testable = all(settings[name] == value for name, value in paper.FIGURE_4.items())
-    number = interval(runs.cascades).rpartition(" (")[0]
+    number = f"{float(runs.cascades.mean()):.0f}"
     accuracy = interval(runs.end_accuracy, bounds=SHARE)
     edge = interval(settings["learning_rate"] * runs.threshold)
     claims = (*_cascades(runs, testable), *_halves(runs), *_bounces(runs, testable), *_beside_static(runs, static))

@@ -56,7 +56,7 @@ def _of_run(
     before, spread = preceded(cascades, settings["learning_rate"]), reading.spread_of_marks(cascades)
     return (
         Claim("Bifurcations are clearly present in the accuracy", paper.SAYS["myrtle bifurcates"],
-              f"it changes at least {TIMES} times as much per step inside the cascades",
+              f"≥ {TIMES} times as much change per step",
               f"{inside:.3f} inside, {outside:.3f} outside", exists(inside > TIMES * outside, testable=real),
               f"{TIMES} times: clear to the eye"),
         Claim("They occur when the largest eigenvalue of the Hessian crosses a threshold",
