@@ -34,7 +34,7 @@ def test_a_rate_with_fewer_seeds_is_not_chosen():
 
 @pytest.mark.parametrize(
     ("gain", "word"),
-    [([0.005, 0.006, 0.007], "Yes"), ([-0.005, -0.006, -0.007], "No"), ([0.03, -0.03, 0.0], "Inconclusive")],
+    [([0.005, 0.006, 0.007], "A small part"), ([-0.005, -0.006, -0.007], "No"), ([0.03, -0.03, 0.0], "Inconclusive")],
 )
 def test_the_answer_follows_the_interval(gain, word):
     ends = {(0.01, 1): [0.79] * 3, (0.01, 50): 0.79 + np.array(gain)}
@@ -42,7 +42,7 @@ def test_the_answer_follows_the_interval(gain, word):
 
 
 @pytest.mark.parametrize(
-    ("gain", "word"), [(0.006, "Yes, but little: a gain of 0.6 %"), (0.06, "Yes: a gain of 6.0 %")]
+    ("gain", "word"), [(0.006, "A small part of the gain remains"), (0.06, "Most of the gain remains")]
 )
 def test_a_gain_is_called_little_where_it_is(gain, word):
     ends = {(0.01, 1): [0.7] * 3, (0.01, 50): 0.7 + gain + np.array([0.001, -0.001, 0.0])}

@@ -17,9 +17,11 @@ def test_balance_and_oscillations_are_told_apart():
     }  # fmt: skip
     found = claims.judge({"4 units": ways}, [2, 5])
     said = found.summary
-    assert found.plain.startswith("No: once the weights are balanced")
+    assert found.plain.endswith("once the weights are balanced, oscillations bring no significant improvement.")
     better = ways | {"dynamical and balanced": of(0.85, 0.9)}
-    assert claims.judge({"4 units": better}, [2, 5]).plain == "Oscillations improve on balanced weights for 4 units."
+    assert claims.judge({"4 units": better}, [2, 5]).plain.endswith("oscillations add to them for 4 units.")
+    alike = ways | {"dynamical": of(0.8, 0.9)}
+    assert claims.judge({"4 units": alike}, [2, 5]).plain.startswith("For some networks: oscillations alone")
     assert "balance +0.3" in said and "oscillations alone +0.1" in said and "oscillations after balance +0.0" in said
     rows = claims.table({"4 units": ways}, [2, 5])
     assert rows[0]["rare digits"].startswith("0.500") and rows[0]["other digits"].startswith("0.900")

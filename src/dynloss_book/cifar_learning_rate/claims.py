@@ -73,8 +73,9 @@ def judge(both: xr.Dataset, scale: str, settings: Mapping[str, Any]) -> Findings
                   verdict, SIGN, Kind.QUESTION, reduced)  # fmt: skip
     plain = told(
         claim.verdict,
-        f"Yes{', but little' * bool(best.mean() < paper.FIGURE_1_GAIN / 2)}: a gain of {100 * float(best.mean()):.1f} "
-        f"% with each loss at its best learning rate; the paper reports {100 * paper.FIGURE_1_GAIN:g} % at one rate.",
+        f"{'A small part' if best.mean() < paper.FIGURE_1_GAIN / 2 else 'Most'} of the gain remains with each loss at "
+        f"its best learning rate: {100 * float(best.mean()):.1f} percentage points; the paper reports "
+        f"{100 * paper.FIGURE_1_GAIN:g} at one rate.",
         "No: with each loss at its best learning rate, oscillations lower the accuracy.",
         "Inconclusive: with each loss at its best learning rate, the gain is not significant.",
     )

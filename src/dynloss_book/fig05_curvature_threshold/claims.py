@@ -74,10 +74,10 @@ def _plain(laws: Laws) -> str:
     fixed, scaled = ([law.exponent for law in laws[name].values()] for name in ("threshold", "scaled_threshold"))
     if not fixed or not scaled:
         return "Too few runs for a power law yet."
-    falls = f"The threshold {'falls' if max(abs(each + 1) for each in scaled) <= CLOSE else 'does not fall'} as 1/η"
+    falls = "falls" if max(abs(each + 1) for each in scaled) <= CLOSE else "does not fall"
     theirs = max(abs(each - paper.EXPONENT) for each in fixed) <= NEAR
-    return f"{falls} if the detection jump scales with it" + (
-        f"; the paper's exponent {paper.EXPONENT:g} comes from a fixed detection jump." if theirs else "."
+    return f"The sharpness at which cascades start {falls} as 1/η if the jump that marks a start scales with it" + (
+        f"; the paper's exponent {paper.EXPONENT:g} comes from a jump of one size at every rate." if theirs else "."
     )
 
 

@@ -41,7 +41,7 @@ def judge(runs: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         "figS1_hessian_eigenvalues",
         "Do further eigenvalues start further bifurcations?",
         f"The second eigenvalue crosses the threshold in {second} of {number} cascades"
-        + (f", {'earlier' if median >= 0 else 'later'} than the loss leaves its two branches." if there else "."),
+        + (f", but {'earlier' if median >= 0 else 'later'} than the loss leaves its two branches." if there else "."),
         f"Of {number} cascades the second eigenvalue crosses the threshold in {second} and the third in "
         f"{third}."
         + (

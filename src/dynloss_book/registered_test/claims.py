@@ -42,7 +42,7 @@ def judge(gains: xr.DataArray, scale: str) -> Findings:
     elif known == {Verdict.NOT_REPRODUCED}:
         plain = "No: with both losses tuned alike, no gain of a hundredth is left on these digits."
     else:
-        plain = "Not decided yet: the plan below was registered before its results."
+        plain = "Not decided yet: the plan below was registered first, and only a part of it is computed."
     words = "; ".join(f"{task}: {_told(gains.sel(task=task))}" for task in gains.task.values)
     return Findings(
         "registered_test", "Does it help where both losses are tuned alike?", plain,

@@ -94,7 +94,7 @@ def headlines(entries: list[Entry], images: str, pages: str) -> str:
     """
     rows: list[tuple[str, ...]] = [("", "In one sentence, and *the claim tested*", "Paper", "Ours", "Scale", "Verdict")]
     for each in entries:
-        for claim in _claims([each])[:1]:
+        for claim in sorted(_claims([each]), key=lambda one: one["reduced"])[:1]:
             sight = f"![{each.alt.translate(_NO_LINK)}]({images}/{each.stem}.png) " if each.alt else ""
             said = f"{each.found['plain']} *{claim['statement']}.*" if each.found else ""
             scale = "reduced" if claim["reduced"] else "the paper's"
