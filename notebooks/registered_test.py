@@ -113,8 +113,8 @@ tests = {width: done["test", width] for width in widths if ("test", width) in do
 accuracy = experiment.accuracy(tests, widths)
 
 # %% tags=["lead", "answer"]
-scale = f"{trials} trials of {tuning_seeds} seeds for either loss, {seeds} tested, "
-scale += f"{steps:,} steps at most; the plan: 40 of 3, 20, and 4,000"
+scale = f"{trials} trials for either loss, seeds: {tuning_seeds} each, {seeds} tested; "
+scale += f"{steps:,} steps at most; the plan: 40 trials, 3 and 20 seeds, 4,000 steps"
 gains = accuracy.sel(oscillating=1) - accuracy.sel(oscillating=0)
 findings = claims.judge(gains, scale)
 findings.answer
