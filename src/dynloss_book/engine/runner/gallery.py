@@ -112,7 +112,9 @@ def standing(entries: list[Entry], pages: str) -> str:
             (each, [one for one in _claims([each]) if decided.get(one["verdict"], "Stays open") == name])
             for each in entries
         ]
-        lines += [f":::{{grid-item-card}} {name}: {sum(len(claims) for _, claims in own)}", ""]
+        reduced = [claim["reduced"] for _, claims in own for claim in claims]
+        besides = f", and {sum(reduced)} at reduced scale" * any(reduced)
+        lines += [f":::{{grid-item-card}} {name}: {reduced.count(False)}{besides}", ""]
         for each, claims in own:
             statements = [claim["statement"].removeprefix("… and ") for claim in claims]
             if name != decided[Verdict.NOT_REPRODUCED] and len(claims) > 1:
