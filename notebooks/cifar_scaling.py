@@ -15,12 +15,12 @@
 # ---
 
 # %% [markdown]
-# # Figure 1 towards the paper's scale
+# # How the gain of Figure 1 depends on size
 #
-# The paper reports a gain of 6 % with networks larger than what two processor cores can
-# train; a few of that size, from a GPU, are on the pages of [Figure
+# Does the gain in accuracy grow with the number of steps, images and channels? The
+# largest networks here are smaller than the paper's. A few of the paper's size, for
+# which it reports a gain of 6 %, are on the pages of [Figure
 # 1](fig01_cifar_phase_diagram.ipynb) and [its learning rate](cifar_learning_rate.ipynb).
-# This page measures how the gain depends on the number of steps, images and channels.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.

@@ -19,7 +19,13 @@
 #
 # This page puts the dynamical loss into a training loop, chooses its parameters, and
 # measures its effect with error bars: on scikit-learn's handwritten digits, for a
-# network that is too small and for a larger one.
+# network that is too small and for a larger one. In a loop of your own it is three lines:
+#
+# ```python
+# each = losses.cross_entropy(outputs, labels)  # one loss for each sample
+# weights = schedule(step)  # schedule = schedules.oscillating(period, amplitude, classes)
+# loss = losses.class_weighted_mean(each, labels, weights)
+# ```
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.
@@ -48,11 +54,9 @@ fresh: bool = False  # compute anew although archived
 # %% [markdown]
 # ## Three lines
 #
-# A loss and a step of training, in JAX and optax. The numbered lines are the dynamical loss:
-#
-# 1. **One loss for each sample**, not their mean (in most libraries, `reduction="none"`).
-# 2. **The weight of each class at this step**, from a schedule, a function of the step.
-# 3. **The weighted mean.** Optimiser, batches and regularisation stay as they are.
+# A loss and a step of training, in JAX and optax, with the three lines numbered. One loss
+# for each sample is `reduction="none"` in most libraries; the schedule is a function of
+# the step. Optimiser, batches and regularisation stay as they are.
 
 # %%
 import functools

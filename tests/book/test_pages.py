@@ -195,7 +195,8 @@ def test_profiles_are_listed_with_their_cost(parsed, root):
 
 def test_no_placeholder_is_left(page, site):
     text = (site / f"{page}.html").read_text(encoding="utf-8")
-    assert not re.search(r"<!-- (status|profiles|scorecard|gallery|headlines|questions|onsets|answer \w+) -->", text)
+    names = "status|profiles|scorecard|gallery|headlines|failing|standing|totals|questions|onsets"
+    assert not re.search(rf"<!-- ({names}|answer \w+) -->", text)
 
 
 # Of TeX, what sets a formula and is no symbol of it.

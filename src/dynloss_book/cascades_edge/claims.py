@@ -8,6 +8,7 @@ import xarray as xr
 
 from dynloss_book.engine.findings import Findings
 from dynloss_book.engine.sweeps.statistics import interval, summary
+from dynloss_book.engine.verdicts import enumerated
 
 NEAR = 0.15  # how far the interval may reach from the edge to count as at it: the marks alone move it by as much
 
@@ -21,13 +22,17 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     """
     means = {str(name): onset_over_edge(result.sel(optimiser=name)) for name in result.optimiser.values}
     said = [f"{name} {interval(values)}" for name, values in means.items()]
-    agree = [name for name, values in means.items() if at_the_edge(values) == "yes"]
+    found = {name: at_the_edge(values) for name, values in means.items()}
+    agree = [name for name, word in found.items() if word == "yes"]
+    others = "".join(f"; for {name}: {word}" for name, word in found.items() if word != "yes")
+    edges = ", ".join(f"{name} {float(result.edge.sel(optimiser=name)):.3g}" for name in means)
     return Findings(
         "cascades_edge",
         "Does every optimiser have its own edge?",
-        f"Cascades start at the optimiser's own edge of stability for {len(agree)} of {len(means)} optimisers.",
+        f"Cascades start at the optimiser's own edge of stability for {enumerated(agree) or 'no optimiser'}{others}.",
         f"At the detected onset of a cascade the sharpness, in units of the optimiser's edge, is {'; '.join(said)}. "
-        f"The whole interval is within {NEAR:.0%} of that edge for {len(agree)} of {len(means)} optimisers.",
+        f"The whole interval is within {NEAR:.0%} of that edge for {len(agree)} of {len(means)} optimisers. At these "
+        f"learning rates the edges are: {edges}.",
         f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "
         f"T = {settings['period']}, A = {settings['amplitude']:g}",
     )

@@ -102,6 +102,15 @@ def told(verdict: Verdict, yes: str, no: str, unsure: str = "Inconclusive: the r
     return said.get(verdict) or {Verdict.REPRODUCED: yes, Verdict.NOT_REPRODUCED: no}.get(verdict, unsure)
 
 
+def enumerated(names: Sequence[str]) -> str:
+    """Names as a sentence lists them.
+
+    >>> enumerated(["a", "b", "c"]), enumerated(["a"]), enumerated([])
+    ('a, b and c', 'a', '')
+    """
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
 def exists(there: bool, *, testable: bool = True) -> Verdict:
     """The verdict on something that is present or absent."""
     if not testable:

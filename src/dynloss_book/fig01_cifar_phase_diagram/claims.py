@@ -100,7 +100,7 @@ def judge(
         f"At $T = {point['period']:g}$, $A = {point['amplitude']:g}$ the gain in validation accuracy is "
         f"{interval(at_point, signed=True)}{_also(papers)}."
         + (f" In the paper's region {counted}." if signs and points else ""),
-        scale(plane, settings),
+        scale(plane, settings, papers),
         claims,
     )
 
@@ -117,7 +117,7 @@ def means_over(gain: xr.DataArray, longer: float) -> dict[str, xr.DataArray]:
     complete = (points.notnull() | points.isnull().all("seed")).all("place")
     long = gain.sel(period=gain.period[gain.period >= longer])
     return {
-        "in the mean over our grid (even in log T)": points.mean("place").where(complete),
+        "in the mean over our grid (its periods evenly spaced in log T)": points.mean("place").where(complete),
         "in the mean over the area": over_area(gain),
         f"where T ≥ {longer:g}": long.mean(plane, skipna=False),
     }
@@ -143,7 +143,8 @@ def _also(papers: xr.Dataset | None) -> str:
     fallen, peak = _fallen(papers, 1), curves.sel(amplitude=1).max("epoch")
     seeds = ends.sizes["seed"]
     little = f" ({seeds} of {paper.FIGURE_1_SEEDS} seeds)" if seeds < paper.FIGURE_1_SEEDS else ""
-    said = f"{gains}, and {diverged} of {seeds} diverged" if diverged else gains
+    said = f"{gains}, where the paper reports {paper.FIGURE_1_GAIN:+g}"
+    said += f", and {diverged} of {seeds} diverged" * bool(diverged)
     if fallen:
         said += (
             f". There static training ends more than {NEAR:g} below its own best, {interval(peak)}, in {fallen} of "

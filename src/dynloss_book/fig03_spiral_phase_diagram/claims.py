@@ -65,7 +65,7 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
     def generalises(name, sentence):
         over = areas[name].validation_accuracy - static[name].validation_accuracy
         turn = turns[name].validation_accuracy - static[name].validation_accuracy
-        here = f"in the mean over our grid (even in log T) {interval(gains[name], signed=True)}"
+        here = f"in the mean over our grid (its periods evenly spaced in log T) {interval(gains[name], signed=True)}"
         here += f"; over the area {interval(over, signed=True)}" if over.notnull().any() else ""
         if turn.notnull().any():
             here += f"; without truncated last cycles {interval(turn, signed=True)}"
@@ -131,7 +131,8 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
         "Where do oscillations help on the spiral?",
         f"In the paper's region oscillations {moved[0]} the narrow network (accuracy {float(validated.mean()):.2f} "
         f"without them, {float(reached.mean()):.2f} at the best point) and {little}{moved[1]} the wide one.",
-        f"In the mean validation accuracy over the paper's region {parts[0]}, and {parts[1]}.",
+        f"In the mean validation accuracy over the paper's region {parts[0]}, and {parts[1]}; according to the paper "
+        "both gain.",
         "; ".join(
             f"{widths[name]} units: {network.sizes['period']} × {network.sizes['amplitude']} points, "
             f"{network.attrs['scale']}"

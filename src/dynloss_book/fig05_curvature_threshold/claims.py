@@ -59,8 +59,9 @@ def judge(
         "How does the threshold depend on the learning rate?",
         _plain(laws),
         (
-            f"It falls as {' and '.join(fitted)} with the paper's detection jump of 0.1, and with the exponent "
-            f"{' and '.join(scaled)} with a detection jump in proportion to the threshold, 0.1/η."
+            f"The threshold, the sharpness $\\lambda_{{\\max}}$ at which cascades start, falls as "
+            f"{' and '.join(fitted)} where a start is a rise by 0.1 in one step, as in the paper, and with exponent "
+            f"{' and '.join(scaled)} where it is a rise by 0.1/η. The edge of stability of gradient descent is 2/η."
             if fitted
             else "Too few runs for a power law yet."
         ),
@@ -76,8 +77,10 @@ def _plain(laws: Laws) -> str:
         return "Too few runs for a power law yet."
     falls = "falls" if max(abs(each + 1) for each in scaled) <= CLOSE else "does not fall"
     theirs = max(abs(each - paper.EXPONENT) for each in fixed) <= NEAR
-    return f"The sharpness at which cascades start {falls} as 1/η if the jump that marks a start scales with it" + (
-        f"; the paper's exponent {paper.EXPONENT:g} comes from a jump of one size at every rate." if theirs else "."
+    return f"The sharpness at which cascades start {falls} as 1/η, like the edge of stability 2/η" + (
+        f"; the paper's exponent {paper.EXPONENT:g} comes from counting the same rise as a start at every rate."
+        if theirs
+        else "."
     )
 
 

@@ -156,13 +156,13 @@ def judge(
             claims[0].verdict,
             "Yes: stopping improves the validation accuracy",
             "No: stopping lowers the validation accuracy",
-            "Inconclusive: with these seeds, stopping the oscillations brings no significant improvement",
+            "Stopping the oscillations before the end makes no difference that these seeds can show",
         ).rstrip(".")
         + told(claims[4].verdict, "; oscillating runs end higher.", "; oscillating runs do not end higher.", "."),
         f"From the last tenth of the oscillations to the end the validation accuracy rises by "
         f"{claims[0].here}. The gain over the static loss at the end is {claims[4].here}. At the end, {dotted.here}."
         + ("" if papers is None else f" {breakdowns(papers)}"),
-        scale(both, settings),
+        scale(both, settings, papers),
         (*claims[:5], dotted, *claims[5:]),
     )
 

@@ -158,13 +158,15 @@ def decides(settings: Mapping[str, Any]) -> bool:
     return settings["images"] == "cifar10" and settings["image_size"] >= SMALLEST
 
 
-def scale(plane: xr.Dataset, settings: Mapping[str, Any]) -> str:
-    """The size of the experiment, in words."""
+def scale(plane: xr.Dataset, settings: Mapping[str, Any], papers: xr.Dataset | None = None) -> str:
+    """The size of the experiment, in words, and of the networks at the paper's own scale beside it."""
     size, theirs = settings["image_size"], paper.FIGURE_1
     side = theirs["image_size"]
     return (
         f"{settings['training_images']:,} {'images' if settings['images'] == 'cifar10' else 'generated images'} of "
         f"{size} × {size} pixels, {settings['channels']} channels, {settings['epochs']} epochs; "
-        f"{plane.attrs.get('scale', '')}; the paper: {theirs['training_images']:,} of {side} × "
+        f"{plane.attrs.get('scale', '')}"
+        + (f"; and {papers.sizes['seed']} seeds at the paper's scale" if papers is not None else "")
+        + f"; the paper: {theirs['training_images']:,} of {side} × "
         f"{side}, {theirs['channels']} channels, {theirs['epochs']} epochs, {paper.FIGURE_1_SEEDS} seeds"
     )

@@ -63,10 +63,18 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
             "steps.",
             "It does not help: training in large steps, which bounce, ends no better than in small steps.",
             "Inconclusive: these networks do not show whether bouncing helps.",
+        ).rstrip(".")
+        + told(
+            claims[2].verdict,
+            ", and in a wider valley than static training.",
+            ", but in a narrower valley than static training.",
+            "; that it ends in a wider valley than static training is not shown.",
         ),
         "Trained from the same weights on the same time-dependent loss, networks end with a validation accuracy of "
         f"{interval(ends.sel(run='oscillating'))} in large steps and {interval(ends.sel(run='oscillating, calm'))} in "
-        "small ones, whose edge of stability is higher. On the static loss large steps gain "
+        "small ones, whose edge of stability is higher. They end at $\\lambda_{\\max}$ = "
+        f"{interval(runs.sharpness.sel(run='oscillating'))} of the static loss, static training at "
+        f"{interval(runs.sharpness.sel(run='static'))}. On the static loss large steps gain "
         f"{interval(without, signed=True)}. In a single period large steps gain {interval(gain, signed=True)} in "
         f"accuracy and {interval(fit, signed=True)} in kernel-target alignment. $\\lambda_{{\\max}}$ of the static "
         f"loss rises by {interval(wider, signed=True)} in a period with a cascade and by "

@@ -234,7 +234,9 @@ def test_questions_definitions_and_reduced_scale_are_counted_apart():
     assert headings[1:] == ["## Our own questions", "## Definitions"]
     assert page.count("(at reduced scale)") == 1 and ">✗ no</span>" in page
     standing = gallery.standing([entry(found)], "..")
-    assert "Holds: 1\n" in standing and "Does not hold: 0, and 1 at reduced scale\n" in standing
+    assert "Holds: 1\n" in standing and "Stays open: 0\n" in standing
+    failing = gallery.failing([entry(found)], "..")
+    assert failing == "**Not reproduced:** claim 1 (at reduced scale) ([Figure 1](../fig01)).\n\n**Mixed:** none."
     cards = gallery.cards([entry(found)], "", "")
     assert '<p>Definitions: <span class="dynloss-reproduced">✓ 1 reproduced</span></p>' in cards
 

@@ -108,6 +108,7 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     texts = {
         "gallery": gallery.cards(entries, "images/gallery", "../notebooks"),
         "headlines": gallery.headlines(theirs, "images/gallery", "../notebooks"),
+        "failing": gallery.failing(entries, "../notebooks"),
         "standing": gallery.standing(entries, "../notebooks"),
         "totals": gallery.totals(entries),
         "questions": gallery.answers([each for each in entries if each not in theirs], "../notebooks"),

@@ -1,6 +1,7 @@
 """What the book says of all its notebooks at once: the gallery, the introduction's table, the status; nothing typed."""
 
 import io
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,24 +104,37 @@ def headlines(entries: list[Entry], images: str, pages: str) -> str:
     return tables.markdown(rows)
 
 
-def standing(entries: list[Entry], pages: str) -> str:
-    """Three cards, in Markdown: of the paper's claims those that hold, that do not, and that stay open, by notebook."""
-    decided = {Verdict.REPRODUCED: "Holds", Verdict.NOT_REPRODUCED: "Does not hold"}
-    lines = ["::::{grid} 1 1 3 3", ":gutter: 2", ""]
-    for name in (*decided.values(), "Stays open"):
-        own = [
-            (each, [one for one in _claims([each]) if decided.get(one["verdict"], "Stays open") == name])
+def failing(entries: list[Entry], pages: str) -> str:
+    """The paper's claims that are not reproduced, or only in part, by name, in Markdown."""
+    lines = []
+    for verdict in (Verdict.NOT_REPRODUCED, Verdict.MIXED):
+        said = [
+            f"{_statement(claim)}{' (at reduced scale)' * claim['reduced']} ({_link(each, pages)})"
             for each in entries
+            for claim in _claims([each])
+            if claim["verdict"] == verdict
         ]
-        reduced = [claim["reduced"] for _, claims in own for claim in claims]
+        lines += [f"**{str(verdict).capitalize()}:** {'; '.join(said) or 'none'}."]
+    return "\n\n".join(lines)
+
+
+def standing(entries: list[Entry], pages: str) -> str:
+    """Two cards, in Markdown: of the paper's claims those that hold, and those that stay open, by notebook."""
+    shares = {
+        "Holds": {Verdict.REPRODUCED},
+        "Stays open": set(Verdict) - {Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.MIXED},
+    }
+    lines = ["::::{grid} 1 1 2 2", ":gutter: 2", ""]
+    for name, verdicts in shares.items():
+        reduced, own = [], []
+        for each in entries:
+            claims = [claim for claim in _claims([each]) if claim["verdict"] in verdicts]
+            reduced += [claim["reduced"] for claim in claims]
+            if claims:
+                more = f" (+ {len(claims) - 1})" * (len(claims) > 1)
+                own += [f"- {_link(each, pages)}: {_statement(claims[0])}{more}"]
         besides = f", and {sum(reduced)} at reduced scale" * any(reduced)
-        lines += [f":::{{grid-item-card}} {name}: {reduced.count(False)}{besides}", ""]
-        for each, claims in own:
-            statements = [claim["statement"].removeprefix("… and ") for claim in claims]
-            if name != decided[Verdict.NOT_REPRODUCED] and len(claims) > 1:
-                statements[:] = [f"{statements[0]} (+ {len(claims) - 1})"]
-            lines += [f"- {_link(each, pages)}: {'; '.join(statements)}"] * bool(claims)
-        lines += [":::", ""]
+        lines += [f":::{{grid-item-card}} {name}: {reduced.count(False)}{besides}", "", *own, ":::", ""]
     return "\n".join([*lines, "::::"])
 
 
@@ -133,6 +147,10 @@ def _claims(entries: list[Entry]) -> list[dict[str, Any]]:
     """The paper's, of these notebooks."""
     found = [claim for each in entries if each.found for claim in each.found["claims"]]
     return [each for each in found if each["kind"] == Kind.CLAIM]
+
+
+def _statement(claim: Mapping[str, Any]) -> str:
+    return claim["statement"].removeprefix("… and ")
 
 
 def _link(entry: Entry, pages: str) -> str:
@@ -176,7 +194,8 @@ def _result(record: Mapping[str, Any]) -> str:
     how = "computed in this run" if record["origin"] == "computed" else f"from the archive, {freshness}"
     scale = f"{record['scale']}: " if record["scale"] else ""
     took = duration(record["seconds"])
-    words = as_markdown(f"{scale}{how}; {record['device']}, {took}, {record['date']}, commit {record['commit']}")
+    made = f"JAX {json.loads(record['versions']).get('jax', '?')}, {record['device']}, {took}, {record['date']}"
+    words = as_markdown(f"{scale}{how}; {made}, commit {record['commit']}")
     return words.replace("STALE:", "**STALE**:")
 
 
