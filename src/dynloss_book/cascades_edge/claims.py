@@ -25,7 +25,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     found = {name: at_the_edge(values) for name, values in means.items()}
     agree = [name for name, word in found.items() if word == "yes"]
     others = "".join(f"; for {name}: {word}" for name, word in found.items() if word != "yes")
-    edges = ", ".join(f"{name} {float(result.edge.sel(optimiser=name)):.3g}" for name in means)
+    edges = ", ".join(f"{name} {float(result.edge.sel(optimiser=name)):,.4g}" for name in means)
     return Findings(
         "cascades_edge",
         "Does every optimiser have its own edge?",

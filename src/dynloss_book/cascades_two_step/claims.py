@@ -62,7 +62,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         Claim("The second eigenvalue crosses the threshold in the cascades", paper.SAYS["further"], "in the cascades",
               f"in {len(crossed)} of {len(rows)}, on one side of the bounce",
               exists(len(crossed) > MOST * len(rows), testable=bool(rows)), as_a_rule),
-        Claim("… and when it does, the second bifurcation begins", paper.SAYS["further"], "at once",
+        Claim("The second bifurcation begins when a second eigenvalue crosses the threshold", paper.SAYS["further"], "at once",
               _steps(late) + (f"; in {len(whole)} more it crossed and the bounce never broke" if whole else ""),
               exists(bool(late) and bool(np.median(np.abs(late)) <= 2 * np.mean([row["spacing"] for row in broken])),
                      testable=bool(broken)),

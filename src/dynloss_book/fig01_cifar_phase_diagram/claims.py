@@ -68,7 +68,7 @@ def judge(
     claims = (
         Claim(f"Oscillations improve the validation accuracy at {at(point)}", paper.SAYS["gain point"], "> 0",
               interval(at_point, signed=True), positive(at_point, testable=signs), f"{SIGN}; {WHY}", reduced=not own),
-        Claim("They improve it over the paper's region", paper.SAYS["gain region"], "> 0",
+        Claim("Oscillations improve it over the whole of the paper's region", paper.SAYS["gain region"], "> 0",
               "; ".join(f"{name} {interval(values, signed=True)}" for name, values in means.items()) + f"; {counted}",
               _over_the_region(list(means.values())[:2], gaining > 0 < losing, signs)
               if points >= ENOUGH * inside.isel(seed=0).size else Verdict.NOT_COMPUTED,

@@ -87,7 +87,7 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
               f"training accuracy {interval(trained, bounds=SHARE)}, validation {interval(validated, bounds=SHARE)}",
               positive(POOR - fails, testable=testable),
               f"both below {POOR:g}, “very poor”; the number itself is read off a colour scale", reduced=not testable),
-        Claim("In its region its training accuracy is nearly perfect", paper.SAYS["narrow region"],
+        Claim("In its region the narrow network's training accuracy is nearly perfect", paper.SAYS["narrow region"],
               f"nearly perfect (at least {NEARLY_PERFECT:g})",
               "; ".join(f"{name} {interval(values, bounds=SHARE)}" for name, values in known.items())
               + f"; at its best point {interval(best_point(narrow.accuracy.where(region)), bounds=SHARE)}",

@@ -26,7 +26,7 @@ def judge(runs: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     claims = (
         Claim("A second eigenvalue crosses the threshold in the cascades", paper.SAYS["further"], "in the cascades",
               **_crossed(runs.second)),
-        Claim("… and when it does, the second bifurcation begins: the loss leaves its two branches",
+        Claim("The loss leaves its two branches when the second eigenvalue crosses the threshold",
               paper.SAYS["further"],
               f"at once (within {CLOSE:.0%} of the cascade)",
               f"{interval(runs.lateness, signed=True)} of the cascade's length later, median over a run's cascades, of "

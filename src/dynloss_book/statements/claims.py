@@ -27,7 +27,7 @@ ZERO = 1e-6  # nats: a loss that has vanished
 SMALL, OUTLIER = 0.01, 0.1  # of λ_max: eigenvalues "very small in modulus", and outliers
 MOST = 0.95
 DOWNHILL = "With A → ∞ a solution is found from any initial weights without uphill moves"
-CONVEX = "… and therefore the landscape is convex"
+CONVEX = "With A → ∞ the landscape of one class is convex, since no uphill moves are made"
 FAITHFUL = 0.05  # between a mode's residual, in proportion to its first, and the exponential
 
 

@@ -1,7 +1,6 @@
 """What the book says of all its notebooks at once: the gallery, the introduction's table, the status; nothing typed."""
 
 import io
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,7 +193,7 @@ def _result(record: Mapping[str, Any]) -> str:
     how = "computed in this run" if record["origin"] == "computed" else f"from the archive, {freshness}"
     scale = f"{record['scale']}: " if record["scale"] else ""
     took = duration(record["seconds"])
-    made = f"JAX {json.loads(record['versions']).get('jax', '?')}, {record['device']}, {took}, {record['date']}"
+    made = f"JAX {record['versions'].get('jax', '?')}, {record['device']}, {took}, {record['date']}"
     words = as_markdown(f"{scale}{how}; {made}, commit {record['commit']}")
     return words.replace("STALE:", "**STALE**:")
 
