@@ -51,7 +51,7 @@ def jit(function=None, **options):
 
 
 def kind(leaf):
-    """An array's rank and type, a function's code and what it closes over, a record's fields; of others the value."""
+    """An array's rank and type, a function's code and what it closes over, what a record holds; else a value."""
     leaf = inspect.unwrap(leaf) if callable(leaf) else leaf
     if isinstance(leaf, (jax.Array, np.ndarray, np.generic)):
         return leaf.ndim, str(leaf.dtype)
@@ -59,12 +59,12 @@ def kind(leaf):
         return kind(leaf.func), tuple(map(kind, (*leaf.args, *leaf.keywords.values())))
     if inspect.isfunction(leaf):
         return leaf.__code__, tuple(kind(cell.cell_contents) for cell in leaf.__closure__ or ())
-    if dataclasses.is_dataclass(leaf):  # whose numbers would take long to print
-        return type(leaf), tuple(kind(getattr(leaf, field.name)) for field in dataclasses.fields(leaf))
-    if isinstance(leaf, (tuple, list)):
-        return type(leaf), tuple(map(kind, leaf))
-    if isinstance(leaf, dict):
-        return tuple(leaf), tuple(map(kind, leaf.values()))
+    if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):  # whose numbers would take long to print
+        leaf = {"of": type(leaf)} | {field.name: getattr(leaf, field.name) for field in dataclasses.fields(leaf)}
+    if isinstance(leaf, (dict, tuple, list)):
+        parts = leaf.values() if isinstance(leaf, dict) else leaf
+        names = tuple(leaf) if isinstance(leaf, dict) else type(leaf)
+        return names, tuple(each if type(each) in (int, float) else kind(each) for each in parts)
     return type(leaf).__name__ if type(leaf) in (int, float) else repr(leaf)
 
 
