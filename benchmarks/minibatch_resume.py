@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import setting
 
-LEAST = {"channels": 1, "images": 512, "epochs": 4, "kill_in": 1}
+LEAST = {"channels": 1, "images": 512, "epochs": 2, "kill_in": 1}
 
 
 def train(options, result: Path):

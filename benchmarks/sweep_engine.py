@@ -10,7 +10,7 @@ Networks of 10 hidden units on the spiral, few steps. Every number is taken in p
 - growth: time per point and peak memory of sweeps of 10^2 to 10^5 points of few steps; and beside it the memory of a
   process that has compiled the program and computed one batch.
 
-    python benchmarks/sweep_engine.py [--seconds 60] [--rounds 3] [--stored 10000] [--largest 100000]
+    python benchmarks/sweep_engine.py [--seconds 60] [--rounds 3] [--steps 500] [--stored 10000] [--largest 100000]
 """
 
 import contextlib
@@ -35,7 +35,7 @@ from dynloss_book.engine.sweeps import engine, evaluate
 
 DATA = datasets.spiral().astype("float32")
 CHUNK = 64
-LEAST = {"seconds": 0, "rounds": 1, "stored": 100, "largest": 100}
+LEAST = {"seconds": 0, "rounds": 1, "steps": 1, "stored": 100, "largest": 100}
 
 
 def final_loss(period, amplitude, seed, *, steps):
@@ -156,15 +156,16 @@ def apart(*call):
 
 
 def main():
-    options = setting.arguments(__doc__, LEAST, seconds=60.0, rounds=3, stored=10_000, largest=100_000, call="")
+    usual = {"seconds": 60.0, "rounds": 3, "steps": 500, "stored": 10_000, "largest": 100_000, "call": ""}
+    options = setting.arguments(__doc__, LEAST, **usual)
     if options.call:
         name, *given = json.loads(options.call)
         print(json.dumps({"overhead": overhead, "restart": restart, "growth": growth}[name](*given)))
         return
 
     print(setting.machine())
-    trial = apart("overhead", 200, 600)["bare"] / 600 / 200
-    steps = 500  # batches of a few tenths of a second
+    steps = options.steps  # usually batches of a few tenths of a second
+    trial = apart("overhead", steps, 600)["bare"] / 600 / steps
     points = max(1, round(options.seconds / (trial * steps) / 100)) * 100
     rounds = [apart("overhead", steps, points) for _ in range(options.rounds)]
     once, within, bare = (statistics.median(each[name] for each in rounds) for name in ("once", "within", "bare"))

@@ -53,8 +53,9 @@ def other_server():
 
 @pytest.fixture
 def lowering(other_server, monkeypatch):
-    """Kernels of this test come from there."""
+    """Kernels of this test come from there; the pictures as PDF are left to the book, which draws each anyway."""
     server, early = other_server
+    monkeypatch.setattr(kernels, "PICTURES", {"png"})
     monkeypatch.setattr(forkserver, "connect_to_new_process", server.connect_to_new_process)
     monkeypatch.setattr(kernels, "read_early_by_server", lambda: early)
 
@@ -232,7 +233,8 @@ def test_plain_papermill_fails_for_a_mistyped_name(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "value"), [("amplitude", 0.5), ("period", -1), ("precision", "half")])
-def test_misuse_fails_in_one_line_before_training(name, value, tmp_path):
-    figure = FIGURES["fig04_learning_dynamics"]
-    outcome = execute(figure, "smoke", values(figure, "smoke") | {name: value}, tmp_path / "out.ipynb", io.StringIO())
+def test_misuse_fails_in_one_line_before_training(name, value, lowering, tmp_path):
+    figure, record = FIGURES["fig04_learning_dynamics"], lowered.environment(tmp_path / "lowered.jsonl")
+    given = values(figure, "smoke") | {name: value}
+    outcome = execute(figure, "smoke", given, tmp_path / "out.ipynb", io.StringIO(), record)
     assert "ValueError" in outcome.error and repr(value) in outcome.error and "\n" not in outcome.error

@@ -13,9 +13,9 @@ import pytest
 import small_site
 import xarray as xr
 
-from dynloss_book.engine import ledger
+from dynloss_book.engine import cli, ledger
 from dynloss_book.engine.archive import ArchiveWarning
-from dynloss_book.engine.runner import campaign
+from dynloss_book.engine.runner import campaign, kernels
 from dynloss_book.engine.runner.campaign import State
 from dynloss_book.engine.runner.execute import ENDINGS, Ending, Outcome
 from dynloss_book.engine.runner.profiles import UsageError, load
@@ -100,6 +100,10 @@ def make(tmp_path, monkeypatch):
 @pytest.fixture
 def here(monkeypatch):
     """Notebooks run in this process, without a kernel, which takes seconds to start; the list of what was run."""
+    return run_here(monkeypatch)
+
+
+def run_here(monkeypatch):
     ran = []
 
     def execute(figure, profile, parameters, output, stream, environment):
@@ -122,6 +126,21 @@ def here(monkeypatch):
 
     monkeypatch.setattr(campaign, "execute", execute)
     return ran
+
+
+@pytest.fixture
+def child():
+    """A campaign in a checkout by a process of its own, forked from one that has imported everything."""
+    return lambda root: kernels.context().Process(target=work, args=(root, os.environ["LOG"]))
+
+
+def work(root, log):
+    """In that process, whose notebooks run in it."""
+    os.chdir(root)
+    os.environ.pop("DYNLOSS_RESULTS", None)
+    os.environ["LOG"] = log
+    run_here(pytest.MonkeyPatch())
+    cli.main(["campaign", "--nice", "0"])
 
 
 def items(root, here="CPU"):
@@ -225,16 +244,17 @@ def test_a_notebook_that_fails_does_not_stop_the_others(make, here):
         assert done[1][1] == "failed: cell 1: NameError: name 'nothing' is not defined"
 
 
-def test_killed_at_any_time_it_ends_with_the_same_results(make, here):
+def test_killed_at_any_time_it_ends_with_the_same_results(make, here, child):
     """DYNLOSS_TEST_KILLS=10 kills it so often."""
     alone, killed = make("alone", SHORT), make("killed", SHORT)
     assert all(state.complete for _, state in campaign.run(alone, items(alone), None))
     chance = random.Random(0)
     for _ in range(KILLS):
-        process = subprocess.Popen(COMMAND, cwd=killed, stderr=subprocess.DEVNULL)
-        time.sleep(chance.uniform(1, 5))
+        process = child(killed)
+        process.start()
+        time.sleep(chance.uniform(0.5, 3))
         process.kill()
-        process.wait()
+        process.join()
     ended = subprocess.run(COMMAND, cwd=killed, check=True, capture_output=True, text=True)
     assert "fig01_sweep paper: nothing left" in ended.stderr
     assert equal(results(killed), results(alone))
@@ -242,13 +262,16 @@ def test_killed_at_any_time_it_ends_with_the_same_results(make, here):
     assert all(state.complete for _, state in campaign.run(killed, items(killed), None)) and here == []
 
 
-def test_two_at_once_share_the_work(make, here, tmp_path):
+def test_two_at_once_share_the_work(make, here, child, tmp_path):
     alone, shared = make("alone", SHORT), make("shared", SHORT)
     assert all(state.complete for _, state in campaign.run(alone, items(alone), None))
     (tmp_path / "log").unlink()
-    both = [subprocess.Popen(COMMAND, cwd=shared, stderr=subprocess.PIPE) for _ in range(2)]
-    said = [process.communicate(timeout=120)[1].decode() for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
+    both = [child(shared) for _ in range(2)]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join(120)
+    assert [process.exitcode for process in both] == [0, 0]
     # Of a single result that one is at, the other lets go; the next call finds all of it.
     assert all(state.complete for _, state in campaign.run(shared, items(shared), None))
     assert equal(results(shared), results(alone))

@@ -6,6 +6,7 @@ that holds a call back to Python, or the kernel for a processor, is a problem. T
 names a file; each lowering adds a line of JSON.
 """
 
+import dataclasses
 import functools
 import inspect
 import json
@@ -26,7 +27,7 @@ def jit(function=None, **options):
     """As `jax.jit`, but lower for CUDA as well."""
     if function is None:
         return functools.partial(jit, **options)
-    compiled = original_jit(function, **options)
+    compiled, known = original_jit(function, **options), set()
 
     @functools.wraps(function)
     def call(*arguments, **named):
@@ -34,7 +35,9 @@ def jit(function=None, **options):
         if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return compiled(*arguments, **named)  # part of a computation that is lowered as a whole
         kinds = tuple(map(kind, leaves))
-        once(function, kinds, compiled, options, arguments, named)
+        if kinds not in known:
+            known.add(kinds)
+            once(function, kinds, compiled, options, arguments, named)
         return compiled(*arguments, **named)
 
     def trace(*arguments, **named):  # ahead of time, as the sweeps do
@@ -48,7 +51,7 @@ def jit(function=None, **options):
 
 
 def kind(leaf):
-    """An array's rank and type, a function's code and what it closes over; of anything else but a number the value."""
+    """An array's rank and type, a function's code and what it closes over, what a record holds; else a value."""
     leaf = inspect.unwrap(leaf) if callable(leaf) else leaf
     if isinstance(leaf, (jax.Array, np.ndarray, np.generic)):
         return leaf.ndim, str(leaf.dtype)
@@ -56,6 +59,12 @@ def kind(leaf):
         return kind(leaf.func), tuple(map(kind, (*leaf.args, *leaf.keywords.values())))
     if inspect.isfunction(leaf):
         return leaf.__code__, tuple(kind(cell.cell_contents) for cell in leaf.__closure__ or ())
+    if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):  # whose numbers would take long to print
+        leaf = {"of": type(leaf)} | {field.name: getattr(leaf, field.name) for field in dataclasses.fields(leaf)}
+    if isinstance(leaf, (dict, tuple, list)):
+        parts = leaf.values() if isinstance(leaf, dict) else leaf
+        names = tuple(leaf) if isinstance(leaf, dict) else type(leaf)
+        return names, tuple(each if type(each) in (int, float) else kind(each) for each in parts)
     return type(leaf).__name__ if type(leaf) in (int, float) else repr(leaf)
 
 

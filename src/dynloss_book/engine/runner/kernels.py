@@ -29,6 +29,8 @@ VARIABLES = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # an exported Agg would leave pages without figures
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no advice for debuggers on stderr
 }
+# Each as PDF too: vector graphics for those who want to print it.
+PICTURES = {"png", "pdf"}
 # What nearly every notebook imports. Nothing of it starts a thread or asks for a device as it is imported.
 PRELOADED = [
     "ipykernel.kernelapp", "IPython.core.completer", "jax.numpy", "optax", "flax.linen", "xarray", "h5netcdf", "pandas",
@@ -80,8 +82,7 @@ def manager(environment: Mapping[str, str], folder: Path, sockets: str) -> type[
         sockets: the folder of the files through which it is spoken to. Jupyter's own choice, five ports that were free
             a moment before the kernel asks for them, fails now and then where much is going on.
     """
-    # Each picture as PDF too: vector graphics for those who want to print it.
-    options = ["--log-level=ERROR", "--InlineBackend.figure_formats={'png', 'pdf'}"]
+    options = ["--log-level=ERROR", f"--InlineBackend.figure_formats={PICTURES}"]
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *options]
     spec = KernelSpec(argv=command, env={**VARIABLES, **environment}, display_name="Python 3", language="python")
 
