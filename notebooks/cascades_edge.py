@@ -15,7 +15,8 @@
 #
 # The paper finds that cascades start where the curvature crosses a threshold near
 # $2/\eta$. If this is the curvature above which the steps of *gradient descent* grow,
-# other optimisers must have other thresholds, and their cascades must start there.
+# other optimisers must have other thresholds, and their cascades must start there. This
+# page tests momentum (heavy ball and Nesterov's) and Adam.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.

@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown]
-# # Why the cascades happen, 2: what breaks the bounce
+# # Why the cascades happen, 2: a second eigenvalue or period doubling
 #
 # In a cascade the loss splits into two branches, and then into more. The supplement
 # explains this by further eigenvalues of the Hessian that cross the threshold. [Zhu et

@@ -15,7 +15,8 @@
 #
 # In the cascades of Figure 4 the loss splits into two branches, and then into more.
 # According to the supplement, each further bifurcation begins when one more eigenvalue
-# of the Hessian crosses the threshold.
+# of the Hessian crosses the threshold. The other explanation, that the bounce doubles its
+# period, is tested in [Why the cascades happen, 2](cascades_two_step.ipynb).
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.

@@ -22,8 +22,9 @@
 # network that is too small and for a larger one. In a loop of your own it is three lines:
 #
 # ```python
+# from dynloss import losses, schedules  # pip install dynloss
+# weights = schedules.oscillating(period, amplitude, num_classes)(step)
 # each = losses.cross_entropy(outputs, labels)  # one loss for each sample
-# weights = schedule(step)  # schedule = schedules.oscillating(period, amplitude, classes)
 # loss = losses.class_weighted_mean(each, labels, weights)
 # ```
 
@@ -54,9 +55,8 @@ fresh: bool = False  # compute anew although archived
 # %% [markdown]
 # ## Three lines
 #
-# A loss and a step of training, in JAX and optax, with the three lines numbered. One loss
-# for each sample is `reduction="none"` in most libraries; the schedule is a function of
-# the step. Optimiser, batches and regularisation stay as they are.
+# A loss and a step, in JAX and optax, with the three lines numbered. A loss for each sample
+# is `reduction="none"` in most libraries; optimiser and batches stay as they are.
 
 # %%
 import functools

@@ -2,9 +2,8 @@
 
     python tools/versions.py PYTHON [PYTHON ...]
 
-Each PYTHON is that of an environment with `dynloss[notebooks]` and a JAX of its own. Runs are kept in `_build/versions`, so
-that it goes on where it was stopped; what was found is written into `results/versions.json`, and the book's page *Status*
-shows it.
+Each PYTHON is that of an environment with `dynloss[notebooks]` and a JAX of its own. Runs are kept in `_build/versions`
+and go on where they were stopped; what was found is in `results/versions.json`, for the page *Status*.
 """
 
 import json
@@ -27,13 +26,14 @@ RUN = "from dynloss_book.command import main; main()"
 
 
 def found(python: str, figure: str, given: list[str], precision: str) -> dict[str, str]:
-    """One run, computed where it is not yet, beside the published result: what it was made with, and whether it agrees."""
-    jax, version, machine = subprocess.run([python, "-c", SAY], check=True, capture_output=True, text=True).stdout.split()
+    """One run, computed where it is not yet, beside the published result: what made it, and whether they agree."""
+    asked = subprocess.run([python, "-c", SAY], check=True, capture_output=True, text=True)
+    jax, version, machine = asked.stdout.split()
     folder = ROOT / "_build" / "versions" / f"{jax}_{precision}"
     more = [*given, f"precision={precision}"] if len(RUNS[figure][1]) > 1 else given
     pairs = [part for each in more for part in ("-p", *each.split("="))]
-    environment = os.environ | {"DYNLOSS_RESULTS": str(folder)}
-    subprocess.run([python, "-c", RUN, "run", figure, "--profile", "quick", *pairs], cwd=ROOT, env=environment, check=True)
+    run = [python, "-c", RUN, "run", figure, "--profile", "quick", *pairs]
+    subprocess.run(run, cwd=ROOT, env=os.environ | {"DYNLOSS_RESULTS": str(folder)}, check=True)
     pair = folder / figure, ROOT / "results"
     said = [str(each.agreement) for each in compare.outcomes(*pair) if each.agreement is not None]
     return {"figure": figure, "jax": jax, "python": version, "processor": machine, "precision": precision,
@@ -41,8 +41,12 @@ def found(python: str, figure: str, given: list[str], precision: str) -> dict[st
 
 
 def main(pythons: list[str]) -> None:
-    rows = [found(python, figure, given, precision)
-            for python in pythons for figure, (given, precisions) in RUNS.items() for precision in precisions]  # fmt: skip
+    rows = [
+        found(python, figure, given, precision)
+        for python in pythons
+        for figure, (given, precisions) in RUNS.items()
+        for precision in precisions
+    ]
     files.write(ROOT / "results" / "versions.json", json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -66,8 +66,8 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         f"{interval(values['hessian'] / 2)} for the Hessian and {interval(values['ntk'] / 2)} for the plain NTK; for "
         f"the median cascade of a network it is {halves['weighted_kernel']}, {halves['hessian']} and {halves['ntk']}. "
         f"The Gauss-Newton kernel and the Hessian differ by at most {ratio:.1%}; the residual term contributes at most "
-        f"{float(np.abs(share).max()):.2%} of λ_max there. Within half a period of an onset λ_max of the plain NTK "
-        f"falls by {percent(drop(result, settings['period']))}.{MATRIX if ratio <= SAME else ''}"
+        f"{float(np.abs(share).max()):.2%} of λ_max there. In a cascade λ_max of the plain NTK falls "
+        f"by {percent(drop(result, settings['period']))} within half a period.{MATRIX if ratio <= SAME else ''}"
         if np.isfinite(ratio)
         else "No cascade in these runs.",
         f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "

@@ -97,7 +97,7 @@ def at_moments(runs: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
 def breaks(runs: xr.Dataset, learning_rate: float) -> xr.DataArray:
     """The step at which each network's bounce breaks, infinite if it does not, (seed,).
 
-    As in "what breaks the bounce": where the loss has power at a quarter of the step frequency, after the edge has been
+    As in `cascades_two_step`: where the loss has power at a quarter of the step frequency, after the edge has been
     reached and the loss has been free of it.
     """
     at_edge = (learning_rate * runs.curvature.isel(rank=0) > AT_EDGE).transpose("seed", "moment").values

@@ -42,7 +42,7 @@ def judge(
         f"{name} {', '.join(f'{getattr(each, name):,}' for each in rungs)}" for name, rungs in ladders.items()
     )
     summary = (
-        f"For a tenfold increase the gain rises by {slopes}."
+        f"Slope of the gain, for a tenfold increase: {slopes}."
         if claim.verdict != Verdict.NOT_COMPUTED
         else "Not computed yet."
     )

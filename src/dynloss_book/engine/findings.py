@@ -146,6 +146,8 @@ class Answer:
     def __str__(self) -> str:
         found = self.findings
         verdicts = f" **Verdicts.** {found.tally}." if found.claims else ""
+        failed = [each for each in found.claims if each.kind == Kind.CLAIM and each.verdict == Verdict.NOT_REPRODUCED]
+        verdicts += f" Not reproduced: {'; '.join(minus(each.statement) for each in failed)}." * bool(failed)
         return f"**{minus(found.plain)}** {minus(found.summary)}{verdicts} *Scale: {found.scale}.*"
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:

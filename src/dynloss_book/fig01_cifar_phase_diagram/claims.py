@@ -98,7 +98,7 @@ def judge(
             "Inconclusive: at the paper's best point the gain is too small, or the seeds too few, to be significant.",
         ),
         f"At $T = {point['period']:g}$, $A = {point['amplitude']:g}$ the gain in validation accuracy is "
-        f"{interval(at_point, signed=True)}{_also(papers)}."
+        f"{interval(at_point, signed=True)}{_also(papers, claims[-1].verdict)}."
         + (f" In the paper's region {counted}." if signs and points else ""),
         scale(plane, settings, papers),
         claims,
@@ -130,8 +130,8 @@ def _over_the_region(means: Sequence[xr.DataArray], both: bool, testable: bool) 
     return Verdict.MIXED if both and testable else agreed(*known)
 
 
-def _also(papers: xr.Dataset | None) -> str:
-    """The gain at the paper's scale, where available."""
+def _also(papers: xr.Dataset | None, verdict: Verdict) -> str:
+    """The gain at the paper's scale, where available, with the verdict on the paper's own."""
     if papers is None:
         return ""
     curves = papers.validation_accuracy
@@ -143,7 +143,7 @@ def _also(papers: xr.Dataset | None) -> str:
     fallen, peak = _fallen(papers, 1), curves.sel(amplitude=1).max("epoch")
     seeds = ends.sizes["seed"]
     little = f" ({seeds} of {paper.FIGURE_1_SEEDS} seeds)" if seeds < paper.FIGURE_1_SEEDS else ""
-    said = f"{gains}, where the paper reports {paper.FIGURE_1_GAIN:+g}"
+    said = f"{gains}, where the paper reports {paper.FIGURE_1_GAIN:+g} ({verdict})"
     said += f", and {diverged} of {seeds} diverged" * bool(diverged)
     if fallen:
         said += (

@@ -78,7 +78,7 @@ def _plain(laws: Laws) -> str:
     falls = "falls" if max(abs(each + 1) for each in scaled) <= CLOSE else "does not fall"
     theirs = max(abs(each - paper.EXPONENT) for each in fixed) <= NEAR
     return f"The sharpness at which cascades start {falls} as 1/η, like the edge of stability 2/η" + (
-        f"; the paper's exponent {paper.EXPONENT:g} comes from counting the same rise as a start at every rate."
+        f"; the paper's exponent {paper.EXPONENT:g} results if the same rise of λ counts as a start at every rate."
         if theirs
         else "."
     )

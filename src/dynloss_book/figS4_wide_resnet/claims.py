@@ -58,7 +58,7 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
             "Yes, contrary to the paper.",
             "No computed point gains significantly; parts of the plane have too few seeds to exclude a gain.",
         ),
-        f"The largest gain in test accuracy is {claims[1].here}.",
+        f"The gain in test accuracy: {claims[1].here}.",
         f"WRN-{settings['depth']}-{settings['widening']}, {settings['training_images']:,} images of {size} × {size} "
         f"pixels, {settings['epochs']} epochs; {plane.attrs.get('scale', '')}; the paper: WRN-28-10, 50,000 of "
         "32 × 32, 200 epochs, 50 seeds",
