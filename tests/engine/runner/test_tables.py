@@ -41,6 +41,26 @@ def test_profiles_say_cost_and_what_the_archive_has(site):
     assert line.startswith(f"{result} cannot be read (") and tables.unreadable(site, {"fig02_other"}) == []
 
 
+def test_list_marks_what_other_code_computed(site):
+    """Of the functions of the notebook, and of those that it imports; and without running any of it."""
+    path = site / "notebooks" / "fig01_good.ipynb"
+    source = path.read_text()
+    for old, new, changed in [
+        ("amplitude * np", "2 * amplitude * np", True),
+        ("steps, amplitude):", "steps, amplitude):  # so many", False),
+        ("steps, amplitude):", "steps, amplitude=1):", True),
+        ("amplitude * np.arange(steps)", "amplitude * tables.cost(steps)", True),
+        ("compute, {", "other, {", False),  # nobody knows what that would be
+        ("xr.Dataset(", "xr.Dataset((", False),
+    ]:
+        assert source.count(old) == 1
+        imports = "import numpy as np", "from dynloss_book.engine.runner import tables\\nimport numpy as np"
+        path.write_text(source.replace(old, new).replace(*imports))
+        smoke, quick = tables.profile_rows(site, load(site))
+        assert (", stale: compute" in smoke[3]) == changed and "commit" in smoke[3], new
+        assert quick[3] == "–"
+
+
 def test_what_another_program_has_locked_is_there(site):
     fcntl = pytest.importorskip("fcntl")
     with next((site / "results" / "fig01_good").glob("*.nc")).open("rb") as file:
