@@ -209,11 +209,10 @@ def about(content: bytes, only: Iterable[str] = ()) -> dict[str, Any]:
     try:
         found = _attributes(file, only)
         _check_result(found, set(REQUIRED) & set(only) if only else REQUIRED)
-        if "axes" in found:
-            axis = json.loads(found["axes"])[0].encode()
-            here = file.links.exists(axis) and file.links.get_info(axis).type == h5py.h5l.TYPE_HARD
+        if h5py.h5a.exists(file, b"axes"):
+            here = file.links.exists(b"point") and file.links.get_info(b"point").type == h5py.h5l.TYPE_HARD
             _check(here, "its points are no numbers")
-            found["points"] = math.prod(h5py.h5d.open(file, axis).shape)
+            found["points"] = math.prod(h5py.h5d.open(file, b"point").shape)
     finally:
         file.close()
     return found | {name: json.loads(found[name]) for name in ("parameters", "sources", "versions") if name in found}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest", "results")
-SHOWN = ("parameters", "axes", "fingerprint", "date")  # of a result: to read all takes three times as long
+SHOWN = ("parameters", "fingerprint", "date")  # of a result: to read all takes three times as long
 NOTHING = "–"
 STATUS = ("notebook", "profile", "result", "device", "commit", "date", "computing", "notebook's run")
 

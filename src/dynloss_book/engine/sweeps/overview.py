@@ -67,7 +67,8 @@ def _keys(records: Iterable[Mapping[str, Any]]) -> set[bytes]:
     found = set[bytes]()
     for record in records:
         with contextlib.suppress(OSError):  # `archive.contents` says why
-            found.update(grids.keys(archive.axes(Path(record["path"]))[0], json.loads(record["axes"])))
+            points, told = archive.axes(Path(record["path"]))
+            found.update(grids.keys(points, json.loads(told["axes"])))
     return found
 
 
