@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from dynloss_book.engine import untrusted
 from dynloss_book.engine.runner import recorded, tables
 from dynloss_book.engine.runner.profiles import load
 
@@ -59,6 +60,18 @@ def test_list_marks_what_other_code_computed(site):
         smoke, quick = tables.profile_rows(site, load(site))
         assert (", stale: compute" in smoke[3]) == changed and "commit" in smoke[3], new
         assert quick[3] == "–"
+
+
+def test_a_list_of_many_results_reads_each_once_and_of_its_attributes_few(site, monkeypatch):
+    """Ten thousand results shall take seconds."""
+    (result,) = (site / "results" / "fig01_good").glob("*.nc")
+    for number in range(20):
+        shutil.copy(result, result.with_name(f"{number:016}.nc"))
+    read = []
+    about = untrusted.about
+    monkeypatch.setattr(untrusted, "about", lambda content, only: read.append(only) or about(content, only))
+    assert "commit" in next(tables.profile_rows(site, load(site)))[3]
+    assert sorted(map(len, read)) == [0, *[len(tables.SHOWN)] * 21]  # of one all is told
 
 
 def test_what_another_program_has_locked_is_there(site):
