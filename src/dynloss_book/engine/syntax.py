@@ -349,7 +349,7 @@ class Cells(Module):
         return self.parts.setdefault(name, self.function(name, f"{name}()"))
 
     def computing(self, figure: str, function: str | None) -> Iterator[Part]:
-        """The functions of this name that it mentions, of any of its modules, as those that compute a result.
+        """The functions of this name that it mentions, wherever they are defined, as those that compute a result.
 
         Without a name, those that it hands to `fetch_or_compute` for this figure.
         """

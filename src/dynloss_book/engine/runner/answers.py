@@ -85,7 +85,7 @@ def answer(figure: Figure, parameters: Mapping[str, Any], folders: Sequence[Path
     names = executed(figure, parameters, folders, damage="error")
     if "findings" not in names:
         raise ValueError(f"{figure.stem} has no cell tagged `{ANSWER}` that makes `findings`")
-    cells = [cell for cell in tables.code_cells(figure.path) if PROVENANCE in _tags(cell)]
+    cells = [cell for cell in tables.code_cells(figure.path) if PROVENANCE in tables.tags(cell)]
     shown = [eval("".join(cell["source"]), names) for cell in cells]
     origins = [record for each in shown for record in each.records]
     devices = dict.fromkeys(device for origin in origins for device in origin["device"].split(", "))
@@ -114,15 +114,11 @@ def sources(figure: Figure, parameters: Mapping[str, Any]) -> list[str]:
         if "figure" in cell["metadata"].get("mystnb", {}):
             continue
         found.append("".join(cell["source"]))
-        if "parameters" in _tags(cell):
+        if "parameters" in tables.tags(cell):
             found += [f"{name} = {value!r}" for name, value in parameters.items()]
-        if ANSWER in _tags(cell):
+        if ANSWER in tables.tags(cell):
             break
     return found
-
-
-def _tags(cell: Mapping[str, Any]) -> list[str]:
-    return cell["metadata"].get("tags", [])
 
 
 @contextlib.contextmanager

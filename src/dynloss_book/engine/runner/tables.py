@@ -249,3 +249,8 @@ def fits(figure: Figure, profile: Profile) -> Callable[[Mapping[str, Any]], bool
 def code_cells(notebook: Path) -> list[dict[str, Any]]:
     """The cells of a notebook's source that are code."""
     return [cell for cell in json.loads(notebook.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
+
+
+def tags(cell: Mapping[str, Any]) -> list[str]:
+    """The tags of a cell."""
+    return cell["metadata"].get("tags", [])
