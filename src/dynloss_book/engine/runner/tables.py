@@ -55,16 +55,20 @@ def profile_rows(
     Of each layer the newest, how much its sweeps hold, and what of their code has changed since, as far as files say.
     Of files that cannot be read the reasons are added to ``damaged``.
     """
+    from dynloss_book.engine.sweeps.overview import held
+
     damaged = [] if damaged is None else damaged
     for figure in figures.values():
         layers = [(layer(folder), archived(figure, [folder])) for folder in policy.folders(root=root)]
-        lost = [str(error) for _, held in layers for error in held.unreadable]
+        lost = [str(error) for _, has in layers for error in has.unreadable]
         damaged += lost
         told = functools.cache(functools.partial(_told, figure, damaged))
         for profile in figure.profiles.values():
             fitting = fits(figure, profile)
-            found = [(name, [each for each in held.records if fitting(each["parameters"])]) for name, held in layers]
+            found = [(name, [each for each in has.records if fitting(each["parameters"])]) for name, has in layers]
             words = "; ".join(_held(name, records, told) for name, records in found if records)
+            networks = held(record for _, records in found for record in records)
+            words += f", {networks:,} networks in its sweeps" * bool(networks)
             nothing = f"– ({_files(len(lost))} cannot be read)" if lost else NOTHING
             yield figure.stem, profile.name, cost(profile), words or nothing
 
@@ -85,13 +89,10 @@ def _told(figure: Figure, damaged: list[str], path: Path) -> tuple[dict[str, Any
 
 def _held(layer: str, found: Sequence[Mapping[str, Any]], told: Callable) -> str:
     """What a layer has of a profile, the newest first."""
-    from dynloss_book.engine.sweeps.overview import held
-
     kinds = {record["fingerprint"]: Path(record["path"]) for record in reversed(found)}  # the newest by each code
     changed = list(dict.fromkeys(part for path in kinds.values() for part in told(path)[1]))
-    newest, networks = told(kinds[found[0]["fingerprint"]])[0], held(found)
+    newest = told(kinds[found[0]["fingerprint"]])[0]
     words = f"{layer}, {newest['date'][:10]}, {newest['device']}, commit {newest['commit']}"
-    words += f", {networks:,} networks in its sweeps" * bool(networks)
     stale = f", stale: {', '.join(changed[:3])}{' and more' * (len(changed) > 3)} changed since"
     return words + stale * bool(changed)
 

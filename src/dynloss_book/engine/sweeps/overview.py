@@ -55,10 +55,10 @@ def overview(*results: Path) -> Iterator[Progress]:
 
 def held(records: Iterable[Mapping[str, Any]]) -> int:
     """How many points the sweeps hold whose files' records, of `archive.contents`, these are; each point once."""
-    files: dict[Path, list[Mapping[str, Any]]] = {}
+    files: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}  # of a sweep, one's own and the published ones
     for record in records:
         if "points" in record:
-            files.setdefault(Path(record["path"]).parent, []).append(record)
+            files.setdefault(Path(record["path"]).parts[-3:-1], []).append(record)
     return sum(each[0]["points"] if len(each) == 1 else len(_keys(each)) for each in files.values())
 
 
