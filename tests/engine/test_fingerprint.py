@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import dynloss
+from dynloss_book.engine import archive
 from dynloss_book.engine import fingerprint as fp
 from dynloss_book.engine.syntax import Code
 
@@ -311,6 +312,17 @@ def test_a_change_makes_stale_what_reaches_it_and_nothing_else(tmp_path, file, o
 
 def taken(function):
     return fp.take(function).whole
+
+
+def test_files_alone_tell_that_every_published_result_is_fresh():
+    """What `dynloss list` says in a second, beside what `dynloss claims` says by running the notebooks."""
+    root, told = Path(__file__).resolve().parents[2], {}
+    kinds = {record["fingerprint"]: record for record in archive.contents(root / "results").records}
+    for path in sorted((root / "notebooks").glob("*.py")):
+        cells = path.read_text("utf-8")
+        asked = {name: each for name, each in kinds.items() if each["figure"] in cells}
+        told |= {name: said for name in asked if (said := fp.changed_in_files(cells, asked[name])) is not None}
+    assert told == dict.fromkeys(kinds, "")
 
 
 def test_default_arguments():

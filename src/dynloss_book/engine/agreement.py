@@ -116,11 +116,9 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
     names = [str(name) for name in published.data_vars if name not in FLAGS]
     pairs = [_pair(mine, published, name, ways) for name in names]
     if ours["parameters"].get("precision") != theirs["parameters"].get("precision"):  # which draws other networks
-        of_others = [pair._replace(seeds=(-1 - pair.seeds[0], pair.seeds[1])) for pair in pairs]
-        pairs = [pair if pair.way == POINTWISE else other for pair, other in zip(pairs, of_others, strict=True)]
+        anew = lambda pair: pair._replace(seeds=(-1 - pair.seeds[0], pair.seeds[1]))  # noqa: E731
+        pairs = [pair if pair.way == POINTWISE else anew(pair) for pair in pairs]
     found = [quantity for pair in pairs for quantity in _numbers(pair)]
-    if "diverged_at" in published.attrs:
-        found.append(_diverged(mine, published))
     chance, how = [], "point by point"
     for pair in pairs:
         quantities, settled = _without_exchange(pair, first)
@@ -154,13 +152,9 @@ def different(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     >>> different({"steps": 10, "seed": 1}, {"steps": 20, "seed": 0})
     ['steps=10, published 20']
     """
-    names = [name for name in sorted(ours.keys() | theirs.keys()) if name not in FREE]
-    missing = object()
-    return [
-        f"{name}={ours.get(name, 'missing')}, published {theirs.get(name, 'without it')}"
-        for name in names
-        if ours.get(name, missing) != theirs.get(name, missing)
-    ]
+    names = sorted((ours.keys() | theirs.keys()) - set(FREE))
+    a, b = ([each.get(name, "missing") for name in names] for each in (ours, theirs))
+    return [f"{name}={x}, published {y}" for name, x, y in zip(names, a, b, strict=True) if x != y]
 
 
 def _facts(*both: xr.Dataset) -> list[dict[str, Any]]:
@@ -377,12 +371,6 @@ def _pointwise(pair: _Pair, a: np.ndarray, b: np.ndarray, first: int | None) -> 
     mine = f"{a[place]:.6g}{at}, and {apart.mean():.1%} of the values apart"
     agrees = bool(apart.mean() <= 1 - MOST) and pair.trained and bool(np.isfinite(a).all())
     return Quantity(label, mine, f"{b[place]:.6g}", allowed, agrees)
-
-
-def _diverged(mine: xr.Dataset, published: xr.Dataset) -> Quantity:
-    a, b = (int(each.attrs.get("diverged_at", -1)) for each in (mine, published))
-    ours, theirs = ("never" if each < 0 else f"at step {each:,}" for each in (a, b))
-    return Quantity("the run diverges", ours, theirs, "both or neither", (a < 0) == (b < 0))
 
 
 def _parts(values: np.ndarray) -> np.ndarray:

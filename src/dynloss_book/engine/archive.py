@@ -348,8 +348,14 @@ def points(path: Path) -> xr.Dataset:
         FileNotFoundError: it is not there.
         Unreadable: it cannot be read, or is no file of a sweep.
     """
+    found, attributes = axes(path)
+    return xr.Dataset({}, {name: ("point", values) for name, values in found.items()}, attributes)
+
+
+def axes(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same as arrays by their names, and attributes: quicker still."""
     with _readable(path):
-        return xr.Dataset(*untrusted.points(untrusted.content(path)))
+        return untrusted.points(untrusted.content(path))
 
 
 def read(path: Path) -> xr.Dataset:

@@ -46,13 +46,17 @@ def cli() -> None:
 
 @cli.command("list")
 def list_() -> None:
-    """Figures, profiles, cost, and what the archive has of them, published and own; exit code 2 if that is damaged."""
+    """Figures, profiles, cost, and what the archive has of them, published and own, stale or fresh.
+
+    Exit code 2 if that is damaged.
+    """
     from dynloss_book.engine.runner import tables
 
     root, figures = _book()
-    rows = list(tables.profile_rows(root, figures))
+    damaged: list[str] = []
+    rows = list(tables.profile_rows(root, figures, damaged))
     click.echo(tables.plain([tables.PROFILES, *rows]))
-    _name_damaged(tables.unreadable(root, only=tables.SHOWN))
+    _name_damaged(list(dict.fromkeys([*damaged, *tables.unreadable(root, only=tables.SHOWN)])))
     if all(row[-1] == tables.NOTHING for row in rows):
         raise UsageError(tables.nothing_in(root))
 
@@ -333,11 +337,11 @@ def publish(names: Sequence[str], profile: str | None, renew: bool, yes: bool) -
     source = policy.folders(root=root)[0]
     records = []
     for figure in _chosen(figures, names):
-        sizes = [figure.profiles[profiles.named(figure, profile)]] if profile else []
+        sizes = [tables.fits(figure, figure.profiles[profiles.named(figure, profile)])] if profile else []
         held, unreadable = tables.archived(figure, [source])
         for error in unreadable:
             _say(error)
-        records += [one for one in held if all(tables.fits(one["parameters"], figure, size) for size in sizes)]
+        records += [one for one in held if all(fit(one["parameters"]) for fit in sizes)]
     if not records:
         raise UsageError(f"nothing to publish in {source}")
     if _publish(root, way.places(records), renew, yes):

@@ -12,6 +12,7 @@ nothing: it stops a computation or leaves it as it is. A module that says ``CHAN
 """
 
 import ast
+import contextlib
 import dataclasses
 import enum
 import functools
@@ -27,7 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynloss_book.engine.syntax import Code, Found, Module, Part, Writer, absolute, is_check
+from dynloss_book.engine.syntax import Cells, Code, Found, Module, Part, Writer, absolute, is_check
 
 CHANGES_NO_NUMBER = True
 
@@ -88,6 +89,24 @@ def of(name: str, code: Code | None = None) -> Fingerprint:
     if isinstance(found, str) or rest:
         raise ValueError(f"there is no definition {name}")
     return _walked(found)
+
+
+def changed_in_files(cells: str, told: Mapping[str, Any]) -> str | None:
+    """What has changed since a result was computed, in words, as far as files say it; nothing is imported or run.
+
+    Args:
+        cells: the code of the notebook that asks for the result.
+        told: the result's attributes, as `archive.about` reads them. The settings of JAX are taken to be as then.
+    Returns:
+        empty if nothing has; None if the notebook names no function that computes it, or one with a value that only
+        running it tells.
+    """
+    found, settings = [], {name: value for name, value in told["sources"].items() if name.startswith("setting ")}
+    with contextlib.suppress(LookupError, SyntaxError):
+        for part in Cells(_code(), "__main__", "", cells).computing(told["figure"], told.get("function")):
+            now = _walked(part, settings)
+            found.append("" if now.whole == told["fingerprint"] else changed(now.parts, told["sources"]))
+    return min(found, key=len, default=None)
 
 
 def changed(now: Mapping[str, str], then: Mapping[str, str]) -> str:

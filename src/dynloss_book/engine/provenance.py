@@ -149,8 +149,7 @@ def decoded(attributes: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: it is none of dynloss, or they are damaged.
     """
-    names = ("figure", "parameters", "sources", "versions", "device", "seconds", "commit", "date")
-    if missing := [name for name in names if name not in attributes]:
+    if missing := [name for name in untrusted.REQUIRED if name not in attributes]:
         raise ValueError(f"no result of dynloss: it has no {', '.join(missing)}")
     plain = {name: value.item() if hasattr(value, "item") else value for name, value in attributes.items()}
     return plain | {name: json.loads(plain[name]) for name in ("parameters", "sources", "versions")}

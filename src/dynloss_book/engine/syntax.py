@@ -239,14 +239,14 @@ def absolute(package: str, names: list[str]) -> list[str]:
 class Module:
     """A file's top-level statements, by the names that they bind."""
 
-    def __init__(self, code: "Code", name: str, path: Path):
-        self.code, self.name, self.package = code, name, name if path.stem == "__init__" else name.rpartition(".")[0]
+    def __init__(self, code: "Code", name: str, package: str, text: str):
+        self.code, self.name, self.package, self.syntax = code, name, package, ast.parse(text)
         self.definitions: dict[str, list[ast.stmt]] = {}
         self.nameless: list[tuple[set[str], ast.stmt]] = []  # each with the definitions that it is about
         self.imports: dict[str, list[str]] = {}
         self.parts: dict[Any, Part] = {}
         unnamed: list[tuple[ast.stmt, list[ast.AST]]] = []
-        for statement in ast.parse(path.read_text("utf-8")).body:
+        for statement in self.syntax.body:
             if _does_nothing(statement):
                 continue
             bound = self._bound(statement)
@@ -291,6 +291,32 @@ class Module:
         write = lambda part: self._writer(part, statement).write(statement)  # noqa: E731
         return self.parts.setdefault(number, Part(label, write))
 
+    def function(self, name: str, label: str, is_root: bool = False) -> Part:
+        """A function as `fingerprint` writes one that is at hand: without its name, and with its defaults as values.
+
+        Raises:
+            LookupError: it is no function, or a default is no literal.
+        """
+        node = self.definitions[name][-1]
+        if not isinstance(node, ast.FunctionDef):
+            raise LookupError(f"{name} is no function")
+
+        def write(part: Part) -> None:
+            of, lacks = node.args, len(node.args.posonlyargs + node.args.args) - len(node.args.defaults)
+            arguments = [*[None] * lacks, *of.defaults, *[None] * bool(of.vararg), *of.kw_defaults]
+            names = [each.arg for each in ast.walk(of) if isinstance(each, ast.arg)]
+            part.words.update(names if is_root else ())
+            for place, default in enumerate(arguments):
+                if default is not None:
+                    if not isinstance(default, ast.Constant):
+                        raise LookupError(f"a default of {name} is known only when it runs")
+                    part.put(f"default {place}", f"{type(default.value).__name__} {default.value!a}")
+                    part.words.update([default.value] if isinstance(default.value, str) else [])
+            bare = ast.arguments(**dict(ast.iter_fields(of)) | {"defaults": [], "kw_defaults": []})
+            self._writer(part, node).plain(node, name=None, args=bare)
+
+        return Part(label, write, is_check(node))
+
     def whole(self) -> Part:
         """All of the module, in whatever order."""
 
@@ -314,6 +340,32 @@ class Module:
             if (other := self.code.module(module)) and first in other.definitions.keys() | other.imports.keys():
                 return self.code.follow([module, *names])
         return (self.whole(), rest) if first == "globals" else (f"'{first}'", rest)
+
+
+class Cells(Module):
+    """The code of a notebook's cells. What only running it tells is a LookupError."""
+
+    def part(self, name: str) -> Part:
+        return self.parts.setdefault(name, self.function(name, f"{name}()"))
+
+    def computing(self, figure: str, function: str | None) -> Iterator[Part]:
+        """The functions of this name that it mentions, wherever they are defined, as those that compute a result.
+
+        Without a name, those that it hands to `fetch_or_compute` for this figure.
+        """
+        nodes = [each for each in ast.walk(self.syntax) if isinstance(each, ast.expr)]
+        if function is None:
+            calls = [each for each in nodes if isinstance(each, ast.Call) and len(each.args) > 1]
+            asked = [each.args for each in calls if _names(each.func)[-1:] == ["fetch_or_compute"]]
+            nodes = [args[1] for args in asked if getattr(args[0], "value", None) == figure]
+        named = {tuple(names) for each in nodes if (names := _names(each)) and function in (None, names[-1])}
+        for first, *rest in sorted(named):
+            if isinstance(self.definitions.get(first, [None])[-1], ast.FunctionDef):
+                yield self.function(first, "compute", is_root=True)
+            elif first not in self.definitions and isinstance(found := self.look([first, *rest])[0], Part):
+                place, _, name = found.label.rpartition(".")
+                if module := self.code.module(place):
+                    yield module.function(name, "compute", is_root=True)
 
 
 def _does_nothing(statement: ast.stmt) -> bool:
@@ -354,7 +406,10 @@ class Code:
             else:
                 path = _not_installed(name) if not rest or self.module(name.rpartition(".")[0]) else None
             self.stamps |= {path: _stamp(path)} if path else {}
-            self.modules[name] = Module(self, name, path) if path else None
+            self.modules[name] = None
+            if path:
+                package = name if path.stem == "__init__" else name.rpartition(".")[0]
+                self.modules[name] = Module(self, name, package, path.read_text("utf-8"))
         return self.modules[name]
 
     def is_current(self) -> bool:

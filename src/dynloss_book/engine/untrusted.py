@@ -6,7 +6,6 @@ before memory is taken for it. A text that passes has no control characters, and
 formulas where it is a plain word; what is shown is escaped nevertheless.
 """
 
-import contextlib
 import itertools
 import json
 import math
@@ -198,6 +197,8 @@ def _plain_values(found: Any) -> bool:
 def about(content: bytes, only: Iterable[str] = ()) -> dict[str, Any]:
     """The attributes of a result, those of JSON decoded; ``only`` these where some are named, which is quicker.
 
+    Of a sweep's file also how many `points` it has.
+
     Raises:
         ValueError: it is no result of dynloss, or its attributes are not those of one.
         OSError: it is damaged.
@@ -207,9 +208,13 @@ def about(content: bytes, only: Iterable[str] = ()) -> dict[str, Any]:
     file = h5py.h5f.open_file_image(content)
     try:
         found = _attributes(file, only)
+        _check_result(found, set(REQUIRED) & set(only) if only else REQUIRED)
+        if h5py.h5a.exists(file, b"axes"):
+            here = file.links.exists(b"point") and file.links.get_info(b"point").type == h5py.h5l.TYPE_HARD
+            _check(here, "its points are no numbers")
+            found["points"] = math.prod(h5py.h5d.open(file, b"point").shape)
     finally:
         file.close()
-    _check_result(found, set(REQUIRED) & set(only) if only else REQUIRED)
     return found | {name: json.loads(found[name]) for name in ("parameters", "sources", "versions") if name in found}
 
 
@@ -237,8 +242,8 @@ def check_numbers(content: bytes) -> None:
         _check(taken <= RESULT, f"its numbers take {taken:,} bytes, of at most {RESULT:,}")
 
 
-def points(content: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """The points of a sweep's file alone, as the arguments of a dataset: no variables, coordinates, attributes.
+def points(content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The points of a sweep's file, by their axes, and its attributes.
 
     Raises:
         ValueError, OSError: it is no such file, or damaged.
@@ -251,7 +256,7 @@ def points(content: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[str, An
         found = {name: _variable(file, name) for name in json.loads(attributes["axes"])}
         numbers = all(each.ndim == 1 and each.dtype.kind in "iuf" and _bytes(each) <= RESULT for each in found.values())
         _check(numbers, "its points are no numbers")
-        return {}, {name: ("point", each[()]) for name, each in found.items()}, attributes
+        return {name: each[()] for name, each in found.items()}, attributes
 
 
 def _variable(file: "h5py.File", name: str) -> "h5py.Dataset":
@@ -295,9 +300,8 @@ def _attributes(of: Any, only: Iterable[str] = ()) -> dict[str, Any]:
     _check(len(names) <= VARIABLES and all(map(is_name, names)), "it has too many attributes, or some without names")
     found = {}
     for name in names:
-        with contextlib.suppress(KeyError):  # it has none of this name
-            if name not in _NETCDF:
-                found[name] = _value(name, h5py.h5a.open(of, name.encode()))
+        if name not in _NETCDF and h5py.h5a.exists(of, name.encode()):
+            found[name] = _value(name, h5py.h5a.open(of, name.encode()))
     return found
 
 

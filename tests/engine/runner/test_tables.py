@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from dynloss_book.engine import untrusted
 from dynloss_book.engine.runner import recorded, tables
 from dynloss_book.engine.runner.profiles import load
 
@@ -39,6 +40,38 @@ def test_profiles_say_cost_and_what_the_archive_has(site):
     assert [row[3] for row in tables.profile_rows(site, load(site))] == ["– (1 file cannot be read)"] * 2
     (line,) = tables.unreadable(site, {"fig01_good"})
     assert line.startswith(f"{result} cannot be read (") and tables.unreadable(site, {"fig02_other"}) == []
+
+
+def test_list_marks_what_other_code_computed(site):
+    """Of the functions of the notebook, and of those that it imports; and without running any of it."""
+    path = site / "notebooks" / "fig01_good.ipynb"
+    source = path.read_text()
+    for old, new, changed in [
+        ("amplitude * np", "2 * amplitude * np", True),
+        ("steps, amplitude):", "steps, amplitude):  # so many", False),
+        ("steps, amplitude):", "steps, amplitude=1):", True),
+        ("amplitude * np.arange(steps)", "amplitude * tables.cost(steps)", True),
+        ("compute, {", "other, {", False),  # nobody knows what that would be
+        ("xr.Dataset(", "xr.Dataset((", False),
+    ]:
+        assert source.count(old) == 1
+        imports = "import numpy as np", "from dynloss_book.engine.runner import tables\\nimport numpy as np"
+        path.write_text(source.replace(old, new).replace(*imports))
+        smoke, quick = tables.profile_rows(site, load(site))
+        assert (", stale: compute" in smoke[3]) == changed and "commit" in smoke[3], new
+        assert quick[3] == "–"
+
+
+def test_a_list_of_many_results_reads_each_once_and_of_its_attributes_few(site, monkeypatch):
+    """Ten thousand results shall take seconds."""
+    (result,) = (site / "results" / "fig01_good").glob("*.nc")
+    for number in range(20):
+        shutil.copy(result, result.with_name(f"{number:016}.nc"))
+    read = []
+    about = untrusted.about
+    monkeypatch.setattr(untrusted, "about", lambda content, only: read.append(only) or about(content, only))
+    assert "commit" in next(tables.profile_rows(site, load(site)))[3]
+    assert sorted(map(len, read)) == [0, *[len(tables.SHOWN)] * 21]  # of one all is told
 
 
 def test_what_another_program_has_locked_is_there(site):

@@ -6,7 +6,6 @@ tables, so that all notebooks together take seconds; no second way from archive 
 """
 
 import contextlib
-import json
 import os
 import runpy
 import tempfile
@@ -86,7 +85,8 @@ def answer(figure: Figure, parameters: Mapping[str, Any], folders: Sequence[Path
     names = executed(figure, parameters, folders, damage="error")
     if "findings" not in names:
         raise ValueError(f"{figure.stem} has no cell tagged `{ANSWER}` that makes `findings`")
-    shown = [eval("".join(cell["source"]), names) for cell in _codes(figure) if PROVENANCE in _tags(cell)]
+    cells = [cell for cell in tables.code_cells(figure.path) if PROVENANCE in tables.tags(cell)]
+    shown = [eval("".join(cell["source"]), names) for cell in cells]
     origins = [record for each in shown for record in each.records]
     devices = dict.fromkeys(device for origin in origins for device in origin["device"].split(", "))
     return names["findings"].record(), ", ".join(devices)
@@ -110,23 +110,15 @@ def executed(
 def sources(figure: Figure, parameters: Mapping[str, Any]) -> list[str]:
     """The cells of a notebook as far as its answer, without pictures, and with these values of its parameters."""
     found: list[str] = []
-    for cell in _codes(figure):
+    for cell in tables.code_cells(figure.path):
         if "figure" in cell["metadata"].get("mystnb", {}):
             continue
         found.append("".join(cell["source"]))
-        if "parameters" in _tags(cell):
+        if "parameters" in tables.tags(cell):
             found += [f"{name} = {value!r}" for name, value in parameters.items()]
-        if ANSWER in _tags(cell):
+        if ANSWER in tables.tags(cell):
             break
     return found
-
-
-def _codes(figure: Figure) -> list[dict[str, Any]]:
-    return [cell for cell in json.loads(figure.path.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
-
-
-def _tags(cell: Mapping[str, Any]) -> list[str]:
-    return cell["metadata"].get("tags", [])
 
 
 @contextlib.contextmanager

@@ -69,16 +69,18 @@ def shown(found: list[Outcome]) -> str:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a notebook's last cell shows: one line, and the table where something was compared."""
+    """What a notebook's last cell shows: of each result an agreement with its table, or a line."""
 
-    lines: tuple[str, ...]
-    agreements: tuple[Agreement, ...]
+    found: tuple[Agreement | str, ...]
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
-        parts = ["**Does this run agree with the published one?**", *self.lines]
-        for each in self.agreements:
-            parts += [f"{each}", *(f"- {note}" for note in each.notes), tables.markdown(each.table)]
-        plain = [*self.lines, *(f"{each}\n{tables.plain(each.table)}" for each in self.agreements)]
+        parts, plain = ["**Does this run agree with the published one?**"], list[str]()
+        for each in dict.fromkeys(self.found):
+            parts.append(str(each))
+            plain.append(str(each))
+            if isinstance(each, Agreement):
+                parts += [*(f"- {note}" for note in each.notes), tables.markdown(each.table)]
+                plain.append(tables.plain(each.table))
         return {"text/plain": "\n".join(plain), "text/markdown": "\n\n".join(parts)}
 
 
@@ -92,17 +94,14 @@ def with_published(*datasets: xr.Dataset) -> Comparison | None:
         return None
     root = policy.checkout()
     if root is None or not (root / policy.PUBLISHED).is_dir():
-        return Comparison((NOWHERE,), ())
-    lines, agreements = [], []
+        return Comparison((NOWHERE,))
+    found: list[Agreement | str] = []
     for dataset in datasets:
         path = Path(dataset.attrs.get("path") or "computed")
         merged = dataset.attrs.get("published") not in (None, "", str(path))  # of a sweep one's own points count
-        outcome = _beside(path, root / policy.PUBLISHED, None if merged else dataset)
-        if outcome.agreement is not None:
-            agreements.append(outcome.agreement)
-        else:
-            lines.append(f"Not compared with the published result: {outcome.trouble}.")
-    return Comparison(tuple(dict.fromkeys(lines)), tuple(agreements))
+        _, agreement, trouble = _beside(path, root / policy.PUBLISHED, None if merged else dataset)
+        found.append(agreement or f"Not compared with the published result: {trouble}.")
+    return Comparison(tuple(found))
 
 
 def _beside(path: Path, reference: Path, mine: xr.Dataset | None = None) -> Outcome:
@@ -195,7 +194,7 @@ def read(path: Path) -> xr.Dataset:
         Incomparable: a file cannot be read.
     """
     try:
-        parts = [archive.read(file) for file in _files(path) if archive.about(file)]  # it may be no result of dynloss
+        parts = [archive.read(file) for file in _files(path)]
     except OSError as error:
         raise Incomparable(str(error)) from error
     if not parts:
@@ -203,53 +202,46 @@ def read(path: Path) -> xr.Dataset:
     return overview.whole(parts) if "axes" in parts[0].attrs else parts[0]
 
 
-def _notebook(path: Path) -> dict[str, Any]:
+def _notebook(path: Path) -> tuple[list[Path], dict[str, Any] | None]:
+    """The results that an executed notebook names, if all of them are here, and the record of its findings."""
     try:
         notebook = untrusted.notebook(path)
-        tables.provenances(notebook), page.findings(notebook)
-        return notebook
+        named = [each["path"] for each in tables.provenances(notebook) if each["path"]]
+        paths = [Path(each) for each in dict.fromkeys(named)]
+        return paths if all(each.exists() for each in paths) else [], page.findings(notebook)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Incomparable(f"{path} cannot be read as a notebook ({error or type(error).__name__})") from error
 
 
 def _results(path: Path) -> list[Path]:
-    """The results in a file or folder, or those that an executed notebook names, if all of them are here."""
-    if path.suffix != NOTEBOOK:
-        return list(stored(path))
-    paths = list(dict.fromkeys(Path(each["path"]) for each in tables.provenances(_notebook(path)) if each["path"]))
-    return paths if all(each.exists() for each in paths) else []
+    """The results in a file or folder, or of an executed notebook."""
+    return _notebook(path)[0] if path.suffix == NOTEBOOK else list(stored(path))
 
 
 def _findings(path: Path) -> dict[str, Any]:
-    findings = page.findings(_notebook(path))
-    if findings is None:
+    if (findings := _notebook(path)[1]) is None:
         raise Incomparable(f"{path.name} was not executed, or not as far as its answer")
     return findings
 
 
 def _verdicts(findings: Mapping[str, Any], reference: Path) -> Outcome:
     """Compare by the verdicts of another notebook, those on record, or those of the size at which the notebook ran."""
+    said = "{0[here]}: {0[verdict]}".format
     what, scales = f"{findings['figure']}, by its verdicts (the files of its results are not here)", []
     for one in [_findings(reference)] if reference.suffix == NOTEBOOK else _judged(findings["figure"], reference):
         scales.append(one["scale"])
         if one["scale"] == findings["scale"]:
             before = {claim["statement"]: claim for claim in one["claims"]}
-            pairs = [
-                (claim, before[claim["statement"]]) for claim in findings["claims"] if claim["statement"] in before
-            ]
-            said = [[f"{each['here']}: {each['verdict']}" for each in pair] for pair in pairs]
-            quantities = [
-                Quantity(claim["statement"], words[0], words[1], "the same verdict", claim["verdict"] == old["verdict"])
-                for (claim, old), words in zip(pairs, said, strict=True)
-            ]
-            agreement = Agreement(findings["figure"], tuple(quantities), (), "in its verdicts")
+            pairs = [(new, before[new["statement"]]) for new in findings["claims"] if new["statement"] in before]
+            quantities = tuple(
+                Quantity(new["statement"], said(new), said(old), "the same verdict", new["verdict"] == old["verdict"])
+                for new, old in pairs
+            )
+            agreement = Agreement(findings["figure"], quantities, (), "in its verdicts")
             return Outcome(what, agreement if quantities else None, "no claim in common")
-    trouble = (
-        f"another scale: {findings['scale']}; published: {'; '.join(scales)}"
-        if scales
-        else f"{reference} has no verdicts of it"
-    )
-    return Outcome(what, None, trouble)
+    none = f"{reference} has no verdicts of it"
+    other = f"another scale: {findings['scale']}; published: {'; '.join(scales)}"
+    return Outcome(what, None, other if scales else none)
 
 
 def _judged(name: str, reference: Path) -> Iterator[Mapping[str, Any]]:

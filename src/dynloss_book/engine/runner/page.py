@@ -108,25 +108,25 @@ def apart(records: list[dict[str, Any]]) -> list[str]:
 
 def _led(cells: list[Cell]) -> list[Cell]:
     """The title, the leading cells, and then the others."""
-    cells = [cell for cell in cells if CAPTION not in _tags(cell)]
-    lead = [cell for cell in cells if LEAD in _tags(cell)]
+    cells = [cell for cell in cells if CAPTION not in tables.tags(cell)]
+    lead = [cell for cell in cells if LEAD in tables.tags(cell)]
     if not lead:
         return cells
-    title, *others = [cell for cell in cells if LEAD not in _tags(cell)]
+    title, *others = [cell for cell in cells if LEAD not in tables.tags(cell)]
     return [title, *lead, _markdown("how-it-is-computed", HEADING), *others]
 
 
 def _folded(cell: Cell) -> Cell:
-    if cell["cell_type"] != "code" or PHYSICS in _tags(cell):
+    if cell["cell_type"] != "code" or PHYSICS in tables.tags(cell):
         return cell
     # What leads is read for what it says; the picture's code is there to open.
-    hidden = ["remove-input"] if LEAD in _tags(cell) and not _is_figure(cell) else ["hide-input"]
+    hidden = ["remove-input"] if LEAD in tables.tags(cell) and not _is_figure(cell) else ["hide-input"]
     made_of = tables.records_of([cell], PROVENANCE)
     if made_of and not any(record["stale"] for record in made_of):
         hidden = ["remove-input", "hide-output"]
         prompts = {f"code_prompt_{do}": "Provenance" for do in ("show", "hide")}
         cell = {**cell, "metadata": {**cell["metadata"], "mystnb": prompts}}
-    return {**cell, "metadata": {**cell["metadata"], "tags": [*dict.fromkeys([*_tags(cell), *hidden])]}}
+    return {**cell, "metadata": {**cell["metadata"], "tags": [*dict.fromkeys([*tables.tags(cell), *hidden])]}}
 
 
 def _explorable(cell: Cell) -> Iterator[Cell]:
@@ -230,10 +230,6 @@ def _tidy(cell: Cell) -> Cell:
 
 def _is_figure(cell: Cell) -> bool:
     return "figure" in cell["metadata"].get("mystnb", {})
-
-
-def _tags(cell: Cell) -> list[str]:
-    return cell["metadata"].get("tags", [])
 
 
 def _markdown(identifier: str, text: str) -> Cell:

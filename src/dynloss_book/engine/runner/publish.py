@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
 def places(records: Iterable[Mapping[str, Any]]) -> list[Path]:
     """The results that files' records are of: a single one is a file, a sweep is a folder."""
-    paths = [(Path(each["path"]), "axes" in each) for each in records]
+    paths = [(Path(each["path"]), "points" in each) for each in records]
     return list(dict.fromkeys(path.parent if sweep else path for path, sweep in paths))
 
 

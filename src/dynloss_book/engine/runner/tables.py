@@ -1,8 +1,9 @@
 """What there is, and what was run: the rows of `dynloss list`, `dynloss status` and the book's tables."""
 
+import functools
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest", "results")
-SHOWN = ("parameters", "axes", "device", "commit", "date")  # of a result: to read all takes three times as long
+SHOWN = ("parameters", "fingerprint", "date")  # of a result: to read all takes three times as long
 NOTHING = "–"
 STATUS = ("notebook", "profile", "result", "device", "commit", "date", "computing", "notebook's run")
 
@@ -46,24 +47,54 @@ def cost_rows(figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
             yield figure.stem, profile.name, cost(profile)
 
 
-def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
-    """Figures and profiles, what they cost, and what the archive has of them: the newest, and of sweeps how much."""
-    from dynloss_book.engine.sweeps.overview import overview
+def profile_rows(
+    root: Path, figures: Mapping[str, Figure], damaged: list[str] | None = None
+) -> Iterator[tuple[str, ...]]:
+    """Figures and profiles, what they cost, and what the archive has of them.
 
-    networks = {found.folders[0].parts[-2:]: found.held for found in overview(*policy.folders(root=root))}
+    Of each layer the newest, how much its sweeps hold, and what of their code has changed since, as far as files say.
+    Of files that cannot be read the reasons are added to ``damaged``.
+    """
+    from dynloss_book.engine.sweeps.overview import held
+
+    damaged = [] if damaged is None else damaged
     for figure in figures.values():
-        held, lost = archived(figure, policy.folders(root=root))
-        nothing = f"– ({_files(len(lost))} cannot be read)" if lost else NOTHING
+        layers = [(layer(folder), archived(figure, [folder])) for folder in policy.folders(root=root)]
+        lost = [str(error) for _, has in layers for error in has.unreadable]
+        damaged += lost
+        told = functools.cache(functools.partial(_told, figure, damaged))
         for profile in figure.profiles.values():
-            found = [record for record in held if fits(record["parameters"], figure, profile)]
-            of = {layer(Path(each["path"])): each for each in reversed(found)}  # of each layer, the newest
-            newest = "; ".join(
-                f"{name}, {each['date'][:10]}, {each['device']}, commit {each['commit']}" for name, each in of.items()
-            )
-            folders = {Path(each["path"]).parts[-3:-1] for each in found}
-            count = sum(networks.get(folder, 0) for folder in folders)
-            networks_there = f", {count:,} networks in its sweeps" * bool(count)
-            yield figure.stem, profile.name, cost(profile), newest + networks_there or nothing
+            fitting = fits(figure, profile)
+            found = [(name, [each for each in has.records if fitting(each["parameters"])]) for name, has in layers]
+            words = "; ".join(_held(name, records, told) for name, records in found if records)
+            networks = held(record for _, records in found for record in records)
+            words += f", {networks:,} networks in its sweeps" * bool(networks)
+            nothing = f"– ({_files(len(lost))} cannot be read)" if lost else NOTHING
+            yield figure.stem, profile.name, cost(profile), words or nothing
+
+
+def _told(figure: Figure, damaged: list[str], path: Path) -> tuple[dict[str, Any], list[str]]:
+    """A result's attributes, and which parts of the code that computes it for a notebook have changed since."""
+    from dynloss_book.engine import archive, fingerprint
+
+    try:
+        told = archive.about(path)
+    except archive.Unreadable as error:
+        damaged.append(str(error))
+        return {"date": "–", "device": "cannot be read", "commit": "–"}, []
+    code = "\n\n".join("".join(cell["source"]) for cell in code_cells(figure.path))
+    changed = fingerprint.changed_in_files(code, told)
+    return told, changed.split(", ") if changed else []
+
+
+def _held(layer: str, found: Sequence[Mapping[str, Any]], told: Callable) -> str:
+    """What a layer has of a profile, the newest first."""
+    kinds = {record["fingerprint"]: Path(record["path"]) for record in reversed(found)}  # the newest by each code
+    changed = list(dict.fromkeys(part for path in kinds.values() for part in told(path)[1]))
+    newest = told(kinds[found[0]["fingerprint"]])[0]
+    words = f"{layer}, {newest['date'][:10]}, {newest['device']}, commit {newest['commit']}"
+    stale = f", stale: {', '.join(changed[:3])}{' and more' * (len(changed) > 3)} changed since"
+    return words + stale * bool(changed)
 
 
 def cost(profile: Profile) -> str:
@@ -205,8 +236,22 @@ def layer(path: Path) -> str:
     return "published" if policy.is_published(path) else "own"
 
 
-def fits(archived: Mapping[str, Any], figure: Figure, profile: Profile) -> bool:
-    """Whether the archived parameters are the profile's, as far as the two share names."""
+def fits(figure: Figure, profile: Profile) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether archived parameters are the profile's, as far as the two share names."""
     wanted = {name: parameter.default for name, parameter in figure.parameters.items()} | profile.parameters
-    shared = archived.keys() & wanted.keys()
-    return bool(shared) and all(archived[name] == wanted[name] for name in shared)
+
+    def fit(archived: Mapping[str, Any]) -> bool:
+        shared = archived.keys() & wanted.keys()
+        return bool(shared) and all(archived[name] == wanted[name] for name in shared)
+
+    return fit
+
+
+def code_cells(notebook: Path) -> list[dict[str, Any]]:
+    """The cells of a notebook's source that are code."""
+    return [cell for cell in json.loads(notebook.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
+
+
+def tags(cell: Mapping[str, Any]) -> list[str]:
+    """The tags of a cell."""
+    return cell["metadata"].get("tags", [])

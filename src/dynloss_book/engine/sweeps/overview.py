@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,6 +51,25 @@ def overview(*results: Path) -> Iterator[Progress]:
     for name in sorted(stores):
         if (found := _progress(*stores[name])) is not None:
             yield found
+
+
+def held(records: Iterable[Mapping[str, Any]]) -> int:
+    """How many points the sweeps hold whose files' records, of `archive.contents`, these are; each point once."""
+    files: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}  # of a sweep, one's own and the published ones
+    for record in records:
+        if "points" in record:
+            files.setdefault(Path(record["path"]).parts[-3:-1], []).append(record)
+    return sum(each[0]["points"] if len(each) == 1 else len(_keys(each)) for each in files.values())
+
+
+def _keys(records: Iterable[Mapping[str, Any]]) -> set[bytes]:
+    """The points of one store's files."""
+    found = set[bytes]()
+    for record in records:
+        with contextlib.suppress(OSError):  # `archive.contents` says why
+            points, told = archive.axes(Path(record["path"]))
+            found.update(grids.keys(points, json.loads(told["axes"])))
+    return found
 
 
 def gathered(*folders: Path) -> xr.Dataset:
