@@ -7,7 +7,7 @@ they have too few seeds to tell. For other seeds the shift of all accuracies tha
 
     python benchmarks/comparison.py [--draws 1] [--keep 1]
 
-``--keep 1`` writes what is printed to `book/compare.json`, from which the page *Compare* is made.
+``--keep 1`` writes what is printed to `book/comparison.json`, from which the page *Compare* is made.
 """
 
 import collections
@@ -26,7 +26,7 @@ from dynloss_book.engine.runner import compare
 from dynloss_book.engine.sweeps import overview
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS, KEPT = ROOT / "results", ROOT / "book" / "compare.json"
+RESULTS, KEPT = ROOT / "results", ROOT / "book" / "comparison.json"
 LEAST = {"draws": 1, "figures": ["fig02_spiral_dataset", "figS4_wide_resnet", "cascades_two_step"]}
 ALL = ["all"]
 WORDS = ("agrees", "differs", "too few")

@@ -3,7 +3,7 @@
     python tools/versions.py PYTHON [PYTHON ...]
 
 Each PYTHON is that of an environment with `dynloss[notebooks]` and a JAX of its own. Runs are kept in `_build/versions`
-and go on where they were stopped; what was found is in `results/versions.json`, for the page *Status*.
+and go on where they were stopped; what was found is in `book/versions.json`, for the page *Status*.
 """
 
 import json
@@ -47,7 +47,7 @@ def main(pythons: list[str]) -> None:
         for figure, (given, precisions) in RUNS.items()
         for precision in precisions
     ]
-    files.write(ROOT / "results" / "versions.json", json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    files.write(ROOT / "book" / "versions.json", json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -273,3 +273,9 @@ def rates(kept: Path) -> str:
          *((row["result"].split("/")[0], str(row["seeds"]), str(row["shift"])) for row in found["shifts"])],
     ]  # fmt: skip
     return "\n\n".join(tables.markdown(part) for part in parts)
+
+
+def versions(kept: Path) -> str:
+    """What other versions of JAX and another precision compute, as `tools/versions.py` has kept it, in Markdown."""
+    rows = [tuple(each.values()) for each in json.loads(kept.read_text("utf-8"))]
+    return tables.markdown([("figure", "JAX", "Python", "processor", "precision", "beside the published result"), *rows])
