@@ -288,10 +288,11 @@ def sweep_status(names: Sequence[str]) -> None:
 @cli.command()
 @click.option("--minutes", type=click.FloatRange(0), help="Minutes to compute; 0: nothing. By default no limit.")
 @click.option("--plan", is_flag=True, help="Only show what is left and its cost on this device.")
+@click.option("--device", type=click.Choice(["cpu", "gpu"]), help="Whose list; by default that of this machine's.")
 @click.option("--renew", is_flag=True, help="Recompute results of other code; the old ones are kept.")
 @click.option("--publish", "publishing", is_flag=True, help="Publish what was computed, item by item.")
 @click.option("--nice", default=19, show_default=True, type=click.IntRange(0, 19), help="Give way to other programs.")
-def campaign(minutes: float | None, plan: bool, renew: bool, publishing: bool, nice: int) -> None:
+def campaign(minutes: float | None, plan: bool, device: str | None, renew: bool, publishing: bool, nice: int) -> None:
     """Compute what the archive lacks, down the list in notebooks/campaign.yml; may be killed, and goes on next time."""
     from dynloss_book.engine import archive
     from dynloss_book.engine.runner import campaign as work
@@ -304,7 +305,7 @@ def campaign(minutes: float | None, plan: bool, renew: bool, publishing: bool, n
         archive.check_writable(policy.folders(root=root)[0])
     if hasattr(os, "nice"):
         os.nice(nice)  # the notebooks' kernels inherit it
-    here = work.device()
+    here = device.upper() if device else work.device()
     if plan:
         rows = [work.row(item, state, here) for item, state in work.plan(root, items)]
         click.echo(tables.plain([work.PLAN, *rows]))

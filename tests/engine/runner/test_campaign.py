@@ -234,6 +234,15 @@ def test_minutes_bound_all_and_none_computes_nothing(make, here, minutes):
     assert len(list((root / "own_results").rglob("*.checkpoint"))) == (minutes > 0)
 
 
+def test_the_list_of_another_device_is_planned_and_worked_down_on_demand(make, here, dynloss, monkeypatch):
+    monkeypatch.chdir(make(listed=SHORT.replace("[CPU]", "[GPU]")))
+    monkeypatch.setattr(campaign, "device", lambda: "CPU")
+    assert "needs a GPU" in dynloss("campaign", "--nice", 0, "--plan")[1]
+    assert "needs a GPU" not in dynloss("campaign", "--nice", 0, "--plan", "--device", "gpu")[1]
+    here_alone, theirs = (dynloss("campaign", "--nice", 0, *given)[2] for given in ([], ["--device", "gpu"]))
+    assert "fig02_single" not in here_alone and "fig02_single paper: nothing left" in theirs
+
+
 def test_a_notebook_that_fails_does_not_stop_the_others(make, here):
     root = make()
     path = root / "notebooks" / "fig02_single.ipynb"
