@@ -277,5 +277,5 @@ def rates(kept: Path) -> str:
 
 def versions(kept: Path) -> str:
     """What other versions of JAX and another precision compute, as `tools/versions.py` has kept it, in Markdown."""
-    rows = [tuple(each.values()) for each in json.loads(kept.read_text("utf-8"))]
-    return tables.markdown([("figure", "JAX", "Python", "processor", "precision", "beside the published result"), *rows])
+    head = ("figure", "JAX", "Python", "processor", "precision", "beside the published result")
+    return tables.markdown([head, *(tuple(each.values()) for each in json.loads(kept.read_text("utf-8")))])
