@@ -10,7 +10,7 @@ from matplotlib.text import Text
 
 from dynloss.dynamics import Instability, PowerLaw
 from dynloss_book.engine import sweeps
-from dynloss_book.engine.runner import print_size
+from dynloss_book.engine.runner import page
 from dynloss_book.fig05_curvature_threshold import figure as curvature_threshold
 from dynloss_book.plots import interactive, learning_dynamics, phase_diagram
 
@@ -114,7 +114,7 @@ def test_the_points_of_figure_5():
 def smallest_type(figure) -> float:
     """In points, once the picture is as wide as the paper."""
     words = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
-    return min(text.get_fontsize() for text in words) * print_size.WIDTH / figure.get_figwidth()
+    return min(text.get_fontsize() for text in words) * page.WIDTH / figure.get_figwidth()
 
 
 def test_the_papers_panels_at_the_papers_size(run_of_figure_4):
@@ -126,7 +126,7 @@ def test_the_papers_panels_at_the_papers_size(run_of_figure_4):
     assert [ax.get_xlim() for ax in figure.axes[:2]] == [(0, 70_000), (4000, 6000)]
     assert figure.axes[0].get_ylim()[1] > 2 and figure.axes[6].get_ylabel() == "training\naccuracy"
     assert smallest_type(figure) >= 6
-    assert figure.get_figheight() * print_size.WIDTH / figure.get_figwidth() <= 9  # inches of the paper's page
+    assert figure.get_figheight() * page.WIDTH / figure.get_figwidth() <= 9  # inches of the paper's page
     eigenvalues = learning_dynamics.plot_eigenvalues(run, cascades, 1.8, {"λ₁ crosses": 4100}, (4000, 6000))
     assert [ax.get_xlim() for ax in eigenvalues.axes[::2]] == [(0, 70_000)] * 2
     assert smallest_type(eigenvalues) >= 6

@@ -16,8 +16,9 @@ from typing import Any
 from dynloss import files
 from dynloss_book.engine import untrusted
 from dynloss_book.engine.mime import EXPLORE, FINDINGS, PROVENANCE
-from dynloss_book.engine.runner import print_size, tables
+from dynloss_book.engine.runner import tables
 
+WIDTH = 6.75  # inches, of the paper's two columns: so wide ours are laid beside its own
 LEAD, PHYSICS = "lead", "physics"
 CAPTION = "caption"  # for Colab and Jupyter; on a page the figure itself has it
 HEADING = "## How it is computed\n\n[The glossary](../book/glossary.md) lists the symbols."
@@ -136,14 +137,24 @@ def _explorable(cell: Cell) -> Iterator[Cell]:
         yield _markdown(f"{cell.get('id', 'cell')}-explore-{number}", EXPLORABLE.replace("RECORD", content))
 
 
+def at_width(pdf: bytes) -> bytes:
+    """A PDF of one page, scaled as a whole to the width of the paper's two columns: its type and lines with it."""
+    from pypdf import PdfWriter
+
+    writer, written = PdfWriter(clone_from=io.BytesIO(pdf)), io.BytesIO()
+    writer.pages[0].scale_by(72 * WIDTH / float(writer.pages[0].mediabox.width))
+    writer.write(written)
+    return written.getvalue()
+
+
 def _downloads(cell: Cell, folder: Path, data: Path) -> Iterator[Cell]:
     """After a picture its vector graphics, after a provenance its data."""
     identifier, links = cell.get("id", "cell"), []
     for number, pdf in enumerate(tables.records_of([cell], "application/pdf")):
         name = cell["metadata"].get("mystnb", {}).get("figure", {}).get("name", f"picture-{identifier}-{number}")
         path = data / f"{name}.pdf"
-        files.write(path, print_size.at_width(base64.b64decode(pdf)))
-        links.append((path.name, f"this picture as vector graphics, PDF of the paper's width ({print_size.WIDTH} in)"))
+        files.write(path, at_width(base64.b64decode(pdf)))
+        links.append((path.name, f"this picture as vector graphics, PDF of the paper's width ({WIDTH} in)"))
     kept = {_name(record): record for record in tables.records_of([cell], PROVENANCE) if record["path"]}
     kept = {name: record for name, record in kept.items() if (folder / record["path"]).exists()}
     for name, record in kept.items():
