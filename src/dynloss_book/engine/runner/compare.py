@@ -273,9 +273,3 @@ def rates(kept: Path) -> str:
          *((row["result"].split("/")[0], str(row["seeds"]), str(row["shift"])) for row in found["shifts"])],
     ]  # fmt: skip
     return "\n\n".join(tables.markdown(part) for part in parts)
-
-
-def versions(kept: Path) -> str:
-    """What other versions of JAX and another precision compute, as `tools/versions.py` has kept it, in Markdown."""
-    head = ("figure", "JAX", "Python", "processor", "precision", "beside the published result")
-    return tables.markdown([head, *(tuple(each.values()) for each in json.loads(kept.read_text("utf-8")))])
