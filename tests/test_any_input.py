@@ -63,8 +63,13 @@ def at_all_steps(schedule):
     return lambda w: (schedule(w)(3), schedule(w)(w.steps))
 
 
-def full(w, *more, **rule):
-    every = [recorders.class_weights(), recorders.training_state(apply(w), data(w)), *more]
+def full(w, **rule):
+    every = [
+        recorders.class_weights(),
+        recorders.training_state(apply(w), data(w)),
+        recorders.validation_accuracy(apply(w), data(w)),
+        recorders.hessian(num_matvecs=3),
+    ]
     gradients = full_batch.loss_gradient(apply(w), data(w))
     setting = {"gradient": gradients, "steps": 2, "recorders": every}
     return of_run(full_batch.train(w.params, data(w), oscillating(w), **setting, **rule))
@@ -106,9 +111,7 @@ ARRAYS = {
     myrtle.Myrtle: lambda w: small(myrtle.Myrtle, w, depth=5, channels=2, final_pools=0, param_dtype=w.dtype),
     myrtle.average_pool: lambda w: myrtle.average_pool(w.images, 2),
     full_batch.loss_gradient: lambda w: full_batch.loss_gradient(apply(w), data(w))(w.params, w.W),
-    full_batch.train: lambda w: full(
-        w, recorders.validation_accuracy(apply(w), data(w)), recorders.hessian(num_matvecs=3), learning_rate=RATE
-    ),
+    full_batch.train: functools.partial(full, learning_rate=RATE),
     full_batch.optimize: functools.partial(full, optimizer=optax.sgd(RATE)),
     minibatch.train: in_batches,
     compiled.descend: lambda w: compiled.descend(w.params, data(w), oscillating(w), RATE, 0, 2),
