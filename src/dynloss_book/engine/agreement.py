@@ -119,6 +119,8 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
         anew = lambda pair: pair._replace(seeds=(-1 - pair.seeds[0], pair.seeds[1]))  # noqa: E731
         pairs = [pair if pair.way == POINTWISE else anew(pair) for pair in pairs]
     found = [quantity for pair in pairs for quantity in _numbers(pair)]
+    if "diverged_at" in published.attrs:
+        found.append(_diverged(mine, published))
     chance, how = [], "point by point"
     for pair in pairs:
         quantities, settled = _without_exchange(pair, first)
@@ -371,6 +373,12 @@ def _pointwise(pair: _Pair, a: np.ndarray, b: np.ndarray, first: int | None) -> 
     mine = f"{a[place]:.6g}{at}, and {apart.mean():.1%} of the values apart"
     agrees = bool(apart.mean() <= 1 - MOST) and pair.trained and bool(np.isfinite(a).all())
     return Quantity(label, mine, f"{b[place]:.6g}", allowed, agrees)
+
+
+def _diverged(mine: xr.Dataset, published: xr.Dataset) -> Quantity:
+    a, b = (int(each.attrs.get("diverged_at", -1)) for each in (mine, published))
+    ours, theirs = ("never" if each < 0 else f"at step {each:,}" for each in (a, b))
+    return Quantity("the run diverges", ours, theirs, "both or neither", (a < 0) == (b < 0))
 
 
 def _parts(values: np.ndarray) -> np.ndarray:
