@@ -8,7 +8,7 @@ export MPLBACKEND = Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env book pdf report deposit test check colab golden lint sync picture lock clean distclean
+.PHONY: help env book pdf report deposit test test-all check colab golden lint sync picture lock clean distclean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*##/make \1:/p' Makefile
@@ -49,6 +49,9 @@ deposit: report  ## a zip of the report and the published results, described, as
 
 test: env  ## the tests (AREA=tests/spectral: of a folder or a file)
 	$(BIN)/python -m pytest $(if $(AREA),$(AREA),-n logical)
+
+test-all: env  ## these and the slow ones: every notebook in its smallest size, every benchmark, many kills
+	$(BIN)/python -m pytest -n logical -m "not book"
 
 test-%: env
 	@files=$$(find tests -name 'test_*.py' -path '*$**'); test -n "$$files" || { echo "no test file has $* in its path"; exit 2; }; \

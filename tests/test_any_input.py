@@ -338,7 +338,11 @@ def agree(found, wanted, eps):
         np.testing.assert_allclose(one, other, atol=50 * eps * max(size, 1), rtol=0)
 
 
-@pytest.mark.parametrize("function", ARRAYS, ids=named)
+# Of the two that train alike, the second only among the slow tests.
+EACH = [pytest.param(each, marks=[pytest.mark.slow] * (each is full_batch.optimize)) for each in ARRAYS]
+
+
+@pytest.mark.parametrize("function", EACH, ids=named)
 def test_any_kind_of_array(function):
     wanted = in_float64(function)
     assert wanted is not None
@@ -359,7 +363,7 @@ def test_any_kind_of_array(function):
 SIZES = {"no sample": {"samples": 0}, "one class": {"classes": 1}, "300 classes": {"classes": 300}}
 
 
-@pytest.mark.parametrize("function", ARRAYS, ids=named)
+@pytest.mark.parametrize("function", EACH, ids=named)
 def test_any_size(function):
     for name, sizes in SIZES.items():
         wanted = in_float64(function, **sizes)

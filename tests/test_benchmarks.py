@@ -31,6 +31,7 @@ def run(monkeypatch, capsys):
     jax.config.update("jax_enable_x64", before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, [])) for name in NAMES])
 def test_runs_in_its_smallest_size(name, run, request):
     if name not in MARKS:

@@ -190,6 +190,7 @@ def test_the_last_line_is_the_first_page(checkout, dynloss, monkeypatch):
     assert (code, out) == (0, f"{checkout}/_build/html/index.html\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGKILL", -signal.SIGKILL)])
 def test_interrupted_in_the_middle(checkout, name, code):
     """What was finished stays, what was not is kept but unfit for the book, and no kernel is left behind."""

@@ -75,7 +75,16 @@ def together(stem):
     return pytest.mark.xdist_group(SHARED.get(stem, stem))
 
 
-@pytest.mark.parametrize("stem", [pytest.param(stem, marks=together(stem)) for stem in sorted(FIGURES)])
+# One of each kind at each change: nothing trained, a sweep of networks, single runs, a reader's own data. The golden
+# runs hold what the others compute, and building the book executes their other cells.
+ALWAYS = {"fig02_spiral_dataset", "fig03_spiral_phase_diagram", "cascades_edge", "own_data"}
+
+
+@pytest.mark.parametrize(
+    "stem",
+    [pytest.param(stem, marks=[together(stem)] if stem in ALWAYS else [together(stem), pytest.mark.slow])
+     for stem in sorted(FIGURES)],
+)
 def test_runs_in_smoke_and_passes_the_gate(stem, archive, lowering, tmp_path, monkeypatch):
     folder = archive / SHARED.get(stem, stem)
     monkeypatch.setenv("DYNLOSS_RESULTS", str(folder))
@@ -162,6 +171,7 @@ def test_links_to_other_notebooks_lead_there():
     assert {link for _, link in links} <= {f"{stem}.ipynb" for stem in FIGURES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("second", "first"), [pytest.param(*both, marks=together(both[0])) for both in SHARED.items()])
 def test_two_figures_share_their_runs(second, first, archive):
     """The same simulation with the same parameters, so that the second reads what the first computed."""

@@ -253,6 +253,7 @@ def test_a_notebook_that_fails_does_not_stop_the_others(make, here):
         assert done[1][1] == "failed: cell 1: NameError: name 'nothing' is not defined"
 
 
+@pytest.mark.slow
 def test_killed_at_any_time_it_ends_with_the_same_results(make, here, child):
     """DYNLOSS_TEST_KILLS=10 kills it so often."""
     alone, killed = make("alone", SHORT), make("killed", SHORT)

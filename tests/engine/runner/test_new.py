@@ -38,6 +38,7 @@ def python(root, *arguments):
     return ended.stdout
 
 
+@pytest.mark.slow
 def test_a_new_figure_runs_and_passes_its_tests_and_those_of_the_house(checkout, dynloss, monkeypatch):
     code, said, _ = dynloss("new", "fig06_more")
     assert code == 0 and said.splitlines()[-1].startswith("next: make sync, then dynloss run fig06_more")

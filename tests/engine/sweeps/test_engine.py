@@ -129,6 +129,7 @@ def test_a_sweep_that_was_interrupted_goes_on_bit_for_bit(whole, counted):
 # Killed
 
 
+@pytest.mark.slow
 def test_killed_ten_times_and_resumed_each_time(processes, tmp_path):
     store, log, points = tmp_path / "store", tmp_path / "log", 1500
     draw = random.Random(2021)
