@@ -242,8 +242,8 @@ def check_numbers(content: bytes) -> None:
         _check(taken <= RESULT, f"its numbers take {taken:,} bytes, of at most {RESULT:,}")
 
 
-def points(content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The points of a sweep's file, by their axes, and its attributes.
+def points(content: bytes, only: Iterable[str] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The points of a sweep's file, by their axes, and its attributes, or ``only`` these, `axes` among them.
 
     Raises:
         ValueError, OSError: it is no such file, or damaged.
@@ -251,8 +251,8 @@ def points(content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     import h5py
 
     with h5py.File(h5py.h5f.open_file_image(content)) as file:
-        attributes = _attributes(file.id)
-        _check_result(attributes, (*REQUIRED, "axes"))
+        attributes = _attributes(file.id, only)
+        _check_result(attributes, only or (*REQUIRED, "axes"))
         found = {name: _variable(file, name) for name in json.loads(attributes["axes"])}
         numbers = all(each.ndim == 1 and each.dtype.kind in "iuf" and _bytes(each) <= RESULT for each in found.values())
         _check(numbers, "its points are no numbers")

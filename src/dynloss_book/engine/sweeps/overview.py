@@ -67,7 +67,7 @@ def _keys(records: Iterable[Mapping[str, Any]]) -> set[bytes]:
     found = set[bytes]()
     for record in records:
         with contextlib.suppress(OSError):  # `archive.contents` says why
-            points, told = archive.axes(Path(record["path"]))
+            points, told = archive.axes(Path(record["path"]), ("axes",))
             found.update(grids.keys(points, json.loads(told["axes"])))
     return found
 
