@@ -109,11 +109,20 @@ def reaching(then: Reach, now: Reach, changed: Collection[str]) -> tuple[list[st
 
 
 def evidence(base: str, changed: Sequence[str]) -> dict[str, list[str]]:
-    """Of a change of these parts: the `runs` that reach it, the parts that they `miss`, and how they are `apart`."""
+    """Of a change of these parts: the `runs` that reach it, the parts that they `miss`, and how they are `apart`.
+
+    A run that is defined differently now tells nothing: it counts as if it did not reach the change.
+    """
     with checkout(ROOT, base) as before:
-        runs, missing = reaching(json.loads(said(before, "--reach")), json.loads(said(ROOT, "--reach")), changed)
-        off = differences(measured(before, runs), measured(ROOT, runs)) if runs and not missing else []
-    return {"runs": runs, "missing": missing, "apart": off}
+        then, now = json.loads(said(before, "--reach")), json.loads(said(ROOT, "--reach"))
+        runs, missing = reaching(then, now, changed)
+        if not runs or missing:
+            return {"runs": runs, "missing": missing, "apart": []}
+        arrays = measured(before, runs), measured(ROOT, runs)
+    otherwise = compared(*arrays)[1]
+    alike = [{name: parts for name, parts in each.items() if name not in otherwise} for each in (then, now)]
+    runs, missing = reaching(*alike, changed)
+    return {"runs": runs, "missing": missing, "apart": [off for off in differences(*arrays) if run(off) in runs]}
 
 
 def main() -> None:

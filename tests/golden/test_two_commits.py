@@ -1,5 +1,8 @@
 """Golden runs at two commits: what is equal to the last bit, and which runs tell anything of a change."""
 
+import contextlib
+import json
+
 import compare
 import numpy as np
 import pytest
@@ -23,6 +26,29 @@ def test_runs_that_reach_other_changes_too_tell_nothing():
     now = {"one": {"f": "2", "g": "1"}, "two": {"f": "2", "h": "2"}, "three": {"g": "1"}}
     assert compare.reaching(then, now, ["f"]) == (["one"], [])
     assert compare.reaching(then, now, ["h"]) == ([], ["h"])
+
+
+@pytest.mark.parametrize(
+    ("alike", "told"),
+    [
+        (["one", "two"], {"runs": ["one", "two"], "missing": [], "apart": []}),
+        (["one"], {"runs": ["one"], "missing": [], "apart": []}),
+        ([], {"runs": [], "missing": ["f"], "apart": []}),
+    ],
+)
+def test_what_is_defined_otherwise_is_no_evidence(monkeypatch, alike, told):
+    """Of two runs that reach a change, those that are defined alike have to tell."""
+    reach = {"then": {"one": {"f": "1"}, "two": {"f": "1"}}, "now": {"one": {"f": "2"}, "two": {"f": "2"}}}
+
+    def measured(root, runs):
+        changed = {name: np.full(1, float(root == "now" and name not in alike)) for name in runs}
+        return {f"{name}{part}": array for name, array in changed.items() for part in (":x", compare.DEFINITION)}
+
+    monkeypatch.setattr(compare, "ROOT", "now")
+    monkeypatch.setattr(compare, "checkout", lambda root, base: contextlib.nullcontext("then"))
+    monkeypatch.setattr(compare, "said", lambda root, asked: json.dumps(reach[root]))
+    monkeypatch.setattr(compare, "measured", measured)
+    assert compare.evidence("a commit", ["f"]) == told
 
 
 def test_a_commit_without_golden_runs(tmp_path):
