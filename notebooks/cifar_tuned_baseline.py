@@ -19,7 +19,9 @@
 #
 # The static loss of Figure 1 has no weight decay, is trained far beyond its best epoch,
 # and its learning rate was not chosen for it. Each of these may cost accuracy. This
-# page compares the gain of the oscillating loss with that of the usual remedies.
+# page compares the gain of the oscillating loss with that of the usual remedies. The best
+# learning rate depends on the size of the network, so it need not be the one of
+# [Figure 1 and the learning rate](cifar_learning_rate.ipynb), found for larger networks.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.

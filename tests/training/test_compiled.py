@@ -386,6 +386,6 @@ def test_an_error_in_a_foreign_function_is_an_error_of_the_program():
 
 
 def test_a_processor_on_which_it_was_never_tested_gets_xla_unless_asked(monkeypatch):
-    assert compiled.compiled_fits(SMALL) == (descent.platform.machine().lower() in ("x86_64", "amd64"))
+    assert compiled.compiled_fits(SMALL)  # on every processor on which the tests run
     monkeypatch.setattr(descent.platform, "machine", lambda: "riscv64")
     assert not compiled.compiled_fits(SMALL)

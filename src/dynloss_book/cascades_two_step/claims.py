@@ -76,13 +76,13 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         "What breaks the bounce: a further eigenvalue, or a doubled period?",
         f"{'Mostly a' if doubled > MOST * len(broken) else 'A'} period doubling, in {doubled} of {len(broken)} broken "
         f"bounces; a second mode becomes unstable in {further}.",
-        f"Of {len(rows)} cascades {len(broken)} break, {doubled} of them by period doubling and {further} by a second "
-        f"unstable mode ({count[BOTH]} by both, {count[NEITHER]} by neither)."
+        f"Of {len(rows)} cascades {len(broken)} break: {count[DOUBLING]} by period doubling alone, {count[DIRECTION]} "
+        f"by a second unstable mode alone, {count[BOTH]} by both, and {count[NEITHER]} by neither."
         + (f" {count[UNRESOLVED]} more break too soon to be resolved." if count[UNRESOLVED] else "")
-        + (f" Where they break, the lowest Floquet multiplier is {_mean(lowest)}. The multiplier of the second "
-           f"eigenvalue, if its mode were decoupled, is {_mean(beside)}; a second unstable mode would need +1. With "
-           f"the class weights frozen after the break, the period stays four in {sum(np.asarray(held) > DOUBLED)} of "
-           f"{len(held)} cascades."
+        + (f" Period doubling means a Floquet multiplier of −1 for two steps: where bounces break, the lowest is "
+           f"{_mean(lowest)}. A second unstable mode would need a multiplier of +1: that of the second eigenvalue, "
+           f"taken alone, is {_mean(beside)}. With the class weights frozen after the break, the network goes on "
+           f"repeating every four steps in {sum(np.asarray(held) > DOUBLED)} of {len(held)} cascades."
            if broken else ""),
         f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "
         f"T = {settings['period']}, A = {settings['amplitude']:g}; {paper.FIGURE_4_SEED}",

@@ -76,7 +76,10 @@ def judge(
     if any(float(values.mean()) < LEARNED for values in ours.values()):
         verdict = Verdict.NOT_TESTABLE  # the oscillating networks are too small to learn
     if at_the_end and gained:
-        summary += f" Chosen at the edge of its grid, so perhaps not the best: {', '.join(at_the_end)}."
+        summary += (
+            f" The search chose the largest value that it tried for {' and for '.join(at_the_end)}; a larger one "
+            "might be better still."
+        )
     question = "Is the gain more than missing regularisation?"
     plain = told(
         verdict,

@@ -52,16 +52,16 @@ def judge(
         _prediction(networks, testable),
     )  # fmt: skip
     claims = tuple(claim._replace(reduced=not testable) for claim in claims)
-    fitted = [f"$\\eta^{{{law.exponent:.2f}}}$ ({label})" for label, law in laws["threshold"].items()]
-    scaled = [f"{law.exponent:.2f}" for law in laws["scaled_threshold"].values()]
+    fitted, scaled = (_listed(laws[name]) for name in ("threshold", "scaled_threshold"))
     return Findings(
         "fig05_curvature_threshold",
         "How does the threshold depend on the learning rate?",
         _plain(laws),
         (
-            f"The threshold, the sharpness $\\lambda_{{\\max}}$ at which cascades start, falls as "
-            f"{' and '.join(fitted)} where a start is a rise by 0.1 in one step, as in the paper, and with exponent "
-            f"{' and '.join(scaled)} where it is a rise by 0.1/η. The edge of stability of gradient descent is 2/η."
+            "The threshold, the sharpness $\\lambda_{\\max}$ at which cascades start, falls as a power of the learning "
+            f"rate η. Its exponent is {fitted} where a start is a rise by 0.1 in one step, as in the paper, and "
+            f"{scaled} where it is a rise by 0.1/η (95 % intervals). The edge of stability of gradient descent is 2/η, "
+            "an exponent of −1."
             if fitted
             else "Too few runs for a power law yet."
         ),
@@ -69,6 +69,11 @@ def judge(
         + f"; T = {settings['period']}/η, {settings['steps']:,}/η steps; the paper: 5000/η and 70,000/η",
         claims,
     )
+
+
+def _listed(laws: Mapping[str, PowerLaw]) -> str:
+    words = (f"{law.exponent:.2f} ({law.low:.2f} … {law.high:.2f}, {label})" for label, law in laws.items())
+    return " and ".join(words).replace("-", "−")
 
 
 def _plain(laws: Laws) -> str:

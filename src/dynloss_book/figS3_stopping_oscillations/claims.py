@@ -104,8 +104,9 @@ def above_the_line(both: xr.Dataset, amplitude: float) -> tuple[str, Verdict]:
     own = values.sel(amplitude=1, seed=ends.seed.values).max("epoch")
     above, number = int((ends > line).sum()), ends.size
     said = (
-        f"{above} of {number} networks are above the line ({line:.3f}), {int((ends > own).sum())} of {number} above "
-        "the best of the static network with the same seed"
+        f"{above} of {number} oscillating networks are above the best static accuracy of any seed "
+        f"and epoch ({line:.3f}), {int((ends > own).sum())} of {number} above "
+        "the best of the static network with their own seed"
     )
     if number < 2:
         return said, Verdict.ONE_RUN if number else Verdict.NOT_COMPUTED

@@ -68,7 +68,7 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
             claims[2].verdict,
             ", and in a wider valley than static training.",
             ", but in a narrower valley than static training.",
-            "; that it ends in a wider valley than static training is not shown.",
+            "; whether it ends in a wider valley than static training remains open.",
         ),
         "Trained from the same weights on the same time-dependent loss, networks end with a validation accuracy of "
         f"{interval(ends.sel(run='oscillating'))} in large steps and {interval(ends.sel(run='oscillating, calm'))} in "
@@ -79,7 +79,7 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
         f"accuracy and {interval(fit, signed=True)} in kernel-target alignment. $\\lambda_{{\\max}}$ of the static "
         f"loss rises by {interval(wider, signed=True)} in a period with a cascade and by "
         f"{interval(narrower, signed=True)} in small "
-        f"steps{': a cascade keeps the valley from narrowing' if kept else ''}.",
+        f"steps{': within a period, a cascade keeps the valley from narrowing' if kept else ''}.",
         runs.attrs["scale"],
         claims,
     )

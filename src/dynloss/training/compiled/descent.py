@@ -30,7 +30,7 @@ SEGMENT = 1024
 MOST_SUMS = 64
 
 # Vector code is made for the processor at hand; on others it has never been run, so there it has to be asked for.
-_TESTED = ("x86_64", "amd64")
+_TESTED = ("x86_64", "amd64", "aarch64", "arm64")
 _NAME = "dynloss_descend"
 _METHODS = ("auto", "compiled", "xla")
 _LAYER = {"bias": 0, "kernel": 0}
@@ -100,7 +100,7 @@ def descend(
 
 
 def compiled_fits(data: Dataset) -> bool:
-    """Whether ``descend`` has its compiled method here: with an x86-64 CPU, numba, and few inputs and classes."""
+    """Whether ``descend`` has its compiled method here: with an x86-64 or ARM CPU, numba, few inputs and classes."""
     return _tested() and not _obstacle(data)
 
 
