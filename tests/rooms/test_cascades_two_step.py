@@ -42,20 +42,20 @@ def doubling(lowest, alternating, broken=True, crosses=True, turning=0.0, points
 def test_what_breaks_the_bounce():
     judge = cascades_two_step.judge
     theirs = judge(doubling(-1.05, 0.3), SETTINGS)
-    assert verdicts(theirs) == [NO, YES, NO] and "2 of them by period doubling" in theirs.summary
+    assert verdicts(theirs) == [NO, YES, NO] and "2 by period doubling alone" in theirs.summary
     papers = judge(doubling(-0.4, 0.98), SETTINGS)
     assert verdicts(papers)[0] == YES and "2 by a second unstable mode" in papers.summary
     neither = judge(doubling(-0.4, 0.3), SETTINGS)
-    assert verdicts(neither)[0] == NO and "2 by neither)" in neither.summary
+    assert verdicts(neither)[0] == NO and "and 2 by neither." in neither.summary
     whole = judge(doubling(-0.4, 0.3, broken=False), SETTINGS)
     assert verdicts(whole) == [SCALE, YES, SCALE] and "2 cascades 0 break" in whole.summary
     assert verdicts(judge(doubling(-1.05, 0.3, crosses=False), SETTINGS))[1] == NO
-    assert "2 by neither)" in judge(doubling(-1.05, 0.3, turning=0.6), SETTINGS).summary  # a complex pair
+    assert "and 2 by neither." in judge(doubling(-1.05, 0.3, turning=0.6), SETTINGS).summary  # a complex pair
     hidden = doubling(-0.4, np.nan)  # no eigenvector that turns is found, but both sides have a second eigenvalue at 2
     hidden["curvature"][:, :, :, :, 1] = 2.0
     assert "2 by a second unstable mode" in judge(hidden, SETTINGS).summary
     one_side = doubling(-0.4, np.nan)  # above 2 on one side, below 1 on the other: nothing turns
-    assert "by both, 2 by neither)" in judge(one_side, SETTINGS).summary
+    assert "by both, and 2 by neither." in judge(one_side, SETTINGS).summary
     at_once = doubling(-1.05, 0.3)
     at_once["step"] = at_once.step * 0 + 1000.0  # broken before a second point
     assert "2 cascades 0 break" in judge(at_once, SETTINGS).summary
