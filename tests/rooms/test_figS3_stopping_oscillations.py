@@ -93,7 +93,8 @@ def test_the_papers_scale_decides_where_there_is_some_of_it():
     some = theirs.copy(deep=True)
     some.validation_accuracy[dict(amplitude=1, epoch=-1, seed=0)] = 0.52  # of one network
     found = claims.judge(contrary, 50.0, 100, REDUCED, some)
-    assert verdicts(found)[5] == MIXED and "5 of 6 oscillating networks are above the best static" in found.claims[5].here
+    assert verdicts(found)[5] == MIXED
+    assert "5 of 6 oscillating networks are above the best static" in found.claims[5].here
 
 
 def test_training_that_loses_half_of_its_accuracy_breaks_down():

@@ -41,8 +41,8 @@ def judge(
             f"No other weights gain more than the triangular wave. {tuned}",
             f"The forms of the weights do not differ significantly. {tuned}",
         ),
-        f"At the same learning rate, the oscillations change the validation accuracy by {gain}, in the mean over the "
-        f"periods. The same weights without a period gain over the triangular wave: held for $T$ steps {held}, drawn "
+        f"At the same learning rate, the gain of the oscillations in validation accuracy is {gain}, in the mean over "
+        f"the periods. The same weights without a period gain over the triangular wave: held for $T$ steps {held}, drawn "
         f"anew at each step {each}. With each loss at the best of a few learning rates, a significant gain remains in "
         f"{len(gaining)} of {len(chosen)} combinations of loss and optimiser (table below).",
         scale,
