@@ -43,8 +43,8 @@ def judge(
         ),
         f"At the same learning rate, the gain of the oscillations in validation accuracy is {gain}, in the mean over "
         "the periods. The same weights without a period gain over the triangular wave: held for $T$ steps "
-        f"{held}, drawn anew at each step {each}. With each loss at the best of a few learning rates, a significant gain "
-        f"remains in {len(gaining)} of {len(chosen)} combinations of loss and optimiser (table below).",
+        f"{held}, drawn anew at each step {each}. With each loss at the best of a few learning rates, a significant "
+        f"gain remains in {len(gaining)} of {len(chosen)} combinations of loss and optimiser (table below).",
         scale,
         claims,
     )
