@@ -15,8 +15,9 @@
 #
 # In the cascades of Figure 4 the loss splits into two branches, and then into more.
 # According to the supplement, each further bifurcation begins when one more eigenvalue
-# of the Hessian crosses the threshold. The other explanation, that the bounce doubles its
-# period, is tested in [Why the cascades happen, 2](cascades_two_step.ipynb).
+# of the Hessian crosses the threshold. That it crosses on one side of the bounce does not
+# yet make its mode unstable: [Why the cascades happen, 2](cascades_two_step.ipynb) tests
+# this, and the other explanation, that the bounce doubles its period.
 
 # %% tags=["remove-cell"]
 # Colab: install what is missing. JAX is left as it is: this one knows the GPU.

@@ -92,7 +92,7 @@ def judge(
         "Does a network generalise better when its loss oscillates?",
         told(
             verdict,
-            (f"Sometimes: {_size(settings)} networks gain at the paper's best point and lose elsewhere in its region"
+            (f"Sometimes: {_size(settings)} networks gain at the paper's best point and lose at others of its region"
              if losing else f"Yes, {_size(settings)} networks gain at the paper's best point") + _breakdown(papers),
             "No: at the paper's best point it generalises worse.",
             "Inconclusive: at the paper's best point the gain is too small, or the seeds too few, to be significant.",

@@ -33,8 +33,8 @@ def judge(runs: xr.Dataset, static: xr.Dataset, settings: Mapping[str, Any]) -> 
     return Findings(
         "fig04_learning_dynamics",
         "What happens while the loss oscillates?",
-        f"The network goes through {number} cascades of instabilities near the edge of stability, and then trains "
-        f"stably to a training accuracy of {float(runs.end_accuracy.mean()):.2f}."
+        f"The network goes through {number} cascades of instabilities near the edge of stability; without any "
+        f"after that, it reaches a training accuracy of {float(runs.end_accuracy.mean()):.2f}."
         if runs.cascades.any()
         else "No cascade in this run.",
         f"The network goes through {interval(runs.cascades)} cascades of instabilities. They are detected by jumps of "

@@ -76,16 +76,17 @@ def test_several_results_have_one_line_and_a_menu_of_their_data(computed, tmp_pa
         assert (tmp_path / f"{name}.nc").read_bytes() == Path(result.path).read_bytes()
 
 
-def test_the_status_page_has_a_line_with_its_data_for_each_result(computed, tmp_path):
+def test_the_status_page_has_a_row_for_each_notebook(computed):
     records = list(archive.provenance(*computed).records)
-    page.arranged(notebook(archive.provenance(*computed)._repr_mimebundle_()), tmp_path, tmp_path)
-    records[1] = records[1] | {"path": "", "stale": "losses", "origin": "archived"}
+    made = records[0]["versions"]["jax"]
+    other = records[1] | {"stale": "losses", "origin": "archived", "device": f"H200, {records[0]['device']}"}
     run = {"seconds": 3.0, "commit": "a1"}
-    entry = gallery.Entry("fig01", "Figure 1", "quick", None, records, run, "now", "")
-    shown = gallery.status([entry], tmp_path, "..", "")
-    first, second = (line for line in shown.splitlines() if line.startswith("- "))
-    assert first.startswith("- *width=5*: computed in this run; ") and "NetCDF" in first and "CSV" in first
-    assert second.startswith("- *width=20*: from the archive, **STALE**: losses") and "NetCDF" not in second
+    entries = [gallery.Entry("fig01", "Figure 1: x", "quick", None, each, run, "now", "")
+               for each in (records, [records[0], other], [])]  # fmt: skip
+    first, second, none = (line.split(" | ") for line in gallery.status(entries, "..").splitlines()[2:])
+    assert first[:3] == ["| [Figure 1](../fig01)", "quick", "computed in this run"] and first[5] == made
+    assert second[2] == "**STALE**: losses changed since" and second[4] == f"{records[0]['device']}, H200"
+    assert none[3] == "now"
 
 
 def test_a_caption_for_colab_stands_only_once_on_the_page(pdf, tmp_path):

@@ -104,7 +104,7 @@ def test_what_tells_of_all_notebooks_follows_the_book(site):
         "# Gallery\n\n<!-- gallery -->\n\n<!-- questions -->\n\n<!-- answer fig01_good -->\n"
     )
     staged = book.stage(site, load(site), "smoke") / "book"
-    for page, link in (("gallery", ":link: "), ("status", r"\[page\]\(")):
+    for page, link in (("gallery", ":link: "), ("status", r"\]\(")):
         order = re.findall(rf"{link}\.\./notebooks/(\w+)", (staged / f"{page}.md").read_text())
         assert order == ["fig02_last", "fig01_good", "fig03_none"]
     assert (staged / "gallery.md").read_text().endswith("\n\nIt does.\n")

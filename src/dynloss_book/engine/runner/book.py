@@ -103,7 +103,6 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         entries = [gallery.entry(figure, copy, profile, images) for figure, copy in copies]
         for each in pages:
             each.result()
-    source = _sources(root)
     theirs = [each for each in entries if each.stem.startswith("fig")]  # the paper's figures
     texts = {
         "gallery": gallery.cards(entries, "images/gallery", "../notebooks"),
@@ -114,7 +113,7 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         "questions": gallery.answers([each for each in entries if each not in theirs], "../notebooks"),
         "claims": scorecard.plain(entries),
         "scorecard": scorecard.page(entries, "../notebooks"),
-        "status": gallery.status(entries, data, "../notebooks", source),
+        "status": gallery.status(entries, "../notebooks"),
         "profiles": tables.markdown([tables.PROFILES[:3], *tables.cost_rows(figures)]),
     }
     if (kept := site / "book" / "comparison.json").is_file():
@@ -138,12 +137,6 @@ def _in_order(root: Path, figures: Mapping[str, Figure]) -> dict[str, Figure]:
     chapters = re.findall(r"file: notebooks/(\w+)", (root / "_toc.yml").read_text("utf-8"))
     place = {stem: number for number, stem in enumerate(chapters)}
     return dict(sorted(figures.items(), key=lambda named: place.get(named[0], len(place))))
-
-
-def _sources(root: Path) -> str:
-    """The address of the notebooks' sources, in the repository that _config.yml names; empty if it names none."""
-    found = re.search(r"^repository:\s+url: (\S+)", (root / "_config.yml").read_text("utf-8"), re.M)
-    return f"{found[1]}/blob/main/notebooks" if found else ""
 
 
 def _fill(folder: Path, texts: Mapping[str, str]) -> None:

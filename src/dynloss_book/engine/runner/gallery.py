@@ -1,7 +1,7 @@
 """What the book says of all its notebooks at once: the gallery, the introduction's table, the status; nothing typed."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 from dynloss import files
 from dynloss_book.engine import untrusted
 from dynloss_book.engine.findings import SIGNS, Kind, Verdict, counts, parts, style, titled
-from dynloss_book.engine.provenance import duration
 from dynloss_book.engine.runner import page, tables
 from dynloss_book.engine.runner.profiles import Figure
 from dynloss_book.engine.untrusted import as_markdown
@@ -160,42 +159,32 @@ def _coloured(verdict: str, words: str = "") -> str:
     return f'<span class="dynloss-{style(verdict)}">{SIGNS[Verdict(verdict)]} {words or verdict}</span>'
 
 
-def status(entries: list[Entry], data: Path, pages: str, source: str) -> str:
-    """A card a notebook, in Markdown: which results it shows, and what made them.
+def status(entries: list[Entry], pages: str) -> str:
+    """A table in Markdown, a row for each notebook: what made the results that it shows.
 
     Args:
-        data: the folder of the downloads; those of each notebook are linked.
         pages: the folder of the notebooks, seen from the page.
-        source: the address of the notebooks' sources; empty where it is not known.
     """
-    lines = [":::::{grid} 1 1 2 2", ":gutter: 3", ""]
+    rows = [("Page", "Profile", "Results", "Newest of", "Device", "JAX", "Commit")]
     for each in entries:
-        lines += [f"::::{{grid-item-card}} {each.title or each.stem}", ""]
-        lines += list(_results(each.provenances, data, pages)) or [f"- computed in this run, {each.ended}"]
-        ran = as_markdown(f"{duration(each.run['seconds'])}, {each.ended}, commit {each.run['commit']}")
-        lines += ["", f"Notebook: profile `{each.profile}`, {ran}", "", ":::{card-footer}"]
-        links = [f"[page]({pages}/{each.stem})", *([f"[source]({source}/{each.stem}.py)"] if source else [])]
-        lines += [" · ".join(links), ":::", "::::", ""]
-    return "\n".join([*lines, ":::::"])
+        records = each.provenances
+        stale = ", ".join(dict.fromkeys(record["stale"] for record in records if record["stale"]))
+        fresh = "fresh" if any(record["origin"] != "computed" for record in records) else "computed in this run"
+        rows.append((
+            _link(each, pages),
+            each.profile,
+            f"**STALE**: {as_markdown(stale)} changed since" if stale else fresh,
+            as_markdown(max((record["date"] for record in records), default=each.ended)),
+            _each(record["device"] for record in records),
+            _each(record["versions"].get("jax", "?") for record in records),
+            _each(record["commit"] for record in records),
+        ))  # fmt: skip
+    return tables.markdown(rows)
 
 
-def _results(records: list[dict[str, Any]], data: Path, pages: str) -> Iterator[str]:
-    """A line for each result: what distinguishes it, where it comes from, its data."""
-    for words, record in zip(page.apart(records), records, strict=True):
-        links = page.downloads(data, [record])
-        yield f"- {f'*{words}*: ' if words else ''}{_result(record)}" + (
-            f" ({page.linked(links, f'{pages}/data')})" if links else ""
-        )
-
-
-def _result(record: Mapping[str, Any]) -> str:
-    freshness = f"STALE: {record['stale']} changed since" if record["stale"] else "fresh"
-    how = "computed in this run" if record["origin"] == "computed" else f"from the archive, {freshness}"
-    scale = f"{record['scale']}: " if record["scale"] else ""
-    took = duration(record["seconds"])
-    made = f"JAX {record['versions'].get('jax', '?')}, {record['device']}, {took}, {record['date']}"
-    words = as_markdown(f"{scale}{how}; {made}, commit {record['commit']}")
-    return words.replace("STALE:", "**STALE**:")
+def _each(said: Iterable[str]) -> str:
+    """What several results say, each word once."""
+    return as_markdown(", ".join(dict.fromkeys(word for text in said for word in text.split(", "))))
 
 
 def _badges(claims: list[dict[str, Any]]) -> str:
