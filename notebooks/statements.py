@@ -50,10 +50,10 @@ fresh: bool = False  # compute anew although archived
 # 3. **One class**: $A\to\infty$ leaves one class in a period. Descent from several initial
 #    weights with $\eta = 0.1$; and all eigenvalues of the Hessian at the start, which would
 #    not be negative on a convex landscape.
-# 4. The **spectrum**: all eigenvalues of the narrow network's Hessian after training with
-#    the static loss.
+# 4. The **spectrum**: all eigenvalues of the Hessian of narrow networks after training
+#    with the static loss.
 # 5. **Along the gradient**: the curvature $g^{\mathsf T} H g/g^{\mathsf T} g$ in the direction
-#    in which the wide network is trained.
+#    in which wide networks are trained.
 # 6. **Smaller steps**: the narrow network with the static loss at $\eta = 1$ and at
 #    $\eta = 0.2$, for the same time $\eta t$.
 # 7. **Turns**: the accuracy of each class while the loss of Figure 4 emphasises one
@@ -81,16 +81,16 @@ spiral.use_precision("float64")
 def measure(*, width, wide, steps, period, turns, seeds):
     """The eight experiments, as one dataset."""
     narrow = [spiral.task(width, "float64", seed) for seed in range(seeds)]
-    broad = spiral.task(wide, "float64", 0)
+    broad = [spiral.task(wide, "float64", seed) for seed in range(seeds)]
     parts = [
         measured.weights(period=100, amplitudes=[1, 2, 70, 1e6]),
         measured.minima(narrow[0], period=100, amplitude=70),
         measured.one_class(narrow, learning_rate=0.1, steps=1000),
-        measured.spectrum(narrow[0], learning_rate=1, steps=steps),
+        measured.spectrum(narrow, learning_rate=1, steps=steps),
         measured.along_the_gradient(broad, learning_rate=1, steps=2000, every=9),
         measured.learning_rates(narrow, [1, 0.2], duration=steps),
         measured.turns(narrow, 1, period, amplitude=70, turns=turns),
-        measured.kernel(broad, modes=12, ratio=0.02, small_steps=500, steps=6),
+        measured.kernel(broad[0], modes=12, ratio=0.02, small_steps=500, steps=6),
     ]
     return xr.merge(parts, combine_attrs="no_conflicts").assign_attrs(dtype="float64")
 
@@ -103,7 +103,7 @@ found = archive.fetch_or_compute("statements", measure, settings, fresh=fresh)
 findings = claims.judge(found, settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Claims of the text. (a) The class weights over two cycles; dashed: the number of classes. (b) The loss when one class alone counts, from several initial weights. (c) All eigenvalues of the Hessian of the narrow network after training with the static loss. (d) The training accuracy of each class alone at the middle (filled) and at the end (open) of each period of Figure 4, mean over the seeds; the shade of the background is the class that is emphasised. (e) The residual along the first eigenvectors of the neural tangent kernel at a small learning rate, in units of the first; dashed: exponentials. (f) The same along the first eigenvector in the three regimes of eq. (14); dashed: the equation with the first kernel.", "name": "fig-statements"}, "image": {"alt": "Six panels. Triangles of the class weights, one class after the other, below a dashed line at three. Falling curves of the loss. Points of sorted eigenvalues: a few large ones, most near zero, some below. Accuracies of three classes: the emphasised one is at 1 in the middle of each period, the others rise from 0 to near 1 over the periods. Straight falling lines on a logarithmic axis, the steepest for the largest eigenvalue. Residuals against the step: one series decays, one alternates and decays, one alternates and grows."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Claims of the text. (a) The class weights over two cycles; dashed: the number of classes. (b) The loss when one class alone counts, from several initial weights. (c) All eigenvalues of the Hessian of a narrow network after training with the static loss. (d) The training accuracy of each class alone at the middle (filled) and at the end (open) of each period of Figure 4, mean over the seeds; the shade of the background is the class that is emphasised. (e) The residual along the first eigenvectors of the neural tangent kernel at a small learning rate, in units of the first; dashed: exponentials. (f) The same along the first eigenvector in the three regimes of eq. (14); dashed: the equation with the first kernel.", "name": "fig-statements"}, "image": {"alt": "Six panels. Triangles of the class weights, one class after the other, below a dashed line at three. Falling curves of the loss. Points of sorted eigenvalues: a few large ones, most near zero, some below. Accuracies of three classes: the emphasised one is at 1 in the middle of each period, the others rise from 0 to near 1 over the periods. Straight falling lines on a logarithmic axis, the steepest for the largest eigenvalue. Residuals against the step: one series decays, one alternates and decays, one alternates and grows."}}
 from dynloss_book.statements import figure
 
 figure.plot(found);

@@ -84,9 +84,9 @@ def made_up(*, agreeing=True):
     margins = np.array([[0.5, 0.4, 0.6], [0.0, 0.0, 0.0]])
     steps, seeds = np.arange(50), np.arange(4)
     loss = np.exp(-steps / 5) * np.ones((4, 1))
-    spectrum = np.r_[-0.5, np.zeros(90), 0.1 * np.ones(6), 1.0, 2.0, 3.0]
+    spectrum = np.r_[-0.5, np.zeros(90), 0.1 * np.ones(6), 1.0, 2.0, 3.0] * np.ones((4, 1))
     ratios = np.array([0.5, -0.5, -1.5])
-    chosen, least, along = np.ones(4), np.zeros(4), np.ones(40)
+    chosen, least, along = np.ones(4), np.zeros(4), np.ones((4, 40))
     # Amid its turn a class is learnt, and the valleys of the others rise.
     turns = np.full((4, 6, 3), 0.5)
     turns[:, [0, 2, 4], [0, 1, 2]] = 1.0
@@ -102,7 +102,7 @@ def made_up(*, agreeing=True):
         weights["weights"] = weights.weights[:, :, ::-1] * 1.5 + together
         weights["weights"][:, 5, 0] = -1.0
         margins, loss = np.array([[0.5, 0.0, 0.6], [0.0, 0.0, 0.2]]), loss[:, ::-1]
-        spectrum, along = np.linspace(1, 2, 100), -along
+        spectrum, along = np.linspace(1, 2, 100) * np.ones((4, 1)), -along
         turns, valley, slow = 1 - turns, 1 / valley, modes[::-1]
         ratios, chosen, least, accuracy = ratios[::-1], 0.3 * chosen, least - 0.2 - 0.001 * seeds, accuracy[::-1]
     residual = ratios[:, None] ** np.arange(4)
@@ -112,8 +112,8 @@ def made_up(*, agreeing=True):
             "one_class_loss": (("seed", "descent_step"), loss),
             "chosen": ("seed", chosen),
             "least_curvature": ("seed", least),
-            "spectrum": ("eigenvalue", spectrum),
-            "along": ("step_9", along),
+            "spectrum": (("seed", "eigenvalue"), spectrum),
+            "along": (("seed", "step_9"), along),
             "static_accuracy": (("rate", "seed"), accuracy),
             "class_accuracy": (("seed", "half_period", "class"), turns),
             "valley_loss": (("seed", "valley", "moment"), valley),
@@ -129,13 +129,12 @@ def made_up(*, agreeing=True):
 
 def test_the_statements_of_the_text():
     judge, theirs = statements_claims.judge, paper.TEXT
-    single = dict.fromkeys((3, 4, 5, 6, 12), ONE) | {13: NOTHING}  # of one network, and not answered
+    single = {12: ONE, 13: NOTHING}  # of one network, and not answered
     found = judge(made_up(), theirs)
     assert verdicts(found) == [single.get(place, YES) for place in range(20)]
     assert [claim.kind for claim in found.claims[14:]] == [Kind.DEFINITION] * 6
     assert verdicts(judge(made_up(agreeing=False), theirs)) == [single.get(place, NO) for place in range(20)]
-    several = made_up().assign(spectrum=made_up().spectrum.expand_dims(seed=4))
-    assert verdicts(judge(several, theirs))[3:6] == [YES] * 3
+    assert verdicts(judge(made_up().isel(seed=[0]), theirs))[3:7] == [ONE] * 4
     reduced = verdicts(judge(made_up(agreeing=False), theirs | {"steps": 100}))
     assert "on a way downhill, on a convex landscape" in judge(made_up(), theirs).summary
     assert "not without steps uphill" in judge(made_up(agreeing=False), theirs).summary

@@ -12,6 +12,7 @@ from dynloss_book.engine.sweeps.statistics import Summary, simultaneous, summary
 SIGN = "the whole 95 % interval of the mean over seeds has that sign"
 RULE = 0.8  # the share of cases from which on something happens as a rule
 AS_A_RULE = f"in {100 * RULE:g} % of the cases: “each” and “always” leave room for exceptions"
+IN_RUNS = f"in {RULE:.0%} of the runs"
 EXACT = "exact but for rounding"
 
 WIDE = 3  # tolerances: half an interval that is wider contains nearly any number

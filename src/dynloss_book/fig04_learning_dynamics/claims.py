@@ -10,11 +10,10 @@ from dynloss_book.analysis import cascades as reading
 from dynloss_book.analysis.learning import ROUGHLY
 from dynloss_book.engine.findings import Claim, Findings, Kind
 from dynloss_book.engine.sweeps.statistics import SHARE, interval
-from dynloss_book.engine.verdicts import AS_A_RULE, RULE, SIGN, as_a_rule, at_least, positive
+from dynloss_book.engine.verdicts import AS_A_RULE, IN_RUNS, RULE, SIGN, as_a_rule, at_least, positive
 
 ABOUT_TEN = (7, 13)
 SMALL = 0.1  # of the changes in a cascade: a change that is small beside them
-IN_RUNS = f"in {RULE:.0%} of the runs"
 
 
 def judge(runs: xr.Dataset, static: xr.Dataset, settings: Mapping[str, Any]) -> Findings:

@@ -12,8 +12,10 @@ from dynloss_book.engine.sweeps.statistics import SHARE, interval
 from dynloss_book.engine.verdicts import (
     AS_A_RULE,
     EXACT,
+    IN_RUNS,
     RULE,
     SIGN,
+    as_a_rule,
     at_least,
     by_run,
     exists,
@@ -39,11 +41,9 @@ def judge(found: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         settings: of the experiment.
     """
     testable = all(settings[name] == value for name, value in paper.TEXT.items())
-    number = found.sizes["seed"] if "seed" in found.spectrum.dims else 0
-    networks = [found.isel(seed=seed) for seed in range(number)] or [found]
     measured = (
         *_one_class(found),
-        *by_run([_spectrum(each, testable) for each in networks]),
+        *_spectrum(found, testable),
         *_learning_rate(found, testable),
         *_turns(found, testable),
         *by_run([(_small_steps(found),)]),
@@ -155,26 +155,28 @@ def _one_class(found: xr.Dataset) -> tuple[Claim, ...]:
 
 
 def _spectrum(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
-    values = found.spectrum.values
-    largest = np.abs(values).max()
-    small, outliers = float(np.mean(np.abs(values) < SMALL * largest)), int((values > OUTLIER * largest).sum())
-    along = found.along.values
-    convex = float(np.mean(along > 0))
+    values, number = found.spectrum, found.sizes["eigenvalue"]
+    size = abs(values).max("eigenvalue")
+    small = (abs(values) < SMALL * size).mean("eigenvalue")
+    negative, outliers = (each.sum("eigenvalue") for each in (values < 0, values > OUTLIER * size))
+    least = (values / size).min("eigenvalue")
+    convex = (found.along > 0).mean([dim for dim in found.along.dims if dim != "seed"])
     return (
         Claim("After training with the static loss most Hessian eigenvalues are very small",
               paper.SAYS["spectrum"], "most",
-              f"{small:.0%} of {len(values)} are below {SMALL:.0%} of the largest",
-              exists(small > 0.5, testable=testable), "more than half, which is what “most” says"),
+              f"{interval(small, bounds=SHARE)} of {number} are below {SMALL:.0%} of the largest",
+              as_a_rule(small > 0.5, testable=testable), f"more than half, which is what “most” says, {IN_RUNS}"),
         Claim("… some of them are negative, so it is not a minimum", paper.SAYS["spectrum"], "even negative",
-              f"{int((values < 0).sum())}, down to {values.min():.2g}; the largest is {values.max():.3g}",
-              exists(bool(values.min() < -ROUNDING * largest), testable=testable), "below 0 by more than rounding"),
+              f"{interval(negative)}, the least {interval(least, signed=True)} of the largest",
+              as_a_rule(least < -ROUNDING, testable=testable), f"below 0 by more than rounding, {IN_RUNS}"),
         Claim("… and only a few are outliers", paper.SAYS["spectrum"], "a few",
-              f"{outliers} are above {OUTLIER:.0%} of the largest",
-              exists(0 < outliers <= 0.05 * len(values), testable=testable), "at most 5 % of all"),
+              f"{interval(outliers)} are above {OUTLIER:.0%} of the largest",
+              as_a_rule((outliers > 0) & (outliers <= 0.05 * number), testable=testable),
+              f"at most 5 % of all, {IN_RUNS}"),
         Claim("The wide network's static loss is convex along the gradient",
               paper.SAYS["wide convex"], "convex",
-              f"the curvature along the gradient is positive at {convex:.1%} of {len(along)} steps",
-              exists(convex >= MOST, testable=testable), f"at {MOST:.0%} of the steps"),
+              f"the curvature along the gradient is positive at {interval(convex, bounds=SHARE)} of the steps",
+              as_a_rule(convex >= MOST, testable=testable), f"at {MOST:.0%} of the steps, {IN_RUNS}"),
     )  # fmt: skip
 
 

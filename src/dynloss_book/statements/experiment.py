@@ -86,21 +86,22 @@ def one_class(tasks: Sequence[SpiralTask], learning_rate: float, steps: int) -> 
     )  # fmt: skip
 
 
-def spectrum(task: SpiralTask, learning_rate: float, steps: int) -> xr.Dataset:
-    """``spectrum`` (eigenvalue): all of the static loss's Hessian after training with it, ascending."""
+def spectrum(tasks: Sequence[SpiralTask], learning_rate: float, steps: int) -> xr.Dataset:
+    """``spectrum`` (seed, eigenvalue): all of the static loss's Hessian after training with it, ascending."""
     static = schedules.static(CLASSES)
-    ones = static(0, task.inputs.dtype)
+    ones = static(0, tasks[0].inputs.dtype)
 
     def eigenvalues(start):
-        params = dataclasses.replace(task, start=start).descend(static, learning_rate, steps)
-        return jnp.linalg.eigvalsh(hessian_matrix(lambda params: task.gradient(params, ones), params))
+        params = dataclasses.replace(tasks[0], start=start).descend(static, learning_rate, steps)
+        return jnp.linalg.eigvalsh(hessian_matrix(lambda params: tasks[0].gradient(params, ones), params))
 
-    values = np.asarray(jax.jit(eigenvalues)(task.start))
-    return xr.Dataset({"spectrum": ("eigenvalue", values, {"long_name": "Hessian eigenvalue", "units": "1"})})
+    values = np.asarray(jax.jit(lambda starts: jax.lax.map(eigenvalues, starts))(_together(tasks)))
+    about = {"long_name": "Hessian eigenvalue", "units": "1"}
+    return xr.Dataset({"spectrum": (("seed", "eigenvalue"), values, about)})
 
 
-def along_the_gradient(task: SpiralTask, learning_rate: float, steps: int, every: int) -> xr.Dataset:
-    """``along`` (step_n): the curvature of the static loss along its gradient while it is trained, gᵀHg/gᵀg."""
+def along_the_gradient(tasks: Sequence[SpiralTask], learning_rate: float, steps: int, every: int) -> xr.Dataset:
+    """``along`` (seed, step_n): the curvature of the static loss along its gradient while it is trained, gᵀHg/gᵀg."""
 
     def measure(at: full_batch.Snapshot) -> dict[str, Any]:
         gradient = at.gradient(at.params)
@@ -110,7 +111,8 @@ def along_the_gradient(task: SpiralTask, learning_rate: float, steps: int, every
 
     about = {"long_name": "curvature along the gradient", "units": "1"}
     recorder = full_batch.Recorder(measure, {"along": ((), about)}, every)
-    return task.record(schedules.static(CLASSES), learning_rate, steps, [recorder]).drop_attrs()
+    static = schedules.static(CLASSES)
+    return xr.concat([task.record(static, learning_rate, steps, [recorder]).drop_attrs() for task in tasks], "seed")
 
 
 def learning_rates(tasks: Sequence[SpiralTask], rates: Sequence[float], duration: float) -> xr.Dataset:

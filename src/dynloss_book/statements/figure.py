@@ -31,7 +31,7 @@ def plot(found: Any):
     axes[0, 0].legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, 0.99))
     axes[0, 1].plot(found.one_class_loss.values.T, color=RANKS[0], linewidth=1)
     axes[0, 1].set(xlabel="minimisation step", ylabel="loss of one class alone (nats)", yscale="log")
-    values = found.spectrum.values[::-1]
+    values = found.spectrum.isel(seed=0).values[::-1]
     axes[1, 0].plot(np.arange(1, len(values) + 1), values, ".", color=RANKS[0], markersize=4)
     axes[1, 0].set(xlabel="eigenvalue of the Hessian, in order", ylabel=r"$\lambda$, after the static loss")
     axes[1, 0].set_yscale("symlog", linthresh=1e-3)
