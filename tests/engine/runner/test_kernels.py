@@ -62,6 +62,13 @@ def test_a_forked_kernel_has_imported_and_has_its_own_variables_and_numbers(run,
     assert gone(int(first)) and not gone(int(parent), 0)
 
 
+def test_a_bar_of_progress_leaves_no_semaphore_behind(run):
+    """The server's tracker of resources would warn of it on the terminal."""
+    asked = "from tqdm import tqdm\nlist(tqdm(range(3), disable=False))\nprint(hasattr(tqdm.get_lock(), 'mp_lock'))"
+    outcome, text = run(asked)
+    assert outcome.error == "" and text.split()[0] == "False"
+
+
 @pytest.mark.parametrize("name", ["JAX_ENABLE_X64", "PYTHONPATH", "OMP_NUM_THREADS"])
 def test_what_python_or_jax_read_as_they_begin_asks_for_a_fresh_python(run, name):
     outcome, text = run(WHERE + f"print(os.environ[{name!r}])", **{name: "1"})

@@ -155,6 +155,7 @@ def _be_kernel(arguments: Sequence[str], environment: Mapping[str, str], folder:
     import matplotlib
     import numpy as np
     from ipykernel import kernelapp
+    from tqdm import tqdm
 
     gc.freeze()  # so that collections leave the memory alone that the kernels share
     os.setsid()  # signals reach what it starts too; Ctrl-C reaches it through its runner
@@ -163,6 +164,7 @@ def _be_kernel(arguments: Sequence[str], environment: Mapping[str, str], folder:
     os.environ.update(environment)
     os.chdir(folder)
     matplotlib.rcParams["backend"] = os.environ["MPLBACKEND"]  # as matplotlib does when it is imported
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore that would outlive the kernel, with a warning
     np.random.seed()  # noqa: NPY002, else all kernels draw the same numbers from NumPy's own state
     # Without a parent to look after, a kernel greets on the terminal.
     sys.argv = ["ipykernel_launcher", *arguments, f"--IPKernelApp.parent_handle={os.getppid()}"]
