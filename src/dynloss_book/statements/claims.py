@@ -155,7 +155,7 @@ def _one_class(found: xr.Dataset) -> tuple[Claim, ...]:
 
 
 def _spectrum(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
-    values, number = found.spectrum, found.sizes["eigenvalue"]
+    values, count = found.spectrum, found.sizes["eigenvalue"]
     size = abs(values).max("eigenvalue")
     small = (abs(values) < SMALL * size).mean("eigenvalue")
     negative, outliers = (each.sum("eigenvalue") for each in (values < 0, values > OUTLIER * size))
@@ -164,14 +164,14 @@ def _spectrum(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
     return (
         Claim("After training with the static loss most Hessian eigenvalues are very small",
               paper.SAYS["spectrum"], "most",
-              f"{interval(small, bounds=SHARE)} of {number} are below {SMALL:.0%} of the largest",
+              f"{interval(small, bounds=SHARE)} of {count} are below {SMALL:.0%} of the largest",
               as_a_rule(small > 0.5, testable=testable), f"more than half, which is what “most” says, {IN_RUNS}"),
         Claim("… some of them are negative, so it is not a minimum", paper.SAYS["spectrum"], "even negative",
               f"{interval(negative)}, the least {interval(least, signed=True)} of the largest",
               as_a_rule(least < -ROUNDING, testable=testable), f"below 0 by more than rounding, {IN_RUNS}"),
         Claim("… and only a few are outliers", paper.SAYS["spectrum"], "a few",
               f"{interval(outliers)} are above {OUTLIER:.0%} of the largest",
-              as_a_rule((outliers > 0) & (outliers <= 0.05 * number), testable=testable),
+              as_a_rule((outliers > 0) & (outliers <= 0.05 * count), testable=testable),
               f"at most 5 % of all, {IN_RUNS}"),
         Claim("The wide network's static loss is convex along the gradient",
               paper.SAYS["wide convex"], "convex",

@@ -165,7 +165,7 @@ def status(entries: list[Entry], pages: str) -> str:
     Args:
         pages: the folder of the notebooks, seen from the page.
     """
-    rows = [("Page", "Profile", "Results", "Newest of", "Device", "JAX", "Commit")]
+    rows = [("Page", "Profile", "Results", "Newest result", "Device", "JAX", "Commit")]
     for each in entries:
         records = each.provenances
         stale = ", ".join(dict.fromkeys(record["stale"] for record in records if record["stale"]))
