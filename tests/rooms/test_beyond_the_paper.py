@@ -22,7 +22,7 @@ def test_beyond_the_paper():
     found = beyond_claims.judge(by_shape(0.9), ways, "4 seeds").summary
     assert found.count("(not significant)") == 1  # held
     assert "+0.400" in found and "−0.200" in found and " gains" not in found
-    assert found.endswith("remains in 1 of 1 combinations of loss and optimiser (table below).")
+    assert found.endswith("remains in 1 of 1 combinations of loss and optimiser (Adam).")
     ends = (("static", [0.8, 0.82]), ("dynamical", [0.8, 0.92]))
     alike = {"Adam": {name: xr.DataArray(values, dims="seed") for name, values in ends}}
     assert "remains in 0 of 1 combinations" in beyond_claims.judge(by_shape(0.9), alike, "4 seeds").summary

@@ -42,9 +42,10 @@ def judge(
             f"The forms of the weights do not differ significantly. {tuned}",
         ),
         f"At the same learning rate, the gain of the oscillations in validation accuracy is {gain}, in the mean over "
-        "the periods. The same weights without a period gain over the triangular wave: held for $T$ steps "
-        f"{held}, drawn anew at each step {each}. With each loss at the best of a few learning rates, a significant "
-        f"gain remains in {len(gaining)} of {len(chosen)} combinations of loss and optimiser (table below).",
+        "the periods. The same weights drawn at random, without a period, gain over the triangular wave "
+        f"{held} where each is held for $T$ steps, and {each} where they are drawn anew at each step. With each loss "
+        f"at the best of a few learning rates, a significant gain remains in {len(gaining)} of {len(chosen)} "
+        f"combinations of loss and optimiser ({', '.join(chosen)}).",
         scale,
         claims,
     )

@@ -32,7 +32,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         f"Cascades start at the optimiser's own edge of stability for {enumerated(agree) or 'no optimiser'}{others}.",
         f"At the detected onset of a cascade the sharpness, in units of the optimiser's edge, is {'; '.join(said)}. "
         f"The whole interval is within {NEAR:.0%} of that edge for {len(agree)} of {len(means)} optimisers. At these "
-        f"learning rates the edges are: {edges}.",
+        f"learning rates the edges, values of the sharpness, are: {edges}.",
         f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "
         f"T = {settings['period']}, A = {settings['amplitude']:g}",
     )

@@ -37,7 +37,8 @@ def judge(runs: xr.Dataset, static: xr.Dataset, settings: Mapping[str, Any]) -> 
         if runs.cascades.any()
         else "No cascade in this run.",
         f"The network goes through {interval(runs.cascades)} cascades of instabilities. They are detected by jumps of "
-        rf"0.1, at $\eta\lambda_{{\max}}$ = {edge} on average; on a quadratic, gradient descent is unstable above 2. "
+        rf"$\lambda_{{\max}}$ by 0.1, at $\eta\lambda_{{\max}}$ = {edge} on average; on a quadratic, gradient descent "
+        "is unstable above 2. "
         f"Training ends with an accuracy of {accuracy}."
         if runs.cascades.any()
         else f"No cascade in this run, which ends with a training accuracy of {accuracy}.",
