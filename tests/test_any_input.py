@@ -338,8 +338,9 @@ def agree(found, wanted, eps):
         np.testing.assert_allclose(one, other, atol=50 * eps * max(size, 1), rtol=0)
 
 
-# Of the two that train alike, the second only among the slow tests.
-EACH = [pytest.param(each, marks=[pytest.mark.slow] * (each is full_batch.optimize)) for each in ARRAYS]
+# Spectra, and the second of two that train alike, among the slow tests: they compile for a minute.
+SLOW = [each for each in ARRAYS if each is full_batch.optimize or each.__module__.startswith("dynloss.spectral")]
+EACH = [pytest.param(each, marks=[pytest.mark.slow] * (each in SLOW)) for each in ARRAYS]
 
 
 @pytest.mark.parametrize("function", EACH, ids=named)

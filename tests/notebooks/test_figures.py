@@ -77,7 +77,7 @@ def together(stem):
 
 # One of each kind at each change: nothing trained, a sweep of networks, single runs, a reader's own data. The golden
 # runs hold what the others compute, and building the book executes their other cells.
-ALWAYS = {"fig02_spiral_dataset", "fig03_spiral_phase_diagram", "cascades_edge", "own_data"}
+ALWAYS = {"fig02_spiral_dataset", "fig03_spiral_phase_diagram", "cascades_two_step", "own_data"}
 
 
 @pytest.mark.parametrize(

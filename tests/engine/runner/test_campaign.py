@@ -272,6 +272,7 @@ def test_killed_at_any_time_it_ends_with_the_same_results(make, here, child):
     assert all(state.complete for _, state in campaign.run(killed, items(killed), None)) and here == []
 
 
+@pytest.mark.slow
 def test_two_at_once_share_the_work(make, here, child, tmp_path):
     alone, shared = make("alone", SHORT), make("shared", SHORT)
     assert all(state.complete for _, state in campaign.run(alone, items(alone), None))

@@ -98,6 +98,7 @@ execute(load(root)["fig"], "quick", {}, root / "out.ipynb", io.StringIO())
 """
 
 
+@pytest.mark.slow
 def test_a_kernel_and_what_it_has_started_end_with_a_runner_that_is_killed(tmp_path):
     code = "import os, subprocess, time\nchild = subprocess.Popen(['sleep', '600'])\n"
     code += "with open('said', 'w') as file: print(os.getpid(), os.getppid(), child.pid, file=file)\ntime.sleep(600)"

@@ -108,6 +108,7 @@ def test_each_point_is_what_its_function_gives(whole):
         np.testing.assert_allclose(whole.loss.sel(point), alone["loss"], rtol=2e-5)
 
 
+@pytest.mark.slow
 def test_one_device_and_eight_give_the_same(whole, processes, tmp_path):
     process = processes.Process(target=sweep_points.on_eight_devices, args=(tmp_path / "store",))
     process.start()
@@ -230,6 +231,7 @@ sweeps.run("test", {function}, axes={{"x": range(1, 10)}}, seeds=[0], vectorize=
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_finished_and_ends_at_once(tmp_path):
     """Threads are left behind; a program of JAX is not, and its process ends with the batch."""
     processes = {}
