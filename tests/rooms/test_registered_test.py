@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from dynloss_book.engine.findings import Verdict
+from dynloss_book.engine.sweeps.statistics import simultaneous
 from dynloss_book.engine.sweeps.store import NothingYet
 from dynloss_book.registered_test import claims, experiment
 
@@ -28,6 +29,16 @@ def gains(clean: float, noisy: float, unequal: float, spread: float = 0.002, see
 )
 def test_a_gain_has_to_be_large_and_certain(made_up, verdicts):
     assert [claim.verdict for claim in claims.judge(made_up, "").claims[:3]] == verdicts
+
+
+def test_the_largest_network_is_asked_for_by_itself_with_intervals_for_all():
+    made_up = gains(0, 0.008, 0, spread=0.01)
+    found = claims.judge(made_up, "")
+    assert [claim.verdict for claim in found.claims[3:]] == [Verdict.UNDECIDED, Verdict.NOT_REPRODUCED]
+    alone, together = (float(each.margin[0, -1]) for each in map(simultaneous, (made_up[:1, 1:], made_up)))
+    assert f"± {together:.3f}" in found.claims[4].here and f"{together:.3f}" != f"{alone:.3f}"
+    assert found.plain.endswith("a gain of a hundredth is not excluded with noisy labels.")
+    assert claims.judge(gains(0, 0, 0), "").plain.endswith("none of a hundredth is left.")
 
 
 def test_a_task_that_is_not_computed_leaves_the_others_as_they_are():

@@ -25,35 +25,48 @@ def judge(gains: xr.DataArray, scale: str) -> Findings:
     """
     asked = tuple(
         Claim(f"Does the oscillating loss gain with {task}, both losses tuned alike?", paper.SAYS["untangle"],
-              "left open", _told(gains.sel(task=task)), gained(gains, task), WHY, Kind.QUESTION)
+              "left open", _told(gains, task), gained(gains, task=task), WHY, Kind.QUESTION)
         for task in gains.task.values
     )  # fmt: skip
     smaller = (gains.isel(width=0) - gains.isel(width=-1)).mean("task", skipna=False)
-    asked += (
+    clean, largest = TASKS[0], gains.width.values[-1:]
+    hypotheses = (
         Claim("Does the smallest network gain more than the largest?", paper.SAYS["higher training"], "as a rule",
               interval(smaller, signed=True), positive(smaller), SIGN, Kind.QUESTION),
+        Claim(f"Is a gain of {MATTERS:g} left with {clean} and the largest network?", paper.SAYS["untangle"],
+              "left open", _told(gains.sel(width=largest), clean, gains),
+              gained(gains, task=clean, width=largest), WHY, Kind.QUESTION),
     )  # fmt: skip
-    yes = [
-        str(task) for task, claim in zip(gains.task.values, asked, strict=False) if claim.verdict == Verdict.REPRODUCED
-    ]
-    known = {claim.verdict for claim in asked[:-1]}
+    verdicts = {str(task): claim.verdict for task, claim in zip(gains.task.values, asked, strict=True)}
+    yes, open_ = (
+        " and ".join(task for task, found in verdicts.items() if found == verdict)
+        for verdict in (Verdict.REPRODUCED, Verdict.UNDECIDED)
+    )
     if yes:
-        plain = f"Yes: tuned alike, the oscillating loss gains with {' and '.join(yes)}."
-    elif known == {Verdict.NOT_REPRODUCED}:
-        plain = "No: with both losses tuned alike, no gain of a hundredth is left on these digits."
-    else:
+        plain = f"Yes: tuned alike, the oscillating loss gains with {yes}."
+    elif set(verdicts.values()) & {Verdict.ONE_RUN, Verdict.NOT_COMPUTED}:
         plain = "Not decided yet: the plan below was registered first, and only a part of it is computed."
-    words = "; ".join(f"{task}: {_told(gains.sel(task=task))}" for task in gains.task.values)
+    else:
+        plain = "With both losses tuned alike, no gain is significant on these digits" + (
+            f"; a gain of a hundredth is not excluded with {open_}." if open_ else ", and none of a hundredth is left."
+        )
+    words = "; ".join(f"{task}: {_told(gains, task)}" for task in gains.task.values)
     return Findings(
         "registered_test", "Does it help where both losses are tuned alike?", plain,
-        f"Gain in test accuracy, by the number of hidden units. {words[0].upper()}{words[1:]}.", scale, asked,
+        f"Gain in test accuracy, by the number of hidden units, with intervals that hold for all together at 95 %. "
+        f"{words[0].upper()}{words[1:]}.", scale, (*asked, *hypotheses),
     )  # fmt: skip
 
 
-def gained(gains: xr.DataArray, task: str) -> Verdict:
-    """The verdict on one task: reproduced if a network gains what matters, not if none can gain that much."""
+def gained(gains: xr.DataArray, **where: Any) -> Verdict:
+    """The verdict on some conditions: reproduced if one gains what matters, not if none can gain that much.
+
+    Args:
+        gains: of all conditions, for which the intervals hold at once.
+        where: of which task, and of which width if not of all.
+    """
     found = simultaneous(gains)
-    mean, margin, number = (each.sel(task=task) for each in (found.mean, found.margin, found.number))
+    mean, margin, number = (each.sel(**where) for each in (found.mean, found.margin, found.number))
     if (number < 2).any():
         return Verdict.ONE_RUN if (number == 1).all() else Verdict.NOT_COMPUTED
     if ((mean - margin > 0) & (mean >= MATTERS)).any():
@@ -61,8 +74,14 @@ def gained(gains: xr.DataArray, task: str) -> Verdict:
     return Verdict.NOT_REPRODUCED if (mean + margin < MATTERS).all() else Verdict.UNDECIDED
 
 
-def _told(gains: xr.DataArray) -> str:
-    return ", ".join(f"{width} units {interval(gains.sel(width=width), signed=True)}" for width in gains.width.values)
+def _told(gains: xr.DataArray, task: str, family: xr.DataArray | None = None) -> str:
+    """The gains on a task, with intervals that hold for all conditions of the family at once; by default of these."""
+    found = simultaneous(gains if family is None else family)
+    said = []
+    for width in gains.width.values:
+        mean, margin = (float(each.sel(task=task, width=width)) for each in (found.mean, found.margin))
+        said.append(f"{width} units {mean:+.3f} ± {margin:.3f}" if margin == margin else f"{width} units –")
+    return f"{', '.join(said)} ({gains.sizes['seed']} seeds)".replace("-", "−")
 
 
 def table(trials: Sequence[Mapping[str, float]], picks: Mapping[int, Sequence[Sequence[int]]]) -> pd.DataFrame:
