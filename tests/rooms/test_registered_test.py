@@ -32,7 +32,7 @@ def test_a_gain_has_to_be_large_and_certain(made_up, verdicts):
 
 
 def test_the_largest_network_is_asked_for_by_itself_with_intervals_for_all():
-    made_up = gains(0, 0.008, 0, spread=0.01)
+    made_up = gains(0, 0.006, 0, spread=0.01)
     found = claims.judge(made_up, "")
     assert [claim.verdict for claim in found.claims[3:]] == [Verdict.UNDECIDED, Verdict.NOT_REPRODUCED]
     alone, together = (float(each.margin[0, -1]) for each in map(simultaneous, (made_up[:1, 1:], made_up)))
