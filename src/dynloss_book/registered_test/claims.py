@@ -9,7 +9,7 @@ import xarray as xr
 from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Kind, Verdict
 from dynloss_book.engine.sweeps.statistics import interval, simultaneous
-from dynloss_book.engine.verdicts import SIGN, positive
+from dynloss_book.engine.verdicts import SIGN, enumerated, positive
 from dynloss_book.registered_test.experiment import TASKS
 
 MATTERS = 0.01  # the smallest gain in accuracy for which one would take the trouble
@@ -38,17 +38,18 @@ def judge(gains: xr.DataArray, scale: str) -> Findings:
               gained(gains, task=clean, width=largest), WHY, Kind.QUESTION),
     )  # fmt: skip
     verdicts = {str(task): claim.verdict for task, claim in zip(gains.task.values, asked, strict=True)}
-    yes, open_ = (
-        " and ".join(task for task, found in verdicts.items() if found == verdict)
-        for verdict in (Verdict.REPRODUCED, Verdict.UNDECIDED)
-    )
+    yes = [task for task, found in verdicts.items() if found == Verdict.REPRODUCED]
+    found = simultaneous(gains)
+    losing = f"{int((found.mean + found.margin < 0).sum())} of {found.mean.size}"
     if yes:
-        plain = f"Yes: tuned alike, the oscillating loss gains with {yes}."
+        plain = f"Yes: tuned alike, the oscillating loss gains with {enumerated(yes)}."
     elif set(verdicts.values()) & {Verdict.ONE_RUN, Verdict.NOT_COMPUTED}:
         plain = "Not decided yet: the plan below was registered first, and only a part of it is computed."
     else:
-        plain = "With both losses tuned alike, no gain is significant on these digits" + (
-            f"; a gain of a hundredth is not excluded with {open_}." if open_ else ", and none of a hundredth is left."
+        rest = "a gain of a hundredth is" + " not" * (Verdict.UNDECIDED in verdicts.values()) + " excluded"
+        plain = (
+            "With both losses tuned alike, no condition gains significantly on these digits, and "
+            f"{losing} lose; {rest}."
         )
     words = "; ".join(f"{task}: {_told(gains, task)}" for task in gains.task.values)
     return Findings(

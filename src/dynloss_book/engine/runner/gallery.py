@@ -174,7 +174,7 @@ def status(entries: list[Entry], pages: str) -> str:
             _link(each, pages),
             each.profile,
             f"**STALE**: {as_markdown(stale)} changed since" if stale else fresh,
-            as_markdown(max((record["date"] for record in records), default=each.ended)),
+            as_markdown(max((record["date"] for record in records), default=each.ended)[:10]),
             _each(record["device"] for record in records),
             _each(record["versions"].get("jax", "?") for record in records),
             _each(record["commit"] for record in records),
