@@ -37,8 +37,10 @@ def test_the_largest_network_is_asked_for_by_itself_with_intervals_for_all():
     assert [claim.verdict for claim in found.claims[3:]] == [Verdict.UNDECIDED, Verdict.NOT_REPRODUCED]
     alone, together = (float(each.margin[0, -1]) for each in map(simultaneous, (made_up[:1, 1:], made_up)))
     assert f"± {together:.3f}" in found.claims[4].here and f"{together:.3f}" != f"{alone:.3f}"
-    assert found.plain.endswith("and 0 of 6 lose; a gain of a hundredth is not excluded.")
-    assert claims.judge(gains(0, 0, 0), "").plain.endswith("a gain of a hundredth is excluded.")
+    assert found.plain.endswith("and 0 of 6 lose; such a gain is not excluded.")
+    small = claims.judge(gains(0.005, 0, 0, spread=0.001), "")  # certain, and too small to matter
+    assert "no condition shows a significant gain of a hundredth" in small.plain
+    assert claims.judge(gains(0, 0, 0), "").plain.endswith("such a gain is excluded.")
 
 
 def test_a_task_that_is_not_computed_leaves_the_others_as_they_are():

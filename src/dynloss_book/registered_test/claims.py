@@ -46,9 +46,9 @@ def judge(gains: xr.DataArray, scale: str) -> Findings:
     elif set(verdicts.values()) & {Verdict.ONE_RUN, Verdict.NOT_COMPUTED}:
         plain = "Not decided yet: the plan below was registered first, and only a part of it is computed."
     else:
-        rest = "a gain of a hundredth is" + " not" * (Verdict.UNDECIDED in verdicts.values()) + " excluded"
+        rest = "such a gain is" + " not" * (Verdict.UNDECIDED in verdicts.values()) + " excluded"
         plain = (
-            "With both losses tuned alike, no condition gains significantly on these digits, and "
+            "With both losses tuned alike, no condition shows a significant gain of a hundredth on these digits, and "
             f"{losing} lose; {rest}."
         )
     words = "; ".join(f"{task}: {_told(gains, task)}" for task in gains.task.values)
