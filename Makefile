@@ -50,15 +50,15 @@ deposit: report  ## a zip of the report and the published results, described, as
 test: env  ## the tests (AREA=tests/spectral: of a folder or a file)
 	$(BIN)/python -m pytest $(if $(AREA),$(AREA),-n logical)
 
-test-all: env  ## these and the slow ones: every notebook in its smallest size, every benchmark, many kills
-	$(BIN)/python -m pytest -n logical -m "not book"
+test-all: env  ## these and the slow ones: every notebook in its smallest size, benchmarks, many kills, the print of the book built last
+	$(BIN)/python -m pytest -n logical -m "slow or not book"
 
 test-%: env
 	@files=$$(find tests -name 'test_*.py' -path '*$**'); test -n "$$files" || { echo "no test file has $* in its path"; exit 2; }; \
 	  $(BIN)/python -m pytest $$files
 
 check: env  ## the tests of the book that was built last (needs Chromium)
-	$(BIN)/python -m pytest -n logical -m book $$(grep -rl --include='test_*.py' 'mark\.book' tests)
+	$(BIN)/python -m pytest -n logical -m "book and not slow" $$(grep -rl --include='test_*.py' 'mark\.book' tests)
 
 colab: env  ## each notebook as Google Colab opens it (PYTHON should be a 3.13, as there)
 	$(BIN)/python tools/colab.py

@@ -15,7 +15,7 @@
 # ---
 
 # %% [markdown]
-# # Figure S4: where oscillations do not help
+# # Figure S4: a wide residual network
 #
 # Not every network gains. The paper's supplement trains a standard *wide residual
 # network* on CIFAR-10 with batch normalisation, randomly mirrored and shifted images,

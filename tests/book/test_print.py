@@ -7,7 +7,7 @@ import sys
 import pytest
 from pypdfium2 import PdfDocument
 
-pytestmark = [pytest.mark.book, pytest.mark.browser]
+pytestmark = [pytest.mark.book, pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

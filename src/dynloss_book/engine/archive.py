@@ -15,7 +15,6 @@ import contextlib
 import functools
 import hashlib
 import inspect
-import io
 import json
 import math
 import os
@@ -25,6 +24,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import xarray as xr
 
 from dynloss import files
@@ -367,8 +367,7 @@ def read(path: Path) -> xr.Dataset:
     """
     with _readable(path):
         content = untrusted.content(path)
-        untrusted.about(content)
-        untrusted.check_numbers(content)
+        untrusted.check_result(content)
         return decode(content)
 
 
@@ -410,7 +409,17 @@ def encode(dataset: xr.Dataset) -> bytes:
 
 
 def decode(content: bytes) -> xr.Dataset:
-    return xr.load_dataset(io.BytesIO(content), engine="h5netcdf")
+    """What ``encode`` made, by h5py: xarray's own way takes four times as long, most of it to look up dimensions."""
+    import h5py
+
+    with h5py.File(h5py.h5f.open_file_image(content)) as file:
+        variables = {}
+        for name in filter(lambda name: untrusted.is_variable(file[name]), file):
+            each = file[name]
+            dims = [name] if each.is_scale else [length[0].name.strip("/") for length in each.dims]
+            values = np.array(each.asstr()[()], str) if h5py.check_string_dtype(each.dtype) else each[()]
+            variables[name] = (dims, values, untrusted.attributes(each.id))
+        return xr.decode_cf(xr.Dataset(variables, attrs=untrusted.attributes(file.id)))
 
 
 def write(path: Path, content: bytes) -> None:

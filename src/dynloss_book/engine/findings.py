@@ -23,6 +23,7 @@ class Verdict(StrEnum):
     NOT_COMPUTED = "not computed"
 
 
+FAILING = (Verdict.NOT_REPRODUCED, Verdict.MIXED)  # named wherever verdicts are counted
 SIGNS = {
     Verdict.REPRODUCED: "✓",
     Verdict.NOT_REPRODUCED: "✗",
@@ -145,9 +146,10 @@ class Answer:
 
     def __str__(self) -> str:
         found = self.findings
-        verdicts = f" **Verdicts.** {found.tally}." if found.claims else ""
-        failed = [each for each in found.claims if each.kind == Kind.CLAIM and each.verdict == Verdict.NOT_REPRODUCED]
-        verdicts += f" Not reproduced: {'; '.join(minus(each.statement) for each in failed)}." * bool(failed)
+        verdicts = f" **What holds.** {found.tally}." if found.claims else ""
+        for verdict in FAILING:
+            failed = [each["statement"] for each in of_paper(found.record()["claims"], verdict)]
+            verdicts += f" {titled(verdict)}: {'; '.join(failed)}." * bool(failed)
         return f"**{minus(found.plain)}** {minus(found.summary)}{verdicts} *Scale: {found.scale}.*"
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
@@ -164,6 +166,12 @@ def parts(claims: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, An
             name = f"{kind}{', at reduced scale' * reduced}"
             found[name] = [each for each in listed if (each.get("kind"), each.get("reduced")) == (kind, reduced)]
     return {name: these for name, these in found.items() if these}
+
+
+def of_paper(claims: Iterable[Mapping[str, Any]], *verdicts: Verdict) -> list[Mapping[str, Any]]:
+    """Of records of claims those of the paper, with one of these verdicts where any are named."""
+    wanted = verdicts or tuple(Verdict)
+    return [each for each in claims if each.get("kind") == Kind.CLAIM and each["verdict"] in wanted]
 
 
 def counts(claims: Sequence[Mapping[str, Any]]) -> list[tuple[Verdict, str, int]]:

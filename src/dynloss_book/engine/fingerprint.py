@@ -22,7 +22,7 @@ import inspect
 import json
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
@@ -70,10 +70,17 @@ def take(compute: Callable) -> Fingerprint:
     function = compute if isinstance(compute, types.FunctionType) else inspect.unwrap(compute)
     if not isinstance(function, types.FunctionType):
         raise ValueError(f"compute must be a plain function, whose source can be read; got {compute!r}")
-    collects = gc.isenabled()
-    gc.disable()  # syntax that is read is kept: to look for garbage in it takes as long as to read it
-    try:
+    with _uncollected():
         return _walked(_Running(function).function(function, "compute"), _settings())
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Syntax that is read is kept: to look for garbage in it takes as long as to read it."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
     finally:
         if collects:
             gc.enable()
@@ -102,7 +109,7 @@ def changed_in_files(cells: str, told: Mapping[str, Any]) -> str | None:
         running it tells.
     """
     found, settings = [], {name: value for name, value in told["sources"].items() if name.startswith("setting ")}
-    with contextlib.suppress(LookupError, SyntaxError):
+    with contextlib.suppress(LookupError, SyntaxError), _uncollected():
         for part in Cells(_code(), "__main__", "", cells).computing(told["figure"], told.get("function")):
             now = _walked(part, settings)
             found.append("" if now.whole == told["fingerprint"] else changed(now.parts, told["sources"]))

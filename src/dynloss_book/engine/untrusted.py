@@ -36,7 +36,8 @@ DEPTH = 12  # of JSON within a result's attribute
 _NAME = re.compile(r"\w(?:[\w.-]{0,98}\w)?")
 _WORDS = re.compile(r"[^<>`{}$\\|]*")
 _FILTERS = {1, 2, 3}  # deflate, shuffle, fletcher32: others are programs that HDF5 would look for and load
-_NETCDF = {"DIMENSION_LIST", "REFERENCE_LIST", "DIMENSION_LABELS"}  # how dimensions belong to variables
+_NETCDF = {"DIMENSION_LIST", "REFERENCE_LIST", "DIMENSION_LABELS", "CLASS", "NAME", "_Netcdf4Dimid",
+           "_Netcdf4Coordinates", "_NCProperties"}  # how dimensions belong to variables
 _NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
 KEPT = ("verified", "affirmed")  # why a result holds although its code has changed
@@ -207,8 +208,8 @@ def about(content: bytes, only: Iterable[str] = ()) -> dict[str, Any]:
 
     file = h5py.h5f.open_file_image(content)
     try:
-        found = _attributes(file, only)
-        _check_result(found, set(REQUIRED) & set(only) if only else REQUIRED)
+        found = attributes(file, only)
+        _check_attributes(found, set(REQUIRED) & set(only) if only else REQUIRED)
         if h5py.h5a.exists(file, b"axes"):
             here = file.links.exists(b"point") and file.links.get_info(b"point").type == h5py.h5l.TYPE_HARD
             _check(here, "its points are no numbers")
@@ -218,24 +219,25 @@ def about(content: bytes, only: Iterable[str] = ()) -> dict[str, Any]:
     return found | {name: json.loads(found[name]) for name in ("parameters", "sources", "versions") if name in found}
 
 
-def _check_result(attributes: Mapping[str, Any], required: Iterable[str]) -> None:
-    missing = ", ".join(name for name in required if name not in attributes)
+def _check_attributes(found: Mapping[str, Any], required: Iterable[str]) -> None:
+    missing = ", ".join(name for name in required if name not in found)
     _check(not missing, f"no result of dynloss: it has no {missing}")
-    for name, value in attributes.items():
+    for name, value in found.items():
         fits = _SCHEMA[name](value) if name in _SCHEMA else not isinstance(value, str) or is_plain(value, PROSE)
         _check(fits, f"its {name} is not that of a result")
 
 
-def check_numbers(content: bytes) -> None:
-    """Look at the variables of a result before memory is taken for them.
+def check_result(content: bytes) -> None:
+    """Look at the attributes and variables of a result before memory is taken for them.
 
     Raises:
-        ValueError: there is more than plain variables, or more than memory is taken for.
+        ValueError: it is no result of dynloss, there is more than plain variables, or more than memory is taken for.
         OSError: it is damaged.
     """
     import h5py
 
     with h5py.File(h5py.h5f.open_file_image(content)) as file:
+        _check_attributes(attributes(file.id), REQUIRED)
         names = list(file)
         _check(len(names) <= VARIABLES, f"it has {len(names)} variables, of at most {VARIABLES}")
         taken = sum(_bytes(_variable(file, name)) for name in names)
@@ -251,12 +253,12 @@ def points(content: bytes, only: Iterable[str] = ()) -> tuple[dict[str, Any], di
     import h5py
 
     with h5py.File(h5py.h5f.open_file_image(content)) as file:
-        attributes = _attributes(file.id, only)
-        _check_result(attributes, only or (*REQUIRED, "axes"))
-        found = {name: _variable(file, name) for name in json.loads(attributes["axes"])}
+        said = attributes(file.id, only)
+        _check_attributes(said, only or (*REQUIRED, "axes"))
+        found = {name: _variable(file, name) for name in json.loads(said["axes"])}
         numbers = all(each.ndim == 1 and each.dtype.kind in "iuf" and _bytes(each) <= RESULT for each in found.values())
         _check(numbers, "its points are no numbers")
-        return {name: each[()] for name, each in found.items()}, attributes
+        return {name: each[()] for name, each in found.items()}, said
 
 
 def _variable(file: "h5py.File", name: str) -> "h5py.Dataset":
@@ -274,8 +276,9 @@ def _bytes(variable: "h5py.Dataset") -> int:
     import h5py
 
     name, made, dtype = variable.name, variable.id.get_create_plist(), variable.dtype
-    if str(_attributes(variable.id).get("NAME", "")).startswith(_NO_VARIABLE):
-        return 0  # a dimension's length, which nobody reads numbers of
+    attributes(variable.id)  # each is looked at
+    if not is_variable(variable):
+        return 0
     _check(not variable.external and not variable.is_virtual, f"{name} lies in another file")
     filters = {made.get_filter(number)[0] for number in range(made.get_nfilters())}
     _check(filters <= _FILTERS, f"{name} is compressed in a way of its own")
@@ -290,7 +293,15 @@ def _bytes(variable: "h5py.Dataset") -> int:
     return taken
 
 
-def _attributes(of: Any, only: Iterable[str] = ()) -> dict[str, Any]:
+def is_variable(variable: "h5py.Dataset") -> bool:
+    """Whether it is more than a dimension's length, which nobody reads numbers of."""
+    import h5py
+
+    named = h5py.h5a.exists(variable.id, b"NAME")
+    return not (named and str(_value("NAME", h5py.h5a.open(variable.id, b"NAME"))).startswith(_NO_VARIABLE))
+
+
+def attributes(of: Any, only: Iterable[str] = ()) -> dict[str, Any]:
     """The attributes of an HDF5 file or variable, by its identifier, each looked at before it is read."""
     import h5py
 

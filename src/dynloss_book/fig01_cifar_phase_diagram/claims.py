@@ -65,6 +65,8 @@ def judge(
             here += f"; {lost} of {values.size} seeds diverged"
         return Claim(statement, sentence, f"≈ {expected:g}", here, verdict, near, reduced=papers is None and not own)
 
+    gained = of_number(f"The oscillating loss gains about 6 % at {at(of)}", paper.SAYS["gain point"],
+                       best - static.validation_accuracy, paper.FIGURE_1_GAIN, signed=True)  # fmt: skip
     claims = (
         Claim(f"Oscillations improve the validation accuracy at {at(point)}", paper.SAYS["gain point"], "> 0",
               interval(at_point, signed=True), positive(at_point, testable=signs), f"{SIGN}; {WHY}", reduced=not own),
@@ -74,6 +76,7 @@ def judge(
               if points >= ENOUGH * inside.isel(seed=0).size else Verdict.NOT_COMPUTED,
               f"{SIGN} on every grid; mixed if the grid decides, or if some points gain and others lose significantly "
               f"(95 % for all of them together); {WHY}", reduced=not own),
+        gained,
         of_number("The static loss fits the training images",
                   paper.SAYS["static myrtle"], static.accuracy, paper.FIGURE_1_FIT,
                   bounds=SHARE),
@@ -82,9 +85,6 @@ def judge(
                   paper.FIGURE_1_STATIC, bounds=SHARE),
         of_number(f"The validation accuracy at {at(of)}",
                   paper.SAYS["gain region"], best, paper.FIGURE_1_BEST, bounds=SHARE),
-        of_number(f"The oscillating loss gains about 6 % at {at(of)}", paper.SAYS["gain point"],
-                  best - static.validation_accuracy,
-                  paper.FIGURE_1_GAIN, signed=True),
     )  # fmt: skip
     verdict = claims[0].verdict
     return Findings(
@@ -98,7 +98,7 @@ def judge(
             "Inconclusive: at the paper's best point the gain is too small, or the seeds too few, to be significant.",
         ),
         f"At $T = {point['period']:g}$, $A = {point['amplitude']:g}$ the gain in validation accuracy is "
-        f"{interval(at_point, signed=True)}{_also(papers, claims[-1].verdict)}."
+        f"{interval(at_point, signed=True)}{_also(papers, gained.verdict)}."
         + (f" In the paper's region {counted}." if signs and points else ""),
         scale(plane, settings, papers),
         claims,
@@ -142,9 +142,9 @@ def _also(papers: xr.Dataset | None, verdict: Verdict) -> str:
     diverged = " and ".join(f"{count} {name}" for name, count in counts.items() if count)
     fallen, peak = _fallen(papers, 1), curves.sel(amplitude=1).max("epoch")
     seeds = ends.sizes["seed"]
-    little = f" ({seeds} of {paper.FIGURE_1_SEEDS} seeds)" if seeds < paper.FIGURE_1_SEEDS else ""
+    little = f" ({seeds} seeds, the paper's {paper.FIGURE_1_SEEDS})" if seeds < paper.FIGURE_1_SEEDS else ""
     said = f"{gains}, where the paper reports {paper.FIGURE_1_GAIN:+g} ({verdict})"
-    said += f", and {diverged} of {seeds} diverged" * bool(diverged)
+    said += f"; of {seeds} runs each, {diverged} diverged" * bool(diverged)
     if fallen:
         said += (
             f". There static training ends more than {NEAR:g} below its own best, {interval(peak)}, in {fallen} of "

@@ -60,8 +60,9 @@ def judge(
         (
             "The threshold, the sharpness $\\lambda_{\\max}$ at which cascades start, falls as a power of the learning "
             f"rate η. Its exponent is {fitted} where a start is a rise by 0.1 in one step, as in the paper, and "
-            f"{scaled} where it is a rise by 0.1/η (95 % intervals). The edge of stability of gradient descent is 2/η, "
-            "an exponent of −1."
+            f"{scaled} where it is a rise by 0.1/η (95 % intervals). The second is the law: "
+            "0.1 is a larger part of a threshold that falls as 1/η the larger the rate is, so that starts are detected "
+            "later there. The edge of stability of gradient descent is 2/η, an exponent of −1."
             if fitted
             else "Too few runs for a power law yet."
         ),

@@ -75,6 +75,6 @@ def largest(gain: xr.DataArray) -> str:
     excluded = float((found.mean + found.margin).max())
     where = f"at T = {float(best.period):g}, A = {float(best.amplitude):g}"
     return (
-        f"a gain above {excluded:+.3f} is excluded at every point with several seeds; half of the seeds find "
-        f"the largest {where}, where it is {interval(best, signed=True)} for the others"
+        f"a gain above {excluded:+.3f} is excluded at every point with several seeds; the best point is {where}, with "
+        f"{interval(best, signed=True)} on the seeds that did not choose it"
     )

@@ -79,13 +79,16 @@ def test_several_results_have_one_line_and_a_menu_of_their_data(computed, tmp_pa
 def test_the_status_page_has_a_row_for_each_notebook(computed):
     records = list(archive.provenance(*computed).records)
     made = records[0]["versions"]["jax"]
+    records[0] |= {"date": "2026-11-02 10:00:00 UTC", "commit": "c1, c2"}
     other = records[1] | {"stale": "losses", "origin": "archived", "device": f"H200, {records[0]['device']}"}
+    other |= {"date": "2026-11-01 10:00:00 UTC", "commit": "c0"}
     run = {"seconds": 3.0, "commit": "a1"}
     entries = [gallery.Entry("fig01", "Figure 1: x", "quick", None, each, run, "now", "")
                for each in (records, [records[0], other], [])]  # fmt: skip
     first, second, none = (line.split(" | ") for line in gallery.status(entries, "..").splitlines()[2:])
     assert first[:3] == ["| [Figure 1](../fig01)", "quick", "computed in this run"] and first[5] == made
-    assert second[2] == "**STALE**: losses changed since" and second[4] == f"{records[0]['device']}, H200"
+    assert second[2] == "**STALE**: losses changed since" and second[4] == f"H200, {records[0]['device']}"
+    assert second[3] == "2026-11-02" and second[6] == "c2, and 2 earlier |"
     assert none[3] == "now"
 
 

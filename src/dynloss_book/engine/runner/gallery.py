@@ -1,14 +1,15 @@
 """What the book says of all its notebooks at once: the gallery, the introduction's table, the status; nothing typed."""
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dynloss import files
 from dynloss_book.engine import untrusted
-from dynloss_book.engine.findings import SIGNS, Kind, Verdict, counts, parts, style, titled
+from dynloss_book.engine.findings import FAILING, SIGNS, Verdict, counts, of_paper, parts, style, titled
+from dynloss_book.engine.provenance import words
 from dynloss_book.engine.runner import page, tables
 from dynloss_book.engine.runner.profiles import Figure
 from dynloss_book.engine.untrusted import as_markdown
@@ -93,7 +94,7 @@ def headlines(entries: list[Entry], images: str, pages: str) -> str:
     """
     rows: list[tuple[str, ...]] = [("", "In one sentence, and *the claim tested*", "Paper", "Ours", "Scale", "Verdict")]
     for each in entries:
-        for claim in sorted(_claims([each]), key=lambda one: one["reduced"])[:1]:
+        for claim in sorted(of_paper(_claims(each)), key=lambda one: one["reduced"])[:1]:
             sight = f"![{each.alt.translate(_NO_LINK)}]({images}/{each.stem}.png) " if each.alt else ""
             said = f"{each.found['plain']} *{claim['statement']}.*" if each.found else ""
             scale = "reduced" if claim["reduced"] else "the paper's"
@@ -105,12 +106,11 @@ def headlines(entries: list[Entry], images: str, pages: str) -> str:
 def failing(entries: list[Entry], pages: str) -> str:
     """The paper's claims that are not reproduced, or only in part, by name, in Markdown."""
     lines = []
-    for verdict in (Verdict.NOT_REPRODUCED, Verdict.MIXED):
+    for verdict in FAILING:
         said = [
             f"{_statement(claim)}{' (at reduced scale)' * claim['reduced']} ({_link(each, pages)})"
             for each in entries
-            for claim in _claims([each])
-            if claim["verdict"] == verdict
+            for claim in of_paper(_claims(each), verdict)
         ]
         lines += [f"**{str(verdict).capitalize()}:** {'; '.join(said) or 'none'}."]
     return "\n\n".join(lines)
@@ -120,13 +120,13 @@ def standing(entries: list[Entry], pages: str) -> str:
     """Two cards, in Markdown: of the paper's claims those that hold, and those that stay open, by notebook."""
     shares = {
         "Holds": {Verdict.REPRODUCED},
-        "Stays open": set(Verdict) - {Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.MIXED},
+        "Stays open": set(Verdict) - {Verdict.REPRODUCED, *FAILING},
     }
     lines = ["::::{grid} 1 1 2 2", ":gutter: 2", ""]
     for name, verdicts in shares.items():
         reduced, own = [], []
         for each in entries:
-            claims = [claim for claim in _claims([each]) if claim["verdict"] in verdicts]
+            claims = of_paper(_claims(each), *verdicts)
             reduced += [claim["reduced"] for claim in claims]
             if claims:
                 more = f" (+ {len(claims) - 1})" * (len(claims) > 1)
@@ -138,13 +138,11 @@ def standing(entries: list[Entry], pages: str) -> str:
 
 def totals(entries: list[Entry]) -> str:
     """How many claims of all notebooks have which verdict, by kind and scale."""
-    return _badges([claim for each in entries if each.found for claim in each.found["claims"]])
+    return _badges([claim for each in entries for claim in _claims(each)])
 
 
-def _claims(entries: list[Entry]) -> list[dict[str, Any]]:
-    """The paper's, of these notebooks."""
-    found = [claim for each in entries if each.found for claim in each.found["claims"]]
-    return [each for each in found if each["kind"] == Kind.CLAIM]
+def _claims(entry: Entry) -> list[dict[str, Any]]:
+    return entry.found["claims"] if entry.found else []
 
 
 def _statement(claim: Mapping[str, Any]) -> str:
@@ -167,24 +165,29 @@ def status(entries: list[Entry], pages: str) -> str:
     """
     rows = [("Page", "Profile", "Results", "Newest result", "Device", "JAX", "Commit")]
     for each in entries:
-        records = each.provenances
+        records = sorted(each.provenances, key=lambda record: record["date"])
         stale = ", ".join(dict.fromkeys(record["stale"] for record in records if record["stale"]))
         fresh = "fresh" if any(record["origin"] != "computed" for record in records) else "computed in this run"
         rows.append((
             _link(each, pages),
             each.profile,
             f"**STALE**: {as_markdown(stale)} changed since" if stale else fresh,
-            as_markdown(max((record["date"] for record in records), default=each.ended)[:10]),
-            _each(record["device"] for record in records),
-            _each(record["versions"].get("jax", "?") for record in records),
-            _each(record["commit"] for record in records),
+            as_markdown((records[-1]["date"] if records else each.ended)[:10]),
+            as_markdown(words(record["device"] for record in records)),
+            as_markdown(words(record["versions"].get("jax", "?") for record in records)),
+            _newest(words(record["commit"] for record in records)),
         ))  # fmt: skip
     return tables.markdown(rows)
 
 
-def _each(said: Iterable[str]) -> str:
-    """What several results say, each word once."""
-    return as_markdown(", ".join(dict.fromkeys(word for text in said for word in text.split(", "))))
+def _newest(commits: str) -> str:
+    """The last of the commits, which made the newest result, and how many before it made others.
+
+    >>> _newest("c1, c2, c3"), _newest("c1")
+    ('c3, and 2 earlier', 'c1')
+    """
+    *more, last = commits.split(", ")
+    return as_markdown(last) + f", and {len(more)} earlier" * bool(more)
 
 
 def _badges(claims: list[dict[str, Any]]) -> str:
