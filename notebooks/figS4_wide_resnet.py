@@ -17,7 +17,7 @@
 # %% [markdown]
 # # Figure S4: a wide residual network
 #
-# Not every network gains. The paper's supplement trains a standard *wide residual
+# Does every network gain? The paper's supplement trains a standard *wide residual
 # network* on CIFAR-10 with batch normalisation, randomly mirrored and shifted images,
 # and a cosine schedule of the learning rate.
 

@@ -338,8 +338,8 @@ def agree(found, wanted, eps):
         np.testing.assert_allclose(one, other, atol=50 * eps * max(size, 1), rtol=0)
 
 
-# Spectra, and the second of two that train alike, among the slow tests: they compile for a minute.
-SLOW = [each for each in ARRAYS if each is full_batch.optimize or each.__module__.startswith("dynloss.spectral")]
+# Spectra and what trains are among the slow tests: they compile for minutes.
+SLOW = [each for each in ARRAYS if each.__module__.startswith(("dynloss.spectral", "dynloss.training"))]
 EACH = [pytest.param(each, marks=[pytest.mark.slow] * (each in SLOW)) for each in ARRAYS]
 
 

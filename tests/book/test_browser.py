@@ -1,7 +1,7 @@
 """Every page in a real browser: on a desk and on a phone, by day and by night, without a network."""
 
 import pytest
-from browsing import serious
+from browsing import chapters, serious
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
 
@@ -117,6 +117,16 @@ def test_what_we_found_takes_two_screens_and_the_introduction_little_to_load(chr
         assert 1e5 < sum(loaded) <= 1.5e6
 
 
+# To look at a page by all rules of accessibility, by day and by night, takes as long as all else: at each change only
+# those are looked at that have what others have, too.
+OF_EACH_KIND = {"book/introduction", "book/found", "book/scorecard", "book/playground", "book/status", "book/theory",
+                "notebooks/fig01_cifar_phase_diagram", "notebooks/fig04_learning_dynamics", "search"}  # fmt: skip
+
+
+def marked(name: str) -> list:
+    return [pytest.mark.xdist_group(name)] + [pytest.mark.slow] * (name not in OF_EACH_KIND)
+
+
 # Loading a page takes longer than all the looks at it, so it is loaded once, and then window and scheme change.
 def test_page_is_sound(page, chromium, address):
     with chromium.new_context(viewport=WINDOWS["desk"], color_scheme="light") as context:
@@ -137,9 +147,18 @@ def test_page_is_sound(page, chromium, address):
         assert not complaints
         assert not [url for url in requests if not url.startswith((address, "data:", "blob:"))]
         tab.set_viewport_size(WINDOWS["desk"])
-        accessible(tab)  # which asks for style sheets itself
         if page.startswith("notebooks/"):
             code_is_folded(tab)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marked(name)) for name in [*chapters(), "search"]])
+def test_page_is_accessible(name, chromium, address):
+    with chromium.new_context(viewport=WINDOWS["desk"], color_scheme="light") as context:
+        tab = context.new_page()
+        tab.goto(f"{address}/{name}.html", wait_until="load")
+        tab.evaluate(RENDERED)
+        tab.add_style_tag(content=AT_ONCE)
+        accessible(tab)
 
 
 def shown_in(tab, scheme) -> None:

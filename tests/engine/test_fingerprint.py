@@ -233,6 +233,7 @@ class Reworded(ast.NodeTransformer):
         return node
 
 
+@pytest.mark.slow
 def test_rewording_every_error_changes_nothing(tmp_path):
     folder = rewritten(tmp_path, Reworded())
     assert "in other words" in (folder / "dynloss" / "checks.py").read_text()
@@ -268,6 +269,7 @@ class Moved(ast.NodeTransformer):
         return lines
 
 
+@pytest.mark.slow
 def test_moving_every_module_and_reordering_it_changes_nothing(tmp_path):
     paths = [path.relative_to(SOURCES) for path in SOURCES.rglob("*.py")]
     paths = [path for path in paths if dotted(path) not in OURS]

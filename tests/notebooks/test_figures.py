@@ -75,9 +75,9 @@ def together(stem):
     return pytest.mark.xdist_group(SHARED.get(stem, stem))
 
 
-# One of each kind at each change: nothing trained, a sweep of networks, single runs, a reader's own data. The golden
-# runs hold what the others compute, and building the book executes their other cells.
-ALWAYS = {"fig02_spiral_dataset", "fig03_spiral_phase_diagram", "cascades_two_step", "own_data"}
+# Two at each change: nothing trained, and a sweep. The golden runs hold what the others compute, and the book
+# executes their other cells.
+ALWAYS = {"fig02_spiral_dataset", "fig03_spiral_phase_diagram"}
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_figure_1_tests_the_numbers_at_the_papers_scale_where_there_is_some_of_i
     assert verdicts(found) == [NO, NO, YES, YES, YES, YES]
     assert "at the paper's scale" in found.claims[-1].here
     assert [claim.reduced for claim in found.claims] == [True, True, False, False, False, False]
-    assert "at the paper's own scale (6 seeds, the paper's 30) it is +0.060 (6 seeds, all the same)" in found.summary
+    assert "at the paper's own scale (6 of 30 seeds) it is +0.060 (6 seeds, all the same)" in found.summary
     assert "where the paper reports +0.06 (reproduced)." in found.summary
     assert "0 of its 2 points gain and 2 lose" in judge(plane(0.79, 0.73), POINT, Region(1000, 25, 70), PAPER).summary
     small = judge(plane(0.4, 0.39), POINT, REGION, PAPER | {"image_size": 8})
@@ -64,7 +64,7 @@ def test_figure_1_says_how_many_networks_of_the_papers_scale_diverged():
     three = three.where((three.seed < 2) | (three.amplitude > 1))
     found = judge(plane(0.4, 0.39), POINT, REGION, PAPER | {"channels": 16}, three)
     assert "it is +0.060 … +0.060 (2 seeds), where the paper reports +0.06 (" in found.summary
-    assert "); of 3 runs each, 1 static diverged." in found.summary
+    assert "scale (3 of 30 seeds, of which 1 static diverged) it is" in found.summary
     assert "the gain may be due to that breakdown" in found.summary
     lost = "1 of 3 seeds diverged"
     assert [lost in claim.here for claim in found.claims] == [False, False, True, True, True, False]

@@ -189,6 +189,7 @@ def test_thresholds_are_medians_over_the_marks():
     assert np.isnan(curvature_threshold.thresholds(run, 1000, 0.1)["scaled_threshold_twice"])  # no jump is of 2
 
 
+@pytest.mark.slow
 def test_both_sides_of_a_step_hold_the_weights():
     """λ_max at W and at W − η∇F(W), of one and the same loss: against dense Hessians."""
     task = spiral.task(2, "float32", 0)
@@ -215,6 +216,7 @@ def programs():
     curvature_threshold._program.cache_clear()
 
 
+@pytest.mark.slow
 def test_the_steps_between_two_pairs_are_the_same_by_xla_and_by_the_kernel(programs, monkeypatch):
     given, called = (6, "float32", 0, (20, 20, 60), 0.5, 60, 5, 8), []
     descend = curvature_threshold.compiled.descend

@@ -107,6 +107,7 @@ def test_fewer_products_where_they_will_do():
         tracking.largest(lambda v: v, first.start, num_matvecs=9, tolerance=0.01, fewest=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("low", "high", "dtype", "num_matvecs"),
     [(1, 5, "float32", 32), (-100, -90, "float32", 32), (1, 5, "float64", 50), (1000, 1001, "float32", 20),

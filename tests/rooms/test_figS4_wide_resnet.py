@@ -87,3 +87,5 @@ def test_figure_s4():
     assert verdicts(judge(of(0.02), 200.0, theirs | {"images": "generated"})) == [SCALE] * 4 + [NOTHING]
     few = judge(of(0.0).isel(seed=[0, 1]), 200.0, theirs)
     assert verdicts(few)[:2] == [OPEN, OPEN] and "too few" in few.plain
+    along = of(0.0).isel(seed=[0, 1, 2]).reindex(period=[200.0, 300.0])
+    assert "No amplitude gains at T = 200, as in the paper" in judge(along, 200.0, theirs).plain

@@ -187,6 +187,7 @@ def test_every_convolution_hands_on_a_mean_square_of_one():
         assert np.mean(inside**2) == pytest.approx(1, rel=0.15), name
 
 
+@pytest.mark.slow
 def test_bfloat16_computes_and_float32_remembers():
     inputs = pictures(8, 8)
     model, exact = WideResNet(10, 1, 3, dtype=jnp.bfloat16), WideResNet(10, 1, 3)

@@ -142,14 +142,14 @@ def _also(papers: xr.Dataset | None, verdict: Verdict) -> str:
     diverged = " and ".join(f"{count} {name}" for name, count in counts.items() if count)
     fallen, peak = _fallen(papers, 1), curves.sel(amplitude=1).max("epoch")
     seeds = ends.sizes["seed"]
-    little = f" ({seeds} seeds, the paper's {paper.FIGURE_1_SEEDS})" if seeds < paper.FIGURE_1_SEEDS else ""
+    little = f" ({seeds} of {paper.FIGURE_1_SEEDS} seeds, of which {diverged} diverged)"
+    little = little if diverged else little.partition(",")[0] + ")"
     said = f"{gains}, where the paper reports {paper.FIGURE_1_GAIN:+g} ({verdict})"
-    said += f"; of {seeds} runs each, {diverged} diverged" * bool(diverged)
     if fallen:
         said += (
-            f". There static training ends more than {NEAR:g} below its own best, {interval(peak)}, in {fallen} of "
-            f"{seeds} networks, while oscillating training ends at {interval(lost['oscillating'])}: the gain may be "
-            "due to that breakdown"
+            f". There static training ends more than {NEAR:g} below its own best, {interval(peak)}, or diverges, "
+            f"in {fallen} of {seeds} networks, while oscillating training ends at "
+            f"{interval(lost['oscillating'])}: the gain may be due to that breakdown"
         )
     return f"; at the paper's own scale{little} it is {said}"
 

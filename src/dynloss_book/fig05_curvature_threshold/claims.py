@@ -60,9 +60,9 @@ def judge(
         (
             "The threshold, the sharpness $\\lambda_{\\max}$ at which cascades start, falls as a power of the learning "
             f"rate η. Its exponent is {fitted} where a start is a rise by 0.1 in one step, as in the paper, and "
-            f"{scaled} where it is a rise by 0.1/η (95 % intervals). The second is the law: "
-            "0.1 is a larger part of a threshold that falls as 1/η the larger the rate is, so that starts are detected "
-            "later there. The edge of stability of gradient descent is 2/η, an exponent of −1."
+            f"{scaled} where it is a rise by 0.1/η (95 % intervals). We trust the second: "
+            "at a larger rate the threshold is lower, so that a fixed rise by 0.1 is a larger part of it and comes "
+            "later. The edge of stability of gradient descent is 2/η, an exponent of −1."
             if fitted
             else "Too few runs for a power law yet."
         ),
@@ -81,7 +81,7 @@ def _plain(laws: Laws) -> str:
     fixed, scaled = ([law.exponent for law in laws[name].values()] for name in ("threshold", "scaled_threshold"))
     if not fixed or not scaled:
         return "Too few runs for a power law yet."
-    falls = "falls" if max(abs(each + 1) for each in scaled) <= CLOSE else "does not fall"
+    falls = "falls about" if max(abs(each + 1) for each in scaled) <= CLOSE else "does not fall"
     theirs = max(abs(each - paper.EXPONENT) for each in fixed) <= NEAR
     return f"The sharpness at which cascades start {falls} as 1/η, like the edge of stability 2/η" + (
         f"; the paper's exponent {paper.EXPONENT:g} results if the same rise of λ counts as a start at every rate."

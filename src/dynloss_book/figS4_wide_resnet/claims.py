@@ -56,7 +56,9 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
             claims[1].verdict,
             "No, as in the paper: oscillations bring no significant gain.",
             "Yes, contrary to the paper.",
-            "No computed point gains significantly; parts of the plane have too few seeds to exclude a gain.",
+            f"No amplitude gains at T = {period:g}, as in the paper; the rest of the plane has too few seeds to tell."
+            if claims[0].verdict == Verdict.REPRODUCED
+            else "No computed point gains significantly, with too few seeds to exclude a gain.",
         ),
         f"The gain in test accuracy: {claims[1].here}.",
         f"WRN-{settings['depth']}-{settings['widening']}, {settings['training_images']:,} images of {size} × {size} "
@@ -73,8 +75,8 @@ def largest(gain: xr.DataArray) -> str:
         return "fewer than two seeds"
     best = best_point(gain)
     excluded = float((found.mean + found.margin).max())
-    where = f"at T = {float(best.period):g}, A = {float(best.amplitude):g}"
+    where = f"T = {float(best.period):g}, A = {float(best.amplitude):g}"
     return (
-        f"a gain above {excluded:+.3f} is excluded at every point with several seeds; the best point is {where}, with "
-        f"{interval(best, signed=True)} on the seeds that did not choose it"
+        f"a gain above {excluded:+.3f} is excluded at every point with several seeds; the best point of half of the "
+        f"seeds, {where}, gains {interval(best, signed=True)} on the other half"
     )

@@ -55,6 +55,7 @@ def pages(html):
     return {path.name: path.read_text() for path in html.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_real_book(site):
     first_page = book.build(site, load(site), "smoke")
     assert first_page == site / "_build" / "html" / "index.html"

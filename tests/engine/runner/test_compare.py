@@ -243,3 +243,11 @@ def test_the_last_cell_of_a_notebook(checkout, tmp_path, monkeypatch):
 def test_without_an_archive_the_last_cell_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert shown(compare.with_published(xr.Dataset())) == compare.NOWHERE
+
+
+def test_a_table_of_the_versions_of_jax(tmp_path):
+    said = {"0.7.2": {"fig04": {"float32": "agrees"}, "fig01": {"float32": "differs"}}, "0.12": {"fig01": {}}}
+    (tmp_path / "versions.json").write_text(json.dumps(said))
+    head, _, *rows = compare.versions(tmp_path / "versions.json").splitlines()
+    assert head == "| Notebook | Precision | JAX 0.7.2 | JAX 0.12 |"
+    assert rows == ["| fig04 | float32 | agrees | – |", "| fig01 | float32 | differs | – |"]

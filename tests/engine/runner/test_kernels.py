@@ -113,6 +113,7 @@ def test_a_kernel_and_what_it_has_started_end_with_a_runner_that_is_killed(tmp_p
     assert [gone(int(word)) for word in said.read_text().split()] == [True] * 3  # with the server
 
 
+@pytest.mark.slow
 def test_what_is_imported_beforehand_starts_no_thread_and_asks_for_no_device():
     """Else a fork of it is no good."""
     code = """

@@ -168,6 +168,7 @@ def test_killed_ten_times_and_resumed_each_time(processes, tmp_path):
     assert content(found) == content(run(sweep_points.drawn, **options, chunk=7, store=tmp_path / "uninterrupted"))
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_store_share_the_work(processes, tmp_path):
     log, store = tmp_path / "log", tmp_path / "store"
     both = [processes.Process(target=sweep_points.shared, args=(store, str(log), 120)) for _ in range(2)]

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PAGE = (Path(__file__).resolve().parents[3] / "book" / "sweeps.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_example_runs_and_computes_only_once(tmp_path):
     example = re.findall(r"```python\n(.*?)```", PAGE, re.S)[0]
     script = tmp_path / "example.py"

@@ -258,6 +258,17 @@ def _judged(name: str, reference: Path) -> Iterator[Mapping[str, Any]]:
             continue
 
 
+def versions(kept: Path) -> str:
+    """Whether runs under other versions of JAX agree, as `tools/versions.py` has kept it, as a table in Markdown."""
+    found = json.loads(kept.read_text("utf-8"))
+    rows = [("Notebook", "Precision", *(f"JAX {version}" for version in found))]
+    for notebook, precisions in next(iter(found.values())).items():
+        for precision in precisions:
+            said = (each.get(notebook, {}).get(precision, "–") for each in found.values())
+            rows.append((notebook, precision, *said))
+    return tables.markdown(rows)
+
+
 def rates(kept: Path) -> str:
     """How often the comparison errs, as `benchmarks/comparison.py` has kept it, as tables in Markdown."""
     found = json.loads(kept.read_text("utf-8"))

@@ -163,15 +163,12 @@ def status(entries: list[Entry], pages: str) -> str:
     Args:
         pages: the folder of the notebooks, seen from the page.
     """
-    rows = [("Page", "Profile", "Results", "Newest result", "Device", "JAX", "Commit")]
+    rows = [("Page", "Newest result", "Device", "JAX", "Commit")]
     for each in entries:
         records = sorted(each.provenances, key=lambda record: record["date"])
         stale = ", ".join(dict.fromkeys(record["stale"] for record in records if record["stale"]))
-        fresh = "fresh" if any(record["origin"] != "computed" for record in records) else "computed in this run"
         rows.append((
-            _link(each, pages),
-            each.profile,
-            f"**STALE**: {as_markdown(stale)} changed since" if stale else fresh,
+            _link(each, pages) + f", **stale**: {as_markdown(stale)} changed since" * bool(stale),
             as_markdown((records[-1]["date"] if records else each.ended)[:10]),
             as_markdown(words(record["device"] for record in records)),
             as_markdown(words(record["versions"].get("jax", "?") for record in records)),
