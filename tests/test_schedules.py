@@ -185,6 +185,7 @@ def by_the_clock_of_now(step, period, amplitude, dtype, stop):
     return schedules.oscillating(period, amplitude, 3, stop=stop)(step, dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("traced", [False, True])
 def test_the_clock_gives_the_bits_that_it_gave_at_every_step_of_the_archive(x64, dtype, traced):

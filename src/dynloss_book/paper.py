@@ -26,7 +26,6 @@ FIGURE_3_STATIC, FIGURE_3_REACHED = 0.65, 0.9
 FIGURE_3_SCALE = "the paper: 50 seeds, 35,000 steps"
 
 FIGURE_4 = {"width": 100, "period": 5000, "amplitude": 70.0, "learning_rate": 1.0, "steps": 70_000}
-FIGURE_4_SCALE = "the paper: 70,000 steps, T = 5000"
 FIGURE_4_SEED = "the paper: 1 seed of 70,000 steps, T = 5000"  # beside several of ours
 
 FIGURE_5 = {"period": 5000, "steps": 70_000, "static_steps": 70_000}  # at η = 1

@@ -80,6 +80,7 @@ def test_width_one_far_below_and_far_above_the_edge(x64, standard_promotion, rat
     assert found.lowest.shape == (1, 1, 2) and np.isnan(found.start.values).all()
 
 
+@pytest.mark.slow
 def test_kernels_of_width_one_far_above_the_edge(x64, standard_promotion):
     """Nothing raises, and what one of the kernels cannot say the Hessian cannot either."""
     ground, tilt = paths.landscape(1, "float64"), schedules.oscillating(30, 70.0, 3)

@@ -136,6 +136,7 @@ def test_outputs_in_training_and_running_statistics(small):
         np.testing.assert_allclose(now, then, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_running_statistics_settle_at_those_of_the_batch(small):
     model, variables, inputs, train = small
     for _ in range(50):  # 0.7^50 = 2e-8
@@ -216,6 +217,7 @@ def test_bfloat16_computes_and_float32_remembers():
     assert len(convolutions) == 7 and {each.dtype for each in convolutions} == {jnp.dtype(jnp.bfloat16)}
 
 
+@pytest.mark.slow
 def test_many_networks_at_once_are_each_alone():
     model, inputs = WideResNet(10, 1, 3), pictures(3, 4)
 

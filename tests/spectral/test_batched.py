@@ -132,6 +132,7 @@ def test_hessian_products(params, dense):
     np.testing.assert_allclose(jax.jit(matrix)(params), dense, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_hessian_eigenvalues_of_both_ends(params, dense):
     def ends(w):
         gradient = at_weights(data(), 7)
@@ -146,6 +147,7 @@ def test_hessian_eigenvalues_of_both_ends(params, dense):
     assert (np.asarray(largest.residuals) < 1e-6 * expected[-1]).all()
 
 
+@pytest.mark.slow
 def test_hessian_eigenvalues_in_single_precision(small):
     (apply, params), rows = small, data_of_rows(8, np.float64)
 

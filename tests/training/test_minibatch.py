@@ -344,6 +344,7 @@ def child(path: str) -> None:
     run(checkpoint=path)
 
 
+@pytest.mark.slow
 def test_kill_9_and_resume_give_the_same_run(tmp_path, whole):
     path = tmp_path / "run.npz"
     here = Path(__file__)
@@ -512,6 +513,7 @@ def test_bfloat16_keeps_float32_weights(whole):
     assert 0 < largest_difference(half.variables, whole.variables) < 0.1
 
 
+@pytest.mark.slow
 def test_one_class_only():
     one = Dataset(TRAINING.inputs, np.zeros(50, np.int32), 1)
     model = MODEL.clone(num_classes=1)

@@ -196,7 +196,7 @@ def claims(names: Sequence[str], as_json: bool, update: bool, own: bool) -> None
         files.check_writable(published)
     record = recorded.read(published)
     folders = policy.folders(root=root) if own else [published]
-    now = [answers.judged(figure, folders) for figure in _chosen(figures, names)]
+    now = answers.all_judged(_chosen(figures, names), folders)
     if update and recorded.of(now):
         # What cannot be judged now stays on record; what is no notebook any more does not.
         record = {name: entry for name, entry in record.items() if name in figures} | recorded.of(now)

@@ -1,16 +1,18 @@
-"""What the archive says now: each notebook as far as its answer, with the archive alone, in this process.
+"""What the archive says now: each notebook as far as its answer, with the archive alone, and without a kernel.
 
 The verdicts are a function of the archive. A notebook is that function: its cells up to the one tagged `answer` ask the
 archive and hand the datasets to its room's `claims`. They are run here as a script, without a kernel, pictures or
-tables, so that all notebooks together take seconds; no second way from archive to verdict can drift from the page's.
+tables, so that all together take half a minute; no second way from archive to verdict can drift from what a page shows.
 """
 
 import contextlib
+import itertools
 import os
 import runpy
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -50,6 +52,16 @@ class Judged:
     devices: str = ""
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
     damaged: str = ""
+
+
+def all_judged(figures: Sequence[Figure], folders: Sequence[Path]) -> list[Judged]:
+    """The findings of each notebook, several at the same time: they have nothing in common but what they read."""
+    from dynloss_book.engine.runner import kernels, together
+
+    if len(figures) == 1:
+        return [judged(figures[0], folders)]
+    with ProcessPoolExecutor(together.at_once(), kernels.context()) as pool:
+        return list(pool.map(judged, figures, itertools.repeat(folders)))
 
 
 def judged(figure: Figure, folders: Sequence[Path]) -> Judged:

@@ -261,12 +261,10 @@ def _judged(name: str, reference: Path) -> Iterator[Mapping[str, Any]]:
 def versions(kept: Path) -> str:
     """Whether runs under other versions of JAX agree, as `tools/versions.py` has kept it, as a table in Markdown."""
     found = json.loads(kept.read_text("utf-8"))
-    rows = [("Notebook", "Precision", *(f"JAX {version}" for version in found))]
-    for notebook, precisions in next(iter(found.values())).items():
-        for precision in precisions:
-            said = (each.get(notebook, {}).get(precision, "–") for each in found.values())
-            rows.append((notebook, precision, *said))
-    return tables.markdown(rows)
+    known = {version for said in found.values() for version in said}
+    versions = sorted(known, key=lambda version: [*map(int, version.split("."))])
+    rows = [(run, *(said.get(version, "–") for version in versions)) for run, said in found.items()]
+    return tables.markdown([("", *(f"JAX {version}" for version in versions)), *rows])
 
 
 def rates(kept: Path) -> str:
