@@ -137,7 +137,7 @@ def test_only_notebooks_offer_colab(contents, parsed):
 def test_status_names_every_notebook(parsed, notebook):
     (row,) = [each for each in parsed("book/status").select("tbody tr") if f"{notebook}.html" in str(each)]
     cells = [cell.get_text() for cell in row.select("td")]
-    assert len(cells) == 5 and all(cells) and re.search(r"\b[0-9a-f]{10}\b|^none", cells[-1])
+    assert len(cells) == 4 and all(cells) and re.search(r"\b[0-9a-f]{10}\b|^none", cells[-1])
 
 
 def test_gallery_shows_every_figure_with_answer_scale_and_verdicts(parsed, notebook):

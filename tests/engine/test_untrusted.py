@@ -192,6 +192,7 @@ def test_a_published_file_in_a_folder_beside_does_not_end_the_others(site, singl
     [
         lambda found: found["axes"].update(period=list(range(60_000)), amplitude=list(range(20_000))),
         lambda found: found["axes"].update(period=["a"]),
+        lambda found: found["axes"].update(period=[1, 1.0]),
         lambda found: found.update(axes={"../x": [1]}),
         lambda found: found.update(figure="../x"),
         lambda found: found.update(parameters="{"),
@@ -345,7 +346,7 @@ def test_what_is_shown_is_escaped_though_it_was_checked(single):
     shown = archive.provenance(dataset)._repr_mimebundle_()["text/markdown"]
     assert IMAGE not in shown and r"\<img src=x onerror=alert(1)\>\{download\}\`x" in shown
     (record,) = archive.provenance(dataset).records
-    status = gallery.status([gallery.Entry("fig01", "Figure 1", "quick", None, [record], {}, "now", "")], "..")
+    status = gallery.status([gallery.Entry("fig01", "Figure 1", "quick", None, [record], "")], "..")
     assert r"\<img src=x" in status and IMAGE not in status
     words = page.apart([record | {"parameters": {"a": 1}}, record | {"parameters": {"a": DOWNLOAD}}])
     assert words[1].startswith(r"a=\{download\}\`x")

@@ -423,7 +423,7 @@ def _are_axes(found: Any) -> bool:
         _fits(found)
         and found != {}
         and all(map(is_name, found))
-        and all(each != [] and _all(each, _is_number) for each in found.values())
+        and all(each != [] and _all(each, _is_number) and len(set(each)) == len(each) for each in found.values())
     )
 
 

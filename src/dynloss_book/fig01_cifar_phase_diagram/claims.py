@@ -147,7 +147,7 @@ def _also(papers: xr.Dataset | None, verdict: Verdict) -> str:
     said = f"{gains}, where the paper reports {paper.FIGURE_1_GAIN:+g} ({verdict})"
     if fallen:
         said += (
-            f". There static training ends more than {NEAR:g} below its own best, {interval(peak)}, or diverges, "
+            f". There static training ends more than {NEAR:g} below its best epoch's {interval(peak)}, or diverges, "
             f"in {fallen} of {seeds} networks, while oscillating training ends at "
             f"{interval(lost['oscillating'])}: the gain may be due to that breakdown"
         )

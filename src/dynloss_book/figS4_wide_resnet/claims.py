@@ -56,7 +56,8 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
             claims[1].verdict,
             "No, as in the paper: oscillations bring no significant gain.",
             "Yes, contrary to the paper.",
-            f"No amplitude gains at T = {period:g}, as in the paper; the rest of the plane has too few seeds to tell."
+            f"No amplitude gains at T = {period:g}, as in the paper{', though in a smaller network' * (not testable)}; "
+            "the rest of the plane has too few seeds to tell."
             if claims[0].verdict == Verdict.REPRODUCED
             else "No computed point gains significantly, with too few seeds to exclude a gain.",
         ),

@@ -202,8 +202,8 @@ def test_what_cannot_be_judged_stays_on_record(checkout, dynloss, monkeypatch, t
 
 def entry(found, **more):
     provenance = {"device": "2 CPU cores", "stale": ""}
-    about = {"stem": "fig01", "title": "Figure 1: <it>", "profile": "quick", "found": found, "alt": "", "ended": ""}
-    return Entry(**(about | {"provenances": [provenance], "run": {}} | more))
+    about = {"stem": "fig01", "title": "Figure 1: <it>", "profile": "quick", "found": found, "alt": ""}
+    return Entry(**(about | {"provenances": [provenance]} | more))
 
 
 def test_the_scorecard_shows_every_claim_under_its_section():

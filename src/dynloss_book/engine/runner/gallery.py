@@ -28,8 +28,6 @@ class Entry:
         profile: that it ran in.
         found: the record of its findings; None where it has none.
         provenances: the records of its results.
-        run: what the runner noted: commit, seconds.
-        ended: when its run ended.
         alt: the text of its picture; empty without one.
     """
 
@@ -38,8 +36,6 @@ class Entry:
     profile: str
     found: dict[str, Any] | None
     provenances: list[dict[str, Any]]
-    run: dict[str, Any]
-    ended: str
     alt: str
 
 
@@ -55,8 +51,6 @@ def entry(figure: Figure, executed: Path, profile: str, images: Path) -> Entry:
         tables.profile_of(figure, profile, executed),
         page.findings(notebook),
         tables.provenances(notebook),
-        notebook["metadata"]["dynloss"],
-        notebook["metadata"]["papermill"]["end_time"][:16].replace("T", " ") + " UTC",
         shown[1] if shown else "",
     )
 
@@ -163,13 +157,12 @@ def status(entries: list[Entry], pages: str) -> str:
     Args:
         pages: the folder of the notebooks, seen from the page.
     """
-    rows = [("Page", "Newest result", "Device", "JAX", "Commit")]
+    rows = [("Page", "Device", "JAX", "Newest commit, and how many earlier")]
     for each in entries:
         records = sorted(each.provenances, key=lambda record: record["date"])
         stale = ", ".join(dict.fromkeys(record["stale"] for record in records if record["stale"]))
         rows.append((
             _link(each, pages) + f", **stale**: {as_markdown(stale)} changed since" * bool(stale),
-            as_markdown((records[-1]["date"] if records else each.ended)[:10]),
             as_markdown(words(record["device"] for record in records)),
             as_markdown(words(record["versions"].get("jax", "?") for record in records)),
             _newest(words(record["commit"] for record in records)),
@@ -181,10 +174,10 @@ def _newest(commits: str) -> str:
     """The last of the commits, which made the newest result, and how many before it made others.
 
     >>> _newest("c1, c2, c3"), _newest("c1")
-    ('c3, and 2 earlier', 'c1')
+    ('c3 (+ 2)', 'c1')
     """
     *more, last = commits.split(", ")
-    return as_markdown(last) + f", and {len(more)} earlier" * bool(more)
+    return as_markdown(last) + f" (+ {len(more)})" * bool(more)
 
 
 def _badges(claims: list[dict[str, Any]]) -> str:
