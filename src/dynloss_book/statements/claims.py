@@ -56,14 +56,13 @@ def judge(found: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     )
     of_paper = [claim.verdict for claim in claims if claim.kind == Kind.CLAIM]
     held, failed = of_paper.count(Verdict.REPRODUCED), of_paper.count(Verdict.NOT_REPRODUCED)
-    left = len(of_paper) - held - failed
     low, high = found.weights.values.min(), found.weights.values.max()
     gain = interval(found.static_accuracy[1] - found.static_accuracy[0], signed=True)
     return Findings(
         "statements",
         "Do the claims hold that the paper makes without a figure?",
         f"Of the {len(of_paper)} claims that the text makes without a figure {held} are reproduced and {failed} not"
-        f"{f' (too few runs for {left})' * (left > 0)}.",
+        f"{' (the rest: too few runs)' * (held + failed < len(of_paper))}.",
         f"The weights stay between {low:.2g} and {high:.2f} and sum to the number of classes. {_alone(claims)}With "
         f"smaller steps, $\\eta = {float(found.rate[1]):g}$, and the same time $\\eta t$, the narrow network's "
         f"training accuracy with the static loss improves by {gain}.",
