@@ -227,6 +227,17 @@ def test_what_is_no_regular_file_is_not_waited_for(site, single, copy, dynloss, 
         untrusted.content(single)
 
 
+def test_a_heap_that_hdf5_never_ends_reading_is_damage(single, dynloss):
+    """The free space at its end, object 0, has a size of 0."""
+    content = bytearray(single.read_bytes())
+    place = content.index(b"GCOL") + 16
+    while content[place]:
+        place += 16 + -(-int.from_bytes(content[place + 8 : place + 16], "little") // 8) * 8
+    content[place + 8 : place + 16] = bytes(8)
+    single.write_bytes(content)
+    named(dynloss, single)
+
+
 def test_what_is_too_large_is_not_read(tmp_path):
     (tmp_path / "large").write_bytes(bytes(100))
     with pytest.raises(ValueError, match="it has 100 bytes, of at most 99"):
