@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynloss_book.engine.findings import MIME, Claim, Findings, Sentence, Verdict, minus
+from dynloss_book.engine.findings import MIME, Claim, Findings, Sentence, Verdict, minus, tally
 from dynloss_book.engine.verdicts import agreed, at_least, by_run, exists, none_positive, number, positive
 
 
@@ -92,7 +92,7 @@ def test_findings_show_every_claim_and_keep_a_record():
     record = answer[MIME]
     assert [claim["verdict"] for claim in record["claims"]] == [str(verdict) for verdict in Verdict]
     assert [claim["quotation"] for claim in record["claims"]] == ["1 < 2"] * len(Verdict)
-    assert shown["text/html"].count("<q>1 &lt; 2</q>") == len(Verdict) and findings.tally in answer["text/markdown"]
+    assert shown["text/html"].count("<q>1 &lt; 2</q>") == len(Verdict) and tally(findings.record()["claims"]) in answer["text/markdown"]
 
 
 def test_numbers_are_printed_with_a_minus_sign():

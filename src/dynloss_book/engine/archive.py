@@ -414,11 +414,11 @@ def decode(content: bytes) -> xr.Dataset:
 
     with h5py.File(h5py.h5f.open_file_image(content)) as file:
         variables = {}
-        for name in filter(lambda name: untrusted.is_variable(file[name]), file):
-            each = file[name]
-            dims = [name] if each.is_scale else [length[0].name.strip("/") for length in each.dims]
-            values = np.array(each.asstr()[()], str) if h5py.check_string_dtype(each.dtype) else each[()]
-            variables[name] = (dims, values, untrusted.attributes(each.id))
+        for name, each in file.items():
+            if untrusted.is_variable(each):
+                dims = [name] if each.is_scale else [length[0].name.strip("/") for length in each.dims]
+                values = np.array(each.asstr()[()], str) if h5py.check_string_dtype(each.dtype) else each[()]
+                variables[name] = (dims, values, untrusted.attributes(each.id))
         return xr.decode_cf(xr.Dataset(variables, attrs=untrusted.attributes(file.id)))
 
 

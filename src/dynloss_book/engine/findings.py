@@ -115,11 +115,6 @@ class Findings:
         """The answer as a paragraph, with the record for the book's gallery."""
         return Answer(self)
 
-    @property
-    def tally(self) -> str:
-        """How many claims have which verdict."""
-        return tally(self.record()["claims"])
-
     def record(self) -> dict[str, Any]:
         """The findings as plain values."""
         return {
@@ -145,10 +140,10 @@ class Answer:
     findings: Findings
 
     def __str__(self) -> str:
-        found = self.findings
-        verdicts = f" **What holds.** {found.tally}." if found.claims else ""
+        found, claims = self.findings, self.findings.record()["claims"]
+        verdicts = f" **What holds.** {tally(claims)}." if claims else ""
         for verdict in FAILING:
-            failed = [each["statement"] for each in of_paper(found.record()["claims"], verdict)]
+            failed = [each["statement"] for each in of_paper(claims, verdict)]
             verdicts += f" {titled(verdict)}: {'; '.join(failed)}." * bool(failed)
         return f"**{minus(found.plain)}** {minus(found.summary)}{verdicts} *Scale: {found.scale}.*"
 

@@ -142,8 +142,7 @@ def _also(papers: xr.Dataset | None, verdict: Verdict) -> str:
     diverged = " and ".join(f"{count} {name}" for name, count in counts.items() if count)
     fallen, peak = _fallen(papers, 1), curves.sel(amplitude=1).max("epoch")
     seeds = ends.sizes["seed"]
-    little = f" ({seeds} of {paper.FIGURE_1_SEEDS} seeds, of which {diverged} diverged)"
-    little = little if diverged else little.partition(",")[0] + ")"
+    little = f" ({seeds} of {paper.FIGURE_1_SEEDS} seeds{f', of which {diverged} diverged' * bool(diverged)})"
     said = f"{gains}, where the paper reports {paper.FIGURE_1_GAIN:+g} ({verdict})"
     if fallen:
         said += (
