@@ -198,7 +198,7 @@ def _plain_values(found: Any) -> bool:
 
 
 def _image(content: bytes) -> Any:
-    """A file of HDF5 in memory. HDF5 never ends reading texts whose heap, by damage, has free space of no size."""
+    """A file of HDF5 in memory. Where the heap of texts has, by damage, free space of no size, HDF5 never ends."""
     import h5py
 
     for heap in _HEAP.finditer(content):
