@@ -87,6 +87,7 @@ parameters.validate("cascades_edge")
 spiral.use_precision(precision)
 rates = {"gradient_descent": gradient_descent, "heavy_ball": heavy_ball}
 rates |= {"nesterov": nesterov, "adam": adam, "momentum": momentum}
+# %% tags=["aside"]
 rules = onsets.rules(**rates)
 held = rules["Adam"]._replace(optimizer=onsets.adam_with_preconditioner_held(adam))
 growth = {

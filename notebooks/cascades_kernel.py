@@ -83,6 +83,7 @@ from dynloss_book.tasks import spiral
 
 parameters.validate("cascades_kernel")
 spiral.use_precision(precision)
+# %% tags=["aside"]
 pd.DataFrame(onsets.linear_network(), index=["Hessian", "Gauss-Newton kernel"])
 
 

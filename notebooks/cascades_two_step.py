@@ -96,6 +96,7 @@ from dynloss_book.tasks import spiral
 
 parameters.validate("cascades_two_step")
 spiral.use_precision(precision)
+# %% tags=["aside"]
 ranges = {
     "lopsided": np.linspace(1.9, 2.5, 25),
     "scalar_network": np.linspace(0.24, 0.32, 17),

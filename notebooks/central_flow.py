@@ -120,7 +120,7 @@ def bounced(w, steps, rate, speed):
 # $2/\eta$. The columns give this value, the library's formula, and the average of
 # gradient descent started off the solution.
 
-# %%
+# %% tags=["aside"]
 valley, rate = (1.9, 0.5, 0.002, 1.0), 1.0
 s, a, b, q = valley
 edge = jax.jit(functools.partial(theory.edge, gradient, learning_rate=rate))

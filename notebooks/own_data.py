@@ -97,7 +97,7 @@ def update(state, step, schedule):
 # $A$ times as much as the others before normalisation; $A = 1$ is the static loss. With
 # $C$ classes a full cycle takes $C\,T$ steps.
 
-# %%
+# %% tags=["aside"]
 oscillating = schedules.oscillating(steps // 30, 30, num_classes=10, stop=0.9 * steps)
 
 

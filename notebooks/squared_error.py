@@ -109,7 +109,7 @@ def two_ways(apply, params, inputs, targets, rate):
 # **A problem with a known answer.** Where the outputs are linear in the parameters, eq.
 # (14) is exact, and both sides must agree to rounding for every $\eta$.
 
-# %%
+# %% tags=["aside"]
 random = np.random.RandomState(0)
 x, y, w = (jnp.asarray(random.randn(*shape)) for shape in ((20, 4), (20, 3), (4, 3)))
 predicted, after = two_ways(lambda w, x: x @ w, w, x, y, rate=7.0)

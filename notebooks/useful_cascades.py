@@ -96,7 +96,7 @@ def same_flow(task, weights, rate, steps, parts):
 # method, which halves with the step. Here, with constant class weights, the distance
 # between the two after a flow of time 20, for three small networks and two step sizes.
 
-# %%
+# %% tags=["aside"]
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree

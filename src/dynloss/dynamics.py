@@ -230,7 +230,7 @@ def power_law(x: Any, y: Any, *, confidence: float = 0.95) -> PowerLaw:
     >>> round(law.exponent, 6), round(law.prefactor, 6), law.points
     (-1.0, 2.0, 3)
     """
-    from scipy.stats import t as student
+    from scipy.special import stdtrit  # the quantiles of Student's t
 
     check_number("confidence", confidence, above=0)
     if confidence >= 1:
@@ -250,7 +250,7 @@ def power_law(x: Any, y: Any, *, confidence: float = 0.95) -> PowerLaw:
     exponent = np.sum((u - u.mean()) * (v - v.mean())) / spread
     offset = v.mean() - exponent * u.mean()
     error = np.sqrt(np.sum((v - offset - exponent * u) ** 2) / (len(u) - 2) / spread)
-    reach = student.ppf((1 + confidence) / 2, len(u) - 2) * error
+    reach = stdtrit(len(u) - 2, (1 + confidence) / 2) * error
     return PowerLaw(
         float(exponent), float(exponent - reach), float(exponent + reach), float(np.exp(offset)), points=len(u)
     )

@@ -123,12 +123,13 @@ findings.answer
 """
 ANSWER = FOUND, "answer"
 NEVER = ("archive.provenance(dataset)", "provenance"), "raise RuntimeError('no cell after the answer is run')"
+ASIDE = "raise RuntimeError('what is shown beside the answer is not computed')", "aside"
 STALE = JUDGING.replace("amplitude * np", "2 * amplitude * np")
 
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    root = small_site.enter(monkeypatch, tmp_path / "checkout", fig01_good=notebook(JUDGING, ANSWER, *NEVER))
+    root = small_site.enter(monkeypatch, tmp_path / "checkout", fig01_good=notebook(JUDGING, ASIDE, ANSWER, *NEVER))
     fill(root)
     return root
 

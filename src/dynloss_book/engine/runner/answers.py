@@ -2,7 +2,7 @@
 
 The verdicts are a function of the archive. A notebook is that function: its cells up to the one tagged `answer` ask the
 archive and hand the datasets to its room's `claims`. They are run here as a script, without a kernel, pictures or
-tables, so that all together take half a minute; no second way from archive to verdict can drift from what a page shows.
+asides, so that all together take a few seconds; no second way from archive to verdict can drift from what a page shows.
 """
 
 import contextlib
@@ -25,8 +25,9 @@ from dynloss_book.engine.runner import tables
 from dynloss_book.engine.runner.best import above_default, candidates
 from dynloss_book.engine.runner.profiles import Figure, values
 
-# Tags of the cell that ends with `findings.answer`, and of those behind it that say where its results come from.
-ANSWER, PROVENANCE = "answer", "provenance"
+# Tags of the cell that ends with `findings.answer`, of those behind it that say where its results come from, and of
+# those before it that compute what is shown beside the answer, so that no verdict needs them.
+ANSWER, PROVENANCE, ASIDE = "answer", "provenance", "aside"
 
 
 # Why something cannot be judged, "missing", "stale", "damaged" or "failed"; and the same in words.
@@ -120,10 +121,10 @@ def executed(
 
 
 def sources(figure: Figure, parameters: Mapping[str, Any]) -> list[str]:
-    """The cells of a notebook as far as its answer, without pictures, and with these values of its parameters."""
+    """The cells of a notebook as far as its answer, without pictures and asides, and with these values of its parameters."""
     found: list[str] = []
     for cell in tables.code_cells(figure.path):
-        if "figure" in cell["metadata"].get("mystnb", {}):
+        if "figure" in cell["metadata"].get("mystnb", {}) or ASIDE in tables.tags(cell):
             continue
         found.append("".join(cell["source"]))
         if "parameters" in tables.tags(cell):
