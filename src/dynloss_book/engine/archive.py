@@ -20,7 +20,7 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +28,6 @@ import numpy as np
 import xarray as xr
 
 from dynloss import files
-from dynloss.checks import check_choice
 from dynloss_book.engine import deadline, fingerprint, ledger, policy, review, untrusted
 from dynloss_book.engine.provenance import Provenance, decoded, execution, provenance
 
@@ -119,6 +118,8 @@ def fetch_or_compute(
         InProgress: the process has a deadline, and another process is computing the same.
     """
     import h5py  # noqa: F401  (h5netcdf writes with it, but does not ask for it: miss it now rather than after an hour)
+
+    from dynloss.checks import check_choice  # imports JAX, which takes a second
 
     check_choice("fresh", fresh, (False, True))  # not the text "false", which is true
     paths = [folder / figure / f"{key(figure, parameters)}.nc" for folder in policy.folders(results)]
@@ -275,30 +276,39 @@ def read_only() -> bool:
     return policy.Policy.current().read_only
 
 
-def contents(*folders: Path, figures: Collection[str] = (), only: tuple[str, ...] = ()) -> Contents:
+def contents(
+    *folders: Path, figures: Collection[str] = (), only: tuple[str, ...] = (), each: Callable[..., Iterable] = map
+) -> Contents:
     """What the archive has, of some figures or of all, and what of it cannot be read.
 
     Args:
         folders: where to look; by default wherever results are looked for.
         only: the attributes that are asked for, `date` among them; by default all, which takes longer.
+        each: how a function is applied to all files: one after the other, or as `map` of a pool of processes.
 
     Raises:
         OSError: the archive itself cannot be looked into.
     """
-    found = Contents([], [])
     looked = [place for root in folders or policy.folders() for place in places(root, figures)]
-    for path in (*paths(*looked), *(place / "request.json" for place in looked)):
-        with contextlib.suppress(FileNotFoundError):  # another process has just merged it into another
-            try:
-                with _readable(path):
-                    if path.suffix == ".json":
-                        untrusted.request(path)
-                    else:
-                        found.records.append(about(path, only) | {"path": str(path)})
-            except Unreadable as error:
-                found.unreadable.append(error)
-    found.records.sort(key=lambda record: record["date"], reverse=True)
-    return found
+    files = [*paths(*looked), *(place / "request.json" for place in looked)]
+    told = list(each(functools.partial(_told, only), files))
+    records = [one for one in told if isinstance(one, dict)]
+    records.sort(key=lambda record: record["date"], reverse=True)
+    return Contents(records, [one for one in told if isinstance(one, Unreadable)])
+
+
+def _told(only: tuple[str, ...], path: Path) -> dict[str, Any] | Unreadable | None:
+    """What the file of a result says of itself, or why it cannot be read; None of a request that can be."""
+    try:
+        with _readable(path):
+            if path.suffix == ".nc":
+                return about(path, only) | {"path": str(path)}
+            untrusted.request(path)
+    except FileNotFoundError:  # another process has just merged it into another
+        return None
+    except Unreadable as error:
+        return error
+    return None
 
 
 def places(root: Path, figures: Collection[str] = ()) -> list[Path]:

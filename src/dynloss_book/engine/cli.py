@@ -56,7 +56,7 @@ def list_() -> None:
     damaged: list[str] = []
     rows = list(tables.profile_rows(root, figures, damaged))
     click.echo(tables.plain([tables.PROFILES, *rows]))
-    _name_damaged(list(dict.fromkeys([*damaged, *tables.unreadable(root, only=tables.SHOWN)])))
+    _name_damaged(list(dict.fromkeys(damaged)))
     if all(row[-1] == tables.NOTHING for row in rows):
         raise UsageError(tables.nothing_in(root))
 

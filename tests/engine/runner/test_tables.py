@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -72,6 +74,24 @@ def test_a_list_of_many_results_reads_each_once_and_of_its_attributes_few(site, 
     monkeypatch.setattr(untrusted, "about", lambda content, only: read.append(only) or about(content, only))
     assert "commit" in next(tables.profile_rows(site, load(site)))[3]
     assert sorted(map(len, read)) == [0, *[len(tables.SHOWN)] * 21]  # of one all is told
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="one process reads all")
+def test_several_processes_list_the_same(site):
+    """In a process of its own, as forks of one that has used JAX are not safe."""
+    (result,) = (site / "results" / "fig01_good").glob("*.nc")
+    result.with_name("0" * 16 + ".nc").write_bytes(result.read_bytes()[:100])
+    code = """if True:
+        import sys
+        from dynloss_book.command import main
+        from dynloss_book.engine.runner import tables
+        tables.MANY = int(sys.argv.pop())
+        main()
+    """
+    command = [sys.executable, "-c", code, "list"]
+    one, several = (subprocess.run([*command, many], cwd=site, capture_output=True, text=True) for many in ("9", "0"))
+    assert (one.returncode, one.stdout, one.stderr) == (several.returncode, several.stdout, several.stderr)
+    assert "commit" in one.stdout and "cannot be read (" in one.stdout
 
 
 def test_what_another_program_has_locked_is_there(site):

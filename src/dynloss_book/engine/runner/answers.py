@@ -121,7 +121,7 @@ def executed(
 
 
 def sources(figure: Figure, parameters: Mapping[str, Any]) -> list[str]:
-    """The cells of a notebook as far as its answer, without pictures and asides, and with these values of its parameters."""
+    """The cells of a notebook as far as its answer, without pictures and asides, with these parameters."""
     found: list[str] = []
     for cell in tables.code_cells(figure.path):
         if "figure" in cell["metadata"].get("mystnb", {}) or ASIDE in tables.tags(cell):

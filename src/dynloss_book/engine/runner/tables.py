@@ -1,9 +1,14 @@
 """What there is, and what was run: the rows of `dynloss list`, `dynloss status` and the book's tables."""
 
+import contextlib
 import functools
 import json
+import multiprocessing
+import os
 import re
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
 PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest", "results")
 SHOWN = ("parameters", "fingerprint", "date")  # of a result: to read all takes three times as long
+MANY = 1000  # results, so many that several processes read them
 NOTHING = "–"
 STATUS = ("notebook", "profile", "result", "device", "commit", "date", "computing", "notebook's run")
 
@@ -58,14 +64,18 @@ def profile_rows(
     from dynloss_book.engine.sweeps.overview import held
 
     damaged = [] if damaged is None else damaged
+    layers = {layer(folder): _by_figure(folder) for folder in policy.folders(root=root)}
+    damaged += [str(error) for has in layers.values() for each in has.values() for error in each.unreadable]
     for figure in figures.values():
-        layers = [(layer(folder), archived(figure, [folder])) for folder in policy.folders(root=root)]
-        lost = [str(error) for _, has in layers for error in has.unreadable]
-        damaged += lost
+        asked = _asked(figure)
+        lost = [error for has in layers.values() for name in asked & has.keys() for error in has[name].unreadable]
+        records = {
+            layer: [each for name in asked & has.keys() for each in has[name].records] for layer, has in layers.items()
+        }
         told = functools.cache(functools.partial(_told, figure, damaged))
         for profile in figure.profiles.values():
             fitting = fits(figure, profile)
-            found = [(name, [each for each in has.records if fitting(each["parameters"])]) for name, has in layers]
+            found = [(name, [each for each in has if fitting(each["parameters"])]) for name, has in records.items()]
             words = "; ".join(_held(name, records, told) for name, records in found if records)
             networks = held(record for _, records in found for record in records)
             words += f", {networks:,} networks in its sweeps" * bool(networks)
@@ -88,10 +98,11 @@ def _told(figure: Figure, damaged: list[str], path: Path) -> tuple[dict[str, Any
 
 
 def _held(layer: str, found: Sequence[Mapping[str, Any]], told: Callable) -> str:
-    """What a layer has of a profile, the newest first."""
-    kinds = {record["fingerprint"]: Path(record["path"]) for record in reversed(found)}  # the newest by each code
+    """What a layer has of a profile, of the newest."""
+    found = sorted(found, key=lambda record: record["date"])
+    kinds = {record["fingerprint"]: Path(record["path"]) for record in found}  # the newest by each code
     changed = list(dict.fromkeys(part for path in kinds.values() for part in told(path)[1]))
-    newest = told(kinds[found[0]["fingerprint"]])[0]
+    newest = told(kinds[found[-1]["fingerprint"]])[0]
     words = f"{layer}, {newest['date'][:10]}, {newest['device']}, commit {newest['commit']}"
     stale = f", stale: {', '.join(changed[:3])}{' and more' * (len(changed) > 3)} changed since"
     return words + stale * bool(changed)
@@ -212,8 +223,26 @@ def archived(figure: Figure, folders: Iterable[Path]) -> "Contents":
     """What folders have of the figures whose results a notebook may ask for: its own, and those that it names."""
     from dynloss_book.engine.archive import contents
 
-    words = set(re.findall(r"\w+", figure.path.read_text("utf-8")))
-    return contents(*folders, figures=words | {figure.stem}, only=SHOWN)
+    return contents(*folders, figures=_asked(figure), only=SHOWN)
+
+
+def _asked(figure: Figure) -> set[str]:
+    """The names among which those of all figures are whose results a notebook may ask for."""
+    return {figure.stem, *re.findall(r"\w+", figure.path.read_text("utf-8"))}
+
+
+def _by_figure(folder: Path) -> dict[str, "Contents"]:
+    """What a folder for results has of each figure, read by all cores where it is much."""
+    from dynloss_book.engine.archive import contents
+
+    names = os.listdir(folder) if folder.exists() else []
+    with contextlib.ExitStack() as stack:
+        each: Callable = map
+        if sys.platform == "linux" and sum(len(files) for _, _, files in os.walk(folder)) > MANY:
+            # Forks, since this process has imported already, and no thread of it computes yet.
+            pool = stack.enter_context(ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork")))
+            each = functools.partial(pool.map, chunksize=50)
+        return {name: contents(folder, figures=[name], only=SHOWN, each=each) for name in names}
 
 
 def unreadable(root: Path, figures: Collection[str] = (), only: tuple[str, ...] = ()) -> list[str]:

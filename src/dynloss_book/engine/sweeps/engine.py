@@ -9,17 +9,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from dynloss.checks import check_choice, check_count, check_number
 from dynloss_book.engine import archive, deadline, fingerprint, ledger, policy, review, untrusted
 from dynloss_book.engine.provenance import date, execution
-from dynloss_book.engine.sweeps import contract, evaluate
+from dynloss_book.engine.sweeps import contract
 from dynloss_book.engine.sweeps import grid as grids
 from dynloss_book.engine.sweeps.store import MANY, NothingYet, Store, SweepError, combined, rows
+
+if TYPE_CHECKING:
+    from dynloss_book.engine.sweeps import evaluate
 
 WRITE_EVERY = 10.0  # seconds: what a killed sweep may lose, beside the batches in flight
 _POLL = 0.2  # seconds between looks at what another process is computing
@@ -84,6 +86,10 @@ def run(
         archive.ArchiveError: the store cannot be written to; before anything is computed.
         archive.NotArchived: only the archive is to be asked (``archive.read_only``), and the store is stale or empty.
     """
+    # They import JAX, for which those who only look at sweeps do not wait.
+    from dynloss.checks import check_choice, check_count, check_number
+    from dynloss_book.engine.sweeps import evaluate
+
     check_choice("fresh", fresh, (False, True))
     wanted, fixed = grids.grid(axes, seeds), dict(constants or {})
     names, code = list(wanted.axes), fingerprint.take(function)
@@ -242,7 +248,7 @@ class _Work:
                 self.queue.appendleft(grids.select(batch, ~there))
         return None
 
-    def _accept(self, future: Future[evaluate.Outputs], points: grids.Points) -> None:
+    def _accept(self, future: "Future[evaluate.Outputs]", points: grids.Points) -> None:
         """Take over the results of a batch, which have to be like those of all others."""
         try:
             outputs = future.result()

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dynloss.checks import check_count
 from dynloss_book.engine import untrusted
 
 SEED = "seed"
@@ -66,6 +65,8 @@ def grid(axes: Mapping[str, Iterable[Any]], seeds: Iterable[int]) -> Grid:
         checked[name] = np.asarray(listed)
     numbers = _listed("seeds", seeds)
     for number in numbers:
+        from dynloss.checks import check_count
+
         check_count("a seed", number, at_least=0)
         if number >= 2**31:
             raise ValueError(f"a seed must be smaller than 2^31, got {number}")
