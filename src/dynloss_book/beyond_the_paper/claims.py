@@ -45,7 +45,7 @@ def judge(
         "the periods. The same weights drawn at random, without a period, gain over the triangular wave "
         f"{held} where each is held for $T$ steps, and {each} where they are drawn anew at each step. With each loss "
         f"at the best of a few learning rates, a significant gain remains in {len(gaining)} of {len(chosen)} "
-        f"combinations of loss and optimiser ({', '.join(chosen)}).",
+        f"combinations of loss and optimiser ({'; '.join(chosen)}).",
         scale,
         claims,
     )

@@ -80,10 +80,10 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         f"by a second unstable mode alone, {count[BOTH]} by both, and {count[NEITHER]} by neither."
         + (f" {count[UNRESOLVED]} more break too soon to be resolved." if count[UNRESOLVED] else "")
         + (f" Period doubling means a Floquet multiplier of −1 for two steps: where bounces break, the lowest is "
-           f"{_mean(lowest)}. A second unstable mode would need a multiplier of +1. The second eigenvalue crosses "
-           f"2/η in {len(crossed)} cascades, but on one side of the bounce: over both sides, taken alone, it has a "
-           f"multiplier of {_mean(beside)}. With the class weights frozen after the break, the network goes on "
-           f"repeating every four steps in {sum(np.asarray(held) > DOUBLED)} of {len(held)} cascades."
+           f"{_mean(lowest)}. A second unstable mode would need a multiplier of +1. The second eigenvalue exceeds "
+           f"2/η in {len(crossed)} cascades before the break, but only on one side of the bounce; over both sides the "
+           f"multiplier of its mode alone is {_mean(beside)}. With the class weights frozen after the break, the "
+           f"network goes on repeating every four steps in {sum(np.asarray(held) > DOUBLED)} of {len(held)} cascades."
            if broken else ""),
         f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "
         f"T = {settings['period']}, A = {settings['amplitude']:g}; {paper.FIGURE_4_SEED}",

@@ -121,7 +121,7 @@ class Findings:
             "figure": self.figure,
             "question": self.question,
             "plain": minus(self.plain),
-            "summary": minus(self.summary),
+            "summary": _once(minus(self.summary)),
             "scale": self.scale,
             "claims": [claim.record() for claim in self.claims],
         }
@@ -140,12 +140,13 @@ class Answer:
     findings: Findings
 
     def __str__(self) -> str:
-        found, claims = self.findings, self.findings.record()["claims"]
+        record = self.findings.record()
+        claims = record["claims"]
         verdicts = f" **What holds.** {tally(claims)}." if claims else ""
         for verdict in FAILING:
             failed = [each["statement"] for each in of_paper(claims, verdict)]
             verdicts += f" {titled(verdict)}: {'; '.join(failed)}." * bool(failed)
-        return f"**{minus(found.plain)}** {minus(found.summary)}{verdicts} *Scale: {found.scale}.*"
+        return f"**{record['plain']}** {record['summary']}{verdicts} *Scale: {record['scale']}.*"
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
         text = str(self)
@@ -227,6 +228,19 @@ def minus(text: str) -> str:
     text = re.sub(r"\b0e\+00\b", "0", text)
     text = re.sub(r"(?<=\d)e-0*(\d+)", lambda found: "·10⁻" + found[1].translate(_RAISED), text)
     return re.sub(r"(?<![\w.){-])-(?=\d)", "−", text)
+
+
+def _once(text: str) -> str:
+    """How many seeds there are is said of the first number alone, where all have as many.
+
+    >>> _once("0.5 ± 0.1 (3 seeds) and 0.6 ± 0.1 (3 seeds)"), _once("0.5 (2 seeds) and 0.6 (3 seeds)")
+    ('0.5 ± 0.1 (3 seeds) and 0.6 ± 0.1', '0.5 (2 seeds) and 0.6 (3 seeds)')
+    """
+    seeds = set(re.findall(r" \(\d+ seeds?\)", text))
+    if len(seeds) != 1:
+        return text
+    before, said, after = text.partition(*seeds)
+    return before + said + after.replace(said, "")
 
 
 def _table(name: str, claims: Iterable[Mapping[str, Any]]) -> str:

@@ -161,7 +161,8 @@ def judge(
         ).rstrip(".")
         + told(claims[4].verdict, "; oscillating runs end higher.", "; oscillating runs do not end higher.", "."),
         f"From the last tenth of the oscillations to the end the validation accuracy rises by "
-        f"{claims[0].here}. The gain over the static loss at the end is {claims[4].here}. At the end, {dotted.here}."
+        f"{claims[0].here}. The gain over the static loss at the end is {claims[4].here}. The paper's dotted line: at "
+        f"the end, {dotted.here}."
         + ("" if papers is None else f" {breakdowns(papers)}"),
         scale(both, settings, papers),
         (*claims[:5], dotted, *claims[5:]),

@@ -72,11 +72,11 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
         ),
         "Trained from the same weights on the same time-dependent loss, networks end with a validation accuracy of "
         f"{interval(ends.sel(run='oscillating'))} in large steps and {interval(ends.sel(run='oscillating, calm'))} in "
-        "small ones, whose edge of stability is higher. They end at $\\lambda_{\\max}$ = "
-        f"{interval(runs.sharpness.sel(run='oscillating'))} of the static loss, static training at "
-        f"{interval(runs.sharpness.sel(run='static'))}. On the static loss large steps gain "
-        f"{interval(without, signed=True)}. In a single period large steps gain {interval(gain, signed=True)} in "
-        f"accuracy and {interval(fit, signed=True)} in kernel-target alignment. $\\lambda_{{\\max}}$ of the static "
+        f"small ones, whose edge of stability is higher: a difference of {interval(bounces, signed=True)}. With the "
+        f"static loss the same difference is {interval(without, signed=True)}; in a single period of the oscillations, "
+        f"{interval(gain, signed=True)}, and in kernel-target alignment {interval(fit, signed=True)}. Runs end at "
+        f"$\\lambda_{{\\max}}$ = {interval(runs.sharpness.sel(run='oscillating'))} of the static loss, static training "
+        f"at {interval(runs.sharpness.sel(run='static'))}. $\\lambda_{{\\max}}$ of the static "
         f"loss rises by {interval(wider, signed=True)} in a period with a cascade and by "
         f"{interval(narrower, signed=True)} in small "
         f"steps{': within a period, a cascade keeps the valley from narrowing' if kept else ''}.",

@@ -152,32 +152,24 @@ def _coloured(verdict: str, words: str = "") -> str:
 
 
 def status(entries: list[Entry], pages: str) -> str:
-    """A table in Markdown, a row for each notebook: what made the results that it shows.
+    """A table in Markdown: what made the results that each notebook shows, a row for each device and version of JAX.
 
     Args:
         pages: the folder of the notebooks, seen from the page.
     """
-    rows = [("Page", "Device", "JAX", "Newest commit, and how many earlier")]
+    rows = [("Page", "Device", "JAX", "Commits, the newest first")]
     for each in entries:
-        records = sorted(each.provenances, key=lambda record: record["date"])
+        made: dict[tuple[str, str], list[str]] = {}
+        records = sorted(each.provenances, key=lambda record: record["date"], reverse=True)
+        for record in records:
+            made.setdefault((record["device"], record["versions"].get("jax", "?")), []).append(record["commit"])
         stale = ", ".join(dict.fromkeys(record["stale"] for record in records if record["stale"]))
-        rows.append((
-            _link(each, pages) + f", **stale**: {as_markdown(stale)} changed since" * bool(stale),
-            as_markdown(words(record["device"] for record in records)),
-            as_markdown(words(record["versions"].get("jax", "?") for record in records)),
-            _newest(words(record["commit"] for record in records)),
-        ))  # fmt: skip
+        name = _link(each, pages) + f", **stale**: {as_markdown(stale)} changed since" * bool(stale)
+        for device, version in made or [("–", "–")]:
+            commits = words(", ".join(reversed(one.split(", "))) for one in made.get((device, version), ["–"]))
+            rows.append((name, as_markdown(device), as_markdown(version), as_markdown(commits)))
+            name = ""
     return tables.markdown(rows)
-
-
-def _newest(commits: str) -> str:
-    """The last of the commits, which made the newest result, and how many before it made others.
-
-    >>> _newest("c1, c2, c3"), _newest("c1")
-    ('c3 (+ 2)', 'c1')
-    """
-    *more, last = commits.split(", ")
-    return as_markdown(last) + f" (+ {len(more)})" * bool(more)
 
 
 def _badges(claims: list[dict[str, Any]]) -> str:
