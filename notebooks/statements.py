@@ -90,7 +90,7 @@ def measure(*, width, wide, steps, period, turns, seeds):
         measured.along_the_gradient(broad, learning_rate=1, steps=2000, every=9),
         measured.learning_rates(narrow, [1, 0.2], duration=steps),
         measured.turns(narrow, 1, period, amplitude=70, turns=turns),
-        measured.kernel(broad[0], modes=12, ratio=0.02, small_steps=500, steps=6),
+        measured.kernel(broad, modes=12, ratio=0.02, small_steps=500, steps=6),
     ]
     return xr.merge(parts, combine_attrs="no_conflicts").assign_attrs(dtype="float64")
 

@@ -181,14 +181,18 @@ def turns(tasks: Sequence[SpiralTask], learning_rate: float, period: int, amplit
     )  # fmt: skip
 
 
-def kernel(task: SpiralTask, modes: int, ratio: float, small_steps: int, steps: int) -> xr.Dataset:
-    """The squared error along the first eigenvectors of the NTK at the start, at small η and in the regimes.
+def kernel(tasks: Sequence[SpiralTask], modes: int, ratio: float, small_steps: int, steps: int) -> xr.Dataset:
+    """The squared error along the first eigenvectors of the NTK at the start, at small η and in the regimes; over seed.
 
     Gradient descent on eq. (8); residuals in proportion to the first. At small η, ηλ_max/N = ``ratio``:
     ``mode_residual`` (mode, small_step), ``mode_expected``, which is eq. (13) with the first kernel, exp(−ηλt/N), and
     ``mode_eigenvalue`` (mode), its λ, descending. With ηλ_max/N as ``REGIMES`` say: ``residual`` (regime, kernel_step)
     along the first eigenvector, and ``predicted``, which is eq. (14) with the first kernel, (1 − ηλ/N)^t.
     """
+    return xr.concat([_kernel(task, modes, ratio, small_steps, steps) for task in tasks], "seed")
+
+
+def _kernel(task: SpiralTask, modes: int, ratio: float, small_steps: int, steps: int) -> xr.Dataset:
     number = len(task.training)
     operator = ntk_matrix(task.model.apply, task.start, task.inputs).reshape(number * CLASSES, -1)
     values, vectors = jnp.linalg.eigh(operator)

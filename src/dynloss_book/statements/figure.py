@@ -58,7 +58,8 @@ def _turns(ax: Any, found: Any) -> None:
 
 
 def _modes(ax: Any, found: Any) -> None:
-    """The residual along the first eigenvectors, one of each group of equal eigenvalues."""
+    """The residual of one network along the first eigenvectors, one of each group of equal eigenvalues."""
+    found = found.isel(seed=0)
     share = (found.mode_eigenvalue / found.mode_eigenvalue[0]).values
     first = np.flatnonzero(np.r_[True, np.diff(share) < -SAME])
     for mode, colour in zip(first, (*RANKS, CLASSES[3]), strict=False):
@@ -70,7 +71,8 @@ def _modes(ax: Any, found: Any) -> None:
 
 
 def _regimes(ax: Any, found: Any) -> None:
-    """The residual along the first eigenvector, and eq. (14)."""
+    """The residual of one network along the first eigenvector, and eq. (14)."""
+    found = found.isel(seed=0)
     for row, colour in zip(range(found.sizes["regime"]), RANKS, strict=False):
         label = rf"$\eta\lambda/N = {float(found.regime[row]):g}$"
         ax.plot(found.residual[row], "o", color=colour, label=label)
