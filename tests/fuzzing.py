@@ -30,7 +30,7 @@ PAYLOADS = (
     "NaN",
 )  # fmt: skip
 DEEP = [[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]
-VALUES = (*PAYLOADS, None, -1, 10**30, 1e308, float("nan"), [], {}, DEEP, True, {"a": {"b": [1]}})
+VALUES = (*PAYLOADS, None, -1, 10**30, 10**400, 1e308, float("nan"), [], {}, DEEP, True, {"a": {"b": [1]}})
 FIGURE = """
 from dynloss_book.engine.archive import fetch_or_compute, provenance
 from dynloss_book.engine.findings import Claim, Findings, Sentence, Verdict

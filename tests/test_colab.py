@@ -37,7 +37,8 @@ def test_an_error_without_words_is_one(colab, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(("error", "code"), [("", 0), ("OSError: ", 1)])
 def test_the_temporary_folder_goes(colab, monkeypatch, capsys, error, code):
-    used = []
+    used, handlers = [], {}
+    monkeypatch.setattr(colab.signal, "signal", handlers.__setitem__)
     monkeypatch.setattr(colab.os, "environ", dict(os.environ))  # of which it takes a variable
     monkeypatch.setattr(sys, "argv", ["colab.py", "fig02"])
     monkeypatch.setattr(colab, "environment", lambda python, folder, *packages: used.append(folder.parent))
@@ -47,4 +48,6 @@ def test_the_temporary_folder_goes(colab, monkeypatch, capsys, error, code):
     with pytest.raises(SystemExit) as ended:
         colab.main()
     assert int(ended.value.code) == code and not used[0].exists()
+    with pytest.raises(SystemExit, match="ended by a signal"):  # so that the folder goes then, too
+        handlers[colab.signal.SIGTERM](colab.signal.SIGTERM, None)
     assert capsys.readouterr().out.rstrip().endswith(error.rstrip() or "well")

@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -97,6 +98,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="for the environments, used again if they are there; else removed")
     options = parser.parse_args()
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # and the folder is removed
     os.environ.pop("PYTHONPATH", None)  # the checkout is to be found by its installation only
     if options.folder:
         options.folder.mkdir(parents=True, exist_ok=True)

@@ -92,6 +92,16 @@ def huge(file):
     file.create_dataset("huge", (325_000_000,), "f8", chunks=(100_000,), compression="gzip")
 
 
+def wordy(file):
+    file.create_dataset("words", data=np.full(untrusted.NUMBERS + 1, b"a", "S1"), chunks=(1000,), compression="gzip")
+
+
+def heaps(file):
+    """What looks like the beginnings of heaps, each claiming the rest of the file: to walk them all takes for ever."""
+    heap = b"GCOL\1\0\0\0" + (2**40).to_bytes(8, "little") + untrusted._OBJECT.pack(1, 16)
+    file["heaps"] = np.frombuffer(heap * 2**15, "u1")
+
+
 def filtered(file):
     file.create_dataset("packed", (4,), "f8", chunks=(4,), compression="lzf")
 
@@ -118,6 +128,7 @@ ATTACKS = {
         "its affirmed is not",
     ),
     "no number of seconds": (attribute("seconds", np.inf), "its seconds is not"),
+    "a number of 400 digits": (inside("parameters", "steps", 10**400), "its parameters is not"),
     "a long attribute": (attribute("device", "a" * 2_000_000), "device"),
     "many values": (attribute("extra", np.zeros(20_000, "i1")), "its attribute extra is neither a line of text"),
 }
@@ -127,6 +138,8 @@ WITHIN = {
     "a soft link": (soft, "secret is no variable, but a link or a group"),
     "a virtual dataset": (virtual, "lies in another file"),
     "2.6 GB": (huge, "asks for 2,600,000,000 bytes, and holds less"),
+    "more words than anyone reads": (wordy, "holds 10,001 words, of at most 10,000"),
+    "heaps without end": (heaps, "its heap of texts is damaged"),
     "a filter": (filtered, "is compressed in a way of its own"),
     "hundreds of variables": (many, "variables, of at most 200"),
     "a group": (lambda file: file.create_group("inside"), "inside is no variable"),
@@ -191,6 +204,7 @@ def test_a_published_file_in_a_folder_beside_does_not_end_the_others(site, singl
     "change",
     [
         lambda found: found["axes"].update(period=list(range(60_000)), amplitude=list(range(20_000))),
+        lambda found: found["axes"].update(period=list(range(11_000)), amplitude=list(range(12_000)), seed=[0]),
         lambda found: found["axes"].update(period=["a"]),
         lambda found: found["axes"].update(period=[1, 1.0]),
         lambda found: found.update(axes={"../x": [1]}),
@@ -207,6 +221,20 @@ def test_a_request_of_too_much_is_damage(site, dynloss, change):
     path.write_text(json.dumps(found))
     code, out, _ = dynloss("sweep", "status")
     assert code == 2 and f"{path} cannot be read (" in out and "  70  " in out
+
+
+@pytest.mark.parametrize("zeros", [np.zeros(3), np.zeros(16_000_000)])
+def test_axes_that_do_not_fit_are_damage(site, dynloss, zeros):
+    """Of another length than the points, or, all of them together, of more memory than is taken for a file."""
+    (path,) = (site / SWEEP).glob("*.nc")
+    more = [f"more_{number}" for number in range(1 + 9 * (zeros.size > 3))]
+    with h5py.File(path, "r+") as file:
+        names = [] if zeros.size > 3 else json.loads(file.attrs["axes"])
+        file.attrs["axes"] = json.dumps(names + more)
+        for name in more:
+            file.create_dataset(name, data=zeros, chunks=True, compression="gzip")
+    code, out, _ = dynloss("sweep", "status")
+    assert code == 2 and f"{path} cannot be read (its points " in out
 
 
 def test_points_that_span_too_large_a_grid_are_not_laid_out():
@@ -236,6 +264,25 @@ def test_a_heap_that_hdf5_never_ends_reading_is_damage(single, dynloss):
     content[place + 8 : place + 16] = bytes(8)
     single.write_bytes(content)
     named(dynloss, single)
+
+
+@pytest.mark.parametrize("many", ["{}", '{"data": {"a": {}}}'])
+def test_a_notebook_of_too_many_tables_is_not_taken_apart(copy, dynloss, many):
+    found = json.loads(copy.read_text())
+    (found["metadata"] if many == "{}" else found["cells"][-1]["outputs"][0])["x"] = "@"
+    copy.write_text(json.dumps(found).replace('"@"', f"[{','.join([many] * untrusted.NESTED)}]"))
+    for command in (["status", "--profile", "quick"], ["compare", copy]):
+        _, out, err = dynloss(*command)
+        assert "it holds more than 100,000 lists and tables" in out + err
+
+
+def test_a_notebook_with_a_number_of_400_digits_is_no_provenance(copy, dynloss):
+    found = json.loads(copy.read_text())
+    (data,) = [out["data"] for out in found["cells"][-1]["outputs"] if PROVENANCE in out["data"]]
+    data[PROVENANCE]["parameters"]["steps"] = 10**400
+    copy.write_text(json.dumps(found))
+    code, out, err = dynloss("compare", copy)
+    assert code == 2 and "the parameters of its provenance is not that of a result" in out + err
 
 
 def test_what_is_too_large_is_not_read(tmp_path):

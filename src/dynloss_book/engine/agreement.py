@@ -519,7 +519,7 @@ def _of_other_seeds(x: np.ndarray, y: np.ndarray) -> _Exchange:
     differences = np.tensordot(_choices(len(values), len(x)), apart, 1) * width
     scaled = differences / np.where(spread > 0, spread * math.sqrt(width), 1.0)
     first, second = (mean + part.mean(0) for part in (apart[: len(x)], apart[len(x) :]))
-    return _Exchange(f"{len(x)} seeds beside {len(y)} others", differences, scaled, first, second)
+    return _Exchange(f"{len(x)} seed{'s' * (len(x) > 1)} beside {len(y)} others", differences, scaled, first, second)
 
 
 def _signs(number: int) -> np.ndarray:

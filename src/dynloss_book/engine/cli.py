@@ -277,10 +277,11 @@ def sweep_status(names: Sequence[str]) -> None:
 
     root, figures = _book()
     chosen = {figure.stem for figure in _chosen(figures, names)} if names else set()
-    rows = list(tables.sweep_rows(root, chosen))
+    damaged: list[str] = []
+    rows = list(tables.sweep_rows(root, chosen, damaged))
     if rows:
         click.echo(tables.plain([tables.SWEEPS, *rows]))
-    _name_damaged(tables.unreadable(root, chosen))
+    _name_damaged(list(dict.fromkeys([*damaged, *tables.unreadable(root, chosen)])))
     if not rows:
         raise UsageError(tables.nothing_in(root))
 

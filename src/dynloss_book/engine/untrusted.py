@@ -30,7 +30,9 @@ DEFLATED = 1100  # times: zlib packs no closer
 NOTEBOOK = 32 * 2**20
 RECORD = 4 * 2**20  # requests and verdicts
 VARIABLES = 200
-NUMBERS = 10_000  # in a variable's attribute
+NUMBERS = 10_000  # in a variable's attribute, and words in a variable
+HUGE = 1e300  # no number is as large
+NESTED = 100_000  # lists and tables in a file of JSON
 WORD, PROSE = 500, 1_000_000  # characters
 DEPTH = 12  # of JSON within a result's attribute
 
@@ -40,6 +42,7 @@ _FILTERS = {1, 2, 3}  # deflate, shuffle, fletcher32: others are programs that H
 _NETCDF = {"DIMENSION_LIST", "REFERENCE_LIST", "DIMENSION_LABELS", "CLASS", "NAME", "_Netcdf4Dimid",
            "_Netcdf4Coordinates", "_NCProperties"}  # how dimensions belong to variables
 _HEAP, _OBJECT = re.compile(rb"GCOL\x01\0\0\0(.{8})", re.DOTALL), struct.Struct("<H6xQ")  # HDF5's global heaps
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
 KEPT = ("verified", "affirmed")  # why a result holds although its code has changed
@@ -78,9 +81,20 @@ def parsed(path: Path, most: int = RECORD) -> Any:
         FileNotFoundError, OSError, ValueError: as of ``content``; or it is no JSON.
     """
     try:
-        return json.loads(content(path, most).decode("utf-8"))
+        return json.loads(text_of_json(path, most))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def text_of_json(path: Path, most: int) -> str:
+    """A file of JSON before it is read as such, which takes much memory where there is much in it.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: as of ``content``; or it is no text, or holds too many lists and tables.
+    """
+    text = content(path, most).decode("utf-8")
+    _check(text.count("{") + text.count("[") <= NESTED, f"it holds more than {NESTED:,} lists and tables")
+    return text
 
 
 # Text
@@ -141,7 +155,7 @@ def _is_small(found: Any, depth: int = DEPTH) -> bool:
         return depth > 0 and all(_is_small(each, depth - 1) for each in found)
     if isinstance(found, str):
         return is_text(found, PROSE)
-    return found is None or isinstance(found, bool) or math.isfinite(found)
+    return found is None or isinstance(found, bool) or abs(found) < HUGE
 
 
 # Results
@@ -201,11 +215,14 @@ def _image(content: bytes) -> Any:
     """A file of HDF5 in memory. Where the heap of texts has, by damage, free space of no size, HDF5 never ends."""
     import h5py
 
+    _check(content.startswith(_HDF5), "it is no NetCDF file")
+    room = len(content) // _OBJECT.size  # for objects, whatever its heaps claim
     for heap in _HEAP.finditer(content):
         place, end = heap.end(), min(heap.start() + int.from_bytes(heap[1], "little"), len(content))
         while place + _OBJECT.size <= end:
             number, size = _OBJECT.unpack_from(content, place)
-            _check(number or size, "its heap of texts is damaged")
+            room -= 1
+            _check((number or size) and room >= 0, "its heap of texts is damaged")
             place += _OBJECT.size * bool(number) + -(-size // 8) * 8
     return h5py.h5f.open_file_image(content)
 
@@ -271,8 +288,10 @@ def points(content: bytes, only: Iterable[str] = ()) -> tuple[dict[str, Any], di
         said = attributes(file.id, only)
         _check_attributes(said, only or (*REQUIRED, "axes"))
         found = {name: _variable(file, name) for name in json.loads(said["axes"])}
-        numbers = all(each.ndim == 1 and each.dtype.kind in "iuf" and _bytes(each) <= RESULT for each in found.values())
-        _check(numbers, "its points are no numbers")
+        alike = len({each.shape for each in found.values()}) == 1
+        numbers = all(each.ndim == 1 and each.dtype.kind in "iuf" for each in found.values())
+        _check(alike and numbers, "its points are no numbers, as many of each axis")
+        _check(sum(map(_bytes, found.values())) <= RESULT, f"its points take more than {RESULT:,} bytes")
         return {name: each[()] for name, each in found.items()}, said
 
 
@@ -303,6 +322,7 @@ def _bytes(variable: "h5py.Dataset") -> int:
         return variable.nbytes
     _check(h5py.check_string_dtype(dtype) is not None, f"{name} has neither numbers nor words")
     taken = variable.size * max(dtype.itemsize, WORD)
+    _check(variable.size <= NUMBERS, f"{name} holds {variable.size:,} words, of at most {NUMBERS:,}")
     places = itertools.product(*map(range, variable.shape)) if taken <= RESULT else ()
     _check(all(is_plain(variable.asstr()[place]) for place in places), f"{name} holds what is no word")
     return taken
@@ -361,7 +381,7 @@ def request(path: Path) -> dict[str, Any]:
     found = parsed(path)
     fits = _fits(found, axes=_are_axes, figure=is_name, parameters=_SCHEMA["parameters"], points=_is_number)
     _check(fits, "it is no request of a sweep")
-    check_size(math.prod(map(len, found["axes"].values())))
+    check_size(math.prod(map(len, found["axes"].values())), 2)  # whether each is done, and diverged
     return found
 
 
@@ -443,4 +463,4 @@ def _are_axes(found: Any) -> bool:
 
 
 def _is_number(found: Any) -> bool:
-    return isinstance(found, int | float) and not isinstance(found, bool) and abs(found) < 1e300
+    return isinstance(found, int | float) and not isinstance(found, bool) and abs(found) < HUGE

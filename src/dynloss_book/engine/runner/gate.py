@@ -65,7 +65,7 @@ def _read(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # cells without ids, which do no harm
-            notebook = nbformat.reads(untrusted.content(path, untrusted.NOTEBOOK).decode("utf-8"), as_version=4)
+            notebook = nbformat.reads(untrusted.text_of_json(path, untrusted.NOTEBOOK), as_version=4)
             nbformat.validate(notebook)
         return notebook
     except Exception as error:  # nbformat has its own kinds, and lets others through

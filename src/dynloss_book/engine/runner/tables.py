@@ -145,15 +145,19 @@ def kept(root: Path) -> list[str]:
     return [f"{n} of {len(found)} results have been {name} since they were computed" for name, n in counts.items()]
 
 
-def sweep_rows(root: Path, figures: Collection[str] = ()) -> Iterator[tuple[str, ...]]:
-    """How far each sweep in the archive is; of some figures only, or of all."""
+def sweep_rows(
+    root: Path, figures: Collection[str] = (), damaged: list[str] | None = None
+) -> Iterator[tuple[str, ...]]:
+    """How far each sweep in the archive is, of some figures or of all; why files cannot be read goes to ``damaged``."""
     from dynloss_book.engine.sweeps.overview import overview
 
+    damaged = [] if damaged is None else damaged
     for found in overview(*policy.folders(root=root)):
         if not figures or found.figure in figures:
             constants = ", ".join(f"{name}={value}" for name, value in found.parameters.items())
             points = f"{found.done} of {found.wanted}" if found.wanted is not None else f"{found.done}"
-            points += f" ({_files(found.unreadable)} cannot be read)" * bool(found.unreadable)
+            points += f" ({_files(len(found.unreadable))} cannot be read)" * bool(found.unreadable)
+            damaged += map(str, found.unreadable)
             where = ", ".join(map(layer, found.folders))
             yield found.figure, constants, points, found.scale, duration(found.seconds), found.date, where
 

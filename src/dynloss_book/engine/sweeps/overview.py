@@ -28,7 +28,7 @@ class Progress(NamedTuple):
         seconds: spent on all that is there.
         date: of the newest result.
         folders: the stores that hold points of it: one's own, the published one.
-        unreadable: how many of its files cannot be read, so that there may be more than is said here.
+        unreadable: why some of its files cannot be read, so that there may be more than is said here.
     """
 
     figure: str
@@ -40,7 +40,7 @@ class Progress(NamedTuple):
     seconds: float
     date: str
     folders: tuple[Path, ...]
-    unreadable: int = 0
+    unreadable: tuple[archive.Unreadable, ...] = ()
 
 
 def overview(*results: Path) -> Iterator[Progress]:
@@ -107,7 +107,7 @@ def _progress(*folders: Path) -> Progress | None:
     if not parts:
         if wanted is None and not unreadable:
             return None
-        nothing = (0, 0, "–", 0.0, "–", folders, len(unreadable))
+        nothing = (0, 0, "–", 0.0, "–", folders, tuple(unreadable))
         return Progress(request["figure"], json.loads(request["parameters"]), request["points"], *nothing)
     told, points = combined(parts), rows(parts, json.loads(parts[0].attrs["axes"]))
     held, result = len(points.point), None if wanted is None else grids.assemble(wanted, points)
@@ -121,7 +121,7 @@ def _progress(*folders: Path) -> Progress | None:
         told["seconds"],
         told["date"],
         folders,
-        len(unreadable),
+        tuple(unreadable),
     )
 
 
