@@ -264,7 +264,7 @@ def rates(kept: Path) -> str:
     words = {"right": "right re-runs that are told to differ", "mutilated": "mutilated ones that are found"}
     counts = ("agrees", "differs", "too few")
     parts = [
-        [("", "rate", "that could be told", "too few seeds to tell"),
+        [(f"drawn from {found['results']} results", "rate", "that could be told", "too few seeds to tell"),
          *((words[what], f"{each['rate']:.1%}", str(each["agrees"] + each["differs"]), str(each["too few"]))
            for what, each in found["rates"].items())],
         [("drawn", "how", "agree", "differ", "too few seeds"),
