@@ -55,7 +55,7 @@ def test_figure_1_tests_the_numbers_at_the_papers_scale_where_there_is_some_of_i
     small = judge(plane(0.4, 0.39), POINT, REGION, PAPER | {"image_size": 8})
     assert verdicts(small)[:2] == [SCALE, SCALE] and "too small" in small.plain
     two = judge(plane(0.4, 0.39), {"period": 100, "amplitude": 50}, REGION, PAPER, few.isel(seed=[0, 1]))
-    assert "it is +0.060 … +0.060 (2 seeds)" in two.summary and "diverged" not in two.summary
+    assert "it is +0.060 and +0.060 (2 seeds)" in two.summary and "diverged" not in two.summary
 
 
 def test_figure_1_says_how_many_networks_of_the_papers_scale_diverged():
@@ -63,7 +63,7 @@ def test_figure_1_says_how_many_networks_of_the_papers_scale_diverged():
     three = few.isel(seed=[0, 1, 2]).assign_coords(seed=[0, 1, 2])
     three = three.where((three.seed < 2) | (three.amplitude > 1))
     found = judge(plane(0.4, 0.39), POINT, REGION, PAPER | {"channels": 16}, three)
-    assert "it is +0.060 … +0.060 (2 seeds), where the paper reports +0.06 (" in found.summary
+    assert "it is +0.060 and +0.060 (2 seeds), where the paper reports +0.06 (" in found.summary
     assert "scale (3 of 30 seeds, of which 1 static diverged) it is" in found.summary
     assert "the gain may be due to that breakdown" in found.summary
     lost = "1 of 3 seeds diverged"

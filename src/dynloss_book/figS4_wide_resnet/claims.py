@@ -74,10 +74,12 @@ def largest(gain: xr.DataArray) -> str:
     found = simultaneous(gain)
     if not bool((found.number > 1).any()):
         return "fewer than two seeds"
-    best = best_point(gain)
+    several = found.number.where(found.number > 1)
+    seeds = " to ".join(dict.fromkeys(f"{float(each):g}" for each in (several.min(), several.max())))
     excluded = float((found.mean + found.margin).max())
-    where = f"T = {float(best.period):g}, A = {float(best.amplitude):g}"
-    return (
-        f"a gain above {excluded:+.3f} is excluded at every point with several seeds; the best point of half of the "
-        f"seeds, {where}, gains {interval(best, signed=True)} on the other half"
-    )
+    said = f"a gain above {excluded:+.3f} is excluded at each of the {int(several.count())} points with {seeds} seeds"
+    best = best_point(gain)
+    if int(best.count()) > 1:
+        where = f"T = {float(best.period):g}, A = {float(best.amplitude):g}"
+        said += f"; the point best for half of the seeds, {where}, gains {interval(best, signed=True)} for the others"
+    return said

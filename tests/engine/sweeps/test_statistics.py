@@ -50,7 +50,7 @@ def test_a_confidence_outside_0_and_1_is_refused(confidence):
         ([0.25], "0.250 (1 seed)"),
         ([np.nan], "–"),
         ([0.9, 0.91, 0.92], "0.910 ± 0.025 (3 seeds)"),
-        ([100.0, 300.0], "100 … 300 (2 seeds)"),
+        ([100.0, 300.0], "100 and 300 (2 seeds)"),
         ([4210.0, 4220.858, 4231.0], "4221 ± 26 (3 seeds)"),
         ([0.0, 1000.0, 3000.0], "1300 ± 3800 (3 seeds)"),
         ([4220.858], "4220 (1 seed)"),
@@ -63,7 +63,7 @@ def test_interval_in_words(given, text):
 def test_a_signed_interval_shows_its_sign():
     assert interval(values([0.5, 0.6, 0.7]), signed=True).startswith("+0.6")
     assert interval(values([-0.5, -0.6, -0.7]), signed=True).startswith("−0.6")
-    assert interval(values([-0.5, 0.25]), signed=True) == "−0.500 … +0.250 (2 seeds)"
+    assert interval(values([-0.5, 0.25]), signed=True) == "−0.500 and +0.250 (2 seeds)"
 
 
 def test_an_accuracy_stays_within_its_bounds():

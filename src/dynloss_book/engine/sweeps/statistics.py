@@ -114,7 +114,7 @@ def interval(
 ) -> str:
     """A mean over seeds with its 95 % margin and the number of seeds, in words; or ``over`` what one run has many of.
 
-    Two have a range and no interval. The error has two digits.
+    Of two both are given, for they have no interval. The error has two digits.
 
     Args:
         values: over ``seed``, or ``over``.
@@ -122,9 +122,9 @@ def interval(
         bounds: that no value can exceed; an interval that would is written by its ends, and stays between them.
 
     >>> interval(xr.DataArray([0.5, 0.6, 0.7], dims="seed")), interval(xr.DataArray([-0.1, 0.25], dims="seed"))
-    ('0.60 ± 0.25 (3 seeds)', '−0.100 … 0.250 (2 seeds)')
+    ('0.60 ± 0.25 (3 seeds)', '−0.100 and 0.250 (2 seeds)')
     >>> interval(xr.DataArray([np.inf, 1.0, 2.0], dims="seed"))
-    '1.00 … 2.00 (2 seeds)'
+    '1.00 and 2.00 (2 seeds)'
     >>> interval(xr.DataArray([0.7, 0.8, 1.0], dims="mark"), over="mark", bounds=(0, 1))
     '0.83 (0.45 … 1.00) (3 marks)'
     """
@@ -138,7 +138,7 @@ def interval(
     if number == 2:
         least, most = float(values.min()), float(values.max())
         digits = _digits(max(abs(least), abs(most)), 3)
-        return f"{_written(least, digits, signed)} … {_written(most, digits, signed)} {behind}"
+        return f"{_written(least, digits, signed)} and {_written(most, digits, signed)} {behind}"
     if not margin > 1e-6 * abs(mean):  # one seed, or all alike
         return f"{_written(mean, _digits(mean, 3), signed)} {behind[:-1]}{', all the same' * (number > 1)})"
     digits = _digits(margin, 2)
