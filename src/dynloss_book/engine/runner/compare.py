@@ -135,8 +135,8 @@ def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
     place = min(range(len(same)), key=lambda each: (len(differing[each]), free[each]))
     nearest, words = same[place][0], "; ".join(differing[place])
     if path.exists() and nearest.resolve() == path.resolve():
-        hint = "--fresh (fresh=True) computes anew, among your own results"
-        raise Incomparable(f"it is the published result itself; {hint}")
+        what = "the published result itself" if policy.is_published(path) else "the same file"
+        raise Incomparable(f"it is {what}; --fresh (fresh=True) computes anew, among your own results")
     if words:
         raise Incomparable(f"no published result has its parameters; the nearest differs in {words}{unreadable}")
     return nearest

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -24,6 +25,7 @@ PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest", "results")
 SHOWN = ("parameters", "fingerprint", "date")  # of a result: to read all takes three times as long
 MANY = 1000  # results, so many that several processes read them
+CONSTANTS = 120  # characters of a sweep's constants that are shown
 NOTHING = "–"
 STATUS = ("notebook", "profile", "result", "device", "commit", "date", "computing", "notebook's run")
 
@@ -155,6 +157,7 @@ def sweep_rows(
     for found in overview(*policy.folders(root=root)):
         if not figures or found.figure in figures:
             constants = ", ".join(f"{name}={value}" for name, value in found.parameters.items())
+            constants = textwrap.shorten(constants, CONSTANTS, placeholder=" …")
             points = f"{found.done} of {found.wanted}" if found.wanted is not None else f"{found.done}"
             points += f" ({_files(len(found.unreadable))} cannot be read)" * bool(found.unreadable)
             damaged += map(str, found.unreadable)
