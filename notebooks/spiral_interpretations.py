@@ -41,7 +41,7 @@ periods: list[float] = [10, 30, 60, 100, 300, 700, 1500]  # T, in steps
 amplitudes: list[float] = [5, 10, 15, 25]  # A, beside the static loss
 learning_rate: float = 1.0  # η
 steps: int = 10_000  # the paper's: 35 000
-ways: int = 5  # to train, of those below; the first is the book's
+ways: int = 6  # to train, of those below; the first is the book's
 precision: str = "float32"  # or "float64"
 minutes: "Optional[float]" = None  # stop computing after so many, show what there is
 fresh: bool = False  # compute anew although archived
@@ -76,7 +76,7 @@ spiral.use_precision(precision)
 # %% tags=["physics"]
 def accuracies(
     period, amplitude, seed, *, width, steps, learning_rate, precision,
-    clock="text", stops=True, initialization="standard", lengthened=1,
+    clock="text", stops=True, initialization="standard", lengthened=1, settling=0,
 ):  # fmt: skip
     """Train one network on the spiral in one way; its accuracies at the end."""
     training, steps = datasets.spiral().astype(precision), lengthened * steps
@@ -85,15 +85,18 @@ def accuracies(
         period, amplitude, 3, stop=stop, interpretation=clock
     )
     params = interpretations.start(width, precision, initialization, seed)
-    params = compiled.descend(params, training, weights, learning_rate, 0, steps)
+    params = compiled.descend(
+        params, training, weights, learning_rate, 0, steps + settling
+    )
     return interpretations.accuracies(params, training)
 
 
 # %% [markdown]
 # The ways to train: the book's (eqs. (2)-(5) as the text has them, without oscillations in
 # the last period, weights of variance 1/fan-in); with $T+1$ steps a class, as in the
-# authors' code; without the stop; from the weights of the authors' later notebook; and for
-# twice as many steps.
+# authors' code; without the stop; from the weights of the authors' later notebook; for
+# twice as many steps; and with 1,000 steps of the static loss after the end, since a last
+# period of a few steps leaves a network where it was bouncing.
 
 # %%
 common = {"steps": steps, "learning_rate": learning_rate, "precision": precision}

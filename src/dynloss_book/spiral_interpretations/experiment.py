@@ -32,6 +32,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
     "no stop": {"stops": False},
     "Glorot initialisation": {"initialization": "glorot"},
     "twice the steps": {"lengthened": 2},
+    "1,000 static steps more": {"settling": 1000},
 }
 # The variables of a sweep over `accuracies`.
 VARIABLES = {
