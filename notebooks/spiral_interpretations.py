@@ -152,7 +152,9 @@ archive.provenance(*networks["wide"].values())
 # one gains by chance. *The narrow network* gains under nearly all of them; how much
 # depends on how well it learns without oscillations, the dashed lines of the next
 # figure. (With $T+1$ steps a class the oscillations stop at the end of a period, as in
-# the authors' code; by the text's “last period” the last cycle may be truncated.)
+# the authors' code; by the text's “last period” the last cycle may be truncated.) A short
+# last period leaves a bouncing network where it is; *1,000 static steps more* let it
+# settle, except at the shortest periods.
 
 # %% tags=["lead"]
 findings
