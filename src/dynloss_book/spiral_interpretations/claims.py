@@ -106,7 +106,8 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
     claims = tuple(claim._replace(kind=Kind.QUESTION, reduced=not testable) for claim in claims)
     ours = next(gain for gain in wide if (gain.way, gain.validation) == (BOOK, OURS))
     positive = [gain for gain in wide if gain.mean > gain.margin]
-    nearly = [f"{perfect(each)} points with {way}{' way' * (way == BOOK)}" for way, each in networks["narrow"].items() if way in (BOOK, SETTLED)]
+    shown = {BOOK: f"{BOOK} way", SETTLED: SETTLED}
+    nearly = [f"{perfect(each)} points with {shown[way]}" for way, each in networks["narrow"].items() if way in shown]
     words = ", ".join(_called(gain) for gain in positive)
     said = f"it gains significantly with {words}" if positive else "none gives a significant gain"
     return Findings(
