@@ -290,8 +290,8 @@ def contents(
         OSError: the archive itself cannot be looked into.
     """
     looked = [place for root in folders or policy.folders() for place in places(root, figures)]
-    files = [*paths(*looked), *(place / "request.json" for place in looked)]
-    told = list(each(functools.partial(_told, only), files))
+    there = [*paths(*looked), *(place / "request.json" for place in looked)]
+    told = list(each(functools.partial(_told, only), there))
     records = [one for one in told if isinstance(one, dict)]
     records.sort(key=lambda record: record["date"], reverse=True)
     return Contents(records, [one for one in told if isinstance(one, Unreadable)])

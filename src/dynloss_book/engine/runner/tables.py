@@ -72,7 +72,7 @@ def profile_rows(
         asked = _asked(figure)
         lost = [error for has in layers.values() for name in asked & has.keys() for error in has[name].unreadable]
         records = {
-            layer: [each for name in asked & has.keys() for each in has[name].records] for layer, has in layers.items()
+            name: [each for of in asked & has.keys() for each in has[of].records] for name, has in layers.items()
         }
         told = functools.cache(functools.partial(_told, figure, damaged))
         for profile in figure.profiles.values():
@@ -100,7 +100,7 @@ def _told(figure: Figure, damaged: list[str], path: Path) -> tuple[dict[str, Any
 
 
 def _held(layer: str, found: Sequence[Mapping[str, Any]], told: Callable) -> str:
-    """What a layer has of a profile, of the newest."""
+    """What a layer has of a profile: the newest result, and what has changed since any."""
     found = sorted(found, key=lambda record: record["date"])
     kinds = {record["fingerprint"]: Path(record["path"]) for record in found}  # the newest by each code
     changed = list(dict.fromkeys(part for path in kinds.values() for part in told(path)[1]))
