@@ -85,10 +85,11 @@ def test_the_status_page_has_a_row_for_each_notebook(computed):
     entries = [gallery.Entry("fig01", "Figure 1: x", "quick", None, each, "")
                for each in (records, [records[0], other], [])]  # fmt: skip
     first, second, more, none = (line.split(" | ") for line in gallery.status(entries, "..").splitlines()[2:])
-    assert first[0] == "| [Figure 1](../fig01)" and first[2] == made
-    assert second == ["| [Figure 1](../fig01), **stale**: losses changed since", records[0]["device"], made, "c2, c1 |"]
-    assert more == ["| ", f"H200, {records[0]['device']}", made, "c0 |"]
-    assert none == ["| [Figure 1](../fig01)", "–", "–", "– |"]
+    assert first[0] == "| [Figure 1](../fig01)" and first[3] == made
+    scale, device = records[0]["scale"] or "–", records[0]["device"]
+    assert second == ["| [Figure 1](../fig01), **stale**: losses changed since", scale, device, made, "c2, c1 |"]
+    assert more == ["| ", other["scale"] or "–", f"H200, {device}", made, "c0 |"]
+    assert none == ["| [Figure 1](../fig01)", "–", "–", "–", "– |"]
 
 
 def test_a_caption_for_colab_stands_only_once_on_the_page(pdf, tmp_path):

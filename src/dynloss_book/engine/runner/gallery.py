@@ -152,22 +152,22 @@ def _coloured(verdict: str, words: str = "") -> str:
 
 
 def status(entries: list[Entry], pages: str) -> str:
-    """A table in Markdown: what made the results that each notebook shows, a row for each device and version of JAX.
+    """A table in Markdown: what made the results that each notebook shows, a row for those that are alike in it.
 
     Args:
         pages: the folder of the notebooks, seen from the page.
     """
-    rows = [("Page", "Device", "JAX", "Commits, the newest first")]
+    rows = [("Page", "Results", "Device", "JAX", "Commits, the newest first")]
     for each in entries:
-        made: dict[tuple[str, str], list[str]] = {}
+        made: dict[tuple[str, ...], list[str]] = {}
         records = sorted(each.provenances, key=lambda record: record["date"], reverse=True)
         for record in records:
-            made.setdefault((record["device"], record["versions"].get("jax", "?")), []).append(record["commit"])
+            alike = record["scale"] or "–", record["device"], record["versions"].get("jax", "?")
+            made.setdefault(alike, []).append(", ".join(reversed(record["commit"].split(", "))))
         stale = ", ".join(dict.fromkeys(record["stale"] for record in records if record["stale"]))
         name = _link(each, pages) + f", **stale**: {as_markdown(stale)} changed since" * bool(stale)
-        for device, version in made or [("–", "–")]:
-            commits = words(", ".join(reversed(one.split(", "))) for one in made.get((device, version), ["–"]))
-            rows.append((name, as_markdown(device), as_markdown(version), as_markdown(commits)))
+        for alike, commits in (made or {("–",) * 3: ["–"]}).items():
+            rows.append((name, *map(as_markdown, (*alike, words(commits)))))
             name = ""
     return tables.markdown(rows)
 
