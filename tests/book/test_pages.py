@@ -194,7 +194,7 @@ def test_profiles_are_listed_with_their_cost(parsed, root):
 
 def test_no_placeholder_is_left(page, site):
     text = (site / f"{page}.html").read_text(encoding="utf-8")
-    names = "status|profiles|scorecard|gallery|headlines|failing|standing|totals|questions|onsets|comparison"
+    names = "status|profiles|scorecard|gallery|headlines|failing|standing|totals|questions|onsets|comparison|versions"
     assert not re.search(rf"<!-- ({names}|answer \w+) -->", text)
 
 

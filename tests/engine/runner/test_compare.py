@@ -243,3 +243,11 @@ def test_the_last_cell_of_a_notebook(checkout, tmp_path, monkeypatch):
 def test_without_an_archive_the_last_cell_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert shown(compare.with_published(xr.Dataset())) == compare.NOWHERE
+
+
+def test_a_table_of_the_versions_of_jax(tmp_path):
+    said = {"Figure 1": {"0.12": "agrees", "0.7.2": "differs"}, "Figure 4": {"0.7.2": "agrees"}}
+    (tmp_path / "versions.json").write_text(json.dumps(said))
+    head, _, *rows = compare.versions(tmp_path / "versions.json").splitlines()
+    assert head == "|  | JAX 0.7.2 | JAX 0.12 |"
+    assert rows == ["| Figure 1 | differs | agrees |", "| Figure 4 | agrees | – |"]

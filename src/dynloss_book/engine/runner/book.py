@@ -116,8 +116,9 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         "status": gallery.status(entries, "../notebooks"),
         "profiles": tables.markdown([tables.PROFILES[:3], *tables.cost_rows(figures)]),
     }
-    if (kept := site / "book" / "comparison.json").is_file():
-        texts["comparison"] = compare.rates(kept)
+    for name, shown in (("comparison", compare.rates), ("versions", compare.versions)):
+        if (kept := site / "book" / f"{name}.json").is_file():
+            texts[name] = shown(kept)
     texts |= {f"answer {each.stem}": each.found["plain"] for each in entries if each.found}
     _fill(site / "book", texts)
     text = "".join(path.read_text("utf-8") for path in (site / "book").rglob("*.md"))

@@ -258,6 +258,15 @@ def _judged(name: str, reference: Path) -> Iterator[Mapping[str, Any]]:
             continue
 
 
+def versions(kept: Path) -> str:
+    """Whether runs under other versions of JAX agree, as `tools/versions.py` has kept it, as a table in Markdown."""
+    found = json.loads(kept.read_text("utf-8"))
+    known = {version for said in found.values() for version in said}
+    versions = sorted(known, key=lambda version: [*map(int, version.split("."))])
+    rows = [(run, *(said.get(version, "–") for version in versions)) for run, said in found.items()]
+    return tables.markdown([("", *(f"JAX {version}" for version in versions)), *rows])
+
+
 def rates(kept: Path) -> str:
     """How often the comparison errs, as `benchmarks/comparison.py` has kept it, as tables in Markdown."""
     found = json.loads(kept.read_text("utf-8"))

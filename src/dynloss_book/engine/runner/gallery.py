@@ -93,7 +93,10 @@ def headlines(entries: list[Entry], images: str, pages: str) -> str:
             said = f"{each.found['plain']} *{claim['statement']}.*" if each.found else ""
             scale = "reduced" if claim["reduced"] else "the paper's"
             ours = claim["here"].split(";")[0]
-            rows.append((sight + _link(each, pages), said, claim["paper"], ours, scale, _coloured(claim["verdict"])))
+            others = [other for other in of_paper(_claims(each), *FAILING) if other is not claim]
+            failing = ", ".join(f"{SIGNS[verdict]} {number}" for verdict, _, number in counts(others))
+            verdict = _coloured(claim["verdict"]) + f"; of the others {failing}" * bool(others)
+            rows.append((sight + _link(each, pages), said, claim["paper"], ours, scale, verdict))
     return tables.markdown(rows)
 
 
@@ -157,17 +160,17 @@ def status(entries: list[Entry], pages: str) -> str:
     Args:
         pages: the folder of the notebooks, seen from the page.
     """
-    rows = [("Page", "Results", "Device", "JAX", "Commits, the newest first")]
+    rows: list[tuple[str, ...]] = [("Page", "Results", "Device", "JAX", "Commits, the newest first")]
     for each in entries:
-        made: dict[tuple[str, ...], list[str]] = {}
+        made: dict[tuple[str, str, str], list[str]] = {}
         records = sorted(each.provenances, key=lambda record: record["date"], reverse=True)
         for record in records:
-            alike = record["scale"] or "–", record["device"], record["versions"].get("jax", "?")
-            made.setdefault(alike, []).append(", ".join(reversed(record["commit"].split(", "))))
+            by = record["scale"] or "–", record["device"], record["versions"].get("jax", "?")
+            made.setdefault(by, []).append(", ".join(reversed(record["commit"].split(", "))))
         stale = ", ".join(dict.fromkeys(record["stale"] for record in records if record["stale"]))
         name = _link(each, pages) + f", **stale**: {as_markdown(stale)} changed since" * bool(stale)
-        for alike, commits in (made or {("–",) * 3: ["–"]}).items():
-            rows.append((name, *map(as_markdown, (*alike, words(commits)))))
+        for by, commits in (made or {("–", "–", "–"): ["–"]}).items():
+            rows.append((name, *map(as_markdown, (*by, words(commits)))))
             name = ""
     return tables.markdown(rows)
 
