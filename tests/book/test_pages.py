@@ -137,7 +137,7 @@ def test_only_notebooks_offer_colab(contents, parsed):
 def test_status_names_every_notebook(parsed, notebook):
     (row,) = [each for each in parsed("book/status").select("tbody tr") if f"{notebook}.html" in str(each)]
     cells = [cell.get_text() for cell in row.select("td")]
-    assert len(cells) == 4 and all(cells) and re.search(r"\b[0-9a-f]{10}\b|^none", cells[-1])
+    assert len(cells) == 5 and all(cells) and re.search(r"\b[0-9a-f]{10}\b|^none", cells[-1])
 
 
 def test_gallery_shows_every_figure_with_answer_scale_and_verdicts(parsed, notebook):
@@ -164,7 +164,10 @@ def test_what_we_found_answers_for_every_notebook(parsed, notebook):
     assert (own.name == "tr") == notebook.startswith("notebooks/fig")
     if own.name == "tr":
         rows = [row.get_text() for row in parsed(notebook).select("table.dynloss-claims tbody tr")]
-        assert any(own.select("td")[-1].get_text() in row for row in rows)
+        verdict, _, others = own.select("td")[-1].get_text().partition("; of the others ")
+        assert any(verdict in row for row in rows)
+        failing = sum(bool(re.search("✗ not reproduced|◐ mixed", row)) for row in rows) - (verdict[0] in "✗◐")
+        assert sum(map(int, re.findall(r"\d+", others))) == failing
 
 
 def test_every_page_begins_with_a_plain_answer(parsed, notebook):
