@@ -95,7 +95,7 @@ def headlines(entries: list[Entry], images: str, pages: str) -> str:
             ours = claim["here"].split(";")[0]
             others = [other for other in of_paper(_claims(each), *FAILING) if other is not claim]
             failing = ", ".join(f"{SIGNS[verdict]} {number}" for verdict, _, number in counts(others))
-            verdict = _coloured(claim["verdict"]) + f"; of the others {failing}" * bool(others)
+            verdict = _coloured(claim["verdict"]) + f"; others: {failing}" * bool(others)
             rows.append((sight + _link(each, pages), said, claim["paper"], ours, scale, verdict))
     return tables.markdown(rows)
 
