@@ -154,7 +154,7 @@ archive.provenance(*networks["wide"].values())
 # figure. (With $T+1$ steps a class the oscillations stop at the end of a period, as in
 # the authors' code; by the text's “last period” the last cycle may be truncated.) A short
 # last period leaves a bouncing network where it is; *1,000 static steps more* let it
-# settle, except at the shortest periods.
+# settle, which raises the accuracy most at short periods, though not to nearly 1.
 
 # %% tags=["lead"]
 findings

@@ -57,8 +57,8 @@ def main() -> None:
     for version in options.versions:
         folder = ROOT / "_build" / "versions" / version
         programs = environment(folder, version, options.python)
-        for run, arguments in ((run, arguments) for run, arguments in RUNS.items() if options.only in run):
-            said = verdict(programs, folder / run, arguments)
+        for run in filter(lambda run: options.only in run, RUNS):
+            said = verdict(programs, folder / run, RUNS[run])
             kept = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
             kept.setdefault(run, {})[version] = said
             files.write(KEPT, json.dumps(kept, indent=1, sort_keys=True) + "\n")

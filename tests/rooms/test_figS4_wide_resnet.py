@@ -89,3 +89,6 @@ def test_figure_s4():
     assert verdicts(few)[:2] == [OPEN, OPEN] and "too few" in few.plain
     along = of(0.0).isel(seed=[0, 1, 2]).reindex(period=[200.0, 300.0])
     assert "No amplitude gains at T = 200, as in the paper" in judge(along, 200.0, theirs).plain
+    many, three = (judge(each, 200.0, theirs).claims[0].here for each in (of(0.0), along))
+    assert "at each of the 2 points with 8 seeds; the point best for half of the seeds" in many
+    assert three.endswith("at each of the 2 points with 3 seeds")  # a half would be one seed

@@ -70,10 +70,9 @@ def profile_rows(
     damaged += [str(error) for has in layers.values() for each in has.values() for error in each.unreadable]
     for figure in figures.values():
         asked = _asked(figure)
-        lost = [error for has in layers.values() for name in asked & has.keys() for error in has[name].unreadable]
-        records = {
-            name: [each for of in asked & has.keys() for each in has[of].records] for name, has in layers.items()
-        }
+        here = {name: [each for of, each in has.items() if of in asked] for name, has in layers.items()}
+        lost = [error for several in here.values() for each in several for error in each.unreadable]
+        records = {name: [one for each in several for one in each.records] for name, several in here.items()}
         told = functools.cache(functools.partial(_told, figure, damaged))
         for profile in figure.profiles.values():
             fitting = fits(figure, profile)
@@ -242,7 +241,7 @@ def _by_figure(folder: Path) -> dict[str, "Contents"]:
     """What a folder for results has of each figure, read by all cores where it is much."""
     from dynloss_book.engine.archive import contents
 
-    names = os.listdir(folder) if folder.exists() else []
+    names = sorted(os.listdir(folder)) if folder.exists() else []
     with contextlib.ExitStack() as stack:
         each: Callable = map
         if sys.platform == "linux" and sum(len(files) for _, _, files in os.walk(folder)) > MANY:
