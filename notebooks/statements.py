@@ -60,7 +60,7 @@ fresh: bool = False  # compute anew although archived
 #    after the other; and how a valley changes while the other classes are emphasised:
 #    loss and $\lambda_{\max}$ for a network held at the middle of the last period of
 #    each class.
-# 8. The **kernel**: squared error on the wide network, the residual along the first
+# 8. The **kernel**: squared error on wide networks, the residual along the first
 #    eigenvectors of the first neural tangent kernel, whose largest eigenvalue is
 #    $\lambda$; with small steps, $\eta\lambda/N = 0.02$, and in the regimes of eq.
 #    (14), where $\eta\lambda/N$ is 0.5, 1.5 and 2.5.
@@ -103,7 +103,7 @@ found = archive.fetch_or_compute("statements", measure, settings, fresh=fresh)
 findings = claims.judge(found, settings)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Claims of the text. (a) The class weights over two cycles; dashed: the number of classes. (b) The loss when one class alone counts, from several initial weights. (c) All eigenvalues of the Hessian of a narrow network after training with the static loss. (d) The training accuracy of each class alone at the middle (filled) and at the end (open) of each period of Figure 4, mean over the seeds; the shade of the background is the class that is emphasised. (e) The residual along the first eigenvectors of the neural tangent kernel at a small learning rate, in units of the first; dashed: exponentials. (f) The same along the first eigenvector in the three regimes of eq. (14); dashed: the equation with the first kernel.", "name": "fig-statements"}, "image": {"alt": "Six panels. Triangles of the class weights, one class after the other, below a dashed line at three. Falling curves of the loss. Points of sorted eigenvalues: a few large ones, most near zero, some below. Accuracies of three classes: the emphasised one is at 1 in the middle of each period, the others rise from 0 to near 1 over the periods. Straight falling lines on a logarithmic axis, the steepest for the largest eigenvalue. Residuals against the step: one series decays, one alternates and decays, one alternates and grows."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Claims of the text. (a) The class weights over two cycles; dashed: the number of classes. (b) The loss when one class alone counts, from several initial weights. (c) All eigenvalues of the Hessian of a narrow network after training with the static loss. (d) The training accuracy of each class alone at the middle (filled) and at the end (open) of each period of Figure 4, mean over the seeds; the shade of the background is the class that is emphasised. (e) The residual of one network along the first eigenvectors of the neural tangent kernel at a small learning rate, in units of the first; dashed: exponentials. (f) The same along the first eigenvector in the three regimes of eq. (14); dashed: the equation with the first kernel.", "name": "fig-statements"}, "image": {"alt": "Six panels. Triangles of the class weights, one class after the other, below a dashed line at three. Falling curves of the loss. Points of sorted eigenvalues: a few large ones, most near zero, some below. Accuracies of three classes: the emphasised one is at 1 in the middle of each period, the others rise from 0 to near 1 over the periods. Straight falling lines on a logarithmic axis, the steepest for the largest eigenvalue. Residuals against the step: one series decays, one alternates and decays, one alternates and grows."}}
 from dynloss_book.statements import figure
 
 figure.plot(found);
