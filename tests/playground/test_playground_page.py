@@ -173,6 +173,7 @@ def test_to_the_next_cascade(page):
     assert page.number("step") > first + 2500
 
 
+@pytest.mark.slow
 def test_best_of_figure_3_learns(page):
     page.preset("best")
     assert page.number("accuracy") < 0.5
@@ -183,6 +184,7 @@ def test_best_of_figure_3_learns(page):
     page.tab.wait_for_function(learned, timeout=180_000)
 
 
+@pytest.mark.slow
 def test_static_fails(page):
     page.preset("static")
     page.choose("speed", "full")
@@ -492,6 +494,7 @@ def test_a_missing_engine_is_told(chromium, address):
         context.close()
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(page):
     session = page.tab.context.new_cdp_session(page.tab)
 
