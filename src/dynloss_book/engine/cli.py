@@ -35,9 +35,6 @@ _OWN = click.option("--own", is_flag=True, help="Take your own results; by defau
 _FRESH = click.option("--fresh", is_flag=True, help="Compute even if the archive has the result.")
 
 
-_PATHS = ("DYNLOSS_RESULTS", "DYNLOSS_CIFAR10")
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dynloss")
 def cli() -> None:
@@ -53,10 +50,9 @@ def list_() -> None:
     from dynloss_book.engine.runner import tables
 
     root, figures = _book()
-    damaged: list[str] = []
-    rows = list(tables.profile_rows(root, figures, damaged))
+    rows = list(tables.profile_rows(root, figures))
     click.echo(tables.plain([tables.PROFILES, *rows]))
-    _name_damaged(list(dict.fromkeys(damaged)))
+    _name_damaged(tables.unreadable(root))
     if all(row[-1] == tables.NOTHING for row in rows):
         raise UsageError(tables.nothing_in(root))
 
@@ -257,8 +253,8 @@ def _chosen(figures: Mapping[str, Figure], names: Sequence[str]) -> list[Figure]
 
 
 def _name_damaged(unreadable: Sequence[str]) -> None:
-    """Name the files that cannot be read, each with the reason; where there are any, the exit code is 2."""
-    for line in unreadable:
+    """Name the files that cannot be read, each once, with the reason; where there are any, the exit code is 2."""
+    for line in dict.fromkeys(unreadable):
         click.echo(line)
     if unreadable:
         sys.exit(2)
@@ -277,12 +273,11 @@ def sweep_status(names: Sequence[str]) -> None:
 
     root, figures = _book()
     chosen = {figure.stem for figure in _chosen(figures, names)} if names else set()
-    damaged: list[str] = []
-    rows = list(tables.sweep_rows(root, chosen, damaged))
-    if rows:
-        click.echo(tables.plain([tables.SWEEPS, *rows]))
-    _name_damaged(list(dict.fromkeys([*damaged, *tables.unreadable(root, chosen)])))
-    if not rows:
+    found = tables.sweeps(root, chosen)
+    if found:
+        click.echo(tables.plain([tables.SWEEPS, *map(tables.sweep_row, found)]))
+    _name_damaged([*(str(error) for each in found for error in each.unreadable), *tables.unreadable(root, chosen)])
+    if not found:
         raise UsageError(tables.nothing_in(root))
 
 
@@ -301,7 +296,7 @@ def campaign(minutes: float | None, plan: bool, device: str | None, renew: bool,
 
     root, figures = _book()
     items = work.load(root, figures)
-    _check_ready(root / "_build" / "campaign")
+    files.check_writable(root / "_build" / "campaign")
     if not plan:
         archive.check_writable(policy.folders(root=root)[0])
     if hasattr(os, "nice"):
@@ -409,7 +404,7 @@ def _prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # signs that a terminal lacks
-    for name in _PATHS:  # once, where they enter: notebooks run in another folder
+    for name in ("DYNLOSS_RESULTS", "DYNLOSS_CIFAR10"):  # once, where they enter: notebooks run in another folder
         if given := os.environ.get(name):
             os.environ[name] = str(Path(given).expanduser().absolute())
 
@@ -431,7 +426,7 @@ def _execute(
     if profile == BEST and (overrides or fresh):
         raise UsageError("best reads the archive: to compute, name a profile")
     given = {} if profile == BEST else {f.stem: profiles.values(f, profile, overrides, fresh) for f in figures}
-    _check_ready(folder)
+    files.check_writable(folder)
     from tqdm import tqdm
 
     from dynloss_book.engine.runner.best import execute_best
@@ -456,15 +451,6 @@ def _execute(
         return
     with contextlib.closing(execute_all(lambda figure: one(figure, io.StringIO()), figures, jobs)) as outcomes:
         _report(tqdm(outcomes, total=len(figures), unit=" notebooks", disable=None, leave=False))
-
-
-def _check_ready(folder: Path) -> None:
-    """Raise what is in the way of running notebooks whose copies go into this folder."""
-    try:
-        import papermill  # noqa: F401
-    except ImportError as error:
-        raise UsageError(f"running notebooks needs {error.name}: pip install 'dynloss[notebooks]'") from error
-    files.check_writable(folder)
 
 
 def _report(outcomes: Iterable["Outcome"]) -> None:

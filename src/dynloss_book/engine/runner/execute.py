@@ -22,9 +22,6 @@ from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import commit
 from dynloss_book.engine.runner.profiles import Figure
 
-# What to do about an error, for whoever sees its one line at a command line.
-_ADVICE = {"NothingYet": "to compute, give it time: -p minutes 10, or -p minutes none for as long as it takes"}
-
 
 class Ending(StrEnum):
     """How a run ended."""
@@ -55,10 +52,6 @@ class Outcome:
     seconds: float
     error: str
     ending: Ending
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C in the middle of a notebook; says where, and where the partial copy is."""
 
 
 class Copy:
@@ -140,7 +133,7 @@ def execute(
     The copy's metadata say under `dynloss` which profile, source and commit it is of, and whether it is complete.
 
     Raises:
-        Interrupted: Ctrl-C.
+        KeyboardInterrupt: Ctrl-C; says in which notebook, and where the partial copy is.
         OSError: there can be no copy; before anything starts.
     """
     import papermill
@@ -178,7 +171,7 @@ def execute(
             logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the kernel's client was cut off, which is no news
             copy.annotate(record | {"complete": False})
             kept = copy.trouble or f"what was done is kept in {output}"
-            raise Interrupted(f"{figure.stem}: interrupted; {kept}") from None
+            raise KeyboardInterrupt(f"{figure.stem}: interrupted; {kept}") from None
         except Exception as reason:  # a cell's error, a kernel that died or did not start, a full disk
             hint = " (out of memory, or killed from outside?)" if "DeadKernel" in type(reason).__name__ else ""
             error = f"{type(reason).__name__}: {' '.join(str(reason).split())}{hint}"
@@ -210,9 +203,7 @@ def _failure(notebook: Mapping[str, Any]) -> tuple[Ending, str]:
         for output in cell.get("outputs", []):
             if output["output_type"] == "error":
                 said = " ".join(f"{output['ename']}: {output['evalue']}".split())
-                advice = _ADVICE.get(output["ename"])
-                ending = ENDINGS.get(output["ename"], Ending.FAILED)
-                return ending, f"cell {number}: {said}" + (f" ({advice})" if advice else "")
+                return ENDINGS.get(output["ename"], Ending.FAILED), f"cell {number}: {said}"
         if cell["metadata"].get("papermill", {}).get("exception"):
             return Ending.FAILED, f"cell {number}: it failed"
     return Ending.DONE, ""

@@ -1,15 +1,10 @@
 """What there is, and what was run: the rows of `dynloss list`, `dynloss status` and the book's tables."""
 
-import contextlib
 import functools
 import json
-import multiprocessing
-import os
 import re
-import sys
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +15,11 @@ from dynloss_book.engine.runner.profiles import BEST, DEFAULT_PROFILE, LARGEST, 
 
 if TYPE_CHECKING:
     from dynloss_book.engine.archive import Contents
+    from dynloss_book.engine.sweeps.overview import Progress
 
 PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest", "results")
 SHOWN = ("parameters", "fingerprint", "date")  # of a result: to read all takes three times as long
-MANY = 1000  # results, so many that several processes read them
 CONSTANTS = 120  # characters of a sweep's constants that are shown
 NOTHING = "–"
 STATUS = ("notebook", "profile", "result", "device", "commit", "date", "computing", "notebook's run")
@@ -55,43 +50,35 @@ def cost_rows(figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
             yield figure.stem, profile.name, cost(profile)
 
 
-def profile_rows(
-    root: Path, figures: Mapping[str, Figure], damaged: list[str] | None = None
-) -> Iterator[tuple[str, ...]]:
+def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
     """Figures and profiles, what they cost, and what the archive has of them.
 
     Of each layer the newest, how much its sweeps hold, and what of their code has changed since, as far as files say.
-    Of files that cannot be read the reasons are added to ``damaged``.
     """
     from dynloss_book.engine.sweeps.overview import held
 
-    damaged = [] if damaged is None else damaged
-    layers = {layer(folder): _by_figure(folder) for folder in policy.folders(root=root)}
-    damaged += [str(error) for has in layers.values() for each in has.values() for error in each.unreadable]
+    folders = policy.folders(root=root)
     for figure in figures.values():
-        asked = _asked(figure)
-        here = {name: [each for of, each in has.items() if of in asked] for name, has in layers.items()}
-        lost = [error for several in here.values() for each in several for error in each.unreadable]
-        records = {name: [one for each in several for one in each.records] for name, several in here.items()}
-        told = functools.cache(functools.partial(_told, figure, damaged))
+        layers = {layer(folder): archived(figure, [folder]) for folder in folders}
+        lost = sum(len(has.unreadable) for has in layers.values())
+        told = functools.cache(functools.partial(_told, figure))
         for profile in figure.profiles.values():
             fitting = fits(figure, profile)
-            found = [(name, [each for each in has if fitting(each["parameters"])]) for name, has in records.items()]
-            words = "; ".join(_held(name, records, told) for name, records in found if records)
-            networks = held(record for _, records in found for record in records)
+            found = {name: [one for one in has.records if fitting(one["parameters"])] for name, has in layers.items()}
+            words = "; ".join(_held(name, records, told) for name, records in found.items() if records)
+            networks = held(record for records in found.values() for record in records)
             words += f", {networks:,} networks in its sweeps" * bool(networks)
-            nothing = f"– ({_files(len(lost))} cannot be read)" if lost else NOTHING
+            nothing = f"– ({_files(lost)} cannot be read)" if lost else NOTHING
             yield figure.stem, profile.name, cost(profile), words or nothing
 
 
-def _told(figure: Figure, damaged: list[str], path: Path) -> tuple[dict[str, Any], list[str]]:
+def _told(figure: Figure, path: Path) -> tuple[dict[str, Any], list[str]]:
     """A result's attributes, and which parts of the code that computes it for a notebook have changed since."""
     from dynloss_book.engine import archive, fingerprint
 
     try:
         told = archive.about(path)
-    except archive.Unreadable as error:
-        damaged.append(str(error))
+    except archive.Unreadable:
         return {"date": "–", "device": "cannot be read", "commit": "–"}, []
     code = "\n\n".join("".join(cell["source"]) for cell in code_cells(figure.path))
     changed = fingerprint.changed_in_files(code, told)
@@ -146,22 +133,21 @@ def kept(root: Path) -> list[str]:
     return [f"{n} of {len(found)} results have been {name} since they were computed" for name, n in counts.items()]
 
 
-def sweep_rows(
-    root: Path, figures: Collection[str] = (), damaged: list[str] | None = None
-) -> Iterator[tuple[str, ...]]:
-    """How far each sweep in the archive is, of some figures or of all; why files cannot be read goes to ``damaged``."""
+def sweeps(root: Path, figures: Collection[str] = ()) -> "list[Progress]":
+    """The sweeps in the archive, of some figures or of all."""
     from dynloss_book.engine.sweeps.overview import overview
 
-    damaged = [] if damaged is None else damaged
-    for found in overview(*policy.folders(root=root)):
-        if not figures or found.figure in figures:
-            constants = ", ".join(f"{name}={value}" for name, value in found.parameters.items())
-            constants = textwrap.shorten(constants, CONSTANTS, placeholder=" …")
-            points = f"{found.done} of {found.wanted}" if found.wanted is not None else f"{found.done}"
-            points += f" ({_files(len(found.unreadable))} cannot be read)" * bool(found.unreadable)
-            damaged += map(str, found.unreadable)
-            where = ", ".join(map(layer, found.folders))
-            yield found.figure, constants, points, found.scale, duration(found.seconds), found.date, where
+    return [found for found in overview(*policy.folders(root=root)) if not figures or found.figure in figures]
+
+
+def sweep_row(found: "Progress") -> tuple[str, ...]:
+    """How far a sweep is."""
+    constants = ", ".join(f"{name}={value}" for name, value in found.parameters.items())
+    constants = textwrap.shorten(constants, CONSTANTS, placeholder=" …")
+    points = f"{found.done} of {found.wanted}" if found.wanted is not None else f"{found.done}"
+    points += f" ({_files(len(found.unreadable))} cannot be read)" * bool(found.unreadable)
+    where = ", ".join(map(layer, found.folders))
+    return found.figure, constants, points, found.scale, duration(found.seconds), found.date, where
 
 
 def records_of(cells: Iterable[Mapping[str, Any]], mime: str) -> list[Any]:
@@ -229,36 +215,15 @@ def archived(figure: Figure, folders: Iterable[Path]) -> "Contents":
     """What folders have of the figures whose results a notebook may ask for: its own, and those that it names."""
     from dynloss_book.engine.archive import contents
 
-    return contents(*folders, figures=_asked(figure), only=SHOWN)
+    names = {figure.stem, *re.findall(r"\w+", figure.path.read_text("utf-8"))}
+    return contents(*folders, figures=names, only=SHOWN)
 
 
-def _asked(figure: Figure) -> set[str]:
-    """The names among which those of all figures are whose results a notebook may ask for."""
-    return {figure.stem, *re.findall(r"\w+", figure.path.read_text("utf-8"))}
-
-
-def _by_figure(folder: Path) -> dict[str, "Contents"]:
-    """What a folder for results has of each figure, read by all cores where it is much."""
+def unreadable(root: Path, figures: Collection[str] = ()) -> list[str]:
+    """The files of the archive, of some figures only or of all, that cannot be read, each with the reason."""
     from dynloss_book.engine.archive import contents
 
-    names = sorted(os.listdir(folder)) if folder.exists() else []
-    with contextlib.ExitStack() as stack:
-        each: Callable = map
-        if sys.platform == "linux" and sum(len(files) for _, _, files in os.walk(folder)) > MANY:
-            # Forks, since this process has imported already, and no thread of it computes yet.
-            pool = stack.enter_context(ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork")))
-            each = functools.partial(pool.map, chunksize=50)
-        return {name: contents(folder, figures=[name], only=SHOWN, each=each) for name in names}
-
-
-def unreadable(root: Path, figures: Collection[str] = (), only: tuple[str, ...] = ()) -> list[str]:
-    """The files of the archive of which these attributes, or any, cannot be read, each with the reason.
-
-    Of some figures only, or of all.
-    """
-    from dynloss_book.engine.archive import contents
-
-    return [str(error) for error in contents(*policy.folders(root=root), figures=figures, only=only).unreadable]
+    return [str(error) for error in contents(*policy.folders(root=root), figures=figures).unreadable]
 
 
 def nothing_in(root: Path) -> str:
