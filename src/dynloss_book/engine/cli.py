@@ -139,7 +139,7 @@ def book(profile: str, no_run: bool, fresh: bool, own: bool) -> None:
     if no_run and fresh:
         raise UsageError("--fresh needs a run: leave out --no-run")
     root, figures = _book()
-    builder.check(root)
+    builder.check()
     if not no_run:
         folder = root / "_build" / "executed" / profile
         _execute(root, list(figures.values()), profile, folder, fresh=fresh, own=own)

@@ -6,7 +6,7 @@ holds no numbers, but names the files of its results; where these are not at han
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +19,6 @@ from dynloss_book.engine.runner import answers, page, profiles, recorded, tables
 from dynloss_book.engine.sweeps import overview
 from dynloss_book.engine.sweeps.store import REQUEST
 
-NOWHERE = "There are no published results here to compare with; in a checkout of the repository there are."
 NOTEBOOK = ".ipynb"
 
 
@@ -29,6 +28,9 @@ class Outcome(NamedTuple):
     what: str
     agreement: Agreement | None
     trouble: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.agreement or f'cannot be compared: {self.trouble}'}"
 
 
 def outcomes(mine: Path, reference: Path) -> list[Outcome]:
@@ -55,53 +57,51 @@ def code(found: list[Outcome]) -> int:
     return 1 if False in verdicts else 2 if None in verdicts else 0
 
 
-def shown(found: list[Outcome]) -> str:
+def shown(found: Iterable[Outcome]) -> str:
     """In words, with a table of the quantities."""
     lines = []
-    for what, agreement, trouble in found:
-        if agreement is None:
-            lines.append(f"{what}: cannot be compared: {trouble}")
-            continue
-        notes = [f"  note: {note}" for note in agreement.notes]
-        lines += [f"{what}: {agreement}", *notes, textwrap.indent(tables.plain(agreement.table), "  "), ""]
+    for each in found:
+        lines.append(str(each))
+        if each.agreement is not None:
+            notes = [f"  note: {note}" for note in each.agreement.notes]
+            lines += [*notes, textwrap.indent(tables.plain(each.agreement.table), "  "), ""]
     return "\n".join(lines).rstrip()
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a notebook's last cell shows: of each result an agreement with its table, or a line."""
+    """What a notebook's last cell shows: what became of each result."""
 
-    found: tuple[Agreement | str, ...]
+    found: tuple[Outcome, ...]
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
-        parts, plain = ["**Does this run agree with the published one?**"], list[str]()
-        for each in dict.fromkeys(self.found):
+        parts = ["**Does this run agree with the published one?**"]
+        for each in self.found:
             parts.append(str(each))
-            plain.append(str(each))
-            if isinstance(each, Agreement):
-                parts += [*(f"- {note}" for note in each.notes), tables.markdown(each.table)]
-                plain.append(tables.plain(each.table))
-        return {"text/plain": "\n".join(plain), "text/markdown": "\n\n".join(parts)}
+            if each.agreement is not None:
+                parts += [*(f"- {note}" for note in each.agreement.notes), tables.markdown(each.agreement.table)]
+        return {"text/plain": shown(self.found), "text/markdown": "\n\n".join(parts)}
 
 
 def with_published(*datasets: xr.Dataset) -> Comparison | None:
     """Does a notebook's result agree with the published one? For its last cell; it never fails.
 
     Returns:
-        None where only the archive was asked, as in building the book: then there is nothing to compare.
+        None where only the archive was asked, as in building the book, or where nothing is published: then there is
+        nothing to compare.
     """
     if archive.read_only():
         return None
     root = policy.checkout()
     if root is None or not (root / policy.PUBLISHED).is_dir():
-        return Comparison((NOWHERE,))
-    found: list[Agreement | str] = []
+        print("There are no published results here to compare with; in a checkout of the repository there are.")
+        return None
+    found = []
     for dataset in datasets:
         path = Path(dataset.attrs.get("path") or "computed")
         merged = dataset.attrs.get("published") not in (None, "", str(path))  # of a sweep one's own points count
-        _, agreement, trouble = _beside(path, root / policy.PUBLISHED, None if merged else dataset)
-        found.append(agreement or f"Not compared with the published result: {trouble}.")
-    return Comparison(tuple(found))
+        found.append(_beside(path, root / policy.PUBLISHED, None if merged else dataset))
+    return Comparison(tuple(dict.fromkeys(found)))
 
 
 def _beside(path: Path, reference: Path, mine: xr.Dataset | None = None) -> Outcome:
