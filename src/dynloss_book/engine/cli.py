@@ -170,26 +170,19 @@ def status(profile: str | None) -> None:
 
 @cli.command()
 @click.argument("names", metavar="[FIG]...", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--update", is_flag=True, help="Record the verdicts that follow from the published results now.")
 @_OWN
-def claims(names: Sequence[str], as_json: bool, update: bool, own: bool) -> None:
+def claims(names: Sequence[str], update: bool, own: bool) -> None:
     """The paper's claims with their verdicts, and whether those on record still follow from the published results.
 
     Exit code 1 where a verdict no longer follows, 2 where results are missing, stale or damaged.
     """
-    import json
-
     from dynloss_book.engine.runner import answers, recorded
 
     if own and update:
         raise UsageError("what is on record follows from the published results: leave out --own")
     root, figures = _book()
     published = policy.published(root)
-    if update:
-        if not published.is_dir():
-            raise UsageError(f"nothing found in {published}")
-        files.check_writable(published)
     record = recorded.read(published)
     folders = policy.folders(root=root) if own else [published]
     now = answers.all_judged(_chosen(figures, names), folders)
@@ -198,12 +191,8 @@ def claims(names: Sequence[str], as_json: bool, update: bool, own: bool) -> None
         record = {name: entry for name, entry in record.items() if name in figures} | recorded.of(now)
         recorded.write(published, record)
     found = recorded.rows(record, now)
-    if as_json:
-        click.echo(json.dumps(found, indent=1))
-    elif found:
-        click.echo(untrusted.printable(recorded.shown(found)))
-    for line in recorded.summary(found):
-        click.echo(untrusted.printable(line), err=as_json)
+    lines = [recorded.shown(found)] if found else []
+    click.echo(untrusted.printable("\n".join([*lines, *recorded.summary(found)])))
     sys.exit(recorded.code(found))
 
 

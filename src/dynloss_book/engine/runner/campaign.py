@@ -12,14 +12,13 @@ same single result one takes the next item.
 
 import hashlib
 import io
-import itertools
 import json
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -149,24 +148,22 @@ def run(root: Path, items: Sequence[Item], minutes: float | None, renew: bool = 
         renew: also compute anew what other code computed. The old store is kept beside.
     """
     end = float("inf") if minutes is None else time.time() + 60 * minutes
-    with _place(root) as place:
-        for item in items:
-            if time.time() >= end:
-                return
-            state = _remembered(root, item)
-            if state is None or not state.complete:
-                state = _look(root, place, item, end, renew)
-            yield item, state
+    for item in items:
+        if time.time() >= end:
+            return
+        state = _remembered(root, item)
+        if state is None or not state.complete:
+            state = _look(root, item, end, renew)
+        yield item, state
 
 
 def plan(root: Path, items: Sequence[Item]) -> Iterator[tuple[Item, State]]:
     """What is left of each item; nothing is computed but the notebooks' pictures."""
-    with _place(root) as place:
-        for number, item in enumerate(items, 1):
-            state = _remembered(root, item)
-            if state is None:
-                print(f"item {number} of {len(items)}: looking at {item.label}", file=sys.stderr, flush=True)
-            yield item, state or _look(root, place, item, 0.0)
+    for number, item in enumerate(items, 1):
+        state = _remembered(root, item)
+        if state is None:
+            print(f"item {number} of {len(items)}: looking at {item.label}", file=sys.stderr, flush=True)
+        yield item, state or _look(root, item, 0.0)
 
 
 def row(item: Item, state: State, here: str) -> tuple[str, ...]:
@@ -193,30 +190,18 @@ def cost(item: Item, state: State, here: str) -> str:
     return (f"at most {duration(whole_cost[0])}" if whole_cost else "not measured yet") + memory
 
 
-def _look(root: Path, place: Path, item: Item, end: float, renew: bool = False) -> State:
+def _look(root: Path, item: Item, end: float, renew: bool = False) -> State:
     """Run an item's notebook, which computes until ``end`` (seconds since 1970), and read its ledger."""
-    notes = place / f"{_slug(item)}.jsonl"
-    notes.unlink(missing_ok=True)
-    copy = notes.with_suffix(".ipynb")
-    asked = policy.Policy(deadline=end, ledger=str(notes), renew=renew).as_environment()
+    copy = _memory(root, item).with_suffix(".ipynb")
     stream = sys.stderr if end else io.StringIO()
-    outcome = execute(item.figure, item.profile, item.values, copy, stream, asked)
-    state = State(tuple(ledger.read(notes)), outcome.ending, outcome.error)
+    with tempfile.TemporaryDirectory() as folder:  # another campaign may be at the same item
+        notes = Path(folder, "ledger.jsonl")
+        asked = policy.Policy(deadline=end, ledger=str(notes), renew=renew).as_environment()
+        outcome = execute(item.figure, item.profile, item.values, copy, stream, asked)
+        state = State(tuple(ledger.read(notes)), outcome.ending, outcome.error)
     if not state.failed:
         _remember(root, item, state)
     return state
-
-
-@contextmanager
-def _place(root: Path) -> Iterator[Path]:
-    """A folder for copies and ledgers, that of the first number which no other campaign has."""
-    for number in itertools.count(1):
-        folder = root.absolute() / "_build" / "campaign" / str(number)
-        folder.mkdir(parents=True, exist_ok=True)
-        with files.file_lock(folder / ".lock") as ours:
-            if ours:
-                yield folder
-                return
 
 
 def _remembered(root: Path, item: Item) -> State | None:
@@ -235,11 +220,8 @@ def _remember(root: Path, item: Item, state: State) -> None:
 
 
 def _memory(root: Path, item: Item) -> Path:
-    return root / "_build" / "campaign" / f"{_slug(item)}.json"
-
-
-def _slug(item: Item) -> str:
-    return re.sub(r"\W+", "-", item.label)
+    name = re.sub(r"\W+", "-", item.label)
+    return root.absolute() / "_build" / "campaign" / f"{name}.json"
 
 
 def _stamp(item: Item, requests: Sequence[ledger.Request]) -> str:

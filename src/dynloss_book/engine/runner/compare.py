@@ -17,7 +17,6 @@ from dynloss_book.engine import archive, policy, untrusted
 from dynloss_book.engine.agreement import FREE, Agreement, Incomparable, Quantity, compare, different, is_sweep
 from dynloss_book.engine.runner import answers, page, profiles, recorded, tables
 from dynloss_book.engine.sweeps import overview
-from dynloss_book.engine.sweeps.store import REQUEST
 
 NOTEBOOK = ".ipynb"
 
@@ -123,11 +122,11 @@ def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
     if figure is None or "parameters" not in mine.attrs:
         raise Incomparable(f"{path.name} is no result of dynloss")
     folder = reference / figure
-    there = [(each, _about(each)) for each in _results(folder if folder.is_dir() else reference)]
-    same = [(each, about) for each, about in there if about["figure"] == figure and ("axes" in about) == sweep]
-    unreadable = "".join(f"; {about['unreadable']}" for _, about in there if "unreadable" in about)
+    there = _results(folder if folder.is_dir() else reference)
+    same = [(each, about) for each, about in there.items() if about["figure"] == figure and ("axes" in about) == sweep]
+    unreadable = "".join(f"; {about['unreadable']}" for about in there.values() if "unreadable" in about)
     if not same:
-        others = ", ".join(sorted({about["figure"] for _, about in there} - {"", figure}))
+        others = ", ".join(sorted({about["figure"] for about in there.values()} - {"", figure}))
         raise Incomparable(f"it is of {figure}, and {reference} holds {others or 'no such result'}{unreadable}")
     wanted = parameters(mine)
     differing = [different(wanted, about["parameters"]) for _, about in same]
@@ -157,34 +156,23 @@ def gridded(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.expand_dims(single).drop_vars("epoch", errors="ignore").assign_attrs(parameters=kept)
 
 
-def stored(path: Path) -> Iterator[Path]:
-    """Where the results in a file or folder are: a sweep's is a folder of files."""
-    if path.is_file() or (path / REQUEST).exists() or "axes" in _about(path):
-        yield path
-        return
-    yield from _files(path)
-    inside = (each for each in path.iterdir() if each.is_dir() and not each.is_symlink())
-    for folder in sorted(each for each in inside if each.suffix != ".old"):
-        yield from stored(folder)
+def stored(path: Path) -> dict[Path, dict[str, Any]]:
+    """The results in a file or folder, and what each says of itself: figure, parameters, and `axes` if it is a sweep.
 
-
-def _files(path: Path) -> list[Path]:
-    return list(archive.paths(path)) if path.is_dir() else [path]
-
-
-def _about(path: Path) -> dict[str, Any]:
-    """Figure and parameters of a result, and ``axes`` of a sweep's; of no figure if it is ``unreadable``, and why."""
-    why = {}
-    for file in _files(path):
+    A sweep's is a folder of files, whose parameters are those beside its axes. A file that is ``unreadable``, which is
+    said, is of no figure.
+    """
+    found: dict[Path, dict[str, Any]] = {}
+    for file in [path] if path.is_file() else sorted(path.rglob("[!.]*.nc")):
         try:
-            found = archive.about(file)
+            about = archive.about(file)
         except OSError as error:
-            why = {"unreadable": str(error)}
-            continue
-        axes = json.loads(found["axes"]) if "axes" in found else []
-        plain = {name: value for name, value in found["parameters"].items() if name not in axes}
-        return {"figure": found["figure"], "parameters": plain} | ({"axes": axes} if axes else {})
-    return {"figure": "", "parameters": {}} | why
+            about = {"figure": "", "parameters": {}, "unreadable": str(error)}
+        axes = json.loads(about.get("axes", "[]"))
+        about["parameters"] = {name: value for name, value in about["parameters"].items() if name not in axes}
+        if not any(folder.suffix == ".old" for folder in file.relative_to(path).parents):
+            found.setdefault(file.parent if axes and file != path else file, about)
+    return found
 
 
 def read(path: Path) -> xr.Dataset:
@@ -194,7 +182,7 @@ def read(path: Path) -> xr.Dataset:
         Incomparable: a file cannot be read.
     """
     try:
-        parts = [archive.read(file) for file in _files(path)]
+        parts = [archive.read(file) for file in (archive.paths(path) if path.is_dir() else [path])]
     except OSError as error:
         raise Incomparable(str(error)) from error
     if not parts:
@@ -213,9 +201,10 @@ def _notebook(path: Path) -> tuple[list[Path], dict[str, Any] | None]:
         raise Incomparable(f"{path} cannot be read as a notebook ({error or type(error).__name__})") from error
 
 
-def _results(path: Path) -> list[Path]:
-    """The results in a file or folder, or of an executed notebook."""
-    return _notebook(path)[0] if path.suffix == NOTEBOOK else list(stored(path))
+def _results(path: Path) -> dict[Path, dict[str, Any]]:
+    """The results in a file or folder, or of an executed notebook, as ``stored`` has them."""
+    places = _notebook(path)[0] if path.suffix == NOTEBOOK else [path]
+    return {each: about for place in places for each, about in stored(place).items()}
 
 
 def _findings(path: Path) -> dict[str, Any]:
