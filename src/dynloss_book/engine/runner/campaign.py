@@ -27,11 +27,25 @@ from dynloss import files
 from dynloss_book.engine import ledger, policy
 from dynloss_book.engine.provenance import duration
 from dynloss_book.engine.runner.execute import Ending, execute
-from dynloss_book.engine.runner.profiles import Figure, UsageError, find, settings, values
+from dynloss_book.engine.runner.profiles import Figure, UsageError, find, refuse, settings, values
 
 DEVICES = ("CPU", "GPU")
 PLAN = ("item", "devices", "left", "takes here", "why")
-_NEEDED = {"notebook", "profile", "devices", "why"}
+_ITEM = {
+    "type": "object",
+    "properties": {
+        **{name: {"type": "string"} for name in ("notebook", "profile", "why")},
+        "devices": {"type": "array", "minItems": 1, "items": {"enum": list(DEVICES)}},
+        "parameters": {"type": "object"},
+    },
+    "required": ["notebook", "profile", "devices", "why"],
+    "additionalProperties": False,
+}
+_LIST = {
+    "type": "object",
+    "properties": {"campaign": {"type": "array", "minItems": 1, "items": _ITEM}},
+    "required": ["campaign"],
+}
 _EXCUSES = (Ending.DONE, Ending.OUT_OF_TIME, Ending.IN_PROGRESS)  # what is no failure
 
 
@@ -103,32 +117,17 @@ def load(root: Path, figures: Mapping[str, Figure]) -> list[Item]:
     source = root / "notebooks" / "campaign.yml"
     if not source.is_file():
         raise UsageError(f"no {source}: nothing to compute")
-    given = settings(source)
-    entries = given.get("campaign") if isinstance(given, dict) else None
-    if not isinstance(entries, list) or not entries:
-        raise UsageError(f"{source}: expected `campaign` with a list of items")
     items, problems = [], []
-    for number, entry in enumerate(entries, 1):
+    for number, entry in enumerate(settings(source, _LIST)["campaign"]):
         try:
-            items.append(_item(entry, figures))
+            figure, parameters = find(figures, entry["notebook"]), entry.get("parameters", {})
+            item = Item(figure, entry["profile"], parameters, tuple(entry["devices"]), entry["why"])
+            item.values  # noqa: B018  (raises UsageError where they do not fit)
+            items.append(item)
         except UsageError as error:
-            problems += [f"campaign.yml, item {number}: {line}" for line in str(error).splitlines()]
-    if problems:
-        raise UsageError("\n".join(problems))
+            problems += [f"campaign.yml: campaign[{number}]: {line}" for line in str(error).splitlines()]
+    refuse(problems)
     return items
-
-
-def _item(entry: Any, figures: Mapping[str, Figure]) -> Item:
-    if not isinstance(entry, dict) or not set(entry) - {"parameters"} == _NEEDED:
-        raise UsageError(f"expected {', '.join(sorted(_NEEDED))}, and perhaps parameters; got {entry!r}")
-    devices, parameters = entry["devices"], entry.get("parameters") or {}
-    if not isinstance(devices, list) or not devices or set(devices) - set(DEVICES):
-        raise UsageError(f"devices must be a list of {' and '.join(DEVICES)}, got {devices!r}")
-    if not isinstance(parameters, dict):
-        raise UsageError(f"parameters must be names with values, got {parameters!r}")
-    item = Item(find(figures, str(entry["notebook"])), str(entry["profile"]), parameters, tuple(devices), entry["why"])
-    item.values  # noqa: B018  (raises UsageError where they do not fit)
-    return item
 
 
 def device() -> str:
