@@ -48,7 +48,7 @@ def list_() -> None:
     root, figures = _book()
     rows = list(runner.tables.profile_rows(root, figures))
     click.echo(runner.tables.plain([runner.tables.PROFILES, *rows]))
-    _name_damaged(runner.tables.unreadable(root))
+    _name_damaged(runner.tables.unreadable(root, only=runner.tables.SHOWN))
     if all(row[-1] == runner.tables.NOTHING for row in rows):
         raise UsageError(runner.tables.nothing_in(root))
 

@@ -219,11 +219,14 @@ def archived(figure: Figure, folders: Iterable[Path]) -> "Contents":
     return contents(*folders, figures=names, only=SHOWN)
 
 
-def unreadable(root: Path, figures: Collection[str] = ()) -> list[str]:
-    """The files of the archive, of some figures only or of all, that cannot be read, each with the reason."""
+def unreadable(root: Path, figures: Collection[str] = (), only: tuple[str, ...] = ()) -> list[str]:
+    """The files of the archive of which these attributes, or any, cannot be read, each with the reason.
+
+    Of some figures only, or of all.
+    """
     from dynloss_book.engine.archive import contents
 
-    return [str(error) for error in contents(*policy.folders(root=root), figures=figures).unreadable]
+    return [str(error) for error in contents(*policy.folders(root=root), figures=figures, only=only).unreadable]
 
 
 def nothing_in(root: Path) -> str:
