@@ -150,7 +150,7 @@ def status(profile: str | None) -> None:
     if profile and profile not in known:
         raise UsageError(f"unknown profile {profile!r}; there are {', '.join(known)}")
     rows = [row for name in ([profile] if profile else known) for row in runner.tables.status_rows(root, figures, name)]
-    click.echo("\n".join([runner.tables.plain([runner.tables.STATUS, *rows]), "", *runner.tables.kept(root)]))
+    click.echo(runner.tables.plain([runner.tables.STATUS, *rows]))
     _name_damaged(runner.tables.unreadable(root))
 
 
@@ -295,11 +295,11 @@ def publish(names: Sequence[str], profile: str | None, renew: bool, yes: bool) -
     source = policy.folders(root=root)[0]
     records = []
     for figure in _chosen(figures, names):
-        sizes = [runner.tables.fits(figure, figure.profiles[profiles.named(figure, profile)])] if profile else []
+        size = figure.profiles[profiles.named(figure, profile)] if profile else None
         held, unreadable = runner.tables.archived(figure, [source])
         for error in unreadable:
             _say(error)
-        records += [one for one in held if all(fit(one["parameters"]) for fit in sizes)]
+        records += [one for one in held if size is None or runner.tables.fits(figure, size, one["parameters"])]
     if not records:
         raise UsageError(f"nothing to publish in {source}")
     if _publish(root, runner.publish.places(records), renew, yes):

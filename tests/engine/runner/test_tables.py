@@ -79,7 +79,7 @@ def test_what_another_program_has_locked_is_there(site):
     with next((site / "results" / "fig01_good").glob("*.nc")).open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert "commit" in next(tables.profile_rows(site, load(site)))[3]
-        assert tables.kept(site)[0].startswith("0 of 1 results") and tables.unreadable(site) == []
+        assert tables.unreadable(site) == []
 
 
 @pytest.mark.parametrize("command", [["list"], ["status"], ["sweep", "status"], ["claims"]])

@@ -151,11 +151,11 @@ def accessible(html: str) -> str:
     '<span class="sig-line">a,</span>\\n<span class="sig-line">b</span>\\n'
     """
     html = html.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
-
-    def lines(found: re.Match) -> str:
-        return found[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
-
-    return re.sub(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", lines, html)
+    return re.sub(
+        r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>",
+        lambda lines: lines[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>"),
+        html,
+    )
 
 
 def headed(html: str) -> str:

@@ -85,14 +85,12 @@ def apart(records: list[dict[str, Any]]) -> list[str]:
     >>> apart([{"parameters": {"width": 100, "steps": 5}}, {"parameters": {"width": 9, "steps": 5, "stops": False}}])
     ['width=100', 'width=9, stops=False']
     """
-    every = [record["parameters"] for record in records]
-
-    def differs(name: str) -> bool:
-        return any(each.get(name) != every[0].get(name) for each in every)
-
-    plain = [{name: value for name, value in each.items() if not isinstance(value, list | dict)} for each in every]
-    words = [", ".join(f"{name}={value}" for name, value in each.items() if differs(name)) for each in plain]
-    return [untrusted.as_markdown(each) for each in words]
+    said = [
+        [f"{name}={value}" for name, value in record["parameters"].items() if not isinstance(value, list | dict)]
+        for record in records
+    ]
+    differing = [[word for word in words if not all(word in others for others in said)] for words in said]
+    return [untrusted.as_markdown(", ".join(words)) for words in differing]
 
 
 def _led(cells: list[Cell]) -> list[Cell]:

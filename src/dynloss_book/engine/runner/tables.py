@@ -37,10 +37,9 @@ def profile_of(figure: Figure, profile: str, executed: Path) -> str:
     if profile != BEST:
         return profile
     try:
-        name = untrusted.notebook(executed)["metadata"]["dynloss"]["profile"]
+        return figure.profiles[untrusted.notebook(executed)["metadata"]["dynloss"]["profile"]].name
     except (OSError, ValueError, KeyError, TypeError):
         return DEFAULT_PROFILE
-    return name if isinstance(name, str) and name in figure.profiles else DEFAULT_PROFILE
 
 
 def cost_rows(figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
@@ -63,8 +62,10 @@ def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[st
         lost = sum(len(has.unreadable) for has in layers.values())
         told = functools.cache(functools.partial(_told, figure))
         for profile in figure.profiles.values():
-            fitting = fits(figure, profile)
-            found = {name: [one for one in has.records if fitting(one["parameters"])] for name, has in layers.items()}
+            found = {
+                name: [one for one in has.records if fits(figure, profile, one["parameters"])]
+                for name, has in layers.items()
+            }
             words = "; ".join(_held(name, records, told) for name, records in found.items() if records)
             networks = held(record for records in found.values() for record in records)
             words += f", {networks:,} networks in its sweeps" * bool(networks)
@@ -122,15 +123,6 @@ def status_rows(root: Path, figures: Mapping[str, Figure], profile: str) -> Iter
             yield figure.stem, own, f"not fit for the book: {wrong[0]}", *["–"] * 5
         else:
             yield from _result_rows(figure.stem, own, untrusted.notebook(path))
-
-
-def kept(root: Path) -> list[str]:
-    """How many of the archive's results are held to be fresh although their code has changed, and by what."""
-    from dynloss_book.engine.archive import contents
-
-    found = contents(*policy.folders(root=root)).records
-    counts = {name: sum(bool(each.get(name)) for each in found) for name in untrusted.KEPT}
-    return [f"{n} of {len(found)} results have been {name} since they were computed" for name, n in counts.items()]
 
 
 def sweeps(root: Path, figures: Collection[str] = ()) -> "list[Progress]":
@@ -239,15 +231,11 @@ def layer(path: Path) -> str:
     return "published" if policy.is_published(path) else "own"
 
 
-def fits(figure: Figure, profile: Profile) -> Callable[[Mapping[str, Any]], bool]:
+def fits(figure: Figure, profile: Profile, archived: Mapping[str, Any]) -> bool:
     """Whether archived parameters are the profile's, as far as the two share names."""
     wanted = {name: parameter.default for name, parameter in figure.parameters.items()} | profile.parameters
-
-    def fit(archived: Mapping[str, Any]) -> bool:
-        shared = archived.keys() & wanted.keys()
-        return bool(shared) and all(archived[name] == wanted[name] for name in shared)
-
-    return fit
+    shared = archived.keys() & wanted.keys()
+    return bool(shared) and all(archived[name] == wanted[name] for name in shared)
 
 
 def code_cells(notebook: Path) -> list[dict[str, Any]]:
