@@ -205,19 +205,7 @@ def test_interrupted_in_the_middle(checkout, name, code):
     assert "begun" in json.dumps(partial)
     if name == "SIGINT":
         assert err.splitlines()[-1].startswith("dynloss: fig01_bad: interrupted; what was done is kept in ")
-    deadline = time.monotonic() + 20  # a kernel looks for its parent about once a second
-    while _alive(int(marker.read_text())) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not _alive(int(marker.read_text()))
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    with open(f"/proc/{process}/stat") as stat:
-        return stat.read().rpartition(")")[2].split()[0] != "Z"
+    assert small_site.gone(int(marker.read_text()), within=20)  # a kernel looks for its parent about once a second
 
 
 def test_doctor_and_the_gpu(dynloss, monkeypatch):

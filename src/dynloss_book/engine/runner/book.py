@@ -94,6 +94,7 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         for each in pages:
             each.result()
     theirs = [each for each in entries if each.stem.startswith("fig")]  # the paper's figures
+    costs = [(each.stem, size.name, tables.cost(size)) for each in figures.values() for size in each.profiles.values()]
     texts = {
         "gallery": gallery.cards(entries, "images/gallery", "../notebooks"),
         "headlines": gallery.headlines(theirs, "images/gallery", "../notebooks"),
@@ -104,7 +105,7 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         "claims": scorecard.plain(entries),
         "scorecard": scorecard.page(entries, "../notebooks"),
         "status": gallery.status(entries, "../notebooks"),
-        "profiles": tables.markdown([tables.PROFILES[:3], *tables.cost_rows(figures)]),
+        "profiles": tables.markdown([tables.PROFILES[:3], *costs]),
     }
     for name, shown in (("comparison", compare.rates), ("versions", compare.versions)):
         if (kept := site / "book" / f"{name}.json").is_file():

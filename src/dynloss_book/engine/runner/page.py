@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from dynloss import files
-from dynloss_book.engine import untrusted
+from dynloss_book.engine import archive, untrusted
 from dynloss_book.engine.mime import EXPLORE, FINDINGS, PROVENANCE
 from dynloss_book.engine.runner import tables
+from dynloss_book.engine.sweeps.overview import gathered
 
 WIDTH = 6.75  # inches, of the paper's two columns: so wide ours are laid beside its own
 LEAD, PHYSICS = "lead", "physics"
@@ -46,9 +47,8 @@ def arranged(notebook: Mapping[str, Any], folder: Path, data: Path) -> dict[str,
     cells = []
     for cell in _led(notebook["cells"]):
         cells += [_folded(cell), *_explorable(cell), *_downloads(cell, folder, data)]
-    metadata = {**notebook["metadata"], "papermill": dict(notebook["metadata"].get("papermill", {}))}
-    for name in ("input_path", "output_path"):  # paths on this machine
-        metadata["papermill"].pop(name, None)
+    run, private = notebook["metadata"].get("papermill", {}), ("input_path", "output_path")  # paths on this machine
+    metadata = {**notebook["metadata"], "papermill": {name: run[name] for name in run if name not in private}}
     return {**notebook, "metadata": metadata, "cells": [_tidy(cell) for cell in cells]}
 
 
@@ -162,9 +162,6 @@ def linked(links: list[tuple[str, str]]) -> str:
 
 def _written(sources: list[Path], data: Path, name: str) -> list[tuple[str, str]]:
     """NetCDF, and the same as CSV, as links; a sweep is a folder of files, or two, of which readers get one."""
-    from dynloss_book.engine import archive
-    from dynloss_book.engine.sweeps.overview import gathered
-
     netcdf, csv = data / f"{name}.nc", data / f"{name}.csv.zip"
     if not netcdf.exists():
         single = sources[0].is_file()

@@ -6,16 +6,13 @@ import re
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dynloss_book.engine import policy, untrusted
+from dynloss_book.engine import archive, fingerprint, policy, untrusted
 from dynloss_book.engine.provenance import MIME, duration
 from dynloss_book.engine.runner import gate
 from dynloss_book.engine.runner.profiles import BEST, DEFAULT_PROFILE, LARGEST, Figure, Profile, named, values
-
-if TYPE_CHECKING:
-    from dynloss_book.engine.archive import Contents
-    from dynloss_book.engine.sweeps.overview import Progress
+from dynloss_book.engine.sweeps.overview import Progress, held, overview
 
 PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest", "results")
@@ -42,20 +39,11 @@ def profile_of(figure: Figure, profile: str, executed: Path) -> str:
         return DEFAULT_PROFILE
 
 
-def cost_rows(figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
-    """Figures and profiles, and what they cost."""
-    for figure in figures.values():
-        for profile in figure.profiles.values():
-            yield figure.stem, profile.name, cost(profile)
-
-
 def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
     """Figures and profiles, what they cost, and what the archive has of them.
 
     Of each layer the newest, how much its sweeps hold, and what of their code has changed since, as far as files say.
     """
-    from dynloss_book.engine.sweeps.overview import held
-
     folders = policy.folders(root=root)
     for figure in figures.values():
         layers = {layer(folder): archived(figure, [folder]) for folder in folders}
@@ -75,8 +63,6 @@ def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[st
 
 def _told(figure: Figure, path: Path) -> tuple[dict[str, Any], list[str]]:
     """A result's attributes, and which parts of the code that computes it for a notebook have changed since."""
-    from dynloss_book.engine import archive, fingerprint
-
     try:
         told = archive.about(path)
     except archive.Unreadable:
@@ -125,14 +111,12 @@ def status_rows(root: Path, figures: Mapping[str, Figure], profile: str) -> Iter
             yield from _result_rows(figure.stem, own, untrusted.notebook(path))
 
 
-def sweeps(root: Path, figures: Collection[str] = ()) -> "list[Progress]":
+def sweeps(root: Path, figures: Collection[str] = ()) -> list[Progress]:
     """The sweeps in the archive, of some figures or of all."""
-    from dynloss_book.engine.sweeps.overview import overview
-
     return [found for found in overview(*policy.folders(root=root)) if not figures or found.figure in figures]
 
 
-def sweep_row(found: "Progress") -> tuple[str, ...]:
+def sweep_row(found: Progress) -> tuple[str, ...]:
     """How far a sweep is."""
     constants = ", ".join(f"{name}={value}" for name, value in found.parameters.items())
     constants = textwrap.shorten(constants, CONSTANTS, placeholder=" …")
@@ -203,12 +187,10 @@ def _result_rows(stem: str, profile: str, notebook: Mapping[str, Any]) -> Iterat
         yield stem, profile, result + scale, record["device"], record["commit"], record["date"], computing, took
 
 
-def archived(figure: Figure, folders: Iterable[Path]) -> "Contents":
+def archived(figure: Figure, folders: Iterable[Path]) -> archive.Contents:
     """What folders have of the figures whose results a notebook may ask for: its own, and those that it names."""
-    from dynloss_book.engine.archive import contents
-
     names = {figure.stem, *re.findall(r"\w+", figure.path.read_text("utf-8"))}
-    return contents(*folders, figures=names, only=SHOWN)
+    return archive.contents(*folders, figures=names, only=SHOWN)
 
 
 def unreadable(root: Path, figures: Collection[str] = (), only: tuple[str, ...] = ()) -> list[str]:
@@ -216,9 +198,7 @@ def unreadable(root: Path, figures: Collection[str] = (), only: tuple[str, ...] 
 
     Of some figures only, or of all.
     """
-    from dynloss_book.engine.archive import contents
-
-    return [str(error) for error in contents(*policy.folders(root=root), figures=figures, only=only).unreadable]
+    return [str(error) for error in archive.contents(*policy.folders(root=root), figures=figures, only=only).unreadable]
 
 
 def nothing_in(root: Path) -> str:
