@@ -56,7 +56,7 @@ def test_no_notebooks(tmp_path, monkeypatch):
     (root / "notebooks" / "fig01_good.ipynb").unlink()
     monkeypatch.chdir(root / "book")
     assert find_root() == root
-    with pytest.raises(UsageError, match="no notebooks"):
+    with pytest.raises(UsageError, match=r"no notebook fig01_good\.ipynb"):
         load(root)
 
 

@@ -114,11 +114,8 @@ class State(NamedTuple):
 
 def load(root: Path, figures: Mapping[str, Figure]) -> list[Item]:
     """The list of a checkout, in its order. Everything that is wrong with it is said at once."""
-    source = root / "notebooks" / "campaign.yml"
-    if not source.is_file():
-        raise UsageError(f"no {source}: nothing to compute")
     items, problems = [], []
-    for number, entry in enumerate(settings(source, _LIST)["campaign"]):
+    for number, entry in enumerate(settings(root / "notebooks" / "campaign.yml", _LIST)["campaign"]):
         try:
             figure, parameters = find(figures, entry["notebook"]), entry.get("parameters", {})
             item = Item(figure, entry["profile"], parameters, tuple(entry["devices"]), entry["why"])

@@ -70,11 +70,8 @@ def load(root: Path) -> dict[str, Figure]:
     source = folder / "profiles.yml"
     given = settings(source, {"type": "object", "additionalProperties": _PROFILES})
     notebooks = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
-    if not notebooks:
-        raise UsageError(f"no notebooks (*.ipynb) in {folder}; `make sync` makes them from the .py files")
-
-    old_names = renamed(root, "parameters")
-    figures, problems = {}, [f"{source}: no notebook {stem}.ipynb" for stem in given if stem not in notebooks]
+    old_names, figures = renamed(root, "parameters"), {}
+    problems = [f"{source}: no notebook {stem}.ipynb; `make sync` makes it" for stem in given if stem not in notebooks]
     problems += [f"{source}: no profiles of {stem}" for stem in notebooks if stem not in given]
     for stem, path in notebooks.items():
         try:
