@@ -2,9 +2,11 @@
 
 import json
 import os
+import time
 from pathlib import Path
 from unittest import mock
 
+import psutil
 import pytest
 
 PARAMETERS = "steps: int = 10  # how many\namplitude: float = 70.0\nstop: \"Optional[int]\" = None\nfresh: bool = False"
@@ -71,6 +73,16 @@ def enter(monkeypatch, root: Path, *profiles: str, **notebooks: dict) -> Path:
 def publishing(root: Path):
     """A context in which what is computed goes to the published results of a checkout."""
     return mock.patch.dict(os.environ, DYNLOSS_RESULTS=str(root / "results"))
+
+
+def gone(process: int, within: float = 10.0) -> bool:
+    """Whether a process ends so soon, in seconds."""
+    ends = time.monotonic() + within
+    while time.monotonic() < ends:
+        if not psutil.pid_exists(process) or psutil.Process(process).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @pytest.fixture

@@ -1,15 +1,10 @@
 """The linter of sentences: each pattern finds its example and lets the right use pass, and the repository has none."""
 
-import importlib.util
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-SPECIFICATION = importlib.util.spec_from_file_location("prose", ROOT / "tools" / "prose.py")
-prose = importlib.util.module_from_spec(SPECIFICATION)
-SPECIFICATION.loader.exec_module(prose)
+from tools import prose
 
 PAGE = "# A page\n\nOne line `what stands here` $stands$\n\n```\nwhat stands here\n```\n\nand what\n  stands here.\n"
 NOTEBOOK = """# %% [markdown]
@@ -54,4 +49,4 @@ def test_findings_have_their_lines(tmp_path, name, text, expected, capsys):
 
 def test_the_repository_has_no_findings(capsys):
     assert prose.main([]) == 0, capsys.readouterr().out
-    assert len(list(ROOT.glob("notebooks/*.py"))) < int(re.search(r"in (\d+) files", capsys.readouterr().out)[1])
+    assert len(list(prose.ROOT.glob("notebooks/*.py"))) < int(re.search(r"in (\d+) files", capsys.readouterr().out)[1])

@@ -1,6 +1,6 @@
 """Run each committed notebook as Google Colab does: its own packages, no papermill, the first cell installs the rest.
 
-    python tools/colab.py [--python PYTHON] [--folder FOLDER] [NOTEBOOK ...]
+    python tools/colab.py [--python PYTHON] [NOTEBOOK ...]
 
 A virtual environment gets what Colab has preinstalled (tools/colab-requirements.txt). Each notebook is opened as it is
 committed, with two changes: this checkout stands in place of the repository's address, and a cell after the parameters
@@ -10,7 +10,6 @@ had. The wheel alone, in an environment of its own, runs the README's example.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import re
@@ -28,25 +27,19 @@ REQUIREMENTS = ROOT / "tools" / "colab-requirements.txt"
 
 
 def environment(python: str, folder: Path, *arguments: str) -> Path:
-    """The Python of a virtual environment with these packages; made if it is not there yet."""
+    """The Python of a new virtual environment with these packages."""
     made = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
-        subprocess.run([made, "-m", "pip", "install", "--quiet", *arguments], check=True)
-        (folder / "complete").touch()
+    subprocess.run([python, "-m", "venv", folder], check=True)
+    subprocess.run([made, "-m", "pip", "install", "--quiet", *arguments], check=True)
     return made
 
 
-def pinned() -> list[str]:
-    """The packages whose versions must stay."""
-    return re.findall(r"^([\w-]+)==", REQUIREMENTS.read_text("utf-8"), re.M)
-
-
 def versions(python: Path) -> dict[str, str]:
-    """What is installed of the pinned packages."""
+    """What is installed of the pinned packages, whose versions must stay."""
+    pinned = re.findall(r"^([\w-]+)==", REQUIREMENTS.read_text("utf-8"), re.M)
     listed = subprocess.run([python, "-m", "pip", "list", "--format=json"], check=True, capture_output=True, text=True)
     found = {each["name"].lower(): each["version"] for each in json.loads(listed.stdout)}
-    return {name: found.get(name, "none") for name in pinned()}
+    return {name: found.get(name, "none") for name in pinned}
 
 
 def as_opened(path: Path, values: dict[str, Any]) -> Any:
@@ -95,14 +88,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("notebooks", nargs="*", help="names or parts of them; all unless told otherwise")
     parser.add_argument("--python", default=sys.executable, help="Colab's is a 3.13")
-    parser.add_argument("--folder", type=Path, help="for the environments, used again if they are there; else removed")
     options = parser.parse_args()
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # and the folder is removed
     os.environ.pop("PYTHONPATH", None)  # the checkout is to be found by its installation only
-    if options.folder:
-        options.folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.nullcontext(options.folder) if options.folder else tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         sys.exit(not well(options.notebooks, options.python, Path(folder).absolute()))
 
 

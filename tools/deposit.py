@@ -3,14 +3,13 @@
     python tools/deposit.py [--report _build/report.pdf] [--output _build/deposit.zip]
 
 The description is an RO-Crate (``ro-crate-metadata.json``, https://w3id.org/ro/crate): the checksum of each result and
-the action that made it, with its parameters, commit, versions, device and date. The zip is read back afterwards.
+the action that made it, with its parameters, commit, versions, device and date.
 """
 
 import argparse
 import hashlib
 import json
 import sys
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -84,26 +83,6 @@ def _add_result(made: ROCrate, name: str, found: Mapping[str, Any], root: Path, 
     )
 
 
-def check(deposit: Path) -> int:
-    """How many files a deposit holds, each as described; every result with the action that made it.
-
-    Raises:
-        ValueError: a file is missing or differs from its description, or nothing says how a result was made.
-    """
-    found = ROCrate(deposit)
-    made = {
-        file.id for action in found.contextual_entities if action.type == "CreateAction" for file in action["result"]
-    }
-    with zipfile.ZipFile(deposit) as packed:
-        there = set(packed.namelist())
-        for file in found.data_entities:
-            if file.id not in there or hashlib.sha256(packed.read(file.id)).hexdigest() != file["sha256"]:
-                raise ValueError(f"{deposit}: {file.id} is missing or not the file that is described")
-            if file.id.endswith(".nc") and file.id not in made:
-                raise ValueError(f"{deposit}: nothing says how {file.id} was made")
-    return len(found.data_entities)
-
-
 def main() -> None:
     """Write the deposit and read it back."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -112,8 +91,9 @@ def main() -> None:
     chosen = parser.parse_args()
     if not chosen.report.is_file():
         sys.exit(f"no report at {chosen.report}: run `make report` first")
-    crate(ROOT, chosen.report).write_zip(chosen.output)
-    print(f"{chosen.output}: {check(chosen.output)} files, {chosen.output.stat().st_size / 1e6:.1f} MB, read back")
+    made = crate(ROOT, chosen.report)
+    made.write_zip(chosen.output)
+    print(f"{chosen.output}: {len(made.data_entities)} files, {chosen.output.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = "src/dynloss_book/engine/template/**/*.template"  # of `dynloss new`
@@ -41,11 +42,8 @@ def repository(root: Path) -> tuple[str, str]:
 
 def carried(root: Path) -> str:
     """The owner/name that was carried last, as _config.yml has it."""
-    config = (root / "_config.yml").read_text(encoding="utf-8")
-    found = re.search(r"^repository:\s+url: https://github\.com/([\w.-]+/[\w.-]+)", config, re.M)
-    if not found:
-        raise SystemExit("_config.yml has no `repository: url: https://github.com/OWNER/NAME`")
-    return found[1]
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    return config["repository"]["url"].removeprefix("https://github.com/")
 
 
 def pages(address: str) -> str:

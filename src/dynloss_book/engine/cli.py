@@ -11,17 +11,15 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 import click
+from tqdm import tqdm
 
 from dynloss import files
-from dynloss_book.engine import policy, untrusted
+from dynloss_book.engine import policy, runner, untrusted
 from dynloss_book.engine.runner import profiles
 from dynloss_book.engine.runner.profiles import BEST, DEFAULT_PROFILE, Figure, UsageError
-
-if TYPE_CHECKING:
-    from dynloss_book.engine.runner.execute import Outcome
 
 _SIZES = (
     "smoke, quick, …; paper: the paper's own, or a notebook's largest; best: the largest that the archive has of each "
@@ -33,9 +31,6 @@ _NAMES = click.argument("names", metavar="FIG...", nargs=-1, required=True)
 _PROFILES = click.option("--profile", help="smoke, quick, …, as for `dynloss run`; by default each of them.")
 _OWN = click.option("--own", is_flag=True, help="Take your own results; by default only the published ones.")
 _FRESH = click.option("--fresh", is_flag=True, help="Compute even if the archive has the result.")
-
-
-_PATHS = ("DYNLOSS_RESULTS", "DYNLOSS_CIFAR10")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,15 +45,12 @@ def list_() -> None:
 
     Exit code 2 if that is damaged.
     """
-    from dynloss_book.engine.runner import tables
-
     root, figures = _book()
-    damaged: list[str] = []
-    rows = list(tables.profile_rows(root, figures, damaged))
-    click.echo(tables.plain([tables.PROFILES, *rows]))
-    _name_damaged(list(dict.fromkeys(damaged)))
-    if all(row[-1] == tables.NOTHING for row in rows):
-        raise UsageError(tables.nothing_in(root))
+    rows = list(runner.tables.profile_rows(root, figures))
+    click.echo(runner.tables.plain([runner.tables.PROFILES, *rows]))
+    _name_damaged(runner.tables.unreadable(root, only=runner.tables.SHOWN))
+    if all(row[-1] == runner.tables.NOTHING for row in rows):
+        raise UsageError(runner.tables.nothing_in(root))
 
 
 @cli.command()
@@ -94,9 +86,7 @@ def verify(names: Sequence[str], profile: str | None, points: int, renew: bool, 
 
     Exit code 1 where one differs, 2 where it cannot be told here.
     """
-    from dynloss_book.engine.runner.keep import Verifier
-
-    _review(names, profile, Verifier(points, renew), own)
+    _review(names, profile, runner.keep.Verifier(points, renew), own)
 
 
 @cli.command()
@@ -109,26 +99,22 @@ def affirm(names: Sequence[str], profile: str | None, because: str, own: bool) -
 
     Exit code 1 where they differ, 2 where no golden run reaches the change.
     """
-    from dynloss_book.engine.runner.keep import Affirmer
-
-    _review(names, profile, Affirmer(profiles.find_root(), because), own)
+    _review(names, profile, runner.keep.Affirmer(profiles.find_root(), because), own)
 
 
 def _review(names: Sequence[str], profile: str | None, reviewer, own: bool) -> None:
     """Let a reviewer look at what notebooks ask for, in one profile or all of them; a line for each result."""
-    from dynloss_book.engine.runner import keep
-
     root, figures = _book()
     results, states = policy.folders(root=root)[0] if own else policy.published(root), dict[Path, str]()
     for figure in _chosen(figures, names):
         for each in [profile] if profile else figure.profiles:
-            for path, state, words in keep.looked_at(figure, profiles.named(figure, each), reviewer, results):
+            for path, state, words in runner.keep.looked_at(figure, profiles.named(figure, each), reviewer, results):
                 if path not in states and (profile or path.exists()):  # not every profile was ever computed
                     states[path] = state
                     click.echo(f"{'/'.join(path.parts[-2:])}: {state}: {words}")
     counts = [f"{list(states.values()).count(state)} {state}" for state in dict.fromkeys(states.values())]
     click.echo(", ".join(counts) if states else "nothing is stale")
-    sys.exit(1 if keep.APART in states.values() else 2 if keep.UNKNOWN in states.values() else 0)
+    sys.exit(1 if runner.keep.APART in states.values() else 2 if runner.keep.UNKNOWN in states.values() else 0)
 
 
 @cli.command()
@@ -138,19 +124,17 @@ def _review(names: Sequence[str], profile: str | None, reviewer, own: bool) -> N
 @_OWN
 def book(profile: str, no_run: bool, fresh: bool, own: bool) -> None:
     """Execute every notebook and build the book; the last line is the path of its first page."""
-    from dynloss_book.engine.runner import book as builder
-
     if no_run and fresh:
         raise UsageError("--fresh needs a run: leave out --no-run")
     root, figures = _book()
-    builder.check(root)
+    runner.book.check()
     if not no_run:
         folder = root / "_build" / "executed" / profile
         _execute(root, list(figures.values()), profile, folder, fresh=fresh, own=own)
     click.echo("building the book", err=True)
     try:
-        first_page = builder.build(root, figures, profile)
-    except builder.BookError as error:
+        first_page = runner.book.build(root, figures, profile)
+    except runner.book.BookError as error:
         _say(error)
         _say("no book was published")
         sys.exit(1)
@@ -161,54 +145,39 @@ def book(profile: str, no_run: bool, fresh: bool, own: bool) -> None:
 @click.option("--profile", help="Only this profile.")
 def status(profile: str | None) -> None:
     """What was run, when, where, and whether it is fit for the book; exit code 2 if the archive has damaged files."""
-    from dynloss_book.engine.runner import tables
-
     root, figures = _book()
     known = dict.fromkeys([BEST, *(name for figure in figures.values() for name in figure.profiles)])
     if profile and profile not in known:
         raise UsageError(f"unknown profile {profile!r}; there are {', '.join(known)}")
-    rows = [row for name in ([profile] if profile else known) for row in tables.status_rows(root, figures, name)]
-    click.echo("\n".join([tables.plain([tables.STATUS, *rows]), "", *tables.kept(root)]))
-    _name_damaged(tables.unreadable(root))
+    rows = [row for name in ([profile] if profile else known) for row in runner.tables.status_rows(root, figures, name)]
+    click.echo(runner.tables.plain([runner.tables.STATUS, *rows]))
+    _name_damaged(runner.tables.unreadable(root))
 
 
 @cli.command()
 @click.argument("names", metavar="[FIG]...", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--update", is_flag=True, help="Record the verdicts that follow from the published results now.")
 @_OWN
-def claims(names: Sequence[str], as_json: bool, update: bool, own: bool) -> None:
+def claims(names: Sequence[str], update: bool, own: bool) -> None:
     """The paper's claims with their verdicts, and whether those on record still follow from the published results.
 
     Exit code 1 where a verdict no longer follows, 2 where results are missing, stale or damaged.
     """
-    import json
-
-    from dynloss_book.engine.runner import answers, recorded
-
     if own and update:
         raise UsageError("what is on record follows from the published results: leave out --own")
     root, figures = _book()
     published = policy.published(root)
-    if update:
-        if not published.is_dir():
-            raise UsageError(f"nothing found in {published}")
-        files.check_writable(published)
-    record = recorded.read(published)
+    record = runner.recorded.read(published)
     folders = policy.folders(root=root) if own else [published]
-    now = answers.all_judged(_chosen(figures, names), folders)
-    if update and recorded.of(now):
+    now = runner.answers.all_judged(_chosen(figures, names), folders)
+    if update and runner.recorded.of(now):
         # What cannot be judged now stays on record; what is no notebook any more does not.
-        record = {name: entry for name, entry in record.items() if name in figures} | recorded.of(now)
-        recorded.write(published, record)
-    found = recorded.rows(record, now)
-    if as_json:
-        click.echo(json.dumps(found, indent=1))
-    elif found:
-        click.echo(untrusted.printable(recorded.shown(found)))
-    for line in recorded.summary(found):
-        click.echo(untrusted.printable(line), err=as_json)
-    sys.exit(recorded.code(found))
+        record = {name: entry for name, entry in record.items() if name in figures} | runner.recorded.of(now)
+        runner.recorded.write(published, record)
+    found = runner.recorded.rows(record, now)
+    lines = [runner.recorded.shown(found)] if found else []
+    click.echo(untrusted.printable("\n".join([*lines, *runner.recorded.summary(found)])))
+    sys.exit(runner.recorded.code(found))
 
 
 @cli.command()
@@ -219,28 +188,23 @@ def compare(mine: Path, reference: Path | None) -> None:
 
     Exit code 0 where they agree, 1 where they differ, 2 where they cannot be compared or have too few seeds to tell.
     """
-    from dynloss_book.engine.agreement import Incomparable
-    from dynloss_book.engine.runner import compare as comparison
-
     for path in (mine, reference):
         if path is not None and not (path.is_file() or path.is_dir()):
             raise UsageError(f"there is no file or folder {path}")
     try:
-        found = comparison.outcomes(mine, reference or profiles.find_root() / policy.PUBLISHED)
-    except Incomparable as error:
+        found = runner.compare.outcomes(mine, reference or profiles.find_root() / policy.PUBLISHED)
+    except runner.compare.Incomparable as error:
         raise UsageError(str(error)) from error
-    click.echo(untrusted.printable(comparison.shown(found)))
-    sys.exit(comparison.code(found))
+    click.echo(untrusted.printable(runner.compare.shown(found)))
+    sys.exit(runner.compare.code(found))
 
 
 @cli.command()
 @click.argument("name")
 def new(name: str) -> None:
     """Lay out a new figure, a short working example: notebook, room, profiles, test, and its page in the book."""
-    from dynloss_book.engine.runner.new import lay_out
-
     root = profiles.find_root()
-    for path in lay_out(root, name):
+    for path in runner.new.lay_out(root, name):
         click.echo(path.relative_to(root))
     click.echo(f"next: make sync, then dynloss run {name} --profile smoke (CONTRIBUTING.md: Adding a figure)")
 
@@ -257,8 +221,8 @@ def _chosen(figures: Mapping[str, Figure], names: Sequence[str]) -> list[Figure]
 
 
 def _name_damaged(unreadable: Sequence[str]) -> None:
-    """Name the files that cannot be read, each with the reason; where there are any, the exit code is 2."""
-    for line in unreadable:
+    """Name the files that cannot be read, each once, with the reason; where there are any, the exit code is 2."""
+    for line in dict.fromkeys(unreadable):
         click.echo(line)
     if unreadable:
         sys.exit(2)
@@ -273,17 +237,15 @@ def sweep() -> None:
 @click.argument("names", metavar="[FIG]...", nargs=-1)
 def sweep_status(names: Sequence[str]) -> None:
     """How far the sweeps in the archive are; exit code 2 if files of theirs are damaged."""
-    from dynloss_book.engine.runner import tables
-
     root, figures = _book()
     chosen = {figure.stem for figure in _chosen(figures, names)} if names else set()
-    damaged: list[str] = []
-    rows = list(tables.sweep_rows(root, chosen, damaged))
-    if rows:
-        click.echo(tables.plain([tables.SWEEPS, *rows]))
-    _name_damaged(list(dict.fromkeys([*damaged, *tables.unreadable(root, chosen)])))
-    if not rows:
-        raise UsageError(tables.nothing_in(root))
+    found = runner.tables.sweeps(root, chosen)
+    if found:
+        click.echo(runner.tables.plain([runner.tables.SWEEPS, *map(runner.tables.sweep_row, found)]))
+    damaged = [str(error) for each in found for error in each.unreadable]
+    _name_damaged(damaged + runner.tables.unreadable(root, chosen))
+    if not found:
+        raise UsageError(runner.tables.nothing_in(root))
 
 
 @cli.command()
@@ -296,23 +258,20 @@ def sweep_status(names: Sequence[str]) -> None:
 def campaign(minutes: float | None, plan: bool, device: str | None, renew: bool, publishing: bool, nice: int) -> None:
     """Compute what the archive lacks, down the list in notebooks/campaign.yml; may be killed, and goes on next time."""
     from dynloss_book.engine import archive
-    from dynloss_book.engine.runner import campaign as work
-    from dynloss_book.engine.runner import tables
-
     root, figures = _book()
-    items = work.load(root, figures)
-    _check_ready(root / "_build" / "campaign")
+    items = runner.campaign.load(root, figures)
+    files.check_writable(root / "_build" / "campaign")
     if not plan:
         archive.check_writable(policy.folders(root=root)[0])
     if hasattr(os, "nice"):
         os.nice(nice)  # the notebooks' kernels inherit it
-    here = device.upper() if device else work.device()
+    here = device.upper() if device else runner.campaign.device()
     if plan:
-        rows = [work.row(item, state, here) for item, state in work.plan(root, items)]
-        click.echo(tables.plain([work.PLAN, *rows]))
+        rows = [runner.campaign.row(item, state, here) for item, state in runner.campaign.plan(root, items)]
+        click.echo(runner.tables.plain([runner.campaign.PLAN, *rows]))
         return
     failed, mine = False, [item for item in items if here in item.devices]
-    for item, state in work.run(root, mine, minutes, renew):
+    for item, state in runner.campaign.run(root, mine, minutes, renew):
         failed |= state.failed
         _say(f"{item.label}: {state.left}" + ("" if state.failed else " left"))
         if publishing:
@@ -332,36 +291,31 @@ def publish(names: Sequence[str], profile: str | None, renew: bool, yes: bool) -
 
     Exit code 1 where a result stays behind, as --renew would have to replace published values; 2 where there is none.
     """
-    from dynloss_book.engine.runner import publish as way
-    from dynloss_book.engine.runner import tables
-
     root, figures = _book()
     source = policy.folders(root=root)[0]
     records = []
     for figure in _chosen(figures, names):
-        sizes = [tables.fits(figure, figure.profiles[profiles.named(figure, profile)])] if profile else []
-        held, unreadable = tables.archived(figure, [source])
+        size = figure.profiles[profiles.named(figure, profile)] if profile else None
+        held, unreadable = runner.tables.archived(figure, [source])
         for error in unreadable:
             _say(error)
-        records += [one for one in held if all(fit(one["parameters"]) for fit in sizes)]
+        records += [one for one in held if size is None or runner.tables.fits(figure, size, one["parameters"])]
     if not records:
         raise UsageError(f"nothing to publish in {source}")
-    if _publish(root, way.places(records), renew, yes):
+    if _publish(root, runner.publish.places(records), renew, yes):
         sys.exit(1)
 
 
 def _publish(root: Path, chosen: Iterable[Path], renew: bool, yes: bool = True) -> bool:
     """Say, or do, what becomes of results; whether one stays behind that was to be published."""
-    from dynloss_book.engine.runner import publish as way
-
     source, target, behind = policy.folders(root=root)[0], root / policy.PUBLISHED, False
     if source == target:
         raise UsageError(f"{source} holds the published results themselves: unset DYNLOSS_RESULTS")
-    for step in way.steps(chosen, target, renew):
+    for step in runner.publish.steps(chosen, target, renew):
         click.echo(f"{step.place}: {step.words}")
         behind |= not step.whole
         if yes:
-            way.publish(step, source, move=source == root / policy.OWN)
+            runner.publish.publish(step, source, move=source == root / policy.OWN)
     return behind and yes
 
 
@@ -369,11 +323,9 @@ def _publish(root: Path, chosen: Iterable[Path], renew: bool, yes: bool = True) 
 @click.option("--require-gpu", is_flag=True, help="Fail unless JAX computes on a GPU.")
 def doctor(require_gpu: bool) -> None:
     """Versions, devices, whether JAX computes rightly, and what is missing."""
-    from dynloss_book.engine.runner import doctor as check
-
-    lines, well = check.report()
+    lines, well = runner.doctor.report()
     click.echo("\n".join(lines))
-    if require_gpu and not check.has_gpu():
+    if require_gpu and not runner.doctor.has_gpu():
         _say("no GPU: JAX does not compute on one here")
         sys.exit(1)
     sys.exit(0 if well else 1)
@@ -409,7 +361,7 @@ def _prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # signs that a terminal lacks
-    for name in _PATHS:  # once, where they enter: notebooks run in another folder
+    for name in ("DYNLOSS_RESULTS", "DYNLOSS_CIFAR10"):  # once, where they enter: notebooks run in another folder
         if given := os.environ.get(name):
             os.environ[name] = str(Path(given).expanduser().absolute())
 
@@ -431,45 +383,29 @@ def _execute(
     if profile == BEST and (overrides or fresh):
         raise UsageError("best reads the archive: to compute, name a profile")
     given = {} if profile == BEST else {f.stem: profiles.values(f, profile, overrides, fresh) for f in figures}
-    _check_ready(folder)
-    from tqdm import tqdm
-
-    from dynloss_book.engine.runner.best import execute_best
-    from dynloss_book.engine.runner.execute import execute
-    from dynloss_book.engine.runner.together import at_once, execute_all
-
+    files.check_writable(folder)
     asked: Mapping[str, str] = {}
     if not own and not policy.Policy.current().results:
         apart = policy.asking([root / "_build" / "results", root / policy.PUBLISHED])
         asked = policy.Policy(**apart).as_environment()
 
-    def one(figure: Figure, stream: TextIO) -> "Outcome":
+    def one(figure: Figure, stream: TextIO) -> "runner.execute.Outcome":
         path = folder / f"{figure.stem}.ipynb"
         if profile == BEST:
-            return execute_best(figure, root, path, stream, own=own)
+            return runner.best.execute_best(figure, root, path, stream, own=own)
         label = ", ".join([profiles.named(figure, profile), *(f"{name}={value}" for name, value in overrides)])
-        return execute(figure, label, given[figure.stem], path, stream, asked)
+        return runner.execute.execute(figure, label, given[figure.stem], path, stream, asked)
 
-    jobs = jobs or (at_once() if profile == BEST else 1)
+    jobs = jobs or (runner.together.at_once() if profile == BEST else 1)
     if min(jobs, len(figures)) == 1:
         _report(one(figure, sys.stderr) for figure in figures)
         return
-    with contextlib.closing(execute_all(lambda figure: one(figure, io.StringIO()), figures, jobs)) as outcomes:
+    running = runner.together.execute_all(lambda figure: one(figure, io.StringIO()), figures, jobs)
+    with contextlib.closing(running) as outcomes:
         _report(tqdm(outcomes, total=len(figures), unit=" notebooks", disable=None, leave=False))
 
 
-def _check_ready(folder: Path) -> None:
-    """Raise what is in the way of running notebooks whose copies go into this folder."""
-    try:
-        import papermill  # noqa: F401
-    except ImportError as error:
-        raise UsageError(f"running notebooks needs {error.name}: pip install 'dynloss[notebooks]'") from error
-    files.check_writable(folder)
-
-
-def _report(outcomes: Iterable["Outcome"]) -> None:
-    from tqdm import tqdm
-
+def _report(outcomes: Iterable["runner.execute.Outcome"]) -> None:
     from dynloss_book.engine.provenance import duration
 
     ran, failed = 0, 0

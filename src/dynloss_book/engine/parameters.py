@@ -17,6 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+_NAMES = {"type": "object", "propertyNames": {"type": "string"}, "additionalProperties": {"type": "string"}}
+RENAMED = {
+    "type": "object",
+    "properties": {"pages": _NAMES, "parameters": {"type": "object", "additionalProperties": _NAMES}},
+    "additionalProperties": False,
+}
+
 
 class UsageError(ValueError):
     """Something was asked for that does not exist or does not fit; one line for each problem."""
@@ -32,23 +39,28 @@ class Parameter:
     default: Any
 
 
-def settings(source: Path) -> Any:
-    """What a YAML file holds; an empty table where it is empty."""
+def settings(source: Path, schema: Mapping[str, Any]) -> Any:
+    """What a YAML file holds, an empty table where it is empty.
+
+    Raises:
+        UsageError: it is no YAML, or does not fit the JSON schema.
+    """
     import yaml
+    from jsonschema import Draft202012Validator
 
     try:
-        return yaml.safe_load(source.read_text("utf-8")) or {}
+        found = yaml.safe_load(source.read_text("utf-8")) or {}
     except yaml.YAMLError as error:
         raise UsageError(f"{source} is no valid YAML: {' '.join(str(error).split())}") from error
+    misfits = sorted(Draft202012Validator(schema).iter_errors(found), key=lambda error: error.json_path)
+    refuse([f"{source.name}: {error.json_path.removeprefix('$.')}: {error.message}" for error in misfits])
+    return found
 
 
 def renamed(root: Path, what: str) -> dict[str, Any]:
     """What notebooks/renamed.yml leads to: from old names of "pages", or of the "parameters" of each notebook."""
     source = root / "notebooks" / "renamed.yml"
-    found = settings(source) if source.is_file() else {}
-    if not is_table(found) or not is_table(found.get(what) or {}):
-        raise UsageError(f"{source}: expected `pages` and `parameters`, each with old names and new")
-    return found.get(what) or {}
+    return settings(source, RENAMED).get(what, {}) if source.is_file() else {}
 
 
 def validate(notebook: str) -> None:
@@ -202,11 +214,6 @@ _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "list[int]": (functools.partial(_several, _whole), "a list of integers, as 2 8 32"),
     "list[float]": (functools.partial(_several, _number), "a list of finite numbers, as 0.01 0.02"),
 }
-
-
-def is_table(value: Any) -> bool:
-    """Whether it is a table of YAML whose names are text."""
-    return isinstance(value, dict) and all(isinstance(name, str) for name in value)
 
 
 def refuse(problems: list[str]) -> None:

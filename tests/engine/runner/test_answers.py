@@ -154,9 +154,8 @@ def test_claims_on_the_command_line(checkout, dynloss):
     code, out, _ = dynloss("claims")
     assert code == 1 and "1 are not on record yet" in out
     assert dynloss("claims", "--update")[0] == 0
-    code, out, err = dynloss("claims", "--json")
-    assert code == 0 and json.loads(out)[0]["verdict"] == "reproduced"
-    assert "every verdict on record follows" in err
+    code, out, _ = dynloss("claims")
+    assert code == 0 and "every verdict on record follows" in out
     assert dynloss("claims", "fig9")[0] == 2
 
     record = checkout / "results" / recorded.RECORD

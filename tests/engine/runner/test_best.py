@@ -109,8 +109,8 @@ def test_the_book_names_the_profile_of_each_page(checkout):
 def test_best_is_no_name_for_a_profile(checkout):
     path = checkout / "notebooks" / "profiles.yml"
     path.write_text(PROFILES.replace("paper:", "best:"))
-    with pytest.raises(UsageError, match="best: the name is taken"):
+    with pytest.raises(UsageError, match="'best' should not be valid"):
         load(checkout)
     path.write_text(PROFILES.replace("  quick: {parameters: {}}\n", ""))
-    with pytest.raises(UsageError, match="fig01_good has no 'quick'"):
+    with pytest.raises(UsageError, match="fig01_good: 'quick' is a required property"):
         load(checkout)

@@ -1,6 +1,5 @@
 """The book is built from what passed the gate, whole or not at all. Sphinx itself runs in one test only."""
 
-import errno
 import io
 import json
 import re
@@ -18,7 +17,7 @@ from dynloss_book.engine.findings import Findings
 from dynloss_book.engine.provenance import MIME
 from dynloss_book.engine.runner import book, gallery
 from dynloss_book.engine.runner.book import BookError
-from dynloss_book.engine.runner.profiles import UsageError, load, renamed
+from dynloss_book.engine.runner.profiles import load, renamed
 from dynloss_book.engine.runner.tables import executed_copy
 from dynloss_book.playground import hooks as playground_hooks
 from dynloss_book.plots import hooks as plots_hooks
@@ -228,33 +227,3 @@ def test_a_result_that_can_no_longer_be_read_is_named(site, executed_site):
     result.write_bytes(result.read_bytes()[:5000])
     with pytest.raises(archive.Unreadable, match=f"{result} cannot be read"):
         book._arrange(copy, site / "notebooks", site / "data")
-
-
-def test_a_disk_that_gets_full_in_the_middle_is_one_line(site, published, monkeypatch):
-    """Sphinx makes pages of warnings of it, or thirty lines of a traceback."""
-    builder(monkeypatch, 1, "WARNING: error writing file a: [Errno 28] No space left on device\nWARNING: and so on")
-    with pytest.raises(OSError, match=f"No space left on device: '{site}/_build/site'"):
-        book.build(site, load(site), "smoke")
-    assert pages(published) == {"index.html": "old"}
-
-
-def test_the_old_book_stays_where_the_new_one_cannot_take_its_place(site, published, monkeypatch):
-    builder(monkeypatch)
-    rename = book.Path.rename
-
-    def full(path, target):
-        if path.name == "html" and target == published:
-            raise OSError(errno.ENOSPC, "No space left on device", str(target))
-        return rename(path, target)
-
-    monkeypatch.setattr(book.Path, "rename", full)
-    with pytest.raises(OSError, match="No space left"):
-        book.build(site, load(site), "smoke")
-    assert pages(published) == {"index.html": "old"}
-
-
-@pytest.mark.parametrize("name", ["_config.yml", "_toc.yml", "book"])
-def test_a_checkout_without_a_book(site, name):
-    (site / name).rename(site / "elsewhere")
-    with pytest.raises(UsageError, match=f"no {name} in"):
-        book.check(site)

@@ -296,12 +296,12 @@ def test_two_at_once_share_the_work(make, here, child, tmp_path):
 @pytest.mark.parametrize(
     ("listed", "said"),
     [
-        ("campaign: []", "expected `campaign` with a list of items"),
-        ("campaign: [{notebook: fig01_sweep}]", "item 1: expected devices, notebook, profile, why"),
+        ("campaign: []", r"campaign.yml: campaign: \[\] should be non-empty"),
+        ("campaign: [{notebook: fig01_sweep}]", r"campaign\[0\]: 'devices' is a required property"),
         (LIST.replace("profile: quick, devices: [GPU]", "profile: huge, devices: [GPU]"),
-         "item 4: fig01_sweep has no profile 'huge'"),
-        (LIST.replace("[CPU, GPU]", "[TPU]"), r"item 3: devices must be a list of CPU and GPU, got \['TPU'\]"),
-        (LIST.replace("points: 2", "dots: 2"), "item 1: fig01_sweep: unknown parameter 'dots'"),
+         r"campaign\[3\]: fig01_sweep has no profile 'huge'"),
+        (LIST.replace("[CPU, GPU]", "[TPU]"), r"campaign\[2\].devices\[0\]: 'TPU' is not one of \['CPU', 'GPU'\]"),
+        (LIST.replace("points: 2", "dots: 2"), r"campaign\[0\]: fig01_sweep: unknown parameter 'dots'"),
     ],
 )  # fmt: skip
 def test_a_list_that_does_not_fit(make, listed, said):

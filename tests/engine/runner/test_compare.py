@@ -235,14 +235,15 @@ def test_the_last_cell_of_a_notebook(checkout, tmp_path, monkeypatch):
     assert "This run differs" in shown(compare.with_published(mine, apart))
     new = archive.fetch_or_compute("fig01_good", simulate, {"steps": 5, "amplitude": 2.0}, results=tmp_path / "mine")
     assert "no published result has its parameters" in shown(compare.with_published(new))
-    assert "Not compared" in shown(compare.with_published(xr.Dataset()))  # whatever it is given
+    assert "cannot be compared" in shown(compare.with_published(xr.Dataset()))  # whatever it is given
     monkeypatch.setenv("DYNLOSS_ARCHIVE_ONLY", "1")
     assert compare.with_published(published) is None  # a book is made of published results
 
 
-def test_without_an_archive_the_last_cell_says_so(tmp_path, monkeypatch):
+def test_without_an_archive_the_last_cell_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert shown(compare.with_published(xr.Dataset())) == compare.NOWHERE
+    assert compare.with_published(xr.Dataset()) is None
+    assert capsys.readouterr().out.startswith("There are no published results here to compare with")
 
 
 def test_a_table_of_the_versions_of_jax(tmp_path):

@@ -18,7 +18,7 @@ from small_site import notebook
 
 from dynloss import files
 from dynloss_book.engine.runner import gate
-from dynloss_book.engine.runner.execute import Interrupted, Progress, execute
+from dynloss_book.engine.runner.execute import Progress, execute
 from dynloss_book.engine.runner.profiles import load, values
 
 
@@ -184,7 +184,7 @@ def test_ctrl_c_keeps_the_partial_copy(run, tmp_path):
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    with pytest.raises(Interrupted, match="fig: interrupted; what was done is kept in"):
+    with pytest.raises(KeyboardInterrupt, match="fig: interrupted; what was done is kept in"):
         run("print('done')", f"import os, time\nopen({str(marker)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)")
     copy = json.loads((tmp_path / "a {braced} folder" / "out" / "fig.ipynb").read_text())
     assert printed(copy) == "done\n"

@@ -9,10 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 import small_site
-from small_site import notebook
+from small_site import gone, notebook
 
 from dynloss_book.engine.runner import kernels
 from dynloss_book.engine.runner.execute import execute
@@ -41,15 +40,6 @@ def run(tmp_path):
         return outcome, "".join("".join(each.get("text", "")) for cell in cells for each in cell.get("outputs", []))
 
     return run
-
-
-def gone(process, within=10.0):
-    ends = time.monotonic() + within
-    while time.monotonic() < ends:
-        if not psutil.pid_exists(process) or psutil.Process(process).status() == psutil.STATUS_ZOMBIE:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_a_forked_kernel_has_imported_and_has_its_own_variables_and_numbers(run, tmp_path):

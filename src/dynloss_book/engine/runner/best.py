@@ -41,7 +41,7 @@ def candidates(figure: Figure, folders: Sequence[Path]) -> Iterator[str]:
     """The profiles from `quick` on of which these folders for results have anything, the largest first."""
     records = tables.archived(figure, folders).records
     for name in reversed(above_default(figure)):
-        if any(map(tables.fits(figure, figure.profiles[name]), (record["parameters"] for record in records))):
+        if any(tables.fits(figure, figure.profiles[name], record["parameters"]) for record in records):
             yield name
 
 

@@ -4,9 +4,7 @@ The pages are staged in `_build/site` under the paths that they have in the repo
 leads to the committed notebook. What was built replaces `_build/html` only at the end.
 """
 
-import errno
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -19,12 +17,11 @@ from urllib.parse import urljoin
 
 from dynloss import files
 from dynloss_book.engine import hooks, untrusted
-from dynloss_book.engine.runner import compare, gallery, gate, page, scorecard, scripts, tables
+from dynloss_book.engine.runner import compare, gallery, gate, kernels, page, scorecard, scripts, tables, together
 from dynloss_book.engine.runner.profiles import Figure, UsageError, renamed, values
 
 # What a page leaves to be filled in from the results: a table, or `answer NOTEBOOK`.
 PLACEHOLDER = re.compile(r"<!-- ([\w ]+) -->")
-_NO_ROOM = re.compile("|".join(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)))
 
 _MOVED = """<!DOCTYPE html>
 <html lang="en">
@@ -43,11 +40,8 @@ class BookError(RuntimeError):
     """The book was not built; what was published before is still there."""
 
 
-def check(root: Path) -> None:
-    """Whether there is a book to build, and what builds it."""
-    for name in ("_config.yml", "_toc.yml", "book"):
-        if not (root / name).exists():
-            raise UsageError(f"no {name} in {root}: nothing to build a book from")
+def check() -> None:
+    """Whether there is what builds a book."""
     if not find_spec("jupyter_book"):
         raise UsageError("the book needs jupyter-book: pip install 'dynloss[book]'")
 
@@ -72,8 +66,6 @@ def build(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     command = [sys.executable, "-c", start, "build", str(site), "-W", "-n", "--keep-going"]
     done = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     built = site / "_build" / "html"
-    if done.returncode and (full := _NO_ROOM.search(done.stdout)):  # of which Sphinx makes much else
-        raise OSError(errno.ENOSPC, full[0], str(site))
     if done.returncode or not (built / "index.html").is_file():
         raise BookError(f"{_what_failed(done.stdout)}\nthe book was not built; its pages are staged in {site}")
     for path in built.rglob("*.html"):
@@ -86,8 +78,6 @@ def build(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
 
 def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     """Put everything that the book is built from into `_build/site`."""
-    from dynloss_book.engine.runner import kernels, together
-
     site = root / "_build" / "site"
     shutil.rmtree(site, ignore_errors=True)
     (site / "notebooks" / "data").mkdir(parents=True)
@@ -104,6 +94,7 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         for each in pages:
             each.result()
     theirs = [each for each in entries if each.stem.startswith("fig")]  # the paper's figures
+    costs = [(each.stem, size.name, tables.cost(size)) for each in figures.values() for size in each.profiles.values()]
     texts = {
         "gallery": gallery.cards(entries, "images/gallery", "../notebooks"),
         "headlines": gallery.headlines(theirs, "images/gallery", "../notebooks"),
@@ -114,7 +105,7 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         "claims": scorecard.plain(entries),
         "scorecard": scorecard.page(entries, "../notebooks"),
         "status": gallery.status(entries, "../notebooks"),
-        "profiles": tables.markdown([tables.PROFILES[:3], *tables.cost_rows(figures)]),
+        "profiles": tables.markdown([tables.PROFILES[:3], *costs]),
     }
     for name, shown in (("comparison", compare.rates), ("versions", compare.versions)):
         if (kept := site / "book" / f"{name}.json").is_file():
@@ -161,11 +152,11 @@ def accessible(html: str) -> str:
     '<span class="sig-line">a,</span>\\n<span class="sig-line">b</span>\\n'
     """
     html = html.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
-
-    def lines(found: re.Match) -> str:
-        return found[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
-
-    return re.sub(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", lines, html)
+    return re.sub(
+        r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>",
+        lambda lines: lines[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>"),
+        html,
+    )
 
 
 def headed(html: str) -> str:
@@ -223,11 +214,6 @@ def _publish(built: Path, published: Path) -> Path:
     shutil.rmtree(old, ignore_errors=True)
     if published.exists():
         published.rename(old)
-    try:
-        built.rename(published)
-    except OSError:
-        if old.exists():
-            old.rename(published)
-        raise
+    built.rename(published)
     shutil.rmtree(old, ignore_errors=True)
     return published

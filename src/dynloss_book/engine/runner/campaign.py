@@ -12,14 +12,13 @@ same single result one takes the next item.
 
 import hashlib
 import io
-import itertools
 import json
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,11 +27,25 @@ from dynloss import files
 from dynloss_book.engine import ledger, policy
 from dynloss_book.engine.provenance import duration
 from dynloss_book.engine.runner.execute import Ending, execute
-from dynloss_book.engine.runner.profiles import Figure, UsageError, find, settings, values
+from dynloss_book.engine.runner.profiles import Figure, UsageError, find, refuse, settings, values
 
 DEVICES = ("CPU", "GPU")
 PLAN = ("item", "devices", "left", "takes here", "why")
-_NEEDED = {"notebook", "profile", "devices", "why"}
+_ITEM = {
+    "type": "object",
+    "properties": {
+        **{name: {"type": "string"} for name in ("notebook", "profile", "why")},
+        "devices": {"type": "array", "minItems": 1, "items": {"enum": list(DEVICES)}},
+        "parameters": {"type": "object"},
+    },
+    "required": ["notebook", "profile", "devices", "why"],
+    "additionalProperties": False,
+}
+_LIST = {
+    "type": "object",
+    "properties": {"campaign": {"type": "array", "minItems": 1, "items": _ITEM}},
+    "required": ["campaign"],
+}
 _EXCUSES = (Ending.DONE, Ending.OUT_OF_TIME, Ending.IN_PROGRESS)  # what is no failure
 
 
@@ -101,35 +114,17 @@ class State(NamedTuple):
 
 def load(root: Path, figures: Mapping[str, Figure]) -> list[Item]:
     """The list of a checkout, in its order. Everything that is wrong with it is said at once."""
-    source = root / "notebooks" / "campaign.yml"
-    if not source.is_file():
-        raise UsageError(f"no {source}: nothing to compute")
-    given = settings(source)
-    entries = given.get("campaign") if isinstance(given, dict) else None
-    if not isinstance(entries, list) or not entries:
-        raise UsageError(f"{source}: expected `campaign` with a list of items")
     items, problems = [], []
-    for number, entry in enumerate(entries, 1):
+    for number, entry in enumerate(settings(root / "notebooks" / "campaign.yml", _LIST)["campaign"]):
         try:
-            items.append(_item(entry, figures))
+            figure, parameters = find(figures, entry["notebook"]), entry.get("parameters", {})
+            item = Item(figure, entry["profile"], parameters, tuple(entry["devices"]), entry["why"])
+            item.values  # noqa: B018  (raises UsageError where they do not fit)
+            items.append(item)
         except UsageError as error:
-            problems += [f"campaign.yml, item {number}: {line}" for line in str(error).splitlines()]
-    if problems:
-        raise UsageError("\n".join(problems))
+            problems += [f"campaign.yml: campaign[{number}]: {line}" for line in str(error).splitlines()]
+    refuse(problems)
     return items
-
-
-def _item(entry: Any, figures: Mapping[str, Figure]) -> Item:
-    if not isinstance(entry, dict) or not set(entry) - {"parameters"} == _NEEDED:
-        raise UsageError(f"expected {', '.join(sorted(_NEEDED))}, and perhaps parameters; got {entry!r}")
-    devices, parameters = entry["devices"], entry.get("parameters") or {}
-    if not isinstance(devices, list) or not devices or set(devices) - set(DEVICES):
-        raise UsageError(f"devices must be a list of {' and '.join(DEVICES)}, got {devices!r}")
-    if not isinstance(parameters, dict):
-        raise UsageError(f"parameters must be names with values, got {parameters!r}")
-    item = Item(find(figures, str(entry["notebook"])), str(entry["profile"]), parameters, tuple(devices), entry["why"])
-    item.values  # noqa: B018  (raises UsageError where they do not fit)
-    return item
 
 
 def device() -> str:
@@ -149,24 +144,22 @@ def run(root: Path, items: Sequence[Item], minutes: float | None, renew: bool = 
         renew: also compute anew what other code computed. The old store is kept beside.
     """
     end = float("inf") if minutes is None else time.time() + 60 * minutes
-    with _place(root) as place:
-        for item in items:
-            if time.time() >= end:
-                return
-            state = _remembered(root, item)
-            if state is None or not state.complete:
-                state = _look(root, place, item, end, renew)
-            yield item, state
+    for item in items:
+        if time.time() >= end:
+            return
+        state = _remembered(root, item)
+        if state is None or not state.complete:
+            state = _look(root, item, end, renew)
+        yield item, state
 
 
 def plan(root: Path, items: Sequence[Item]) -> Iterator[tuple[Item, State]]:
     """What is left of each item; nothing is computed but the notebooks' pictures."""
-    with _place(root) as place:
-        for number, item in enumerate(items, 1):
-            state = _remembered(root, item)
-            if state is None:
-                print(f"item {number} of {len(items)}: looking at {item.label}", file=sys.stderr, flush=True)
-            yield item, state or _look(root, place, item, 0.0)
+    for number, item in enumerate(items, 1):
+        state = _remembered(root, item)
+        if state is None:
+            print(f"item {number} of {len(items)}: looking at {item.label}", file=sys.stderr, flush=True)
+        yield item, state or _look(root, item, 0.0)
 
 
 def row(item: Item, state: State, here: str) -> tuple[str, ...]:
@@ -193,30 +186,18 @@ def cost(item: Item, state: State, here: str) -> str:
     return (f"at most {duration(whole_cost[0])}" if whole_cost else "not measured yet") + memory
 
 
-def _look(root: Path, place: Path, item: Item, end: float, renew: bool = False) -> State:
+def _look(root: Path, item: Item, end: float, renew: bool = False) -> State:
     """Run an item's notebook, which computes until ``end`` (seconds since 1970), and read its ledger."""
-    notes = place / f"{_slug(item)}.jsonl"
-    notes.unlink(missing_ok=True)
-    copy = notes.with_suffix(".ipynb")
-    asked = policy.Policy(deadline=end, ledger=str(notes), renew=renew).as_environment()
+    copy = _memory(root, item).with_suffix(".ipynb")
     stream = sys.stderr if end else io.StringIO()
-    outcome = execute(item.figure, item.profile, item.values, copy, stream, asked)
-    state = State(tuple(ledger.read(notes)), outcome.ending, outcome.error)
+    with tempfile.TemporaryDirectory() as folder:  # another campaign may be at the same item
+        notes = Path(folder, "ledger.jsonl")
+        asked = policy.Policy(deadline=end, ledger=str(notes), renew=renew).as_environment()
+        outcome = execute(item.figure, item.profile, item.values, copy, stream, asked)
+        state = State(tuple(ledger.read(notes)), outcome.ending, outcome.error)
     if not state.failed:
         _remember(root, item, state)
     return state
-
-
-@contextmanager
-def _place(root: Path) -> Iterator[Path]:
-    """A folder for copies and ledgers, that of the first number which no other campaign has."""
-    for number in itertools.count(1):
-        folder = root.absolute() / "_build" / "campaign" / str(number)
-        folder.mkdir(parents=True, exist_ok=True)
-        with files.file_lock(folder / ".lock") as ours:
-            if ours:
-                yield folder
-                return
 
 
 def _remembered(root: Path, item: Item) -> State | None:
@@ -235,11 +216,8 @@ def _remember(root: Path, item: Item, state: State) -> None:
 
 
 def _memory(root: Path, item: Item) -> Path:
-    return root / "_build" / "campaign" / f"{_slug(item)}.json"
-
-
-def _slug(item: Item) -> str:
-    return re.sub(r"\W+", "-", item.label)
+    name = re.sub(r"\W+", "-", item.label)
+    return root.absolute() / "_build" / "campaign" / f"{name}.json"
 
 
 def _stamp(item: Item, requests: Sequence[ledger.Request]) -> str:

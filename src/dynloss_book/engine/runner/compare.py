@@ -6,7 +6,7 @@ holds no numbers, but names the files of its results; where these are not at han
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,9 +17,7 @@ from dynloss_book.engine import archive, policy, untrusted
 from dynloss_book.engine.agreement import FREE, Agreement, Incomparable, Quantity, compare, different, is_sweep
 from dynloss_book.engine.runner import answers, page, profiles, recorded, tables
 from dynloss_book.engine.sweeps import overview
-from dynloss_book.engine.sweeps.store import REQUEST
 
-NOWHERE = "There are no published results here to compare with; in a checkout of the repository there are."
 NOTEBOOK = ".ipynb"
 
 
@@ -29,6 +27,9 @@ class Outcome(NamedTuple):
     what: str
     agreement: Agreement | None
     trouble: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.agreement or f'cannot be compared: {self.trouble}'}"
 
 
 def outcomes(mine: Path, reference: Path) -> list[Outcome]:
@@ -55,53 +56,51 @@ def code(found: list[Outcome]) -> int:
     return 1 if False in verdicts else 2 if None in verdicts else 0
 
 
-def shown(found: list[Outcome]) -> str:
+def shown(found: Iterable[Outcome]) -> str:
     """In words, with a table of the quantities."""
     lines = []
-    for what, agreement, trouble in found:
-        if agreement is None:
-            lines.append(f"{what}: cannot be compared: {trouble}")
-            continue
-        notes = [f"  note: {note}" for note in agreement.notes]
-        lines += [f"{what}: {agreement}", *notes, textwrap.indent(tables.plain(agreement.table), "  "), ""]
+    for each in found:
+        lines.append(str(each))
+        if each.agreement is not None:
+            notes = [f"  note: {note}" for note in each.agreement.notes]
+            lines += [*notes, textwrap.indent(tables.plain(each.agreement.table), "  "), ""]
     return "\n".join(lines).rstrip()
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a notebook's last cell shows: of each result an agreement with its table, or a line."""
+    """What a notebook's last cell shows: what became of each result."""
 
-    found: tuple[Agreement | str, ...]
+    found: tuple[Outcome, ...]
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
-        parts, plain = ["**Does this run agree with the published one?**"], list[str]()
-        for each in dict.fromkeys(self.found):
+        parts = ["**Does this run agree with the published one?**"]
+        for each in self.found:
             parts.append(str(each))
-            plain.append(str(each))
-            if isinstance(each, Agreement):
-                parts += [*(f"- {note}" for note in each.notes), tables.markdown(each.table)]
-                plain.append(tables.plain(each.table))
-        return {"text/plain": "\n".join(plain), "text/markdown": "\n\n".join(parts)}
+            if each.agreement is not None:
+                parts += [*(f"- {note}" for note in each.agreement.notes), tables.markdown(each.agreement.table)]
+        return {"text/plain": shown(self.found), "text/markdown": "\n\n".join(parts)}
 
 
 def with_published(*datasets: xr.Dataset) -> Comparison | None:
     """Does a notebook's result agree with the published one? For its last cell; it never fails.
 
     Returns:
-        None where only the archive was asked, as in building the book: then there is nothing to compare.
+        None where only the archive was asked, as in building the book, or where nothing is published: then there is
+        nothing to compare.
     """
     if archive.read_only():
         return None
     root = policy.checkout()
     if root is None or not (root / policy.PUBLISHED).is_dir():
-        return Comparison((NOWHERE,))
-    found: list[Agreement | str] = []
+        print("There are no published results here to compare with; in a checkout of the repository there are.")
+        return None
+    found = []
     for dataset in datasets:
         path = Path(dataset.attrs.get("path") or "computed")
         merged = dataset.attrs.get("published") not in (None, "", str(path))  # of a sweep one's own points count
-        _, agreement, trouble = _beside(path, root / policy.PUBLISHED, None if merged else dataset)
-        found.append(agreement or f"Not compared with the published result: {trouble}.")
-    return Comparison(tuple(found))
+        found.append(_beside(path, root / policy.PUBLISHED, None if merged else dataset))
+    return Comparison(tuple(dict.fromkeys(found)))
 
 
 def _beside(path: Path, reference: Path, mine: xr.Dataset | None = None) -> Outcome:
@@ -123,11 +122,11 @@ def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
     if figure is None or "parameters" not in mine.attrs:
         raise Incomparable(f"{path.name} is no result of dynloss")
     folder = reference / figure
-    there = [(each, _about(each)) for each in _results(folder if folder.is_dir() else reference)]
-    same = [(each, about) for each, about in there if about["figure"] == figure and ("axes" in about) == sweep]
-    unreadable = "".join(f"; {about['unreadable']}" for _, about in there if "unreadable" in about)
+    there = _results(folder if folder.is_dir() else reference)
+    same = [(each, about) for each, about in there.items() if about["figure"] == figure and ("axes" in about) == sweep]
+    unreadable = "".join(f"; {about['unreadable']}" for about in there.values() if "unreadable" in about)
     if not same:
-        others = ", ".join(sorted({about["figure"] for _, about in there} - {"", figure}))
+        others = ", ".join(sorted({about["figure"] for about in there.values()} - {"", figure}))
         raise Incomparable(f"it is of {figure}, and {reference} holds {others or 'no such result'}{unreadable}")
     wanted = parameters(mine)
     differing = [different(wanted, about["parameters"]) for _, about in same]
@@ -157,34 +156,23 @@ def gridded(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.expand_dims(single).drop_vars("epoch", errors="ignore").assign_attrs(parameters=kept)
 
 
-def stored(path: Path) -> Iterator[Path]:
-    """Where the results in a file or folder are: a sweep's is a folder of files."""
-    if path.is_file() or (path / REQUEST).exists() or "axes" in _about(path):
-        yield path
-        return
-    yield from _files(path)
-    inside = (each for each in path.iterdir() if each.is_dir() and not each.is_symlink())
-    for folder in sorted(each for each in inside if each.suffix != ".old"):
-        yield from stored(folder)
+def stored(path: Path) -> dict[Path, dict[str, Any]]:
+    """The results in a file or folder, and what each says of itself: figure, parameters, and `axes` if it is a sweep.
 
-
-def _files(path: Path) -> list[Path]:
-    return list(archive.paths(path)) if path.is_dir() else [path]
-
-
-def _about(path: Path) -> dict[str, Any]:
-    """Figure and parameters of a result, and ``axes`` of a sweep's; of no figure if it is ``unreadable``, and why."""
-    why = {}
-    for file in _files(path):
+    A sweep's is a folder of files, whose parameters are those beside its axes. A file that is ``unreadable``, which is
+    said, is of no figure.
+    """
+    found: dict[Path, dict[str, Any]] = {}
+    for file in [path] if path.is_file() else sorted(path.rglob("[!.]*.nc")):
         try:
-            found = archive.about(file)
+            about = archive.about(file)
         except OSError as error:
-            why = {"unreadable": str(error)}
-            continue
-        axes = json.loads(found["axes"]) if "axes" in found else []
-        plain = {name: value for name, value in found["parameters"].items() if name not in axes}
-        return {"figure": found["figure"], "parameters": plain} | ({"axes": axes} if axes else {})
-    return {"figure": "", "parameters": {}} | why
+            about = {"figure": "", "parameters": {}, "unreadable": str(error)}
+        axes = json.loads(about.get("axes", "[]"))
+        about["parameters"] = {name: value for name, value in about["parameters"].items() if name not in axes}
+        if not any(folder.suffix == ".old" for folder in file.relative_to(path).parents):
+            found.setdefault(file.parent if axes and file != path else file, about)
+    return found
 
 
 def read(path: Path) -> xr.Dataset:
@@ -194,7 +182,7 @@ def read(path: Path) -> xr.Dataset:
         Incomparable: a file cannot be read.
     """
     try:
-        parts = [archive.read(file) for file in _files(path)]
+        parts = [archive.read(file) for file in (archive.paths(path) if path.is_dir() else [path])]
     except OSError as error:
         raise Incomparable(str(error)) from error
     if not parts:
@@ -213,9 +201,10 @@ def _notebook(path: Path) -> tuple[list[Path], dict[str, Any] | None]:
         raise Incomparable(f"{path} cannot be read as a notebook ({error or type(error).__name__})") from error
 
 
-def _results(path: Path) -> list[Path]:
-    """The results in a file or folder, or of an executed notebook."""
-    return _notebook(path)[0] if path.suffix == NOTEBOOK else list(stored(path))
+def _results(path: Path) -> dict[Path, dict[str, Any]]:
+    """The results in a file or folder, or of an executed notebook, as ``stored`` has them."""
+    places = _notebook(path)[0] if path.suffix == NOTEBOOK else [path]
+    return {each: about for place in places for each, about in stored(place).items()}
 
 
 def _findings(path: Path) -> dict[str, Any]:

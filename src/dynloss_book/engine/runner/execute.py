@@ -22,9 +22,6 @@ from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import commit
 from dynloss_book.engine.runner.profiles import Figure
 
-# What to do about an error, for whoever sees its one line at a command line.
-_ADVICE = {"NothingYet": "to compute, give it time: -p minutes 10, or -p minutes none for as long as it takes"}
-
 
 class Ending(StrEnum):
     """How a run ended."""
@@ -55,10 +52,6 @@ class Outcome:
     seconds: float
     error: str
     ending: Ending
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C in the middle of a notebook; says where, and where the partial copy is."""
 
 
 class Copy:
@@ -140,7 +133,7 @@ def execute(
     The copy's metadata say under `dynloss` which profile, source and commit it is of, and whether it is complete.
 
     Raises:
-        Interrupted: Ctrl-C.
+        KeyboardInterrupt: Ctrl-C; says in which notebook, and where the partial copy is.
         OSError: there can be no copy; before anything starts.
     """
     import papermill
@@ -178,18 +171,17 @@ def execute(
             logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the kernel's client was cut off, which is no news
             copy.annotate(record | {"complete": False})
             kept = copy.trouble or f"what was done is kept in {output}"
-            raise Interrupted(f"{figure.stem}: interrupted; {kept}") from None
+            raise KeyboardInterrupt(f"{figure.stem}: interrupted; {kept}") from None
         except Exception as reason:  # a cell's error, a kernel that died or did not start, a full disk
             hint = " (out of memory, or killed from outside?)" if "DeadKernel" in type(reason).__name__ else ""
             error = f"{type(reason).__name__}: {' '.join(str(reason).split())}{hint}"
     seconds = round(time.monotonic() - started, 1)
     notebook = copy.notebook
-    ending, failure = _failure(notebook)
-    error = failure or (f"{_last_cell(notebook)}{error}" if error else "")
+    ending, error = _ended(notebook, error)
     copy.annotate(record | {"complete": not error, "seconds": seconds})
-    error = error or copy.trouble or _not_kept(notebook)
-    if error and not failure:
-        ending = Ending.FAILED
+    if not error:
+        error = copy.trouble or _not_kept(notebook)
+        ending = Ending.FAILED if error else ending
     return Outcome(figure.stem, profile, output, seconds, error, ending)
 
 
@@ -204,18 +196,20 @@ def source_cells(notebook: Mapping[str, Any]) -> list[dict]:
     return [cell for cell in notebook["cells"] if not added & set(cell["metadata"].get("tags", []))]
 
 
-def _failure(notebook: Mapping[str, Any]) -> tuple[Ending, str]:
-    """How the cells ended, and the first that raised, in words; `sys.exit(0)`, which papermill lets pass, did too."""
+def _ended(notebook: Mapping[str, Any], error: str) -> tuple[Ending, str]:
+    """How the cells ended, and what went wrong and where: an error of a cell, or else this one.
+
+    `sys.exit(0)`, which papermill lets pass, is an error too.
+    """
+    place = "before the first cell"
     for number, cell in enumerate(source_cells(notebook), 1):
+        if cell["metadata"].get("papermill", {}).get("start_time"):
+            place = f"cell {number}"
         for output in cell.get("outputs", []):
             if output["output_type"] == "error":
                 said = " ".join(f"{output['ename']}: {output['evalue']}".split())
-                advice = _ADVICE.get(output["ename"])
-                ending = ENDINGS.get(output["ename"], Ending.FAILED)
-                return ending, f"cell {number}: {said}" + (f" ({advice})" if advice else "")
-        if cell["metadata"].get("papermill", {}).get("exception"):
-            return Ending.FAILED, f"cell {number}: it failed"
-    return Ending.DONE, ""
+                return ENDINGS.get(output["ename"], Ending.FAILED), f"{place}: {said}"
+    return (Ending.FAILED, f"{place}: {error}") if error else (Ending.DONE, "")
 
 
 def _not_kept(notebook: Mapping[str, Any]) -> str:
@@ -224,13 +218,6 @@ def _not_kept(notebook: Mapping[str, Any]) -> str:
 
     lost = dict.fromkeys(record["figure"] for record in tables.provenances(notebook) if not record["path"])
     return f"results of {', '.join(lost)} were computed, but could not be kept; the copy says why" if lost else ""
-
-
-def _last_cell(notebook: Mapping[str, Any]) -> str:
-    """Where the run stood when it ended without an error from a cell."""
-    cells = enumerate(source_cells(notebook), 1)
-    begun = [number for number, cell in cells if cell["metadata"].get("papermill", {}).get("start_time")]
-    return f"cell {begun[-1]}: " if begun else "before the first cell: "
 
 
 def _literal(path: Path) -> str:

@@ -53,7 +53,7 @@ def problems(executed: Path, source: Path, parameters: Mapping[str, Any]) -> lis
             *_cell_problems(notebook),
             *_source_problems(notebook, original, source),
             *_output_problems(notebook),
-            *_parameter_problems(notebook, _injected(notebook), defaults, parameters),
+            *_parameter_problems(_injected(notebook), defaults, parameters),
         ]
     except (ValueError, SyntaxError, OSError, UsageError, AttributeError, TypeError, KeyError) as error:
         return [f"it is no valid notebook: {' '.join(str(error).split())[:200]}"]
@@ -73,15 +73,10 @@ def _read(path: Path) -> Any:
 
 
 def _run_problems(notebook: Mapping[str, Any]) -> Iterator[str]:
-    run = notebook["metadata"].get("papermill", {})
-    if run.get("exception"):
-        yield "its metadata record an exception"
-    if not run.get("end_time"):
-        yield "it has no end time"
     about = notebook["metadata"].get("dynloss", {})
     if not about.get("complete"):
         yield "its run did not end well"  # a kernel that died in the last cell leaves no other trace
-    words = (about.get("commit"), about.get("profile"), run.get("end_time") or "")
+    words = (about.get("commit"), about.get("profile"), notebook["metadata"].get("papermill", {}).get("end_time"))
     if not all(map(untrusted.is_plain, words)) or not isinstance(about.get("seconds"), int | float):
         yield "its metadata are not those of a run"
 
@@ -94,21 +89,15 @@ def _cell_problems(notebook: Mapping[str, Any]) -> Iterator[str]:
         empty = not cell["source"].strip()
         if run.get("status") != "completed" or not run.get("end_time") or not (cell["execution_count"] or empty):
             yield f"cell {number} was not completed"
-        if run.get("exception"):
-            yield f"cell {number} raised an exception"
         for output in cell["outputs"]:
             if output["output_type"] == "error":
                 said = f"{output['ename']}: {output['evalue']}"
                 yield f"cell {number} called sys.exit" if output["ename"] == "SystemExit" else f"cell {number}: {said}"
         drawn = any("image/png" in output.get("data", {}) for output in cell["outputs"])
-        if _has_figure(cell) and not drawn:
+        figure = "figure" in cell["metadata"].get("mystnb", {})
+        # What shows a part of the archive has nothing to show where that is empty.
+        if figure and not drawn and "from-archive" not in cell["metadata"].get("tags", []):
             yield f"cell {number} has drawn no figure"
-
-
-def _has_figure(cell: Mapping[str, Any]) -> bool:
-    """What shows a part of the archive has nothing to show where that is empty."""
-    about = cell["metadata"]
-    return "figure" in about.get("mystnb", {}) and "from-archive" not in about.get("tags", [])
 
 
 def _source_problems(notebook: Mapping[str, Any], original: Mapping[str, Any], source: Path) -> Iterator[str]:
@@ -177,14 +166,11 @@ def _allowed(tag: str, attributes: Mapping[str, str]) -> bool:
     return tag in _TAGS and set(attributes) <= _ATTRIBUTES and "\\" not in style
 
 
-def _parameter_problems(notebook: Mapping, injected: Mapping, defaults: Mapping, wanted: Mapping) -> Iterator[str]:
-    recorded = notebook["metadata"].get("papermill", {}).get("parameters", {})
-    expected = {**defaults, **wanted, "fresh": None}
-    for given, where in ((recorded, "its metadata say"), (injected, "it ran with")):
-        found = {**defaults, **given, "fresh": None}
-        for name in sorted(found.keys() | expected.keys()):
-            if found.get(name, "nothing") != expected.get(name, "nothing"):
-                yield f"{where} {name}={found.get(name)!r} instead of {expected.get(name)!r}"
+def _parameter_problems(injected: Mapping, defaults: Mapping, wanted: Mapping) -> Iterator[str]:
+    expected, found = ({**defaults, **given, "fresh": None} for given in (wanted, injected))
+    for name in sorted(found.keys() | expected.keys()):
+        if found.get(name, "nothing") != expected.get(name, "nothing"):
+            yield f"it ran with {name}={found.get(name)!r} instead of {expected.get(name)!r}"
 
 
 def _injected(notebook: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ fresh and now. Either way the result keeps its numbers, and says in its attribut
 """
 
 import contextlib
+import functools
 import json
 import subprocess
 import sys
@@ -46,8 +47,7 @@ def looked_at(figure: Figure, profile: str, reviewer: "Verifier | Affirmer", res
 class _Reviewer:
     """What both have in common: the outcomes, and results that are not there."""
 
-    def __init__(self) -> None:
-        self.outcomes: list[Outcome] = []
+    outcomes: list[Outcome]
 
     def say(self, path: Path, state: str, words: str) -> None:
         self.outcomes.append((path, state, words))
@@ -65,7 +65,6 @@ class Verifier(_Reviewer):
     """
 
     def __init__(self, points: int, renew: bool = False):
-        super().__init__()
         self.points, self.renew = points, renew
 
     def result(self, path: Path, dataset: xr.Dataset, code: Fingerprint, again: Callable[[], xr.Dataset]) -> xr.Dataset:
@@ -113,13 +112,9 @@ class Affirmer(_Reviewer):
     """
 
     def __init__(self, root: Path, because: str):
-        super().__init__()
-        if not because.strip():
-            raise UsageError('say why the change moves no number: --because "…"')
         if (now := commit()).endswith("+dirty"):
             raise UsageError(f"{now}: commit first; what is affirmed is a commit")
         self.root, self.because, self.commit = root, because, now
-        self._asked: dict[tuple[str, ...], dict[str, list[str]]] = {}
 
     def result(self, path: Path, dataset: xr.Dataset, code: Fingerprint, again: Callable[[], xr.Dataset]) -> xr.Dataset:
         record = self._evidence(path, dataset.attrs, code)
@@ -138,7 +133,8 @@ class Affirmer(_Reviewer):
         archive.check_writable(path.parent)
         base = fresh_at(attributes)
         then, now = json.loads(attributes["sources"]), code.parts
-        found = self.golden(base, *sorted(each for each in then.keys() | now.keys() if then.get(each) != now.get(each)))
+        changed = sorted(each for each in then.keys() | now.keys() if then.get(each) != now.get(each))
+        found = golden(self.root, base, *changed)
         if missing := found["missing"]:
             self.say(path, UNKNOWN, f"no golden run reaches {', '.join(missing)}: add one, at {base} too")
             return {}
@@ -152,15 +148,14 @@ class Affirmer(_Reviewer):
         records.append({"commit": self.commit, "because": self.because, "evidence": words, "date": date()})
         return {"affirmed": json.dumps(records, ensure_ascii=False), "fresh_at": self.commit}
 
-    def golden(self, *change: str) -> dict[str, list[str]]:
-        """What the golden runs say of a change: since a commit, of these parts of the code; see ``GOLDEN``."""
-        if change not in self._asked:
-            command = [sys.executable, str(self.root / GOLDEN), *change]
-            done = subprocess.run(command, cwd=self.root, capture_output=True, text=True)
-            if done.returncode:
-                raise UsageError(" ".join(done.stderr.strip().splitlines()[-1:]))
-            self._asked[change] = json.loads(done.stdout)
-        return self._asked[change]
+
+@functools.cache  # for all results that a change makes stale
+def golden(root: Path, *change: str) -> dict[str, list[str]]:
+    """What a checkout's golden runs say of a change: since a commit, of these parts of the code; see ``GOLDEN``."""
+    done = subprocess.run([sys.executable, str(root / GOLDEN), *change], cwd=root, capture_output=True, text=True)
+    if done.returncode:
+        raise UsageError(" ".join(done.stderr.strip().splitlines()[-1:]))
+    return json.loads(done.stdout)
 
 
 def fresh_at(attributes: Mapping[str, Any]) -> str:

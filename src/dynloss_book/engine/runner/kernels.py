@@ -33,7 +33,7 @@ VARIABLES = {
 PICTURES = {"png", "pdf"}
 # What nearly every notebook imports. Nothing of it starts a thread or asks for a device as it is imported.
 PRELOADED = [
-    "ipykernel.kernelapp", "IPython.core.completer", "jax.numpy", "optax", "flax.linen", "xarray", "dask.array",
+    "ipykernel.kernelapp", "IPython.core.completer", "jax.numpy", "optax", "flax.linen", "xarray",
     "pandas", "scipy.special", "h5netcdf", "matplotlib.pyplot", "seaborn", "numba",
     "dynloss_book.engine.runner.compare", "dynloss_book.engine.runner.page", "dynloss_book.engine.sweeps",
     "dynloss_book.engine.sweeps.evaluate",

@@ -1,6 +1,7 @@
 """A new figure: notebook, room, profiles, test and place in the book, as `engine/template` has them."""
 
 import keyword
+import re
 from pathlib import Path
 
 from dynloss import files
@@ -14,8 +15,7 @@ def lay_out(root: Path, name: str) -> list[Path]:
     """Write the files of a new figure; returns them, and those to which its lines were added.
 
     Raises:
-        UsageError: the name cannot be that of a module, or is taken, or there is no place for the figure; before
-            anything is written.
+        UsageError: the name cannot be that of a module, or is taken; before anything is written.
     """
     if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name) or name.startswith("_"):
         raise UsageError(f"{name!r} is no name for a figure: letters, digits, underscores, as in fig06_wider_networks")
@@ -28,9 +28,6 @@ def lay_out(root: Path, name: str) -> list[Path]:
         if path.exists():
             raise UsageError(f"there is a {path.relative_to(root)} already")
     toc, profiles = root / "_toc.yml", root / "notebooks" / "profiles.yml"
-    for path in (room.parent, toc):
-        if not path.exists():
-            raise UsageError(f"no {path.relative_to(root)} in {root}: a new figure needs a checkout of the repository")
     own = (TEMPLATE / "profiles.yml.template").read_text("utf-8").replace(NAME, name)
     wanted[profiles] = f"{profiles.read_text('utf-8').rstrip()}\n{own}"
     wanted[toc] = _with_page(toc.read_text("utf-8"), name)
@@ -41,9 +38,5 @@ def lay_out(root: Path, name: str) -> list[Path]:
 
 def _with_page(toc: str, name: str) -> str:
     """The book's contents with a page more, behind the last notebook."""
-    before, mark, after = toc.rpartition("- file: notebooks/")
-    if not mark:
-        raise UsageError("_toc.yml has no notebook behind which the new one could come")
-    last, _, rest = after.partition("\n")
-    indent = before.rpartition("\n")[2]
-    return f"{before}{mark}{last}\n{indent}{mark}{name}\n{rest}"
+    *_, last = re.finditer(r"^( *- file: notebooks/)\w+\n", toc, re.M)
+    return f"{toc[: last.end()]}{last[1]}{name}\n{toc[last.end() :]}"

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from dynloss import files
-from dynloss_book.engine import untrusted
+from dynloss_book.engine import archive, untrusted
 from dynloss_book.engine.mime import EXPLORE, FINDINGS, PROVENANCE
 from dynloss_book.engine.runner import tables
+from dynloss_book.engine.sweeps.overview import gathered
 
 WIDTH = 6.75  # inches, of the paper's two columns: so wide ours are laid beside its own
 LEAD, PHYSICS = "lead", "physics"
@@ -31,7 +32,6 @@ EXPLORABLE = """```{raw} html
 # `make sync` leads links to other pages to the published book, for Colab; on a page they lead there within the book.
 PUBLISHED = re.compile(r"\]\(https://[\w.-]+\.github\.io/[\w.-]+/(notebooks|book)/([\w-]+)\.html(#[\w-]+)?\)")
 MISSING = re.compile(r"<td>(&lt;NA&gt;|NaN|nan|None)</td>")  # as pandas shows a value that is not there
-_NO_CLOCK = (2021, 7, 18, 0, 0, 0)  # the same data, the same bytes
 
 Cell = dict[str, Any]
 
@@ -47,9 +47,8 @@ def arranged(notebook: Mapping[str, Any], folder: Path, data: Path) -> dict[str,
     cells = []
     for cell in _led(notebook["cells"]):
         cells += [_folded(cell), *_explorable(cell), *_downloads(cell, folder, data)]
-    metadata = {**notebook["metadata"], "papermill": dict(notebook["metadata"].get("papermill", {}))}
-    for name in ("input_path", "output_path"):  # paths on this machine
-        metadata["papermill"].pop(name, None)
+    run, private = notebook["metadata"].get("papermill", {}), ("input_path", "output_path")  # paths on this machine
+    metadata = {**notebook["metadata"], "papermill": {name: run[name] for name in run if name not in private}}
     return {**notebook, "metadata": metadata, "cells": [_tidy(cell) for cell in cells]}
 
 
@@ -80,31 +79,18 @@ def heading(notebook: Mapping[str, Any]) -> str:
     return next((line.removeprefix("# ") for line in lines if line.startswith("# ")), "")
 
 
-def downloads(folder: Path, records: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """(name, what it is) of the data files that belong to these provenance records."""
-    found = []
-    for name in dict.fromkeys(_name(record) for record in records if record["path"]):
-        for ending, what in ((".nc", "NetCDF"), (".csv.zip", "CSV")):
-            path = folder / f"{name}{ending}"
-            if path.exists():
-                found.append((path.name, f"{what}, {path.stat().st_size / 1e6:.2g} MB"))
-    return found
-
-
 def apart(records: list[dict[str, Any]]) -> list[str]:
     """What sets each of several results apart from the others, in Markdown: plain parameters that not all have alike.
 
     >>> apart([{"parameters": {"width": 100, "steps": 5}}, {"parameters": {"width": 9, "steps": 5, "stops": False}}])
     ['width=100', 'width=9, stops=False']
     """
-    every = [record["parameters"] for record in records]
-
-    def differs(name: str) -> bool:
-        return any(each.get(name) != every[0].get(name) for each in every)
-
-    plain = [{name: value for name, value in each.items() if not isinstance(value, list | dict)} for each in every]
-    words = [", ".join(f"{name}={value}" for name, value in each.items() if differs(name)) for each in plain]
-    return [untrusted.as_markdown(each) for each in words]
+    said = [
+        [f"{name}={value}" for name, value in record["parameters"].items() if not isinstance(value, list | dict)]
+        for record in records
+    ]
+    differing = [[word for word in words if not all(word in others for others in said)] for words in said]
+    return [untrusted.as_markdown(", ".join(words)) for words in differing]
 
 
 def _led(cells: list[Cell]) -> list[Cell]:
@@ -155,48 +141,36 @@ def _downloads(cell: Cell, folder: Path, data: Path) -> Iterator[Cell]:
         path = data / f"{name}.pdf"
         files.write(path, at_width(base64.b64decode(pdf)))
         links.append((path.name, f"this picture as vector graphics, PDF of the paper's width ({WIDTH} in)"))
-    kept = {_name(record): record for record in tables.records_of([cell], PROVENANCE) if record["path"]}
-    kept = {name: record for name, record in kept.items() if (folder / record["path"]).exists()}
-    for name, record in kept.items():
-        both = dict.fromkeys(folder / each for each in (record["path"], record.get("published")) if each)
-        _write_data(list(both), data, name)
+    made_of = [record for record in tables.records_of([cell], PROVENANCE) if record["path"]]
+    there = [record for record in made_of if (folder / record["path"]).exists()]
+    kept = {f"{record['figure']}-{Path(record['path']).stem}": record for record in there}
     records = list(kept.values())
-    lines = [linked(links, "data")] * bool(links)
-    lines += [
-        f"- {words or record['figure']}: {linked(downloads(data, [record]), 'data')}"
-        for words, record in zip(apart(records), records, strict=True)
-    ]
+    lines = [linked(links)] * bool(links)
+    for words, (name, record) in zip(apart(records), kept.items(), strict=True):
+        both = dict.fromkeys(folder / each for each in (record["path"], record.get("published")) if each)
+        lines.append(f"- {words or record['figure']}: {linked(_written(list(both), data, name))}")
     if lines:
         several = f"the data of these {len(records)} results" if len(records) > 1 else "the data"
         what = "the picture" if links else several
         yield _markdown(f"{identifier}-download", "\n".join([f":::{{dropdown}} Download: {what}", *lines, ":::"]))
 
 
-def linked(links: list[tuple[str, str]], folder: str) -> str:
+def linked(links: list[tuple[str, str]]) -> str:
     """Downloads, in Markdown."""
-    return " · ".join(f"{{download}}`{what} <{folder}/{name}>`" for name, what in links)
+    return " · ".join(f"{{download}}`{what} <data/{name}>`" for name, what in links)
 
 
-def _name(record: Mapping[str, Any]) -> str:
-    return f"{record['figure']}-{Path(record['path']).stem}"
-
-
-def _write_data(sources: list[Path], data: Path, name: str) -> None:
-    """NetCDF, and the same as CSV; a sweep is a folder of files, or two, of which readers get one."""
-    from dynloss_book.engine import archive
-
-    target = data / f"{name}.nc"
-    if target.exists():
-        return
-    if sources[0].is_file():
-        content, dataset = sources[0].read_bytes(), archive.read(sources[0])
-    else:
-        from dynloss_book.engine.sweeps.overview import gathered
-
-        content = archive.encode(gathered(*sources))
-        dataset = archive.decode(content)
-    for path, written in ((data / f"{name}.csv.zip", as_csv(dataset)), (target, content)):
-        files.write(path, written)  # another page may be at the same
+def _written(sources: list[Path], data: Path, name: str) -> list[tuple[str, str]]:
+    """NetCDF, and the same as CSV, as links; a sweep is a folder of files, or two, of which readers get one."""
+    netcdf, csv = data / f"{name}.nc", data / f"{name}.csv.zip"
+    if not netcdf.exists():
+        single = sources[0].is_file()
+        content = sources[0].read_bytes() if single else archive.encode(gathered(*sources))
+        dataset = archive.read(sources[0]) if single else archive.decode(content)
+        files.write(csv, as_csv(dataset))
+        files.write(netcdf, content)  # the last one, as another page may be at the same
+    kinds = ((netcdf, "NetCDF"), (csv, "CSV"))
+    return [(path.name, f"{what}, {path.stat().st_size / 1e6:.2g} MB") for path, what in kinds]
 
 
 def as_csv(dataset: Any) -> bytes:
@@ -205,12 +179,11 @@ def as_csv(dataset: Any) -> bytes:
     for name, variable in dataset.data_vars.items():
         groups.setdefault(tuple(map(str, variable.dims)), []).append(name)
     written = io.BytesIO()
-    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(written, "w") as file:
         for dims, names in groups.items():
             table = dataset[names].to_dataframe() if dims else dataset[names].to_pandas().to_frame("value")
-            entry = zipfile.ZipInfo(f"{'_'.join(dims) or 'scalars'}.csv", _NO_CLOCK)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            file.writestr(entry, table.dropna(how="all").to_csv(float_format="%.7g"))
+            entry = zipfile.ZipInfo(f"{'_'.join(dims) or 'scalars'}.csv")  # of no date: the same data, the same bytes
+            file.writestr(entry, table.dropna(how="all").to_csv(float_format="%.7g"), zipfile.ZIP_DEFLATED)
     return written.getvalue()
 
 

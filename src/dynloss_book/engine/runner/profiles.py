@@ -10,7 +10,6 @@ from dynloss_book.engine.parameters import (
     Parameter,
     UsageError,
     checked,
-    is_table,
     read_parameters,
     refuse,
     renamed,
@@ -20,6 +19,22 @@ from dynloss_book.engine.parameters import (
 DEFAULT_PROFILE = "quick"
 LARGEST = "paper"  # of a notebook without it, for which the paper has no setting, its own largest
 BEST = "best"  # no profile of a notebook's own, but the largest of each that the archive has; see `runner.best`
+_COST = {
+    "type": "object",
+    "properties": {"seconds": {"type": "number"}, "memory_gb": {"type": "number"}},
+    "additionalProperties": False,
+}
+_PROFILE = {
+    "type": "object",
+    "properties": {"parameters": {"type": "object"}, "cost": {"type": "object", "additionalProperties": _COST}},
+    "additionalProperties": False,
+}
+_PROFILES = {
+    "type": "object",
+    "required": [DEFAULT_PROFILE],
+    "propertyNames": {"type": "string", "not": {"const": BEST}},
+    "additionalProperties": _PROFILE,
+}
 
 
 @dataclass(frozen=True)
@@ -53,20 +68,15 @@ def load(root: Path) -> dict[str, Figure]:
     """All figures of a checkout. Everything that is wrong with notebooks and profiles is said at once."""
     folder = root / "notebooks"
     source = folder / "profiles.yml"
-    given = settings(source)
+    given = settings(source, {"type": "object", "additionalProperties": _PROFILES})
     notebooks = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
-    if not notebooks:
-        raise UsageError(f"no notebooks (*.ipynb) in {folder}; `make sync` makes them from the .py files")
-    if not is_table(given):
-        raise UsageError(f"{source}: expected figures, each with its profiles")
-
-    old_names = renamed(root, "parameters")
-    figures, problems = {}, [f"{source}: no notebook {stem}.ipynb" for stem in given if stem not in notebooks]
+    old_names, figures = renamed(root, "parameters"), {}
+    problems = [f"{source}: no notebook {stem}.ipynb; `make sync` makes it" for stem in given if stem not in notebooks]
+    problems += [f"{source}: no profiles of {stem}" for stem in notebooks if stem not in given]
     for stem, path in notebooks.items():
         try:
-            parameters = read_parameters(path)
-            old = old_names.get(stem) or {}
-            figures[stem] = Figure(stem, path, parameters, _profiles(stem, parameters, given.get(stem), old), old)
+            parameters, old = read_parameters(path), old_names.get(stem, {})
+            figures[stem] = Figure(stem, path, parameters, _profiles(stem, parameters, given.get(stem, {}), old), old)
         except UsageError as error:
             problems += str(error).splitlines()
     refuse(problems)
@@ -101,39 +111,14 @@ def named(figure: Figure, profile: str) -> str:
 
 
 def _profiles(
-    stem: str, parameters: Mapping[str, Parameter], given: Any, old_names: Mapping[str, str]
+    stem: str, parameters: Mapping[str, Parameter], given: Mapping[str, Any], old_names: Mapping[str, str]
 ) -> dict[str, Profile]:
-    if not is_table(given) or not given:
-        raise UsageError(f"profiles.yml: {stem} has no profiles")
     found, problems = {}, []
     for name, content in given.items():
-        where = f"profiles.yml: {stem}, {name}"
-        if name == BEST:
-            problems.append(f"{where}: the name is taken: it is the largest that the archive has")
-            continue
-        content = content if content is not None else {}
-        chosen, cost = (content.get("parameters"), content.get("cost")) if is_table(content) else (None, None)
-        if not is_table(content) or set(content) - {"parameters", "cost"} or not is_table(chosen or {}):
-            problems.append(f"{where}: expected `parameters` and `cost`, and nothing else")
-        elif not _is_cost(cost or {}):
-            problems.append(f"{where}: expected a cost as in {{2 CPU cores: {{seconds: 20, memory_gb: 0.7}}}}")
-        else:
-            try:
-                found[name] = Profile(name, checked(where, parameters, chosen or {}, old_names), cost or {})
-            except UsageError as error:
-                problems += str(error).splitlines()
-    if DEFAULT_PROFILE not in given:
-        problems.append(f"profiles.yml: {stem} has no {DEFAULT_PROFILE!r}")
+        try:
+            chosen = checked(f"profiles.yml: {stem}, {name}", parameters, content.get("parameters", {}), old_names)
+            found[name] = Profile(name, chosen, content.get("cost", {}))
+        except UsageError as error:
+            problems += str(error).splitlines()
     refuse(problems)
     return found
-
-
-def _is_cost(cost: Any) -> bool:
-    return is_table(cost) and all(
-        is_table(need) and set(need) <= {"seconds", "memory_gb"} and all(map(_is_number, need.values()))
-        for need in cost.values()
-    )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

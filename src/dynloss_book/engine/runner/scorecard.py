@@ -6,8 +6,8 @@ verdict is a radio button, and the style sheet shows the rows that it names.
 
 import html
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dynloss_book.engine.findings import SIGNS, Kind, Verdict, counts, parts, shown, style, titled
 from dynloss_book.engine.runner import tables
@@ -28,14 +28,8 @@ SECTIONS = {
     "Supplement III": "Stopping the oscillations",
     "Supplement IV": "Wide residual networks",
 }
+COLUMNS = ("The paper says", "Tested", "Here", "Counts as agreeing", "Verdict")
 ELSEWHERE = "Elsewhere"  # claims that name no section of the paper
-
-
-class Line(NamedTuple):
-    """One claim and the notebook that judges it."""
-
-    claim: Mapping[str, Any]
-    entry: Entry
 
 
 def section(where: str) -> str:
@@ -55,18 +49,20 @@ def page(entries: Sequence[Entry], pages: str) -> str:
         entries: of the notebooks; those without claims are left out.
         pages: the folder of the notebooks, seen from the page.
     """
-    lines = [Line(claim, each) for each in entries if each.found for claim in each.found["claims"]]
-    shares = [_totals(lines), _filter(lines)]
+    judged = [(claim, each) for each in entries if each.found for claim in each.found["claims"]]
+    claims = [claim for claim, _ in judged]
+    shares = [_totals(claims), _filter(claims)]
     for name in [*SECTIONS, ELSEWHERE, Kind.QUESTION, Kind.DEFINITION]:
-        own = [line for line in lines if _part(line.claim) == name]
-        if own:
+        rows = "".join(_row(claim, entry, pages) for claim, entry in judged if _part(claim) == name)
+        if rows:
             heading = ": ".join(part for part in (titled(name), SECTIONS.get(name)) if part)
-            shares += [f"## {heading}", _table(own, pages)]
+            head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
+            table = f'<table class="dynloss-scorecard"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+            shares += [f"## {heading}", table]
     return "\n\n".join(shares)
 
 
 def plain(entries: Sequence[Entry]) -> str:
-
     """Every claim, in Markdown, for print, a table for each kind and scale: what was tested and found, and where."""
     claims = [claim for each in entries if each.found for claim in each.found["claims"]]
     shares = ["; ".join(f"{SIGNS[verdict]} {verdict}" for verdict in Verdict if verdict != Verdict.NOT_COMPUTED) + "."]
@@ -82,44 +78,32 @@ def _part(claim: Mapping[str, Any]) -> str:
     return section(claim["where"]) if claim["kind"] == Kind.CLAIM else claim["kind"]
 
 
-def _totals(lines: Sequence[Line]) -> str:
+def _totals(claims: Sequence[Mapping[str, Any]]) -> str:
     """How many have which verdict, by kind and scale."""
     rows = [("", "Number", "Verdicts")]
-    for name, these in parts(line.claim for line in lines).items():
+    for name, these in parts(claims).items():
         said = ", ".join(f"{SIGNS[verdict]} {number} {words}" for verdict, words, number in counts(these))
         rows.append((titled(name), str(len(these)), said))
     return tables.markdown(rows)
 
 
-def _filter(lines: Sequence[Line]) -> str:
+def _filter(claims: Sequence[Mapping[str, Any]]) -> str:
     """A button for each verdict."""
-
-    def buttons() -> Iterator[str]:
-        yield _button("all", f"all {len(lines)}", "", checked=True)
-        for verdict in Verdict:
-            if any(line.claim["verdict"] == verdict for line in lines):
-                yield _button(style(verdict), f"{SIGNS[verdict]} {verdict}", f"dynloss-{style(verdict)}")
-
-    return f'<fieldset class="dynloss-filter"><legend>Show</legend>{"".join(buttons())}</fieldset>'
+    there = [verdict for verdict in Verdict if any(claim["verdict"] == verdict for claim in claims)]
+    buttons = [_button("all", f"all {len(claims)}", " checked")]
+    buttons += [_button(style(verdict), f"{SIGNS[verdict]} {verdict}") for verdict in there]
+    return f'<fieldset class="dynloss-filter"><legend>Show</legend>{"".join(buttons)}</fieldset>'
 
 
-def _button(name: str, text: str, colour: str, checked: bool = False) -> str:
-    state = " checked" if checked else ""
+def _button(name: str, text: str, state: str = "") -> str:
     return (
-        f'<label class="{colour}"><input type="radio" name="dynloss-show" id="dynloss-show-{name}"{state}> '
+        f'<label class="dynloss-{name}"><input type="radio" name="dynloss-show" id="dynloss-show-{name}"{state}> '
         f"{html.escape(text)}</label>"
     )
 
 
-def _table(lines: Sequence[Line], pages: str) -> str:
-    names = ("The paper says", "Tested", "Here", "Counts as agreeing", "Verdict")
-    head = "".join(f'<th scope="col">{name}</th>' for name in names)
-    body = "".join(_row(line, names, pages) for line in lines)
-    return f'<table class="dynloss-scorecard"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def _row(line: Line, names: Sequence[str], pages: str) -> str:
-    claim, entry = {"tolerance": "", **line.claim}, line.entry
+def _row(claim: Mapping[str, Any], entry: Entry, pages: str) -> str:
+    """One claim, and the notebook that judges it."""
     verdict = Verdict(claim["verdict"])
     devices = dict.fromkeys(device for each in entry.provenances for device in each["device"].split(", "))
     scale = entry.found["scale"] if entry.found else ""
@@ -134,10 +118,10 @@ def _row(line: Line, names: Sequence[str], pages: str) -> str:
         f"{html.escape(claim['statement'])}: <strong>{html.escape(claim['paper'])}</strong>"
         f"{' <small>(at reduced scale)</small>' * claim['reduced']}",
         f'{html.escape(claim["here"])}<div class="dynloss-origin">{origin}</div>',
-        html.escape(claim["tolerance"]) or "–",
+        html.escape(claim.get("tolerance", "")) or "–",
         f'<span class="dynloss-{style(verdict)}">{shown(claim)}</span>',
     ]
     where = f'<div class="dynloss-origin">{html.escape(claim["where"])}</div>'
     said = f'<th scope="row"><q>{html.escape(claim["quotation"])}</q>{where}</th>'
-    others = "".join(f'<td data-label="{name}">{cell}</td>' for name, cell in zip(names[1:], cells, strict=True))
+    others = "".join(f'<td data-label="{name}">{cell}</td>' for name, cell in zip(COLUMNS[1:], cells, strict=True))
     return f'<tr class="is-{style(verdict)}">{said}{others}</tr>'

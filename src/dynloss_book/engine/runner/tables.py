@@ -1,30 +1,22 @@
 """What there is, and what was run: the rows of `dynloss list`, `dynloss status` and the book's tables."""
 
-import contextlib
 import functools
 import json
-import multiprocessing
-import os
 import re
-import sys
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dynloss_book.engine import policy, untrusted
+from dynloss_book.engine import archive, fingerprint, policy, untrusted
 from dynloss_book.engine.provenance import MIME, duration
 from dynloss_book.engine.runner import gate
 from dynloss_book.engine.runner.profiles import BEST, DEFAULT_PROFILE, LARGEST, Figure, Profile, named, values
-
-if TYPE_CHECKING:
-    from dynloss_book.engine.archive import Contents
+from dynloss_book.engine.sweeps.overview import Progress, held, overview
 
 PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest", "results")
 SHOWN = ("parameters", "fingerprint", "date")  # of a result: to read all takes three times as long
-MANY = 1000  # results, so many that several processes read them
 CONSTANTS = 120  # characters of a sweep's constants that are shown
 NOTHING = "–"
 STATUS = ("notebook", "profile", "result", "device", "commit", "date", "computing", "notebook's run")
@@ -42,56 +34,38 @@ def profile_of(figure: Figure, profile: str, executed: Path) -> str:
     if profile != BEST:
         return profile
     try:
-        name = untrusted.notebook(executed)["metadata"]["dynloss"]["profile"]
+        return figure.profiles[untrusted.notebook(executed)["metadata"]["dynloss"]["profile"]].name
     except (OSError, ValueError, KeyError, TypeError):
         return DEFAULT_PROFILE
-    return name if isinstance(name, str) and name in figure.profiles else DEFAULT_PROFILE
 
 
-def cost_rows(figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
-    """Figures and profiles, and what they cost."""
-    for figure in figures.values():
-        for profile in figure.profiles.values():
-            yield figure.stem, profile.name, cost(profile)
-
-
-def profile_rows(
-    root: Path, figures: Mapping[str, Figure], damaged: list[str] | None = None
-) -> Iterator[tuple[str, ...]]:
+def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
     """Figures and profiles, what they cost, and what the archive has of them.
 
     Of each layer the newest, how much its sweeps hold, and what of their code has changed since, as far as files say.
-    Of files that cannot be read the reasons are added to ``damaged``.
     """
-    from dynloss_book.engine.sweeps.overview import held
-
-    damaged = [] if damaged is None else damaged
-    layers = {layer(folder): _by_figure(folder) for folder in policy.folders(root=root)}
-    damaged += [str(error) for has in layers.values() for each in has.values() for error in each.unreadable]
+    folders = policy.folders(root=root)
     for figure in figures.values():
-        asked = _asked(figure)
-        here = {name: [each for of, each in has.items() if of in asked] for name, has in layers.items()}
-        lost = [error for several in here.values() for each in several for error in each.unreadable]
-        records = {name: [one for each in several for one in each.records] for name, several in here.items()}
-        told = functools.cache(functools.partial(_told, figure, damaged))
+        layers = {layer(folder): archived(figure, [folder]) for folder in folders}
+        lost = sum(len(has.unreadable) for has in layers.values())
+        told = functools.cache(functools.partial(_told, figure))
         for profile in figure.profiles.values():
-            fitting = fits(figure, profile)
-            found = [(name, [each for each in has if fitting(each["parameters"])]) for name, has in records.items()]
-            words = "; ".join(_held(name, records, told) for name, records in found if records)
-            networks = held(record for _, records in found for record in records)
+            found = {
+                name: [one for one in has.records if fits(figure, profile, one["parameters"])]
+                for name, has in layers.items()
+            }
+            words = "; ".join(_held(name, records, told) for name, records in found.items() if records)
+            networks = held(record for records in found.values() for record in records)
             words += f", {networks:,} networks in its sweeps" * bool(networks)
-            nothing = f"– ({_files(len(lost))} cannot be read)" if lost else NOTHING
+            nothing = f"– ({_files(lost)} cannot be read)" if lost else NOTHING
             yield figure.stem, profile.name, cost(profile), words or nothing
 
 
-def _told(figure: Figure, damaged: list[str], path: Path) -> tuple[dict[str, Any], list[str]]:
+def _told(figure: Figure, path: Path) -> tuple[dict[str, Any], list[str]]:
     """A result's attributes, and which parts of the code that computes it for a notebook have changed since."""
-    from dynloss_book.engine import archive, fingerprint
-
     try:
         told = archive.about(path)
-    except archive.Unreadable as error:
-        damaged.append(str(error))
+    except archive.Unreadable:
         return {"date": "–", "device": "cannot be read", "commit": "–"}, []
     code = "\n\n".join("".join(cell["source"]) for cell in code_cells(figure.path))
     changed = fingerprint.changed_in_files(code, told)
@@ -137,31 +111,19 @@ def status_rows(root: Path, figures: Mapping[str, Figure], profile: str) -> Iter
             yield from _result_rows(figure.stem, own, untrusted.notebook(path))
 
 
-def kept(root: Path) -> list[str]:
-    """How many of the archive's results are held to be fresh although their code has changed, and by what."""
-    from dynloss_book.engine.archive import contents
-
-    found = contents(*policy.folders(root=root)).records
-    counts = {name: sum(bool(each.get(name)) for each in found) for name in untrusted.KEPT}
-    return [f"{n} of {len(found)} results have been {name} since they were computed" for name, n in counts.items()]
+def sweeps(root: Path, figures: Collection[str] = ()) -> list[Progress]:
+    """The sweeps in the archive, of some figures or of all."""
+    return [found for found in overview(*policy.folders(root=root)) if not figures or found.figure in figures]
 
 
-def sweep_rows(
-    root: Path, figures: Collection[str] = (), damaged: list[str] | None = None
-) -> Iterator[tuple[str, ...]]:
-    """How far each sweep in the archive is, of some figures or of all; why files cannot be read goes to ``damaged``."""
-    from dynloss_book.engine.sweeps.overview import overview
-
-    damaged = [] if damaged is None else damaged
-    for found in overview(*policy.folders(root=root)):
-        if not figures or found.figure in figures:
-            constants = ", ".join(f"{name}={value}" for name, value in found.parameters.items())
-            constants = textwrap.shorten(constants, CONSTANTS, placeholder=" …")
-            points = f"{found.done} of {found.wanted}" if found.wanted is not None else f"{found.done}"
-            points += f" ({_files(len(found.unreadable))} cannot be read)" * bool(found.unreadable)
-            damaged += map(str, found.unreadable)
-            where = ", ".join(map(layer, found.folders))
-            yield found.figure, constants, points, found.scale, duration(found.seconds), found.date, where
+def sweep_row(found: Progress) -> tuple[str, ...]:
+    """How far a sweep is."""
+    constants = ", ".join(f"{name}={value}" for name, value in found.parameters.items())
+    constants = textwrap.shorten(constants, CONSTANTS, placeholder=" …")
+    points = f"{found.done} of {found.wanted}" if found.wanted is not None else f"{found.done}"
+    points += f" ({_files(len(found.unreadable))} cannot be read)" * bool(found.unreadable)
+    where = ", ".join(map(layer, found.folders))
+    return found.figure, constants, points, found.scale, duration(found.seconds), found.date, where
 
 
 def records_of(cells: Iterable[Mapping[str, Any]], mime: str) -> list[Any]:
@@ -225,30 +187,10 @@ def _result_rows(stem: str, profile: str, notebook: Mapping[str, Any]) -> Iterat
         yield stem, profile, result + scale, record["device"], record["commit"], record["date"], computing, took
 
 
-def archived(figure: Figure, folders: Iterable[Path]) -> "Contents":
+def archived(figure: Figure, folders: Iterable[Path]) -> archive.Contents:
     """What folders have of the figures whose results a notebook may ask for: its own, and those that it names."""
-    from dynloss_book.engine.archive import contents
-
-    return contents(*folders, figures=_asked(figure), only=SHOWN)
-
-
-def _asked(figure: Figure) -> set[str]:
-    """The names among which those of all figures are whose results a notebook may ask for."""
-    return {figure.stem, *re.findall(r"\w+", figure.path.read_text("utf-8"))}
-
-
-def _by_figure(folder: Path) -> dict[str, "Contents"]:
-    """What a folder for results has of each figure, read by all cores where it is much."""
-    from dynloss_book.engine.archive import contents
-
-    names = sorted(os.listdir(folder)) if folder.exists() else []
-    with contextlib.ExitStack() as stack:
-        each: Callable = map
-        if sys.platform == "linux" and sum(len(files) for _, _, files in os.walk(folder)) > MANY:
-            # Forks, since this process has imported already, and no thread of it computes yet.
-            pool = stack.enter_context(ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork")))
-            each = functools.partial(pool.map, chunksize=50)
-        return {name: contents(folder, figures=[name], only=SHOWN, each=each) for name in names}
+    names = {figure.stem, *re.findall(r"\w+", figure.path.read_text("utf-8"))}
+    return archive.contents(*folders, figures=names, only=SHOWN)
 
 
 def unreadable(root: Path, figures: Collection[str] = (), only: tuple[str, ...] = ()) -> list[str]:
@@ -256,9 +198,7 @@ def unreadable(root: Path, figures: Collection[str] = (), only: tuple[str, ...] 
 
     Of some figures only, or of all.
     """
-    from dynloss_book.engine.archive import contents
-
-    return [str(error) for error in contents(*policy.folders(root=root), figures=figures, only=only).unreadable]
+    return [str(error) for error in archive.contents(*policy.folders(root=root), figures=figures, only=only).unreadable]
 
 
 def nothing_in(root: Path) -> str:
@@ -271,15 +211,11 @@ def layer(path: Path) -> str:
     return "published" if policy.is_published(path) else "own"
 
 
-def fits(figure: Figure, profile: Profile) -> Callable[[Mapping[str, Any]], bool]:
+def fits(figure: Figure, profile: Profile, archived: Mapping[str, Any]) -> bool:
     """Whether archived parameters are the profile's, as far as the two share names."""
     wanted = {name: parameter.default for name, parameter in figure.parameters.items()} | profile.parameters
-
-    def fit(archived: Mapping[str, Any]) -> bool:
-        shared = archived.keys() & wanted.keys()
-        return bool(shared) and all(archived[name] == wanted[name] for name in shared)
-
-    return fit
+    shared = archived.keys() & wanted.keys()
+    return bool(shared) and all(archived[name] == wanted[name] for name in shared)
 
 
 def code_cells(notebook: Path) -> list[dict[str, Any]]:

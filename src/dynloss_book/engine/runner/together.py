@@ -3,13 +3,13 @@
 Importing, compiling and drawing are done by one core; nearly all notebooks of a book do nothing else.
 """
 
-import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from jupyter_core.utils import ensure_event_loop
 
+from dynloss_book.engine.provenance import cores
 from dynloss_book.engine.runner import kernels
 from dynloss_book.engine.runner.execute import Outcome
 from dynloss_book.engine.runner.profiles import Figure
@@ -20,7 +20,7 @@ MOST = 8
 
 def at_once() -> int:
     """How many work at the same time: one a core."""
-    return min(os.cpu_count() or 1, MOST)
+    return min(cores(), MOST)
 
 
 def execute_all(

@@ -293,8 +293,8 @@ def _result(store: Store, wanted: grids.Grid, computed: bool) -> xr.Dataset:
             raise archive.NotArchivedAtAll("; ".join([lacks, *store.left_out.values()]))
         kind = deadline.OutOfTime if deadline.over() else NothingYet
         raise kind(
-            f"{store.folder} holds no point of this sweep, and none was finished in the time given (minutes); "
-            "an unfinished run that keeps a checkpoint goes on next time"
+            f"{store.folder} holds no point of this sweep, and none was finished in the time given; an unfinished "
+            "run that keeps a checkpoint goes on next time. To compute, give it time: -p minutes 10, or none: no limit"
         )
     result = grids.assemble(wanted, rows(store.parts, store.names))
     told, stale = combined(store.parts), store.stale()
