@@ -445,20 +445,6 @@ def test_damaged_files_are_computed_again(counted):
     assert len(counted) == 20 and content(first) == content(second)
 
 
-def test_a_store_that_is_deleted_while_it_is_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "WRITE_EVERY", 0.05)
-
-    def deleting(x, seed):
-        time.sleep(0.02)
-        if (x, seed) == (5, 1):
-            (tmp_path / "store").rename(tmp_path / "gone")
-        return {"value": x}
-
-    found = run(deleting, vectorize=False, store=tmp_path / "store")
-    assert found.done.all()
-    assert run(deleting, vectorize=False, store=tmp_path / "store", minutes=0).done.all()
-
-
 def test_a_full_disk_loses_nothing(monkeypatch, results, full_disk):
     with pytest.warns(archive.ArchiveWarning, match="20 points could not be written.*No space left"):
         found = run(number, vectorize=False)

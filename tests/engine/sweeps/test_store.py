@@ -289,16 +289,6 @@ def test_files_that_another_process_merges_are_not_written_again(folder):
     assert not store._unsaved and store.holds(points(1, 2)).all() and len(store.parts) == 1
 
 
-def test_a_store_that_is_deleted_while_it_is_used_is_written_again(folder):
-    store = opened(folder)
-    add(store, 1)
-    shutil.rmtree(folder)
-    store.refresh()
-    assert store.holds(points(1)).all()
-    add(store, 2)
-    check(folder, 1, 2)
-
-
 def test_there_are_never_many_files(folder, monkeypatch):
     monkeypatch.setattr("os.fsync", lambda _: None)
     store = opened(folder)
