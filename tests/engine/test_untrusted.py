@@ -183,7 +183,7 @@ def test_what_is_whole_is_read(site, single, dynloss):
     assert archive.read(single).x.size == 10
     for command in (["list"], ["status"], ["sweep", "status"], ["claims"]):
         assert dynloss(*command)[0] == 0
-    assert [each.held for each in overview(site / "results") if each.figure.startswith("spiral")] == [70]
+    assert [each.done for each in overview(site / "results") if each.figure.startswith("spiral")] == [70]
 
 
 def test_a_published_file_in_a_folder_beside_does_not_end_the_others(site, single, dynloss):

@@ -358,14 +358,9 @@ def points(path: Path) -> xr.Dataset:
         FileNotFoundError: it is not there.
         Unreadable: it cannot be read, or is no file of a sweep.
     """
-    found, attributes = axes(path)
-    return xr.Dataset({}, {name: ("point", values) for name, values in found.items()}, attributes)
-
-
-def axes(path: Path, only: tuple[str, ...] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The same as arrays by their names, and attributes, or ``only`` some as for ``about``: quicker still."""
     with _readable(path):
-        return untrusted.points(untrusted.content(path), only)
+        found, attributes = untrusted.points(untrusted.content(path))
+    return xr.Dataset({}, {name: ("point", values) for name, values in found.items()}, attributes)
 
 
 def read(path: Path) -> xr.Dataset:

@@ -230,22 +230,14 @@ def _image(content: bytes) -> Any:
 def about(content: bytes, only: Iterable[str] = ()) -> dict[str, Any]:
     """The attributes of a result, those of JSON decoded; ``only`` these where some are named, which is quicker.
 
-    Of a sweep's file also how many `points` it has.
-
     Raises:
         ValueError: it is no result of dynloss, or its attributes are not those of one.
         OSError: it is damaged.
     """
-    import h5py
-
     file = _image(content)
     try:
         found = attributes(file, only)
         _check_attributes(found, set(REQUIRED) & set(only) if only else REQUIRED)
-        if h5py.h5a.exists(file, b"axes"):
-            here = file.links.exists(b"point") and file.links.get_info(b"point").type == h5py.h5l.TYPE_HARD
-            _check(here, "its points are no numbers")
-            found["points"] = math.prod(h5py.h5d.open(file, b"point").shape)
     finally:
         file.close()
     return found | {name: json.loads(found[name]) for name in ("parameters", "sources", "versions") if name in found}
@@ -276,8 +268,8 @@ def check_result(content: bytes) -> None:
         _check(taken <= RESULT, f"its numbers take {taken:,} bytes, of at most {RESULT:,}")
 
 
-def points(content: bytes, only: Iterable[str] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The points of a sweep's file, by their axes, and its attributes, or ``only`` these, `axes` among them.
+def points(content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The points of a sweep's file, by their axes, and its attributes.
 
     Raises:
         ValueError, OSError: it is no such file, or damaged.
@@ -285,8 +277,8 @@ def points(content: bytes, only: Iterable[str] = ()) -> tuple[dict[str, Any], di
     import h5py
 
     with h5py.File(_image(content)) as file:
-        said = attributes(file.id, only)
-        _check_attributes(said, only or (*REQUIRED, "axes"))
+        said = attributes(file.id)
+        _check_attributes(said, (*REQUIRED, "axes"))
         found = {name: _variable(file, name) for name in json.loads(said["axes"])}
         alike = len({each.shape for each in found.values()}) == 1
         numbers = all(each.ndim == 1 and each.dtype.kind in "iuf" for each in found.values())

@@ -573,7 +573,7 @@ def test_a_shape_that_depends_on_the_point_is_refused_and_the_others_kept(counte
     def ragged(x, seed):
         return {"value": np.zeros(2 if x < 4 else 3)}
 
-    with pytest.raises(sweeps.SweepError, match=r"x=4, seed=0\) holds value of shape \(2,\), not \(3,\)"):
+    with pytest.raises(sweeps.SweepError, match=r"x=4, seed=0\) holds .* {'value': \(2,\)}, not {'value': \(3,\)}"):
         run(ragged, vectorize=False)
     assert int(run(ragged, vectorize=False, minutes=0).done.sum()) == 4
 

@@ -178,12 +178,12 @@ def test_the_overview_counts_what_it_cannot_read(folder):
         whole = broken.read_bytes()
         broken.write_bytes(whole[:-100])
         (found,) = overview(folder.parent.parent)
-        assert len(found.unreadable) == 1 and found.held in (1, 2)
+        assert len(found.unreadable) == 1 and found.done in (1, 2)
         broken.write_bytes(whole)
     for broken in folder.glob("*.nc"):
         broken.write_bytes(b"no")
     (found,) = overview(folder.parent.parent)  # nobody has noted what was asked for
-    assert (found.figure, found.held, len(found.unreadable)) == (folder.parent.name, 0, 2)
+    assert (found.figure, found.done, len(found.unreadable)) == (folder.parent.name, 0, 2)
     with pytest.raises(archive.Unreadable, match=r"holds no results .* cannot be read"):
         gathered(folder)
 
@@ -463,7 +463,7 @@ def test_published_points_are_read_and_own_ones_go_beside(folder, published):
     assert again.read_from(points(1, 3)) == (str(folder), str(published)) and again.read_from(points(4))[1] == ""
     assert whole(published) == before
     (found,) = overview(folder.parent.parent, published.parent.parent)
-    assert (found.held, found.folders) == (4, (folder, published))
+    assert (found.done, found.folders) == (4, (folder, published))
     assert sorted(gathered(folder, published).x.values) == [1, 2, 3, 4]
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest", "results")
-SHOWN = ("parameters", "fingerprint", "date")  # of a result: to read all takes three times as long
+SHOWN = ("parameters", "fingerprint", "date", "axes")  # of a result: to read all takes three times as long
 MANY = 1000  # results, so many that several processes read them
 CONSTANTS = 120  # characters of a sweep's constants that are shown
 NOTHING = "–"
@@ -60,11 +60,9 @@ def profile_rows(
 ) -> Iterator[tuple[str, ...]]:
     """Figures and profiles, what they cost, and what the archive has of them.
 
-    Of each layer the newest, how much its sweeps hold, and what of their code has changed since, as far as files say.
+    Of each layer the newest, and what of their code has changed since, as far as files say.
     Of files that cannot be read the reasons are added to ``damaged``.
     """
-    from dynloss_book.engine.sweeps.overview import held
-
     damaged = [] if damaged is None else damaged
     layers = {layer(folder): _by_figure(folder) for folder in policy.folders(root=root)}
     damaged += [str(error) for has in layers.values() for each in has.values() for error in each.unreadable]
@@ -78,8 +76,6 @@ def profile_rows(
             fitting = fits(figure, profile)
             found = [(name, [each for each in has if fitting(each["parameters"])]) for name, has in records.items()]
             words = "; ".join(_held(name, records, told) for name, records in found if records)
-            networks = held(record for _, records in found for record in records)
-            words += f", {networks:,} networks in its sweeps" * bool(networks)
             nothing = f"– ({_files(len(lost))} cannot be read)" if lost else NOTHING
             yield figure.stem, profile.name, cost(profile), words or nothing
 

@@ -127,8 +127,6 @@ def run(
         how = begin()
         if how.layout:
             contract.check_layout(how.layout, variables or {}, names)
-            if not anew and kept.parts:
-                contract.check_same(how.layout, kept.layout(), f"the store {kept.folder}", types=True)
         if anew:
             kept.set_aside(points)
         kept.merge(more_than=MANY)
