@@ -1,6 +1,5 @@
 import errno
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
