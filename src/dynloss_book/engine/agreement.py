@@ -290,7 +290,8 @@ def _pair(mine: xr.Dataset, published: xr.Dataset, name: str, ways: Mapping[str,
         both.append(values)
     like = (like.isel({SEED: 0}, drop=True) if of_seeds else like).transpose(*order)
     tolerance = _tolerance(mine, published, name, trained)
-    return _Pair(*both, tuple(seeds), like, in_words(like, name), units, course, way, trained, tolerance, sweep)
+    known = (like, in_words(like, name), units, course, way, trained, tolerance, sweep)
+    return _Pair(both[0], both[1], (seeds[0], seeds[1]), *known)
 
 
 def _tolerance(mine: xr.Dataset, published: xr.Dataset, name: str, trained: bool) -> float:

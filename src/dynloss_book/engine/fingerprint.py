@@ -14,7 +14,6 @@ nothing: it stops a computation or leaves it as it is. A module that says ``CHAN
 import ast
 import contextlib
 import dataclasses
-import enum
 import functools
 import hashlib
 import inspect
@@ -95,7 +94,7 @@ def changed_in_files(cells: str, told: Mapping[str, Any]) -> str | None:
         running it tells.
     """
     found, settings = [], {name: value for name, value in told["sources"].items() if name.startswith("setting ")}
-    with contextlib.suppress(LookupError, SyntaxError):
+    with contextlib.suppress(LookupError, SyntaxError, ImportError):
         for part in Cells(_code(), "__main__", "", cells).computing(told["figure"], told.get("function")):
             now = _walked(part, settings)
             found.append("" if now.whole == told["fingerprint"] else changed(now.parts, told["sources"]))
@@ -228,8 +227,6 @@ class _Running:
         if kind in _PLAIN or isinstance(value, np.dtype | PurePath):
             part.put(f"{kind.__name__} {value!a}")
             part.words.update([value] if kind is str else [])
-        elif kind is object:  # a sentinel, which holds nothing
-            part.put("object")
         elif (array := _array(value)) is not None:
             part.put(f"array {array.dtype} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}")
         elif isinstance(value, types.ModuleType):
@@ -292,8 +289,6 @@ class _Running:
 def _made_of(value: Any) -> tuple | None:
     """The kind of a value that others make up, and these; None for any other."""
     match value:
-        case enum.Enum():
-            return "enum", type(value), value.name
         case types.MethodType():
             return "method", value.__self__, value.__name__
         case functools.partial():

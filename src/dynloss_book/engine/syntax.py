@@ -234,10 +234,7 @@ def _imports(nodes: Iterable[ast.AST]) -> dict[str, list[str]]:
 
 def absolute(package: str, names: list[str]) -> list[str]:
     """Names of which the first, a module's, may begin with the dots of a relative import."""
-    module = names[0].lstrip(".")
-    level = len(names[0]) - len(module)
-    above = package.split(".")[: len(package.split(".")) - level + 1]
-    return [".".join([*above, *filter(None, [module])]), *names[1:]] if level else names
+    return [importlib.util.resolve_name(names[0], package), *names[1:]]
 
 
 class Module:

@@ -83,7 +83,7 @@ def _progress(*folders: Path) -> Progress | None:
             request = found if not parts or set(found["axes"]) == set(axes) else request
     if not (parts or request or unreadable):
         return None
-    told = {"figure": folders[0].parent.name, "parameters": "{}", "seconds": 0.0, "date": "–"} | request
+    told: dict[str, Any] = {"figure": folders[0].parent.name, "parameters": "{}", "seconds": 0.0, "date": "–"} | request
     wanted = grids.Grid({name: np.asarray(values) for name, values in request.get("axes", {}).items()})
     done, scale = 0, "–"
     if parts:
