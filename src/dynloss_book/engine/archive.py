@@ -351,18 +351,6 @@ def _about(path: Path, changed: int, only: tuple[str, ...]) -> dict[str, Any]:
     return untrusted.about(untrusted.content(path), only)
 
 
-def points(path: Path) -> xr.Dataset:
-    """The points and attributes of a sweep's file without its results: a dozen times quicker than ``read``.
-
-    Raises:
-        FileNotFoundError: it is not there.
-        Unreadable: it cannot be read, or is no file of a sweep.
-    """
-    with _readable(path):
-        found, attributes = untrusted.points(untrusted.content(path))
-    return xr.Dataset({}, {name: ("point", values) for name, values in found.items()}, attributes)
-
-
 def read(path: Path) -> xr.Dataset:
     """All that is in a result's file.
 

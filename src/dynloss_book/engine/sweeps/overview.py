@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,7 +74,7 @@ def whole(parts: list[xr.Dataset]) -> xr.Dataset:
 
 
 def _progress(*folders: Path) -> Progress | None:
-    parts, unreadable = read_parts(*folders, read=archive.points)
+    parts, unreadable = read_parts(*folders)
     axes = json.loads(parts[0].attrs["axes"]) if parts else []
     request: dict[str, Any] = {}
     for folder in reversed(folders):  # one's own is the last word
@@ -106,17 +106,15 @@ def _progress(*folders: Path) -> Progress | None:
     )
 
 
-def read_parts(
-    *folders: Path, read: Callable[[Path], xr.Dataset] = archive.read
-) -> tuple[list[xr.Dataset], list[archive.Unreadable]]:
-    """The files of stores, read so; and why some cannot be read, or do not belong to the others."""
+def read_parts(*folders: Path) -> tuple[list[xr.Dataset], list[archive.Unreadable]]:
+    """The files of stores; and why some cannot be read, or do not belong to the others."""
     parts: list[xr.Dataset] = []
     unreadable: list[archive.Unreadable] = []
     for path in archive.paths(*folders):
         try:
-            part = read(path)
+            part = archive.read(path)
             alike = all(part.attrs.get(name) == parts[0].attrs.get(name) for name in _SWEEP if parts)
-            if not alike or "axes" not in part.attrs:
+            if not alike or not _has_points(part):
                 raise archive.Unreadable(f"{path} is no result of the sweep whose files are beside it")
             parts.append(part)
         except FileNotFoundError:  # another process has just merged it into another
@@ -124,3 +122,10 @@ def read_parts(
         except archive.Unreadable as error:
             unreadable.append(error)
     return parts, unreadable
+
+
+def _has_points(part: xr.Dataset) -> bool:
+    """Whether it has numbers on each axis that it names."""
+    along = [part.get(name) for name in json.loads(part.attrs.get("axes", "[]"))]
+    numbers = [each is not None and each.dims == ("point",) and each.dtype.kind in "iuf" for each in along]
+    return numbers != [] and all(numbers)
