@@ -227,7 +227,7 @@ class _Pair(NamedTuple):
         way: how it is to be compared.
         trained: whether training made it, so that rounding has grown.
         tolerance: of rounding, relative.
-        sweep: whether it is of a sweep.
+        judged_by_course: neither points of a sweep, which are exchanged, nor what each cascade has its own course of.
     """
 
     mine: np.ndarray
@@ -240,12 +240,7 @@ class _Pair(NamedTuple):
     way: str
     trained: bool
     tolerance: float
-    sweep: bool
-
-    @property
-    def judged_by_course(self) -> bool:
-        """Not the points of a sweep, which are exchanged, nor what each cascade has a course of its own of."""
-        return self.course is not None and not self.sweep and CASCADE not in self.units
+    judged_by_course: bool
 
     def at(self, run: int, rest: int, parts: int = 1) -> str:
         """Where a value is, in words; of a course only in which of so many parts, if there are any."""
@@ -290,7 +285,8 @@ def _pair(mine: xr.Dataset, published: xr.Dataset, name: str, ways: Mapping[str,
         both.append(values)
     like = (like.isel({SEED: 0}, drop=True) if of_seeds else like).transpose(*order)
     tolerance = _tolerance(mine, published, name, trained)
-    known = (like, in_words(like, name), units, course, way, trained, tolerance, sweep)
+    by_course = course is not None and not sweep and CASCADE not in units
+    known = (like, in_words(like, name), units, course, way, trained, tolerance, by_course)
     return _Pair(both[0], both[1], (seeds[0], seeds[1]), *known)
 
 

@@ -159,16 +159,6 @@ def test_a_full_disk_while_beginning_anew_loses_neither_the_old_nor_the_others(f
     check(folder, 1)
 
 
-def test_a_file_that_another_program_has_locked_is_read(folder):
-    fcntl = pytest.importorskip("fcntl")
-    add(opened(folder), 1)
-    with next(folder.glob("*.nc")).open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        check(folder, 1)
-        (found,) = overview(folder.parent.parent)
-        assert (found.done, found.unreadable) == (1, ())
-
-
 def test_the_overview_counts_what_it_cannot_read(folder):
     store = opened(folder)
     add(store, 1)
