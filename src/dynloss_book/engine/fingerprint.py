@@ -14,6 +14,7 @@ nothing: it stops a computation or leaves it as it is. A module that says ``CHAN
 import ast
 import contextlib
 import dataclasses
+import enum
 import functools
 import hashlib
 import inspect
@@ -227,6 +228,8 @@ class _Running:
         if kind in _PLAIN or isinstance(value, np.dtype | PurePath):
             part.put(f"{kind.__name__} {value!a}")
             part.words.update([value] if kind is str else [])
+        elif kind is object:  # a sentinel, which holds nothing: the wrappers of JAX close over some
+            part.put("object")
         elif (array := _array(value)) is not None:
             part.put(f"array {array.dtype} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}")
         elif isinstance(value, types.ModuleType):
@@ -289,6 +292,8 @@ class _Running:
 def _made_of(value: Any) -> tuple | None:
     """The kind of a value that others make up, and these; None for any other."""
     match value:
+        case enum.Enum():
+            return "enum", type(value), value.name
         case types.MethodType():
             return "method", value.__self__, value.__name__
         case functools.partial():
