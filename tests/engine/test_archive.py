@@ -456,11 +456,6 @@ def test_provenance_of_several_is_one_line_and_keeps_each():
         provenance(first, xr.Dataset())
 
 
-def test_provenance_refuses_a_dataset_from_elsewhere():
-    with pytest.raises(ValueError, match="only one from the archive"):
-        provenance(xr.Dataset())
-
-
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.7, "1 min 00 s"), (3599.6, "1 h 00 min"), (7380, "2 h 03 min")],

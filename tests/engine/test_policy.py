@@ -111,12 +111,12 @@ def test_more_seeds_leave_what_is_published_as_it_is(site, dynloss):
     assert code == 0, err
     assert whole(site / "results") == before and git("status", "--porcelain") == ""
     (own,) = overview.overview(site / "own_results")
-    assert own.held == 2  # the points of the third seed, and no others
+    assert own.done == 2  # the points of the third seed, and no others
     assert "computed in this run, beside published points" in shown(site, "custom")
     code, out, _ = dynloss("sweep", "status")
     assert code == 0 and "6 of 6" in out and "own, published" in out
     out = dynloss("list")[1]
-    assert "published, " in out and "; own, " in out.replace("; published, ", "; own, ") and "6 networks" in out
+    assert "published, " in out and "; own, " in out.replace("; published, ", "; own, ")
     code, out, _ = dynloss("publish", "fig01", "--yes")
     assert code == 0 and "adds 2 points to 4" in out
     assert dynloss("publish")[0] == 2  # it has moved

@@ -183,7 +183,7 @@ def test_what_is_whole_is_read(site, single, dynloss):
     assert archive.read(single).x.size == 10
     for command in (["list"], ["status"], ["sweep", "status"], ["claims"]):
         assert dynloss(*command)[0] == 0
-    assert [each.held for each in overview(site / "results") if each.figure.startswith("spiral")] == [70]
+    assert [each.done for each in overview(site / "results") if each.figure.startswith("spiral")] == [70]
 
 
 def test_a_published_file_in_a_folder_beside_does_not_end_the_others(site, single, dynloss):
@@ -234,7 +234,15 @@ def test_axes_that_do_not_fit_are_damage(site, dynloss, zeros):
         for name in more:
             file.create_dataset(name, data=zeros, chunks=True, compression="gzip")
     code, out, _ = dynloss("sweep", "status")
-    assert code == 2 and f"{path} cannot be read (its points " in out
+    assert code == 2 and f"{path} cannot be read (" in out
+
+
+def test_axes_that_are_not_there_are_damage(site, dynloss):
+    (path,) = (site / SWEEP).glob("*.nc")
+    with h5py.File(path, "r+") as file:
+        file.attrs["axes"] = json.dumps(["nothing"])
+    code, out, _ = dynloss("sweep", "status")
+    assert code == 2 and f"{path} is no result of the sweep" in out
 
 
 def test_points_that_span_too_large_a_grid_are_not_laid_out():

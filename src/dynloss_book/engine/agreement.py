@@ -115,9 +115,6 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
     first = min((moment for moment in moments if moment is not None), default=None)
     names = [str(name) for name in published.data_vars if name not in FLAGS]
     pairs = [_pair(mine, published, name, ways) for name in names]
-    if ours["parameters"].get("precision") != theirs["parameters"].get("precision"):  # which draws other networks
-        anew = lambda pair: pair._replace(seeds=(-1 - pair.seeds[0], pair.seeds[1]))  # noqa: E731
-        pairs = [pair if pair.way == POINTWISE else anew(pair) for pair in pairs]
     found = [quantity for pair in pairs for quantity in _numbers(pair)]
     if "diverged_at" in published.attrs:
         found.append(_diverged(mine, published))
@@ -161,10 +158,7 @@ def different(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
 
 def _facts(*both: xr.Dataset) -> list[dict[str, Any]]:
     """What the attributes of two results say, which has to be of the same experiment."""
-    try:
-        ours, theirs = (decoded(each.attrs) for each in both)
-    except ValueError as error:
-        raise Incomparable(f"its attributes are damaged: {error}") from error
+    ours, theirs = (decoded(each.attrs) for each in both)
     if ours["figure"] != theirs["figure"]:
         raise Incomparable(f"it is of {ours['figure']}, not of {theirs['figure']}")
     if differing := different(ours["parameters"], theirs["parameters"]):
@@ -184,10 +178,7 @@ def _laid_out(mine: xr.Dataset, published: xr.Dataset) -> tuple[xr.Dataset, xr.D
         axes = [", ".join(sorted(set(map(str, each.done.dims)) - {SEED})) for each in (mine, published)]
         if SEED not in mine.dims or axes[0] != axes[1]:
             raise Incomparable(f"its axes are {axes[0]}, published {axes[1]}, and seeds")
-        try:
-            mine, published = xr.align(mine, published, join="inner", exclude=[SEED])
-        except xr.AlignmentError as error:
-            raise Incomparable(f"it is not whole: {error}") from error
+        mine, published = xr.align(mine, published, join="inner", exclude=[SEED])
         mine, published = (each.assign(done=each.done.fillna(0) > 0) for each in (mine, published))
         if not bool((mine.done.any(SEED) & published.done.any(SEED)).any()):
             raise Incomparable("it shares no computed point with the published sweep")
@@ -236,7 +227,7 @@ class _Pair(NamedTuple):
         way: how it is to be compared.
         trained: whether training made it, so that rounding has grown.
         tolerance: of rounding, relative.
-        sweep: whether it is of a sweep.
+        judged_by_course: neither points of a sweep, which are exchanged, nor what each cascade has its own course of.
     """
 
     mine: np.ndarray
@@ -249,12 +240,7 @@ class _Pair(NamedTuple):
     way: str
     trained: bool
     tolerance: float
-    sweep: bool
-
-    @property
-    def judged_by_course(self) -> bool:
-        """Not the points of a sweep, which are exchanged, nor what each cascade has a course of its own of."""
-        return self.course is not None and not self.sweep and CASCADE not in self.units
+    judged_by_course: bool
 
     def at(self, run: int, rest: int, parts: int = 1) -> str:
         """Where a value is, in words; of a course only in which of so many parts, if there are any."""
@@ -280,7 +266,14 @@ def _pair(mine: xr.Dataset, published: xr.Dataset, name: str, ways: Mapping[str,
     way = EXCHANGE if of_seeds else COURSE if SEED in published.dims else UNTIL
     way = ways.get(name, way if of_seeds or (course and trained) else POINTWISE)
     order = [*units, *(dim for dim in like.dims if dim not in (SEED, *units, course)), *([course] if course else [])]
-    both, seeds = [], []
+    said = [decoded(each.attrs)["parameters"] for each in (mine, published)]
+    seeds = [
+        dataset[SEED].values if of_seeds else np.array([parameters.get(SEED, 0)])
+        for dataset, parameters in zip((mine, published), said, strict=True)
+    ]
+    if said[0].get("precision") != said[1].get("precision") and way != POINTWISE:  # which draws other networks
+        seeds[0] = -1 - seeds[0]
+    both = []
     for dataset in (mine, published):
         values = dataset[name].transpose(*([SEED] if of_seeds else []), *order).values.astype(float)
         runs = math.prod(like.sizes[unit] for unit in units)
@@ -290,13 +283,11 @@ def _pair(mine: xr.Dataset, published: xr.Dataset, name: str, ways: Mapping[str,
         if sweep:
             values[~dataset.done.transpose(SEED, *units).values.reshape(len(values), runs)] = np.nan
         both.append(values)
-        seeds.append(
-            dataset[SEED].values if of_seeds else np.array([decoded(dataset.attrs)["parameters"].get(SEED, 0)])
-        )
     like = (like.isel({SEED: 0}, drop=True) if of_seeds else like).transpose(*order)
     tolerance = _tolerance(mine, published, name, trained)
-    known = (both[0], both[1], (seeds[0], seeds[1]), like, in_words(like, name), units, course, way, trained)
-    return _Pair(*known, tolerance, sweep)
+    by_course = course is not None and not sweep and CASCADE not in units
+    known = (like, in_words(like, name), units, course, way, trained, tolerance, by_course)
+    return _Pair(both[0], both[1], (seeds[0], seeds[1]), *known)
 
 
 def _tolerance(mine: xr.Dataset, published: xr.Dataset, name: str, trained: bool) -> float:
@@ -445,13 +436,11 @@ class _Exchange(NamedTuple):
     Attributes:
         what: whose runs change places, in words.
         differences: of the means, of the shape (exchanges, runs, columns).
-        scaled: the same in units of what chance gives.
         mine, published: the means as they are.
     """
 
     what: str
     differences: np.ndarray
-    scaled: np.ndarray
     mine: np.ndarray
     published: np.ndarray
 
@@ -499,10 +488,9 @@ def _exchanges(
         number, count = int(changed.sum()), np.maximum(both.sum(0), 1)
         signs = np.ones((min(2**number, EXCHANGES), *changed.shape))
         signs[:, changed] = _signs(number)
-        sums = np.einsum("bsr,src->brc", signs, apart, optimize=True)
-        scaled = sums / np.sqrt(np.maximum((apart**2).sum(0), np.finfo(float).tiny))
+        differences = np.einsum("bsr,src->brc", signs, apart, optimize=True) / count
         what = f"{number} of {changed.size} runs of {len(shared)} same seeds"
-        yield _Exchange(what, sums / count, scaled, x.sum(0) / count, y.sum(0) / count)
+        yield _Exchange(what, differences, x.sum(0) / count, y.sum(0) / count)
     own = ~np.isin(seeds[0], shared[~changed.any(-1)])
     rest = ~np.isin(seeds[1], seeds[0][own])
     if own.any() and rest.any():
@@ -513,13 +501,10 @@ def _of_other_seeds(x: np.ndarray, y: np.ndarray) -> _Exchange:
     """Which of so many seeds are the re-run's; a missing value counts as the mean of all."""
     mean = np.ma.masked_invalid(values := np.concatenate([x, y])).mean(0).filled(0.0)
     apart = np.where(np.isfinite(values), values - mean, 0.0)
-    spread = np.sqrt((apart**2).mean(0))
-    apart[:, spread <= 1e-12 * np.abs(mean)] = 0.0
-    width = 1 / len(x) + 1 / len(y)
-    differences = np.tensordot(_choices(len(values), len(x)), apart, 1) * width
-    scaled = differences / np.where(spread > 0, spread * math.sqrt(width), 1.0)
+    apart[:, apart.std(0) <= 1e-12 * np.abs(mean)] = 0.0
+    differences = np.tensordot(_choices(len(values), len(x)), apart, 1) * (1 / len(x) + 1 / len(y))
     first, second = (mean + part.mean(0) for part in (apart[: len(x)], apart[len(x) :]))
-    return _Exchange(f"{len(x)} seed{'s' * (len(x) > 1)} beside {len(y)} others", differences, scaled, first, second)
+    return _Exchange(f"{len(x)} seed{'s' * (len(x) > 1)} beside {len(y)} others", differences, first, second)
 
 
 def _signs(number: int) -> np.ndarray:
@@ -545,7 +530,8 @@ def _judged(exchange: _Exchange, pairs: Sequence[_Pair], owner: np.ndarray, leve
     columns = [owner == each for each in range(len(pairs))]
     shifts = np.stack([exchange.differences[..., each].mean((1, 2)) for each in columns], -1)
     chance = np.sqrt((shifts**2).mean(0))
-    squares = exchange.scaled**2
+    squares = exchange.differences**2
+    squares /= np.maximum(squares.mean(0), np.finfo(float).tiny)  # in units of what chance gives
     largest = np.abs(shifts / np.where(chance > 0, chance, np.inf)).max(-1)
     patterns = np.stack([squares[..., each].mean((1, 2)) for each in columns], -1)
     pattern = ((patterns - patterns.mean(0)) / np.maximum(patterns.std(0), 1e-12)).max(-1)

@@ -348,23 +348,6 @@ def _about(path: Path, changed: int, only: tuple[str, ...]) -> dict[str, Any]:
     return untrusted.about(untrusted.content(path), only)
 
 
-def points(path: Path) -> xr.Dataset:
-    """The points and attributes of a sweep's file without its results: a dozen times quicker than ``read``.
-
-    Raises:
-        FileNotFoundError: it is not there.
-        Unreadable: it cannot be read, or is no file of a sweep.
-    """
-    found, attributes = axes(path)
-    return xr.Dataset({}, {name: ("point", values) for name, values in found.items()}, attributes)
-
-
-def axes(path: Path, only: tuple[str, ...] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The same as arrays by their names, and attributes, or ``only`` some as for ``about``: quicker still."""
-    with _readable(path):
-        return untrusted.points(untrusted.content(path), only)
-
-
 def read(path: Path) -> xr.Dataset:
     """All that is in a result's file.
 

@@ -1,6 +1,7 @@
 """Claims with their verdicts, and how a notebook and the book show them."""
 
 import html
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -157,10 +158,9 @@ def parts(claims: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, An
     """Records of claims by kind and scale, in order: what is counted together."""
     listed = list(claims)
     found = {}
-    for kind in Kind:
-        for reduced in (False, True):
-            name = f"{kind}{', at reduced scale' * reduced}"
-            found[name] = [each for each in listed if (each.get("kind"), each.get("reduced")) == (kind, reduced)]
+    for kind, reduced in itertools.product(Kind, (False, True)):
+        name = f"{kind}{', at reduced scale' * reduced}"
+        found[name] = [each for each in listed if (each.get("kind"), each.get("reduced")) == (kind, reduced)]
     return {name: these for name, these in found.items() if these}
 
 

@@ -16,13 +16,12 @@ import contextlib
 import dataclasses
 import enum
 import functools
-import gc
 import hashlib
 import inspect
 import json
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
@@ -70,20 +69,7 @@ def take(compute: Callable) -> Fingerprint:
     function = compute if isinstance(compute, types.FunctionType) else inspect.unwrap(compute)
     if not isinstance(function, types.FunctionType):
         raise ValueError(f"compute must be a plain function, whose source can be read; got {compute!r}")
-    with _uncollected():
-        return _walked(_Running(function).function(function, "compute"), _settings())
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Syntax that is read is kept: to look for garbage in it takes as long as to read it."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
+    return _walked(_Running(function).function(function, "compute"), _settings())
 
 
 def of(name: str, code: Code | None = None) -> Fingerprint:
@@ -109,7 +95,7 @@ def changed_in_files(cells: str, told: Mapping[str, Any]) -> str | None:
         running it tells.
     """
     found, settings = [], {name: value for name, value in told["sources"].items() if name.startswith("setting ")}
-    with contextlib.suppress(LookupError, SyntaxError), _uncollected():
+    with contextlib.suppress(LookupError, SyntaxError, ImportError):
         for part in Cells(_code(), "__main__", "", cells).computing(told["figure"], told.get("function")):
             now = _walked(part, settings)
             found.append("" if now.whole == told["fingerprint"] else changed(now.parts, told["sources"]))
@@ -198,8 +184,7 @@ class _Running:
                 if each.default is not each.empty:
                     part.put(f"default {place}")
                     self.value(part, each.default, f"{each.name} (a default)")
-            bare = ast.arguments(**dict(ast.iter_fields(syntax.args)) | {"defaults": [], "kw_defaults": []})
-            self._writer(part, syntax, function).plain(syntax, name=None, args=bare)
+            self._writer(part, syntax, function).function(syntax)
 
         label = label or (f"{module}.{called}" if static else f"{called}()")
         return self.parts.setdefault(function, Part(label, write, is_check(syntax) if syntax else False))
@@ -243,7 +228,7 @@ class _Running:
         if kind in _PLAIN or isinstance(value, np.dtype | PurePath):
             part.put(f"{kind.__name__} {value!a}")
             part.words.update([value] if kind is str else [])
-        elif kind is object:  # a sentinel, which holds nothing
+        elif kind is object:  # a sentinel, which holds nothing: the wrappers of JAX close over some
             part.put("object")
         elif (array := _array(value)) is not None:
             part.put(f"array {array.dtype} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}")

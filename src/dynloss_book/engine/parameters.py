@@ -172,12 +172,10 @@ def _typed(parameter: Parameter, value: Any) -> Any:
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
     number = _number(value)
     if not number.is_integer():
         raise ValueError
-    return int(value) if isinstance(value, str) and value.strip("+-_ ").isdigit() else int(number)
+    return int(value if str(value).strip("+-_ ").isdigit() else number)  # exact where there are more digits than 16
 
 
 def _number(value: Any) -> float:

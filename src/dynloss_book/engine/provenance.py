@@ -1,5 +1,6 @@
 """Where numbers come from: what a result's attributes say of its making, and the line that shows it."""
 
+import contextlib
 import datetime
 import functools
 import html
@@ -160,10 +161,8 @@ def versions() -> dict[str, str]:
     """The installed libraries that a number may depend on."""
     found = {}
     for name in _LIBRARIES:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
 
 

@@ -106,9 +106,8 @@ class Writer:
                 self.part.put(f"{type(value).__name__} {value!a}")
             case ast.JoinedStr():
                 self.joined(node)
-            case ast.Pass() | ast.Import() | ast.ImportFrom() | ast.Global() | ast.Nonlocal():
-                pass
-            case ast.Expr(value=ast.Constant()) | ast.AnnAssign(value=None):
+            case ast.Pass() | ast.Import() | ast.ImportFrom() | ast.Global() | ast.Nonlocal() \
+                    | ast.Expr(value=ast.Constant()) | ast.AnnAssign(value=None):  # fmt: skip
                 pass
             case ast.Expr(value=ast.Call(func=called)) if not self.trying and self.is_check(called):
                 pass
@@ -149,6 +148,11 @@ class Writer:
             if field == "arg":  # of a keyword
                 self.part.words.add(value)
         self.part.put(")")
+
+    def function(self, node: Any) -> None:
+        """A function or lambda without its name and its defaults."""
+        bare = ast.arguments(**dict(ast.iter_fields(node.args)) | {"defaults": [], "kw_defaults": []})
+        self.plain(node, name=None, args=bare)
 
     def name(self, names: list[str]) -> None:
         found, rest = self.found(names)
@@ -230,10 +234,7 @@ def _imports(nodes: Iterable[ast.AST]) -> dict[str, list[str]]:
 
 def absolute(package: str, names: list[str]) -> list[str]:
     """Names of which the first, a module's, may begin with the dots of a relative import."""
-    module = names[0].lstrip(".")
-    level = len(names[0]) - len(module)
-    above = package.split(".")[: len(package.split(".")) - level + 1]
-    return [".".join([*above, *filter(None, [module])]), *names[1:]] if level else names
+    return [importlib.util.resolve_name(names[0], package), *names[1:]]
 
 
 class Module:
@@ -312,8 +313,7 @@ class Module:
                         raise LookupError(f"a default of {name} is known only when it runs")
                     part.put(f"default {place}", f"{type(default.value).__name__} {default.value!a}")
                     part.words.update([default.value] if isinstance(default.value, str) else [])
-            bare = ast.arguments(**dict(ast.iter_fields(of)) | {"defaults": [], "kw_defaults": []})
-            self._writer(part, node).plain(node, name=None, args=bare)
+            self._writer(part, node).function(node)
 
         return Part(label, write, is_check(node))
 

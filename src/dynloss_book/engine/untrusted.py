@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,15 +147,18 @@ def is_plain(found: Any, most: int = WORD) -> bool:
     return is_text(found, most) and bool(_WORDS.fullmatch(found)) and "](" not in found
 
 
-def _is_small(found: Any, depth: int = DEPTH) -> bool:
+def _leaves(found: Any, depth: int = DEPTH) -> Iterator[Any]:
+    """The names and values within plain values, one by one; what is nested too deeply is one of them."""
+    if isinstance(found, dict | list) and depth:
+        for each in [*found, *found.values()] if isinstance(found, dict) else found:
+            yield from _leaves(each, depth - 1)
+    else:
+        yield found
+
+
+def _is_small(found: Any) -> bool:
     """Plain values of texts without control characters, not nested deeply."""
-    if isinstance(found, dict):
-        return depth > 0 and all(is_text(name) and _is_small(each, depth - 1) for name, each in found.items())
-    if isinstance(found, list):
-        return depth > 0 and all(_is_small(each, depth - 1) for each in found)
-    if isinstance(found, str):
-        return is_text(found, PROSE)
-    return found is None or isinstance(found, bool) or abs(found) < HUGE
+    return all(is_prose(each) or each is None or _is_number(each) or isinstance(each, bool) for each in _leaves(found))
 
 
 # Results
@@ -206,9 +209,7 @@ _SCHEMA: dict[str, Callable[[Any], bool]] = {
 
 def _plain_values(found: Any) -> bool:
     """Whether all texts in plain values are plain words."""
-    if isinstance(found, dict | list):
-        return all(map(_plain_values, found.values() if isinstance(found, dict) else found))
-    return not isinstance(found, str) or is_plain(found)
+    return all(is_plain(each) for each in _leaves(found) if isinstance(each, str))
 
 
 def _image(content: bytes) -> Any:
@@ -230,22 +231,14 @@ def _image(content: bytes) -> Any:
 def about(content: bytes, only: Iterable[str] = ()) -> dict[str, Any]:
     """The attributes of a result, those of JSON decoded; ``only`` these where some are named, which is quicker.
 
-    Of a sweep's file also how many `points` it has.
-
     Raises:
         ValueError: it is no result of dynloss, or its attributes are not those of one.
         OSError: it is damaged.
     """
-    import h5py
-
     file = _image(content)
     try:
         found = attributes(file, only)
         _check_attributes(found, set(REQUIRED) & set(only) if only else REQUIRED)
-        if h5py.h5a.exists(file, b"axes"):
-            here = file.links.exists(b"point") and file.links.get_info(b"point").type == h5py.h5l.TYPE_HARD
-            _check(here, "its points are no numbers")
-            found["points"] = math.prod(h5py.h5d.open(file, b"point").shape)
     finally:
         file.close()
     return found | {name: json.loads(found[name]) for name in ("parameters", "sources", "versions") if name in found}
@@ -274,25 +267,6 @@ def check_result(content: bytes) -> None:
         _check(len(names) <= VARIABLES, f"it has {len(names)} variables, of at most {VARIABLES}")
         taken = sum(_bytes(_variable(file, name)) for name in names)
         _check(taken <= RESULT, f"its numbers take {taken:,} bytes, of at most {RESULT:,}")
-
-
-def points(content: bytes, only: Iterable[str] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The points of a sweep's file, by their axes, and its attributes, or ``only`` these, `axes` among them.
-
-    Raises:
-        ValueError, OSError: it is no such file, or damaged.
-    """
-    import h5py
-
-    with h5py.File(_image(content)) as file:
-        said = attributes(file.id, only)
-        _check_attributes(said, only or (*REQUIRED, "axes"))
-        found = {name: _variable(file, name) for name in json.loads(said["axes"])}
-        alike = len({each.shape for each in found.values()}) == 1
-        numbers = all(each.ndim == 1 and each.dtype.kind in "iuf" for each in found.values())
-        _check(alike and numbers, "its points are no numbers, as many of each axis")
-        _check(sum(map(_bytes, found.values())) <= RESULT, f"its points take more than {RESULT:,} bytes")
-        return {name: each[()] for name, each in found.items()}, said
 
 
 def _variable(file: "h5py.File", name: str) -> "h5py.Dataset":

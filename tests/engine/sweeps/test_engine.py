@@ -445,20 +445,6 @@ def test_damaged_files_are_computed_again(counted):
     assert len(counted) == 20 and content(first) == content(second)
 
 
-def test_a_store_that_is_deleted_while_it_is_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "WRITE_EVERY", 0.05)
-
-    def deleting(x, seed):
-        time.sleep(0.02)
-        if (x, seed) == (5, 1):
-            (tmp_path / "store").rename(tmp_path / "gone")
-        return {"value": x}
-
-    found = run(deleting, vectorize=False, store=tmp_path / "store")
-    assert found.done.all()
-    assert run(deleting, vectorize=False, store=tmp_path / "store", minutes=0).done.all()
-
-
 def test_a_full_disk_loses_nothing(monkeypatch, results, full_disk):
     with pytest.warns(archive.ArchiveWarning, match="20 points could not be written.*No space left"):
         found = run(number, vectorize=False)
@@ -587,7 +573,7 @@ def test_a_shape_that_depends_on_the_point_is_refused_and_the_others_kept(counte
     def ragged(x, seed):
         return {"value": np.zeros(2 if x < 4 else 3)}
 
-    with pytest.raises(sweeps.SweepError, match=r"x=4, seed=0\) holds value of shape \(2,\), not \(3,\)"):
+    with pytest.raises(sweeps.SweepError, match=r"x=4, seed=0\) holds .* {'value': \(2,\)}, not {'value': \(3,\)}"):
         run(ragged, vectorize=False)
     assert int(run(ragged, vectorize=False, minutes=0).done.sum()) == 4
 

@@ -1,6 +1,5 @@
 import errno
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -160,16 +159,6 @@ def test_a_full_disk_while_beginning_anew_loses_neither_the_old_nor_the_others(f
     check(folder, 1)
 
 
-def test_a_file_that_another_program_has_locked_is_read(folder):
-    fcntl = pytest.importorskip("fcntl")
-    add(opened(folder), 1)
-    with next(folder.glob("*.nc")).open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        check(folder, 1)
-        (found,) = overview(folder.parent.parent)
-        assert (found.done, found.unreadable) == (1, ())
-
-
 def test_the_overview_counts_what_it_cannot_read(folder):
     store = opened(folder)
     add(store, 1)
@@ -178,12 +167,12 @@ def test_the_overview_counts_what_it_cannot_read(folder):
         whole = broken.read_bytes()
         broken.write_bytes(whole[:-100])
         (found,) = overview(folder.parent.parent)
-        assert len(found.unreadable) == 1 and found.held in (1, 2)
+        assert len(found.unreadable) == 1 and found.done in (1, 2)
         broken.write_bytes(whole)
     for broken in folder.glob("*.nc"):
         broken.write_bytes(b"no")
     (found,) = overview(folder.parent.parent)  # nobody has noted what was asked for
-    assert (found.figure, found.held, len(found.unreadable)) == (folder.parent.name, 0, 2)
+    assert (found.figure, found.done, len(found.unreadable)) == (folder.parent.name, 0, 2)
     with pytest.raises(archive.Unreadable, match=r"holds no results .* cannot be read"):
         gathered(folder)
 
@@ -287,16 +276,6 @@ def test_files_that_another_process_merges_are_not_written_again(folder):
     opened(folder).merge()
     store.refresh()
     assert not store._unsaved and store.holds(points(1, 2)).all() and len(store.parts) == 1
-
-
-def test_a_store_that_is_deleted_while_it_is_used_is_written_again(folder):
-    store = opened(folder)
-    add(store, 1)
-    shutil.rmtree(folder)
-    store.refresh()
-    assert store.holds(points(1)).all()
-    add(store, 2)
-    check(folder, 1, 2)
 
 
 def test_there_are_never_many_files(folder, monkeypatch):
@@ -473,7 +452,7 @@ def test_published_points_are_read_and_own_ones_go_beside(folder, published):
     assert again.read_from(points(1, 3)) == (str(folder), str(published)) and again.read_from(points(4))[1] == ""
     assert whole(published) == before
     (found,) = overview(folder.parent.parent, published.parent.parent)
-    assert (found.held, found.folders) == (4, (folder, published))
+    assert (found.done, found.folders) == (4, (folder, published))
     assert sorted(gathered(folder, published).x.values) == [1, 2, 3, 4]
 
 

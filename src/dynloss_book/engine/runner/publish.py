@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
 def places(records: Iterable[Mapping[str, Any]]) -> list[Path]:
     """The results that files' records are of: a single one is a file, a sweep is a folder."""
-    paths = [(Path(each["path"]), "points" in each) for each in records]
+    paths = [(Path(each["path"]), "axes" in each) for each in records]
     return list(dict.fromkeys(path.parent if sweep else path for path, sweep in paths))
 
 
@@ -92,7 +92,7 @@ def _sweep(path: Path, place: Path, published: Path, renew: bool) -> Step:
     names, codes = _checked(own, there)
     mine = store.rows(own, names)
     theirs = store.rows(there, names) if there else mine.isel(point=[])
-    contract.check_same(grids.layout(mine.data_vars), grids.layout(theirs.data_vars), "the published store", types=True)
+    contract.check_same(grids.layout(mine.data_vars), grids.layout(theirs.data_vars), "the published store")
     row, old = ({key: at for at, key in enumerate(grids.keys(each, names))} for each in (mine, theirs))
     apart = sum(not _equal(mine, theirs, row[key], old[key]) for key in row.keys() & old.keys())
     adds, lacks = len(row.keys() - old.keys()), len(old.keys() - row.keys())

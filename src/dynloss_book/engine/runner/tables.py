@@ -12,11 +12,11 @@ from dynloss_book.engine import archive, fingerprint, policy, untrusted
 from dynloss_book.engine.provenance import MIME, duration
 from dynloss_book.engine.runner import gate
 from dynloss_book.engine.runner.profiles import BEST, DEFAULT_PROFILE, LARGEST, Figure, Profile, named, values
-from dynloss_book.engine.sweeps.overview import Progress, held, overview
+from dynloss_book.engine.sweeps.overview import Progress, overview
 
 PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest", "results")
-SHOWN = ("parameters", "fingerprint", "date")  # of a result: to read all takes three times as long
+SHOWN = ("parameters", "fingerprint", "date", "axes")  # of a result: to read all takes three times as long
 CONSTANTS = 120  # characters of a sweep's constants that are shown
 NOTHING = "–"
 STATUS = ("notebook", "profile", "result", "device", "commit", "date", "computing", "notebook's run")
@@ -42,7 +42,7 @@ def profile_of(figure: Figure, profile: str, executed: Path) -> str:
 def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[str, ...]]:
     """Figures and profiles, what they cost, and what the archive has of them.
 
-    Of each layer the newest, how much its sweeps hold, and what of their code has changed since, as far as files say.
+    Of each layer the newest, and what of their code has changed since, as far as files say.
     """
     folders = policy.folders(root=root)
     for figure in figures.values():
@@ -55,8 +55,6 @@ def profile_rows(root: Path, figures: Mapping[str, Figure]) -> Iterator[tuple[st
                 for name, has in layers.items()
             }
             words = "; ".join(_held(name, records, told) for name, records in found.items() if records)
-            networks = held(record for records in found.values() for record in records)
-            words += f", {networks:,} networks in its sweeps" * bool(networks)
             nothing = f"– ({_files(lost)} cannot be read)" if lost else NOTHING
             yield figure.stem, profile.name, cost(profile), words or nothing
 

@@ -18,7 +18,7 @@ from dynloss_book.engine import archive, deadline, fingerprint, ledger, policy, 
 from dynloss_book.engine.provenance import date, execution
 from dynloss_book.engine.sweeps import contract
 from dynloss_book.engine.sweeps import grid as grids
-from dynloss_book.engine.sweeps.store import MANY, NothingYet, Store, SweepError, combined, rows
+from dynloss_book.engine.sweeps.store import NothingYet, Store, SweepError, combined, rows
 
 if TYPE_CHECKING:
     from dynloss_book.engine.sweeps import evaluate
@@ -127,11 +127,8 @@ def run(
         how = begin()
         if how.layout:
             contract.check_layout(how.layout, variables or {}, names)
-            if not anew and kept.parts:
-                contract.check_same(how.layout, kept.layout(), f"the store {kept.folder}", types=True)
         if anew:
             kept.set_aside(points)
-        kept.merge(more_than=MANY)
         kept.note_request({name: values.tolist() for name, values in wanted.axes.items()}, wanted.size)
         facts = {"seed": _span(wanted)} | ({"dtype": fixed["precision"]} if "precision" in fixed else {})
         queue = [grids.select(missing, slice(at, at + how.size)) for at in range(0, len(missing[grids.SEED]), how.size)]

@@ -75,24 +75,27 @@ def vectorised(
 
     on_cpu = devices[0].platform == "cpu"
     wanted = min(most, size or (8 * (os.cpu_count() or 1) if on_cpu else 4096))
-    trace = partial(_traced, function, constants, names, sharding)
-    program, layout, size = _compiled(trace, len(devices) * -(-wanted // len(devices)), size is None)
+    batch = len(devices) * -(-wanted // len(devices))
+    program, layout = _compiled(function, constants, names, sharding, batch)
+    while size is None and batch > len(devices) and not _fits(program, devices[0]):
+        batch = len(devices) * max(1, batch // 2 // len(devices))
+        program, layout = _compiled(function, constants, names, sharding, batch)
 
     def begin(points: Points) -> Callable[[], Outputs]:
         count = len(points[SEED])
         # Repeat the last point: every batch has one shape, so nothing is compiled again or rounded differently.
-        full = {name: np.pad(values, (0, size - count), mode="edge") for name, values in points.items()}
+        full = {name: np.pad(values, (0, batch - count), mode="edge") for name, values in points.items()}
         arrays = {name: jax.device_put(np.asarray(v, argument_type(name)), sharding) for name, v in full.items()}
         return lambda: {name: np.asarray(values)[:count] for name, values in program(arrays).items()}
 
     # An accelerator computes the next batch while this one is written.
-    return Local(begin, size, 1 if on_cpu else 2, layout)
+    return Local(begin, batch, 1 if on_cpu else 2, layout)
 
 
-def _traced(
+def _compiled(
     function: Callable, constants: Mapping[str, Any], names: list[str], sharding: Any, size: int
 ) -> tuple[Any, Layout]:
-    """The function traced for so many points at once, and the shapes and types of a point's results."""
+    """The program for so many points at once, and the shapes and types of a point's results."""
     batched: Callable = jax.vmap(lambda point: function(**point, **constants))
     if sharding:
         along = sharding.spec
@@ -104,27 +107,13 @@ def _traced(
         error.add_note(f"{function.__name__} cannot be traced by JAX; vectorize=False calls it point by point")
         raise
     check_outputs(function, found.out_info, names)
-    return found, {name: (each.shape[1:], np.dtype(each.dtype)) for name, each in found.out_info.items()}
+    layout = {name: (each.shape[1:], np.dtype(each.dtype)) for name, each in found.out_info.items()}
+    return found.lower().compile(), layout  # traced once: with a deep function, that takes longer than to compile it
 
 
 def argument_type(name: str):
     """Seeds are integers; every other axis is of the default floating-point type, so that 1 and 1.0 agree."""
     return jnp.dtype(jnp.int32) if name == SEED else jnp.result_type(float)
-
-
-def _compiled(trace: Callable, size: int, shrink: bool) -> tuple[Any, Layout, int]:
-    """The program for a batch, half as large as long as it does not fit the memory at hand; a point's layout; the size.
-
-    Traced once for all of it: with a deep function, that takes longer than to compile it.
-    """
-    devices = jax.local_devices()
-    while True:
-        found, layout = trace(size)
-        program = found.lower().compile()
-        need, free = _bytes_needed(program), _bytes_free(devices[0])
-        if not shrink or size <= len(devices) or need is None or free is None or need < _SHARE_OF_MEMORY * free:
-            return program, layout, size
-        size = len(devices) * max(1, size // 2 // len(devices))
 
 
 def pointwise(
@@ -152,10 +141,14 @@ def _one_point(function, constants, checkpoint, point) -> Outputs:
     return {name: np.asarray(value)[np.newaxis] for name, value in outputs.items()}
 
 
-def _bytes_needed(program) -> int | None:
+def _fits(program, device) -> bool:
+    """Whether a program fits the memory at hand, as far as that is known."""
+    free = _bytes_free(device)
+    return free is None or _bytes_needed(program) < _SHARE_OF_MEMORY * free
+
+
+def _bytes_needed(program) -> int:
     analysis = program.memory_analysis()
-    if analysis is None:
-        return None
     return analysis.temp_size_in_bytes + analysis.output_size_in_bytes + analysis.argument_size_in_bytes
 
 

@@ -63,13 +63,11 @@ def grid(axes: Mapping[str, Iterable[Any]], seeds: Iterable[int]) -> Grid:
         if unfit := [each for each in listed if not _is_number(each)]:
             raise ValueError(f"axis {name} must hold finite numbers, got {unfit[0]!r}")
         checked[name] = np.asarray(listed)
+    from dynloss.checks import check_count  # which imports JAX
+
     numbers = _listed("seeds", seeds)
     for number in numbers:
-        from dynloss.checks import check_count
-
-        check_count("a seed", number, at_least=0)
-        if number >= 2**31:
-            raise ValueError(f"a seed must be smaller than 2^31, got {number}")
+        check_count("a seed", number, at_least=0, at_most=2**31 - 1)
     checked[SEED] = np.asarray(numbers, dtype=np.int64)
     for name, values in checked.items():
         if len(values) == 0:

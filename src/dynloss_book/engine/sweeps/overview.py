@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +23,6 @@ class Progress(NamedTuple):
         figure, parameters: the sweep.
         wanted: the points that were asked for last; None where nobody has noted it.
         done: how many of these are there; of all points where ``wanted`` is None.
-        held: how many points are there, asked for last or before.
         scale: the same by seeds, "5 of 50 seeds".
         seconds: spent on all that is there.
         date: of the newest result.
@@ -35,12 +34,11 @@ class Progress(NamedTuple):
     parameters: dict
     wanted: int | None
     done: int
-    held: int
     scale: str
     seconds: float
     date: str
     folders: tuple[Path, ...]
-    unreadable: tuple[archive.Unreadable, ...] = ()
+    unreadable: tuple[archive.Unreadable, ...]
 
 
 def overview(*results: Path) -> Iterator[Progress]:
@@ -51,25 +49,6 @@ def overview(*results: Path) -> Iterator[Progress]:
     for name in sorted(stores):
         if (found := _progress(*stores[name])) is not None:
             yield found
-
-
-def held(records: Iterable[Mapping[str, Any]]) -> int:
-    """How many points the sweeps hold whose files' records, of `archive.contents`, these are; each point once."""
-    files: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}  # of a sweep, one's own and the published ones
-    for record in records:
-        if "points" in record:
-            files.setdefault(Path(record["path"]).parts[-3:-1], []).append(record)
-    return sum(each[0]["points"] if len(each) == 1 else len(_keys(each)) for each in files.values())
-
-
-def _keys(records: Iterable[Mapping[str, Any]]) -> set[bytes]:
-    """The points of one store's files."""
-    found = set[bytes]()
-    for record in records:
-        with contextlib.suppress(OSError):  # `archive.contents` says why
-            points, told = archive.axes(Path(record["path"]), ("axes",))
-            found.update(grids.keys(points, json.loads(told["axes"])))
-    return found
 
 
 def gathered(*folders: Path) -> xr.Dataset:
@@ -95,29 +74,31 @@ def whole(parts: list[xr.Dataset]) -> xr.Dataset:
 
 
 def _progress(*folders: Path) -> Progress | None:
-    request: dict[str, Any] = {"figure": folders[0].parent.name, "parameters": "{}", "points": None}
-    wanted = None
-    parts, unreadable = read_parts(*folders, read=archive.points)
+    parts, unreadable = read_parts(*folders)
+    axes = json.loads(parts[0].attrs["axes"]) if parts else []
+    request: dict[str, Any] = {}
     for folder in reversed(folders):  # one's own is the last word
         with contextlib.suppress(OSError, ValueError):  # `archive.contents` says why
             found = untrusted.request(folder / REQUEST)
-            if not parts or set(found["axes"]) == set(json.loads(parts[0].attrs["axes"])):
-                wanted = grids.Grid({name: np.asarray(values) for name, values in found["axes"].items()})
-                request = found
-    if not parts:
-        if wanted is None and not unreadable:
-            return None
-        nothing = (0, 0, "–", 0.0, "–", folders, tuple(unreadable))
-        return Progress(request["figure"], json.loads(request["parameters"]), request["points"], *nothing)
-    told, points = combined(parts), rows(parts, json.loads(parts[0].attrs["axes"]))
-    held, result = len(points.point), None if wanted is None else grids.assemble(wanted, points)
+            request = found if not parts or set(found["axes"]) == set(axes) else request
+    if not (parts or request or unreadable):
+        return None
+    told: dict[str, Any] = {"figure": folders[0].parent.name, "parameters": "{}", "seconds": 0.0, "date": "–"} | request
+    wanted = grids.Grid({name: np.asarray(values) for name, values in request.get("axes", {}).items()})
+    done, scale = 0, "–"
+    if parts:
+        told |= combined(parts)
+        points = rows(parts, axes)
+        done = len(points.point)
+        if request:
+            result = grids.assemble(wanted, points)
+            done, scale = int(result.done.sum()), grids.scale(result)
     return Progress(
         told["figure"],
         json.loads(told["parameters"]),
-        None if wanted is None else wanted.size,
-        held if result is None else int(result.done.sum()),
-        held,
-        "–" if result is None else grids.scale(result),
+        wanted.size if request else None,
+        done,
+        scale,
         told["seconds"],
         told["date"],
         folders,
@@ -125,22 +106,26 @@ def _progress(*folders: Path) -> Progress | None:
     )
 
 
-def read_parts(
-    *folders: Path, read: Callable[[Path], xr.Dataset] = archive.read
-) -> tuple[list[xr.Dataset], list[archive.Unreadable]]:
-    """The files of stores, read so; and why some cannot be read, or do not belong to the others."""
+def read_parts(*folders: Path) -> tuple[list[xr.Dataset], list[archive.Unreadable]]:
+    """The files of stores; and why some cannot be read, or do not belong to the others."""
     parts: list[xr.Dataset] = []
     unreadable: list[archive.Unreadable] = []
     for path in archive.paths(*folders):
         try:
-            part = read(path)
-            if any(part.attrs.get(name, "") != parts[0].attrs.get(name, "") for name in _SWEEP if parts):
-                raise archive.Unreadable(f"{path} is of another sweep than the files beside it")
-            if "axes" not in part.attrs:
-                raise archive.Unreadable(f"{path} is no result of a sweep")
+            part = archive.read(path)
+            alike = all(part.attrs.get(name) == parts[0].attrs.get(name) for name in _SWEEP if parts)
+            if not alike or not _has_points(part):
+                raise archive.Unreadable(f"{path} is no result of the sweep whose files are beside it")
             parts.append(part)
         except FileNotFoundError:  # another process has just merged it into another
             continue
         except archive.Unreadable as error:
             unreadable.append(error)
     return parts, unreadable
+
+
+def _has_points(part: xr.Dataset) -> bool:
+    """Whether it has numbers on each axis that it names."""
+    along = [part.get(name) for name in json.loads(part.attrs.get("axes", "[]"))]
+    numbers = [each is not None and each.dims == ("point",) and each.dtype.kind in "iuf" for each in along]
+    return numbers != [] and all(numbers)
