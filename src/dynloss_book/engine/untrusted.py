@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,30 +147,26 @@ def is_plain(found: Any, most: int = WORD) -> bool:
     return is_text(found, most) and bool(_WORDS.fullmatch(found)) and "](" not in found
 
 
-def _leaves(found: Any, depth: int = DEPTH) -> Iterator[Any]:
-    """The names and values within plain values, one by one; what is nested too deeply is one of them."""
+def _is_small(found: Any, is_word: Callable[[Any], bool] = is_prose, depth: int = DEPTH) -> bool:
+    """Plain values not nested deeply, whose texts, and names of values, are such."""
+    if isinstance(found, str):
+        return is_word(found)
     if isinstance(found, dict | list) and depth:
-        for each in [*found, *found.values()] if isinstance(found, dict) else found:
-            yield from _leaves(each, depth - 1)
-    else:
-        yield found
-
-
-def _is_small(found: Any) -> bool:
-    """Plain values of texts without control characters, not nested deeply."""
-    return all(is_prose(each) or each is None or _is_number(each) or isinstance(each, bool) for each in _leaves(found))
+        within = [*found, *found.values()] if isinstance(found, dict) else found
+        return all(_is_small(each, is_word, depth - 1) for each in within)
+    return found is None or isinstance(found, bool) or _is_number(found)
 
 
 # Results
 
 
-def _of_json(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """Whether a text is JSON of plain values that fit."""
+def _of_json(fits: Callable[[Any], bool], is_word: Callable[[Any], bool] = is_prose) -> Callable[[Any], bool]:
+    """Whether a text is JSON of plain values, of such texts, that fit."""
 
     def check(text: Any) -> bool:
         try:
             found = json.loads(text) if is_text(text, PROSE) else None
-            return _is_small(found) and fits(found)
+            return _is_small(found, is_word) and fits(found)
         except (ValueError, RecursionError):
             return False
 
@@ -195,7 +191,7 @@ _SCHEMA: dict[str, Callable[[Any], bool]] = {
     ),
     "figure": is_name,
     "function": is_name,
-    "parameters": _of_json(lambda found: _fits(found) and all(map(is_name, found)) and _plain_values(found)),
+    "parameters": _of_json(lambda found: _fits(found) and all(map(is_name, found)), is_plain),
     "sources": _of_json(_texts),
     "versions": _of_json(_texts),
     "axes": _of_json(lambda found: _all(found, is_name) and found != []),
@@ -205,11 +201,6 @@ _SCHEMA: dict[str, Callable[[Any], bool]] = {
     "date": lambda found: isinstance(found, str) and bool(_DATE.fullmatch(found)),
     "seconds": lambda found: isinstance(found, int | float) and 0 <= found < 1e12,
 }
-
-
-def _plain_values(found: Any) -> bool:
-    """Whether all texts in plain values are plain words."""
-    return all(is_plain(each) for each in _leaves(found) if isinstance(each, str))
 
 
 def _image(content: bytes) -> Any:
@@ -385,7 +376,7 @@ def check_provenance(record: Any, required: Iterable[str] = ("path",)) -> None:
     _check(_fits(record) and set(required) <= set(record), "it holds what is no provenance of a result")
     for name, value in record.items():
         if name in ("parameters", "versions"):
-            fits = _fits(value) and _is_small(value) and _plain_values(value)
+            fits = _fits(value) and _is_small(value, is_plain)
         elif name in ("path", "published"):
             fits = value == "" or (is_text(value) and _is_place(Path(value), record.get("figure")))
         else:
