@@ -149,6 +149,8 @@ def _fits(program, device) -> bool:
 
 def _bytes_needed(program) -> int:
     analysis = program.memory_analysis()
+    if analysis is None:  # not every backend tells
+        return 0
     return analysis.temp_size_in_bytes + analysis.output_size_in_bytes + analysis.argument_size_in_bytes
 
 
