@@ -40,12 +40,11 @@ class Descent(NamedTuple):
 
 def class_losses(w) -> np.ndarray:
     """The toy's f_i(w), with the three classes along a new last axis."""
-    offset = np.asarray(w)[..., None] - LEARNT_AT
-    step = 1 / (1 + np.exp(offset / STEP_WIDTH))
-    bumps = BUMP_HEIGHT * np.exp(-((offset / BUMP_WIDTH) ** 2) / 2)
-    left, right = LEFT_WALL - np.asarray(w), np.asarray(w) - RIGHT_WALL
-    walls = 3 * np.maximum(0, left) ** 2 + 3 * np.maximum(0, right) ** 2
-    return step + bumps.sum(-1, keepdims=True) - bumps + walls[..., None]
+    w = np.asarray(w)[..., None]
+    step = 1 / (1 + np.exp((w - LEARNT_AT) / STEP_WIDTH))
+    bumps = BUMP_HEIGHT * np.exp(-(((w - LEARNT_AT) / BUMP_WIDTH) ** 2) / 2)
+    walls = 3 * np.maximum(0, LEFT_WALL - w) ** 2 + 3 * np.maximum(0, w - RIGHT_WALL) ** 2
+    return step + bumps.sum(-1, keepdims=True) - bumps + walls
 
 
 def landscape(w, weights) -> np.ndarray:
