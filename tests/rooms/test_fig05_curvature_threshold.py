@@ -125,7 +125,7 @@ def threshold_networks(ratio=1.0, power=-0.92, scaled=-1.04):
     def of(factor):
         values = {
             name: scattered(factor * 2 * rate**exponent, ("learning_rate",))
-            for name, exponent in (("threshold", power), ("scaled_threshold", scaled))
+            for name, exponent in (("threshold", power), ("scaled_threshold", scaled), ("accuracy", 0))
         }
         return xr.Dataset(values, coords={"learning_rate": rate, "seed": range(6)}, attrs={"scale": "6 seeds"})
 

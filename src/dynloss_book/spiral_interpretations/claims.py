@@ -87,7 +87,7 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
     highest = max(region, key=lambda way: float(summary(region[way]).mean))
     testable = all(settings[name] == FIGURE_3[name] for name in ("narrow", "wide", "steps"))
     largest = max(wide, key=lambda gain: gain.mean - gain.margin if gain.margin == gain.margin else gain.mean)
-    claims: tuple[Claim, ...] = (
+    claims = (
         Claim(f"Does the wide network gain in its region under any interpretation (clearest: {_called(largest)})?",
               SAYS["wide region"],
               "> 0", interval(largest.values, signed=True), _any_positive(wide) if testable else Verdict.NOT_TESTABLE,
@@ -103,7 +103,6 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
               _any(region.values(), NEARLY_PERFECT, 1, testable),
               "the mean of at least one is; inconclusive if only an interval reaches it"),
     )  # fmt: skip
-    claims = tuple(claim._replace(kind=Kind.QUESTION, reduced=not testable) for claim in claims)
     ours = next(gain for gain in wide if (gain.way, gain.validation) == (BOOK, OURS))
     positive = [gain for gain in wide if gain.mean > gain.margin]
     shown = {BOOK: f"{BOOK} way", SETTLED: SETTLED}
@@ -120,7 +119,7 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
         f"{settings['narrow']} and {settings['wide']} units, "
         f"{networks['narrow'][BOOK].sizes['seed']} and {networks['wide'][BOOK].sizes['seed']} seeds, "
         f"{settings['steps']:,} steps; {FIGURE_3_SCALE}",
-        claims,
+        tuple(claim._replace(kind=Kind.QUESTION, reduced=not testable) for claim in claims),
     )
 
 
@@ -147,8 +146,7 @@ def _any_positive(found: list[Gain]) -> Verdict:
         return Verdict.NOT_COMPUTED
     if any(gain.mean > gain.margin for gain in found):
         return Verdict.REPRODUCED
-    excluded = all(gain.mean + gain.margin <= SMALL for gain in found)
-    return Verdict.NOT_REPRODUCED if excluded else Verdict.UNDECIDED
+    return Verdict.NOT_REPRODUCED if all(gain.mean + gain.margin <= SMALL for gain in found) else Verdict.UNDECIDED
 
 
 def _any(found: Iterable[xr.DataArray], low: float, high: float, testable: bool) -> Verdict:
