@@ -83,11 +83,17 @@ class Claim(NamedTuple):
 
     def record(self) -> dict[str, Any]:
         """The claim as plain values, with numbers as they are printed."""
-        values = self._asdict()
-        where, words = values.pop("sentence")
-        printed = {name: minus(values[name]) for name in ("statement", "paper", "here", "tolerance")}
-        plain = {"verdict": str(self.verdict), "kind": str(self.kind), "where": where, "quotation": words}
-        return values | printed | plain
+        return {
+            "statement": minus(self.statement),
+            "paper": minus(self.paper),
+            "here": minus(self.here),
+            "verdict": str(self.verdict),
+            "tolerance": minus(self.tolerance),
+            "kind": str(self.kind),
+            "reduced": self.reduced,
+            "where": self.sentence.where,
+            "quotation": self.sentence.words,
+        }
 
 
 @dataclass(frozen=True)
@@ -156,11 +162,12 @@ class Answer:
 def parts(claims: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
     """Records of claims by kind and scale, in order: what is counted together."""
     listed = list(claims)
-    found = {}
-    for kind in Kind:
-        for reduced in (False, True):
-            name = f"{kind}{', at reduced scale' * reduced}"
-            found[name] = [each for each in listed if (each.get("kind"), each.get("reduced")) == (kind, reduced)]
+    found = {
+        f"{kind}{', at reduced scale' * reduced}":
+            [each for each in listed if (each.get("kind"), each.get("reduced")) == (kind, reduced)]
+        for kind in Kind
+        for reduced in (False, True)
+    }  # fmt: skip
     return {name: these for name, these in found.items() if these}
 
 
@@ -253,5 +260,7 @@ def _table(name: str, claims: Iterable[Mapping[str, Any]]) -> str:
         f'<td class="dynloss-{style(each["verdict"])}">{shown(each)}</td></tr>'
         for each in claims
     )
-    caption = f"<caption>{titled(name)}</caption>"
-    return f'<table class="dynloss-claims">{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return (
+        f'<table class="dynloss-claims"><caption>{titled(name)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    )

@@ -97,10 +97,14 @@ def told(verdict: Verdict, yes: str, no: str, unsure: str = "Inconclusive: the r
     >>> told(Verdict.REPRODUCED, "It does.", "It does not.")
     'It does.'
     """
-    if verdict == Verdict.ONE_RUN:
-        return "One run of each decides nothing yet."
-    said = {Verdict.NOT_TESTABLE: "This scale is too small to tell.", Verdict.NOT_COMPUTED: "Not computed yet."}
-    return said.get(verdict) or {Verdict.REPRODUCED: yes, Verdict.NOT_REPRODUCED: no}.get(verdict, unsure)
+    said = {
+        Verdict.REPRODUCED: yes,
+        Verdict.NOT_REPRODUCED: no,
+        Verdict.ONE_RUN: "One run of each decides nothing yet.",
+        Verdict.NOT_TESTABLE: "This scale is too small to tell.",
+        Verdict.NOT_COMPUTED: "Not computed yet.",
+    }
+    return said.get(verdict, unsure)
 
 
 def enumerated(names: Sequence[str]) -> str:

@@ -10,10 +10,7 @@ from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Kind, Verdict
 from dynloss_book.engine.sweeps.statistics import SHARE, best_point, halves, interval, summary
 from dynloss_book.engine.verdicts import SIGN, agreed, at_least, number, positive, within
-from dynloss_book.paper import FIGURE_3_REACHED as REACHED
 from dynloss_book.paper import FIGURE_3_REGIONS as REGIONS
-from dynloss_book.paper import FIGURE_3_STATIC as STATIC
-from dynloss_book.paper import NEARLY_PERFECT, Region
 from dynloss_book.tasks.plane import over_area
 
 POOR = 0.8  # an accuracy below is "very poor"
@@ -77,20 +74,22 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
         generalises("wide", paper.SAYS["wide region"]),
         gain("The narrow network fits the training points better in its region", paper.SAYS["higher training"],
              inside["narrow"].accuracy - trained),
-        Claim("The narrow network fails with the static loss", paper.SAYS["narrow static"], f"≈ {STATIC:g}",
+        Claim("The narrow network fails with the static loss", paper.SAYS["narrow static"],
+              f"≈ {paper.FIGURE_3_STATIC:g}",
               f"training accuracy {interval(trained, bounds=SHARE)}, validation {interval(validated, bounds=SHARE)}",
               positive(POOR - np.maximum(trained, validated), testable=testable),
               f"both below {POOR:g}, “very poor”; the number itself is read off a colour scale", reduced=not testable),
         Claim("In its region the narrow network's training accuracy is nearly perfect", paper.SAYS["narrow region"],
-              f"nearly perfect (at least {NEARLY_PERFECT:g})",
+              f"nearly perfect (at least {paper.NEARLY_PERFECT:g})",
               "; ".join(f"{name} {interval(values, bounds=SHARE)}" for name, values in known.items())
               + f"; at its best point {interval(best_point(narrow.accuracy.where(region)), bounds=SHARE)}",
-              agreed(*(at_least(each, NEARLY_PERFECT, testable=testable) for each in known.values())),
-              f"“nearly perfect” is taken as {NEARLY_PERFECT:g} or more; mixed if the grid decides, since the paper's "
-              "grid is unknown", reduced=not testable),
+              agreed(*(at_least(each, paper.NEARLY_PERFECT, testable=testable) for each in known.values())),
+              f"“nearly perfect” is taken as {paper.NEARLY_PERFECT:g} or more; mixed if the grid decides, since the "
+              "paper's grid is unknown", reduced=not testable),
         Claim("… and its validation accuracy reaches 0.9, at the region's best point", paper.SAYS["narrow region"],
-              f"≈ {REACHED:g}", interval(reached, bounds=SHARE), at_least(reached, REACHED, testable=testable),
-              f"{REACHED:g} or more, on the seeds that did not choose the point", reduced=not testable),
+              f"≈ {paper.FIGURE_3_REACHED:g}", interval(reached, bounds=SHARE),
+              at_least(reached, paper.FIGURE_3_REACHED, testable=testable),
+              f"{paper.FIGURE_3_REACHED:g} or more, on the seeds that did not choose the point", reduced=not testable),
         Claim("The wide network fits the training points with the static loss", paper.SAYS["wide region"], "≈ 1",
               interval(static["wide"].accuracy, bounds=SHARE),
               number(static["wide"].accuracy, 1, 0.01, testable=testable), within(0.01, "three of 300 points"),
@@ -138,7 +137,7 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
     )
 
 
-def at_a_turn(network: xr.Dataset, region: Region, steps: int) -> xr.DataArray:
+def at_a_turn(network: xr.Dataset, region: paper.Region, steps: int) -> xr.DataArray:
     """The mean validation accuracy over the region without the periods whose last cycle is truncated.
 
     All weights are 1 for the last T steps. Where steps − T is no whole number of periods, the class of that moment
@@ -179,7 +178,7 @@ def _optimum(network: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
     )  # fmt: skip
 
 
-def inside_out(network: xr.Dataset, region: Region) -> dict[str, dict[str, str]]:
+def inside_out(network: xr.Dataset, region: paper.Region) -> dict[str, dict[str, str]]:
     """For each accuracy: at A = 1, inside the region, the gain, the points of the region at 0.95 or more, the best.
 
     The best point is judged on the seeds that did not choose it.

@@ -13,7 +13,6 @@ from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import SHARE, interval
 from dynloss_book.engine.verdicts import RULE, SIGN, as_a_rule, at_least, number, positive, within
 from dynloss_book.fig05_curvature_threshold.experiment import MOST, READINGS
-from dynloss_book.paper import EXPONENT, FIGURE_5
 
 SAME = 0.1  # relative: how near the thresholds of two widths must be to count as the same
 NEAR = 0.05  # the paper gives its exponent to one digit: -0.92 is -0.9
@@ -39,7 +38,7 @@ def judge(
         settings: ``period`` and ``steps`` at η = 1, and ``static_steps``.
     """
     narrow, wide = networks
-    testable = all(settings[name] == value for name, value in FIGURE_5.items())
+    testable = all(settings[name] == value for name, value in paper.FIGURE_5.items())
     ratio, farthest = _ratio(networks[wide].threshold, networks[narrow].threshold)
     claims = (
         *(_exponent(label, network, laws, testable) for label, network in networks.items()),
@@ -71,8 +70,9 @@ def judge(
 
 
 def _listed(laws: Mapping[str, PowerLaw]) -> str:
-    words = (f"{law.exponent:.2f} ({law.low:.2f} … {law.high:.2f}, {label})" for label, law in laws.items())
-    return " and ".join(words).replace("-", "−")
+    return " and ".join(
+        f"{law.exponent:.2f} ({law.low:.2f} … {law.high:.2f}, {label})" for label, law in laws.items()
+    ).replace("-", "−")
 
 
 def _plain(laws: Laws) -> str:
@@ -140,7 +140,8 @@ def _exponent(label: str, network: xr.Dataset, laws: Laws, testable: bool) -> Cl
     if label in laws["scaled_threshold"]:
         here += f"; with a detection jump in proportion {interval(by_seed(network.scaled_threshold))}"
     here += f"; {curved(network.threshold)}{_not_learnt(network)}"
-    return Claim(statement, paper.SAYS["exponent 09"], "−0.9", here, number(found, EXPONENT, NEAR, testable=testable),
+    return Claim(statement, paper.SAYS["exponent 09"], "−0.9", here,
+                 number(found, paper.EXPONENT, NEAR, testable=testable),
                  within(NEAR, "the paper gives one digit"))  # fmt: skip
 
 
@@ -208,18 +209,14 @@ def _ratio(upper: xr.DataArray, lower: xr.DataArray) -> tuple[xr.DataArray, str]
 
 def exponents(laws: Laws) -> list[dict[str, Any]]:
     """Rows of a table: the exponent, its interval, and the threshold at η = 1, for each mark and network."""
-
-    def holds(law: PowerLaw, exponent: float) -> str:
-        return "yes" if law.low <= exponent <= law.high else "no"
-
     return [
         {
             "detection jump": READINGS[reading],
             "network": label,
             "exponent": f"{law.exponent:.2f}",
             "95 % interval": f"{law.low:.2f} … {law.high:.2f}",
-            "holds −0.9": holds(law, EXPONENT),
-            "holds −1": holds(law, -1),
+            "holds −0.9": "yes" if law.low <= paper.EXPONENT <= law.high else "no",
+            "holds −1": "yes" if law.low <= -1 <= law.high else "no",
             "λ_th at η = 1": f"{law.prefactor:.2f}",
             "runs": law.points,
         }

@@ -123,7 +123,7 @@ def plot_pairs(pairs: Mapping[str, Any]):
         ax.plot([0, 1], alone, color=RANKS[0], marker="o", markersize=4, markerfacecolor="none", linestyle="")
         if (number > 2).all():
             ax.errorbar([-0.12, 1.12], mean, margin, fmt="s", color=INK, markersize=6, capsize=4)
-        names = [f"static loss\n$A = {a:g}$" if a == 1 else f"oscillating\n$A = {a:g}$" for a in values.amplitude]
+        names = [f"{'static loss' if a == 1 else 'oscillating'}\n$A = {a:g}$" for a in values.amplitude]
         ax.set(xticks=[0, 1], xticklabels=names, xlim=(-0.5, 1.5), ylabel="validation accuracy")
         ax.set_title(f"{label}, {int(number.max())} seed{'s' * int(number.max() != 1)}", loc="center")
     return figure

@@ -57,13 +57,15 @@ def plot_edges(result: Any):
     side.set_xticks(range(len(names)), [name.replace(" ", "\n") for name in names])
     side.set_ylabel(r"$\lambda$ at the onsets")
     logarithmic(side.yaxis, [0.2, 0.5, 1, 2, 5, 10, 20])
-    handles = [
-        plt.Line2D([], [], color=INK, marker="o", linestyle="", label="in units of the optimiser's edge"),
-        plt.Line2D([], [], color=INK, marker="o", markerfacecolor="none", linestyle="",
-                   label=r"in units of gradient descent's, $2/\eta$"),
-        plt.Line2D([], [], color=START, linestyle="--", label="detected onset"),
-    ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.legend(
+        handles=[
+            plt.Line2D([], [], color=INK, marker="o", linestyle="", label="in units of the optimiser's edge"),
+            plt.Line2D([], [], color=INK, marker="o", markerfacecolor="none", linestyle="",
+                       label=r"in units of gradient descent's, $2/\eta$"),
+            plt.Line2D([], [], color=START, linestyle="--", label="detected onset"),
+        ],
+        loc="outside lower center", ncols=3,
+    )  # fmt: skip
     return figure
 
 
@@ -96,13 +98,15 @@ def plot_kernels(result: Any):
     side.set_xticks(range(3), ["Hessian", "weighted\nkernel", "plain\nkernel"])
     side.set_ylabel(r"$\eta\lambda_{\max}$ at the onsets")
     logarithmic(side.yaxis, [1, 2, 5, 10, 20, 50])
-    handles = [
-        plt.Line2D([], [], color=RANKS[0], marker="o", markerfacecolor="none", linestyle="", label="Hessian"),
-        plt.Line2D([], [], color=RANKS[1], marker=".", linestyle="", label="Gauss-Newton kernel"),
-        plt.Line2D([], [], color=RANKS[2], marker=".", linestyle="", label="plain NTK"),
-        plt.Line2D([], [], color=START, linestyle="--", label="detected onset"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.legend(
+        handles=[
+            plt.Line2D([], [], color=RANKS[0], marker="o", markerfacecolor="none", linestyle="", label="Hessian"),
+            plt.Line2D([], [], color=RANKS[1], marker=".", linestyle="", label="Gauss-Newton kernel"),
+            plt.Line2D([], [], color=RANKS[2], marker=".", linestyle="", label="plain NTK"),
+            plt.Line2D([], [], color=START, linestyle="--", label="detected onset"),
+        ],
+        loc="outside lower center", ncols=4,
+    )  # fmt: skip
     return figure
 
 
@@ -137,12 +141,14 @@ def plot_two_step(result: Any, rows: Sequence[Mapping[str, Any]]):
     both.xaxis.set_major_locator(MaxNLocator(5))
     _aligned(every, result)
     figure.align_ylabels([loss, share, both])
-    handles = [
-        plt.Line2D([], [], color=_LOW, marker="o", label=r"lowest $\mu$"),
-        plt.Line2D([], [], color=_HIGH, marker="s", label=r"highest $\mu$ of an alternating mode"),
-        *[plt.Line2D([], [], color=colour, linestyle=style, label=label) for _, colour, style, label in events],
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.legend(
+        handles=[
+            plt.Line2D([], [], color=_LOW, marker="o", label=r"lowest $\mu$"),
+            plt.Line2D([], [], color=_HIGH, marker="s", label=r"highest $\mu$ of an alternating mode"),
+            *[plt.Line2D([], [], color=colour, linestyle=style, label=label) for _, colour, style, label in events],
+        ],
+        loc="outside lower center", ncols=3,
+    )  # fmt: skip
     return figure
 
 
@@ -165,13 +171,15 @@ def plot_toy_losses(found: Mapping[str, Mapping[float, Any]]):
                      [each.alternating for each in short.values()])  # fmt: skip
         ax.set(title=name.replace("_", " "), xlabel="parameter $a$ (1)", ylim=(-1.3, 1.3))
     axes[0, 0].set_ylabel(r"Floquet multipliers $\mu$")
-    handles = [
-        plt.Line2D([], [], color=_LOW, marker="o", label=r"lowest $\mu$"),
-        plt.Line2D([], [], color=_HIGH, marker="s", label=r"highest $\mu$ of an alternating mode"),
-        plt.Rectangle((0, 0), 1, 1, color="#EEEEEE", label="period two"),
-        plt.Rectangle((0, 0), 1, 1, color="#BBBBBB", label="period four"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.legend(
+        handles=[
+            plt.Line2D([], [], color=_LOW, marker="o", label=r"lowest $\mu$"),
+            plt.Line2D([], [], color=_HIGH, marker="s", label=r"highest $\mu$ of an alternating mode"),
+            plt.Rectangle((0, 0), 1, 1, color="#EEEEEE", label="period two"),
+            plt.Rectangle((0, 0), 1, 1, color="#BBBBBB", label="period four"),
+        ],
+        loc="outside lower center", ncols=4,
+    )  # fmt: skip
     return figure
 
 

@@ -91,16 +91,16 @@ def change(branches: xr.Dataset, name: str, way: str) -> xr.DataArray:
 
 def edges(runs: xr.Dataset, learning_rate: float, parts: int) -> list[dict[str, Any]]:
     """Rows of a table: λ_max of the static loss where whole runs end, and over their own edge of stability."""
-    names = [str(run) for run in runs.run.values]
-    step = {name: learning_rate / parts if name.endswith(", calm") else learning_rate for name in names}
+    names = map(str, runs.run.values)
+    steps = {name: learning_rate / parts if name.endswith(", calm") else learning_rate for name in names}
     return [
         {
             "run": name.replace("calm", "in small steps"),
-            "its edge, 2 over the step": f"{2 / step[name]:g}",
+            "its edge, 2 over the step": f"{2 / step:g}",
             "λ_max at the end": interval(runs.sharpness.sel(run=name)),
-            "over the edge": interval(runs.sharpness.sel(run=name) * step[name] / 2),
+            "over the edge": interval(runs.sharpness.sel(run=name) * step / 2),
         }
-        for name in names
+        for name, step in steps.items()
     ]
 
 
