@@ -114,11 +114,6 @@ def test_a_run_that_diverged_is_drawn_as_far_as_it_went():
     drawn.canvas.draw()
 
 
-def test_exponent_in_words():
-    law = PowerLaw(exponent=-0.951, low=-1.104, high=-0.798, prefactor=2.0, points=9)
-    assert exponent_in_words(law) == "−0.95 [−1.10, −0.80]"
-
-
 def threshold_networks(ratio=1.0, power=-0.92, scaled=-1.04):
     rate = np.array([0.5, 1.0, 2.0])
 

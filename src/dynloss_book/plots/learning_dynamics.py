@@ -64,9 +64,7 @@ def plot(trajectory, weights, cascades: list[Instability], threshold: float, zoo
     """
     rows = _rows(trajectory, weights, threshold)
     figure, axes = panels(len(rows), 2, by_column=True, figsize=(10, 13), sharex="col", width_ratios=[2, 1])
-    _draw(axes, rows, trajectory.step.values, cascades, zoom)
-    for ax, title in zip(axes[0], ("whole run", "one cascade"), strict=True):
-        ax.set_title(title, loc="center")
+    _draw(axes, rows, trajectory.step.values, cascades, zoom, titles="center")
     figure.align_ylabels(axes[:, 0])
     handles = [_dot(colour, f"class {number}") for number, colour in enumerate(rows[0].colours)]
     figure.legend(handles=handles + _mark_handles(threshold), loc="outside lower center", ncols=3)
@@ -92,13 +90,11 @@ def plot_eigenvalues(trajectory, cascades: list[Instability], threshold: float, 
              by_outer=True),
     ]  # fmt: skip
     figure, axes = panels(2, 2, figsize=(10, 6.6), sharex="col", width_ratios=[1.6, 1])
-    _draw(axes, rows, trajectory.step.values, cascades, zoom)
+    _draw(axes, rows, trajectory.step.values, cascades, zoom, titles="left")
     for label, at in crossings.items():
         colour = dict(zip("₁₂₃", RANKS, strict=True)).get(label[1:2], INK)
         for ax in axes[:, 1]:
             ax.axvline(at, color=colour, linestyle="-.", linewidth=1.2, label=label)
-    for ax, title in zip(axes[0], ("whole run", "one cascade"), strict=True):
-        ax.set_title(title)
     dots = [_dot(colour, rf"$\lambda_{k}$") for k, colour in enumerate(ranks, 1)]
     lines, _ = axes[0, 1].get_legend_handles_labels()
     figure.legend(handles=[*dots, *lines, *_mark_handles(threshold)], loc="outside lower center", ncols=3)
@@ -146,7 +142,7 @@ def _rows(trajectory, weights, threshold: float) -> list[_Row]:
     ]  # fmt: skip
 
 
-def _draw(axes, rows: Sequence[_Row], step, cascades, zoom) -> None:
+def _draw(axes, rows: Sequence[_Row], step, cascades, zoom, titles: str) -> None:
     """Each row along the whole run, and around one cascade."""
     for both, row in zip(axes, rows, strict=True):
         both[0].set_ylabel(row.label)
@@ -163,9 +159,11 @@ def _draw(axes, rows: Sequence[_Row], step, cascades, zoom) -> None:
                 cascade_lines(ax, cascades)
             if row.level is not None:
                 ax.axhline(row.level, color=THRESHOLD, linestyle="--", linewidth=1)
-    for ax, (first, last) in zip(axes[-1], ((step[0], step[-1] + 1), zoom), strict=True):
-        step_axis(ax, slanted=True)
-        ax.set_xlim(first, last)
+    columns = ("whole run", (step[0], step[-1] + 1)), ("one cascade", zoom)
+    for (top, *_, bottom), (title, window) in zip(axes.T, columns, strict=True):
+        top.set_title(title, loc=titles)
+        step_axis(bottom, slanted=True)
+        bottom.set_xlim(window)
 
 
 def _dot(colour: str, label: str):

@@ -76,7 +76,7 @@ def gained(gains: xr.DataArray, **where: Any) -> Verdict:
     return Verdict.NOT_REPRODUCED if (mean + margin < MATTERS).all() else Verdict.UNDECIDED
 
 
-def _told(gains: xr.DataArray, task: str, widths: Sequence[int]) -> str:
+def _told(gains: xr.DataArray, task: str, widths: np.ndarray) -> str:
     """The gains on a task at some widths, with intervals that hold for all conditions at once."""
     mean, _, _, margin = (each.sel(task=task, width=widths).values for each in simultaneous(gains))
     said = [f"{width} units " + (f"{at:+.3f} ± {off:.3f}" if np.isfinite(off) else "–")

@@ -75,8 +75,6 @@ def _alone(claims: tuple[Claim, ...]) -> str:
     """What one class alone does, as far as its claims have a verdict."""
     found = {claim.statement: claim.verdict for claim in claims}
     downhill, convex = found[DOWNHILL], found[CONVEX]
-    if Verdict.NOT_TESTABLE in (downhill, convex):
-        return ""
     ways = {Verdict.REPRODUCED: "on a way downhill", Verdict.NOT_REPRODUCED: "not without steps uphill"}
     lands = {Verdict.REPRODUCED: "a convex landscape", Verdict.NOT_REPRODUCED: "a landscape that is not convex"}
     if downhill not in ways or convex not in lands:
