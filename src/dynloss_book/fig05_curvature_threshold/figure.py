@@ -65,11 +65,13 @@ def explore(networks, readings, fits: Fits, static, rate: float) -> interactive.
         law = fits[next(iter(readings))].get(label)
         marks = [interactive.mark("y", 2 / rate, "#7b8794")]
         marks += [interactive.mark("y", float(law.at(rate)), THRESHOLD)] if law else []
-        drawn = [interactive.series("λ_max", RANKS[row], values[places])]
         y = {"range": [0, *interactive.rounded(extent([2 / rate, *values], rarest=0.01)[1])]}
-        title = f"{label}, A = 1, η = {rate:g}: largest eigenvalue of the Hessian"
-        panels.append(interactive.panel(title, "steps", interactive.steps(at[places], int(at[-1])), y, drawn, marks))
-    return interactive.curves("fig-curvature-threshold", panels)
+        panels.append(interactive.panel(
+            f"{label}, A = 1, η = {rate:g}: largest eigenvalue of the Hessian", "steps",
+            interactive.steps(at[places], int(at[-1])), y, [interactive.series("λ_max", RANKS[row], values[places])],
+            marks,
+        ))  # fmt: skip
+    return interactive.Explorable({"kind": "curves", "name": "fig-curvature-threshold", "panels": panels})
 
 
 def _points(networks, readings, fits):

@@ -104,8 +104,3 @@ def steps(at: Any, last: int) -> dict[str, Any]:
 def mark(axis: str, at: float, colour: str) -> dict[str, Any]:
     """A dashed line across a panel, at this place of the axis ``x`` or ``y``."""
     return {"axis": axis, "at": float(at), "colour": colour}
-
-
-def curves(name: str, panels: list[dict[str, Any]]) -> Explorable:
-    """Figs. 4 and 5: curves along the training, and points."""
-    return Explorable({"kind": "curves", "name": name, "panels": panels})

@@ -122,7 +122,7 @@ def explore(trajectory, weights, cascades: list[Instability], threshold: float) 
         y = {"log": row.log, "unit": row.unit, "range": reach}
         level = [] if row.level is None else [interactive.mark("y", row.level, THRESHOLD)]
         drawn_panels.append(interactive.panel(row.title, "steps", x, y, drawn, marks * row.marked + level))
-    return interactive.curves("fig-learning-dynamics", drawn_panels)
+    return interactive.Explorable({"kind": "curves", "name": "fig-learning-dynamics", "panels": drawn_panels})
 
 
 def _rows(trajectory, weights, threshold: float) -> list[_Row]:

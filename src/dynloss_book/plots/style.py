@@ -47,11 +47,10 @@ _SETTINGS: dict[Any, Any] = {
 def figure_style() -> Iterator[None]:
     """Draw inside this context, or in a function decorated with it; nothing outside is changed."""
     with sns.axes_style("ticks"), sns.plotting_context("notebook"), plt.rc_context(_SETTINGS):
-        before = plt.get_fignums()
+        before = set(plt.get_fignums())
         yield
-        for number in plt.get_fignums():
-            if number not in before:
-                _lay_out(plt.figure(number))
+        for number in sorted(set(plt.get_fignums()) - before):
+            _lay_out(plt.figure(number))
         interactive = plt.isinteractive()
     # The first figure of a notebook loads the backend, which turns this on; without it no later figure is shown.
     matplotlib.interactive(interactive)

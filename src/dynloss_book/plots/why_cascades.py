@@ -218,8 +218,7 @@ def _aligned(ax, result):
 def _strip(ax, groups, colours, shift, filled):
     """All values of each group, and the mean over seeds with its 95 % interval."""
     for place, (values, colour) in enumerate(zip(groups, colours, strict=False)):
-        points = values.values.ravel()
-        points = points[np.isfinite(points)]
+        points = values.values[np.isfinite(values.values)]
         spread = 0.08 * np.linspace(-1, 1, len(points)) if len(points) > 1 else np.zeros(len(points))
         ax.plot(place + shift + spread, points, color=colour, marker="o", markersize=4, linestyle="", alpha=0.6,
                 markerfacecolor=colour if filled else "none")  # fmt: skip

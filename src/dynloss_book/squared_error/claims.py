@@ -43,7 +43,6 @@ def judge(
     end = abs(growing["mode"].isel(step=-1)).fillna(np.inf)  # what is not finite has diverged
     diverges = bool((end >= largest).all())
     first, second = (crossings(probes.factor, ratios, level).mean("moment") for level in (0.0, -1.0))
-    response = crossings(probes.disturbance, ratios, -1.0).mean("moment")
     claims = (
         Claim("Eq. (14) gives the next outputs, to first order in η", paper.SAYS["discrete"], "an error of order 2",
               f"its exponent is {interval(order.sel(unit='relu'))}", number(order.sel(unit="relu"), 2, 0.1),
@@ -75,7 +74,8 @@ def judge(
         "For the squared error, the current kernel predicts the next outputs with an error that falls as "
         f"$\\eta^{{{float(order.sel(unit='relu').mean()):.2f}}}$, and the residuals along its top mode grow from "
         f"$\\eta\\lambda_{{\\max}}/N$ = {interval(second)} on; a small disturbance of the mode "
-        f"grows from {interval(response)} on. {_oscillating(at_starts(run, starts, every))} "
+        f"grows from {interval(crossings(probes.disturbance, ratios, -1.0).mean('moment'))} on. "
+        f"{_oscillating(at_starts(run, starts, every))} "
         f"The averaged kernel nears its infinite-width limit as $m^{{{width_law.exponent:.2f}}}$.",
         f"{regimes.attrs['scale']}; 300 points",
         claims,
@@ -108,9 +108,8 @@ def cascade_starts(loss: xr.DataArray, period: int) -> list[list[int]]:
     """
     found = []
     for values in loss.transpose("seed", "step").values:
-        steps = np.arange(2, len(values))
         cascades = dynamics.instabilities(
-            steps, np.diff(values, 2), jump=4 * SQUARED, quiet=max(1, period // 10), lasting=4
+            np.arange(2, len(values)), np.diff(values, 2), jump=4 * SQUARED, quiet=max(1, period // 10), lasting=4
         )
         found.append([cascade.start for cascade in cascades if cascade.start >= period // 2])
     return found
@@ -132,7 +131,6 @@ def at_starts(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> d
 def table(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> list[dict[str, Any]]:
     """Rows of a table: ηλ/N at the starts of cascades, for both kernels."""
     found = at_starts(run, starts, every)
-    names = {"plain": "plain NTK", "weighted": "NTK weighted by the classes"}
     return [
         {
             "kernel": label,
@@ -140,7 +138,7 @@ def table(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> list[
             "spread within a network": interval(found[f"{name} spread"]),
             "cascades": sum(map(len, starts)),
         }
-        for name, label in names.items()
+        for name, label in (("plain", "plain NTK"), ("weighted", "NTK weighted by the classes"))
     ]
 
 
