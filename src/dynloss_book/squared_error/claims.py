@@ -92,7 +92,10 @@ def exponents(error: xr.DataArray, rates: Sequence[float]) -> xr.DataArray:
 
 
 def crossings(factor: xr.DataArray, ratios: Sequence[float], level: float) -> xr.DataArray:
-    """Where a falling factor first crosses a level, by straight lines between the ratios; NaN where it never does."""
+    """Where a falling factor first crosses a level, by straight lines between the ratios; NaN where it never does.
+
+    See ``analysis.period_doubling.crossing``: a factor that lies below from the first ratio on has that ratio.
+    """
 
     def first(values):
         return crossing(np.asarray(ratios), values, level)
