@@ -13,6 +13,7 @@ from dynloss_book.engine import sweeps
 from dynloss_book.engine.runner import page
 from dynloss_book.fig05_curvature_threshold import figure as curvature_threshold
 from dynloss_book.plots import interactive, learning_dynamics, phase_diagram
+from dynloss_book.plots.style import extent
 
 
 def test_thinning_keeps_single_spikes_and_both_branches():
@@ -35,7 +36,7 @@ def test_what_is_not_finite_is_left_out_or_none():
     values[40] = 1.0
     assert interactive.kept([values], 10).tolist() == [0, 40, 50, 99]  # 50, the middle, is always there
     assert interactive.rounded([np.nan, np.inf, 1.0]) == [None, None, 1.0]
-    assert interactive.extent([np.nan], rarest=0.01) == [-0.06, 1.06]
+    assert extent([np.nan], rarest=0.01) == (-0.06, 1.06)
 
 
 def record_of(explorable):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from dynloss_book.engine import sweeps
 from dynloss_book.paper import Region
 from dynloss_book.plots import phase_diagram
 
@@ -48,7 +49,7 @@ def test_contours_share_one_scale_a_row_and_outline_the_region(means):
 
 def test_an_unfinished_diagram_is_drawn_with_its_gaps(means):
     means["100 units"]["accuracy"] = means["100 units"]["accuracy"].where(means["100 units"]["accuracy"] < 0.7)
-    phase_diagram.plot(means, {}).canvas.draw()
+    phase_diagram.plot(means, {"100 units": REGION}).canvas.draw()
 
 
 @pytest.mark.parametrize("values", [np.full((3, 3), np.nan), np.full((3, 3), 0.5)], ids=["nothing", "all the same"])
@@ -116,15 +117,16 @@ def test_certainty_of_equally_many_seeds_has_no_panel_for_their_number():
 
 
 def test_curves_have_bands_only_where_there_is_a_margin():
-    curve = xr.Dataset(
-        {
-            "accuracy": ("amplitude", [0.5, 0.9, 0.4]),
-            "accuracy_margin": ("amplitude", [0.1, 0.05, np.nan]),
-            "validation_accuracy": ("amplitude", [0.4, 0.8, 0.3]),
-            "validation_accuracy_margin": ("amplitude", [np.nan] * 3),
-        },
-        coords={"amplitude": AMPLITUDES, "period": 100.0},
-    )
+    along = {"amplitude": AMPLITUDES, "period": 100.0}
+
+    def summary(*mean_and_margin):
+        mean, margin = (xr.DataArray(values, along, "amplitude") for values in mean_and_margin)
+        return sweeps.Summary(mean, margin, mean, margin)
+
+    curve = {
+        "accuracy": summary([0.5, 0.9, 0.4], [0.1, 0.05, np.nan]),
+        "validation_accuracy": summary([0.4, 0.8, 0.3], [np.nan] * 3),
+    }
     figure = phase_diagram.plot_curves({"100 units": curve}, {"100 units": REGION})
     (ax,) = figure.axes
     training, static, *_ = ax.get_lines()

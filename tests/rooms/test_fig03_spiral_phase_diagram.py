@@ -58,5 +58,5 @@ def test_periods_that_stop_amid_a_turn_are_left_out():
     network = spiral_plane(0.65, 0.97, 0.4, 0.6, 0.9).assign_coords(period=[16.0, 100.0, 1000.0])
     network["validation_accuracy"] = network.validation_accuracy.where(network.period != 16, 0.1)
     region = spiral_phase_diagram.REGIONS["narrow"]
-    found = spiral_phase_diagram.at_a_turn(network, region, 35_000).validation_accuracy
+    found = spiral_phase_diagram.at_a_turn(network, region, 35_000)
     assert float(found.mean()) == pytest.approx(0.9)

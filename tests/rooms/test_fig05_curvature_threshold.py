@@ -17,6 +17,7 @@ from dynloss_book.engine import deadline
 from dynloss_book.engine.findings import Verdict
 from dynloss_book.fig05_curvature_threshold import claims, figure
 from dynloss_book.fig05_curvature_threshold import experiment as curvature_threshold
+from dynloss_book.plots.style import exponent_in_words
 from dynloss_book.tasks import spiral
 
 RATES = np.array([0.25, 0.5, 1.0, 2.0])
@@ -71,7 +72,7 @@ def test_every_point_and_every_law_is_drawn():
     np.testing.assert_array_equal(points[0].get_ydata(), networks["100 units"].threshold.values.ravel())
     np.testing.assert_array_equal(points[0].get_xdata(), np.repeat(RATES, 2))
     assert "exponent −1.00" in points[1].get_label()
-    assert points[0].get_label().endswith(figure.exponent_in_words(laws(networks)["threshold"]["100 units"]))
+    assert points[0].get_label().endswith(exponent_in_words(laws(networks)["threshold"]["100 units"]))
     assert points[0].get_markerfacecolor() == points[0].get_color() and points[1].get_markerfacecolor() == "none"
     assert power.get_xscale() == power.get_yscale() == "log"
 
@@ -113,18 +114,13 @@ def test_a_run_that_diverged_is_drawn_as_far_as_it_went():
     drawn.canvas.draw()
 
 
-def test_exponent_in_words():
-    law = PowerLaw(exponent=-0.951, low=-1.104, high=-0.798, prefactor=2.0, points=9)
-    assert figure.exponent_in_words(law) == "−0.95 [−1.10, −0.80]"
-
-
 def threshold_networks(ratio=1.0, power=-0.92, scaled=-1.04):
     rate = np.array([0.5, 1.0, 2.0])
 
     def of(factor):
         values = {
             name: scattered(factor * 2 * rate**exponent, ("learning_rate",))
-            for name, exponent in (("threshold", power), ("scaled_threshold", scaled))
+            for name, exponent in (("threshold", power), ("scaled_threshold", scaled), ("accuracy", 0))
         }
         return xr.Dataset(values, coords={"learning_rate": rate, "seed": range(6)}, attrs={"scale": "6 seeds"})
 

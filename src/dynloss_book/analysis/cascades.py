@@ -79,8 +79,7 @@ def marks(run: Any, cascades: Sequence[Instability], period: int) -> xr.DataArra
 
 def threshold(run: Any, cascades: Sequence[Instability], period: int) -> float:
     """λ_th, the mean of λ₁ at onsets and ends. NaN without cascades."""
-    found = marks(run, cascades, period)
-    return float(found.mean()) if len(found) else float("nan")
+    return float(marks(run, cascades, period).mean())
 
 
 # What is in a row of `crossings`, as it stands over a table.

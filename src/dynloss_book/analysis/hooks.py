@@ -55,11 +55,8 @@ def statistics(mine: xr.Dataset, published: xr.Dataset, parameters: Mapping[str,
         if ours and theirs:
             pairs = (mine, ours), (published, theirs)
             a, b = (reading.threshold(run, found, parameters["period"]) for run, found in pairs)
-            yield _close("threshold λ_th", a, b, THRESHOLD * b, f"{THRESHOLD:.0%}, the spread of its marks")
-
-
-def _close(name: str, mine: float, published: float, allowed: float, in_words: str) -> Quantity:
-    return Quantity(name, f"{mine:.3f}", f"{published:.3f}", f"± {in_words}", abs(mine - published) <= allowed)
+            yield Quantity("threshold λ_th", f"{a:.3f}", f"{b:.3f}", f"± {THRESHOLD:.0%}, the spread of its marks",
+                           abs(a - b) <= THRESHOLD * b)  # fmt: skip
 
 
 def _cascades(run: xr.Dataset, parameters: Mapping[str, Any]) -> list[dynamics.Instability] | None:

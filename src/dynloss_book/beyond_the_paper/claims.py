@@ -161,5 +161,4 @@ def ways_table(
 def _told(difference: xr.DataArray) -> str:
     """A difference with its interval, and whether it is significant."""
     found = summary(difference)
-    told = "" if abs(found.mean) > found.margin else " (not significant)"
-    return f"{interval(difference, signed=True)}{told}"
+    return interval(difference, signed=True) + ("" if abs(found.mean) > found.margin else " (not significant)")

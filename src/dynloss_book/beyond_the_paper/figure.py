@@ -25,10 +25,9 @@ def plot(by_shape: Mapping[str, Any], by_way: Mapping[str, Mapping[str, Any]]):
 def _shapes(ax, by_shape):
     for row, values in enumerate(by_shape.values()):
         for number, period in enumerate(values.period.values if row else values.period.values[:1]):
-            style = {"color": INK if row == 0 else RANKS[number % 3], "marker": MARKERS[number], "capsize": 3}
-            name = f"$T$ = {period:g} steps" if row == 1 else None
-            at = row + 0.2 * number - 0.2
-            intervals(ax, at, values.sel(period=period), sideways=True, linestyle="", label=name, **style)
+            intervals(ax, row + 0.2 * number - 0.2, values.sel(period=period), sideways=True, linestyle="",
+                      color=RANKS[number % 3] if row else INK, marker=MARKERS[number], capsize=3,
+                      label=f"$T$ = {period:g} steps" if row == 1 else None)  # fmt: skip
     ax.set_yticks(range(len(by_shape)), list(by_shape))
     ax.invert_yaxis()
     ax.legend(fontsize="small", loc="lower left")
@@ -37,9 +36,9 @@ def _shapes(ax, by_shape):
 def _ways(ax, by_way):
     for row, ways in enumerate(by_way.values()):
         for number, (name, values) in enumerate(ways.items()):
-            style = {"color": (INK, CLASSES[2])[number], "marker": MARKERS[number], "capsize": 3, "linestyle": ""}
-            label = f"{name} loss" if row == 0 else None
-            intervals(ax, row + 0.24 * (number - 0.5), values, sideways=True, label=label, **style)
+            intervals(ax, row + 0.24 * (number - 0.5), values, sideways=True, color=(INK, CLASSES[2])[number],
+                      marker=MARKERS[number], capsize=3, linestyle="",
+                      label=None if row else f"{name} loss")  # fmt: skip
     ax.set_yticks(range(len(by_way)), list(by_way))
     ax.invert_yaxis()
     ax.legend(fontsize="small", loc="upper left")

@@ -9,7 +9,7 @@ import xarray as xr
 from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
-from dynloss_book.engine.verdicts import positive, told
+from dynloss_book.engine.verdicts import positive
 
 SAME = 0.15  # relative scatter of a number that counts as the same at every onset
 MATRIX = (
@@ -29,8 +29,8 @@ def _plain(verdict: Verdict, ratio: float) -> str:
     if not np.isfinite(ratio):
         return "No cascade in these runs."
     shared = "shares the Hessian's threshold" if ratio <= SAME else "differs from the Hessian"
-    none = told(verdict, "; the plain NTK has none", "; so does the plain NTK", "")
-    return f"The Gauss-Newton kernel, weighted by classes and softmax, {shared}{none if 'NTK' in none else ''}."
+    said = {Verdict.REPRODUCED: "; the plain NTK has none", Verdict.NOT_REPRODUCED: "; so does the plain NTK"}
+    return f"The Gauss-Newton kernel, weighted by classes and softmax, {shared}{said.get(verdict, '')}."
 
 
 def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
@@ -47,17 +47,18 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     claims = (
         Claim("The NTK's largest eigenvalue is not the same every time that a bifurcation starts",
               paper.SAYS["kernel differs"],
-              "not the same", f"it varies by {percent(scatter['ntk'])}", _same(scatter["ntk"], known, wanted=False),
+              "not the same", f"it varies by {percent(scatter['ntk'])}",
+              positive(scatter["ntk"] - SAME) if known else Verdict.NOT_TESTABLE,
               f"the 95 % interval of the relative spread, 1.48 median absolute deviations, is above {SAME:.0%}",
               reduced=reduced),
         Claim("… unlike the largest eigenvalue of the Hessian, which is the same", paper.SAYS["kernel differs"],
               "the same",
-              f"it varies by {percent(scatter['hessian'])}", _same(scatter["hessian"], known),
+              f"it varies by {percent(scatter['hessian'])}",
+              positive(SAME - scatter["hessian"]) if known else Verdict.NOT_TESTABLE,
               f"the 95 % interval of the relative spread is below {SAME:.0%}", reduced=reduced),
     )  # fmt: skip
     values = {name: at_onsets(result, name) for name in NAMES}
     halves = {name: interval(typical(result, name) / 2) for name in NAMES}
-    share = result.onset_residual_share.isel(mark=0)
     return Findings(
         "cascades_kernel",
         "Which kernel has a threshold?",
@@ -66,7 +67,8 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         f"{interval(values['hessian'] / 2)} for the Hessian and {interval(values['ntk'] / 2)} for the plain NTK; for "
         f"the median cascade of a network it is {halves['weighted_kernel']}, {halves['hessian']} and {halves['ntk']}. "
         f"The Gauss-Newton kernel and the Hessian differ by at most {ratio:.1%}; the residual term contributes at most "
-        f"{float(np.abs(share).max()):.2%} of λ_max there. In a cascade λ_max of the plain NTK falls "
+        f"{float(abs(result.onset_residual_share.isel(mark=0)).max()):.2%} of λ_max there. In a cascade λ_max of the "
+        "plain NTK falls "
         f"by {percent(drop(result, settings['period']))} within half a period.{MATRIX if ratio <= SAME else ''}"
         if np.isfinite(ratio)
         else "No cascade in these runs.",
@@ -122,38 +124,31 @@ def percent(values: xr.DataArray) -> str:
     return f"{mean} % ({behind[0]}" if behind else mean
 
 
-def _same(scatter: xr.DataArray, known: bool, wanted: bool = True) -> Verdict:
-    """The verdict on a spread that should be below the bound of what counts as the same, or above if not ``wanted``."""
-    if not known:
-        return Verdict.NOT_TESTABLE
-    return positive((SAME - scatter) if wanted else (scatter - SAME))
-
-
 def deviation(result: xr.Dataset) -> float:
     """How far the weighted kernel's ηλ is from the Hessian's at any onset, relative to it."""
-    both = result.onset_weighted_kernel / result.onset_hessian - 1
-    return float(np.abs(both).max())
+    return float(abs(result.onset_weighted_kernel / result.onset_hessian - 1).max())
 
 
 def table(result: xr.Dataset) -> list[dict[str, Any]]:
     """Rows of a table: ηλ/2 at the onsets for each mark, and how much it scatters."""
-    rows = []
-    for name, words in NAMES.items():
-        marks = {
-            f"half of it, detection jump {float(jump):.0%}": interval(at_onsets(result, name, k) / 2)
-            for k, jump in enumerate(result.mark.values)
+    return [
+        {
+            "quantity": words,
+            **{
+                f"half of it, detection jump {float(jump):.0%}": interval(at_onsets(result, name, k) / 2)
+                for k, jump in enumerate(result.mark.values)
+            },
+            "half of it, median cascade": interval(typical(result, name) / 2),
+            "relative spread": percent(spread(result[f"onset_{name}"].isel(mark=0))),
         }
-        marks |= {"half of it, median cascade": interval(typical(result, name) / 2)}
-        rows.append({"quantity": words, **marks,
-                     "relative spread": percent(spread(result[f"onset_{name}"].isel(mark=0)))})
-    return rows
+        for name, words in NAMES.items()
+    ]
 
 
 def shares(result: xr.Dataset, period: int) -> dict[str, str]:
     """The residual term's share in λ_max: at the onsets, and along the runs, without the first half of a period."""
-    along = np.abs(result.residual_share.sel(step=slice(period // 2, None)).values)
-    onsets = np.abs(result.onset_residual_share.isel(mark=0).values)
-    kept, marked = along[np.isfinite(along)], onsets[np.isfinite(onsets)]
+    along, onsets = result.residual_share.sel(step=slice(period // 2, None)), result.onset_residual_share.isel(mark=0)
+    kept, marked = (np.abs(each.values[np.isfinite(each.values)]) for each in (along, onsets))
 
     def share(values: np.ndarray, at: float) -> str:
         return f"{float(np.quantile(values, at)):.3%}" if len(values) else "–"

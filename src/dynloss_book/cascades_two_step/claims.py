@@ -52,7 +52,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     reduced = any(settings[name] != value for name, value in paper.FIGURE_4.items())
     further, doubled = count[DIRECTION] + count[BOTH], count[DOUBLING] + count[BOTH]
     as_a_rule = f"in more than {MOST:.0%} of them, of all networks together"
-    claims: tuple[Claim, ...] = (
+    claims = (
         Claim("Is the second bifurcation a further eigenvalue, that is, does a second mode become unstable?",
               paper.SAYS["further"], "seem to occur so", f"{further} of {len(broken)} broken cascades",
               exists(further > MOST * len(broken), testable=bool(broken)),
@@ -69,7 +69,6 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
                      testable=bool(broken)),
               "a median of at most two measurements apart"),
     )  # fmt: skip
-    claims = tuple(claim._replace(reduced=reduced) for claim in claims)
     lowest, beside, held = ([row[name] for row in broken] for name in ("lowest", "both_sides", "held_after"))
     return Findings(
         "cascades_two_step",
@@ -87,16 +86,15 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
            if broken else ""),
         f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "
         f"T = {settings['period']}, A = {settings['amplitude']:g}; {paper.FIGURE_4_SEED}",
-        claims,
+        tuple(claim._replace(reduced=reduced) for claim in claims),
     )  # fmt: skip
 
 
 def cascades(result: xr.Dataset, learning_rate: float) -> list[dict[str, Any]]:
     """One row a cascade: the events in steps, the multipliers where it breaks, and the verdict; see ``COLUMNS``."""
-    there = np.argwhere(np.isfinite(result.start.transpose("seed", "cascade").values)).tolist()
     return [
         {"seed": seed, "cascade": number + 1, **_row(result.isel(seed=seed, cascade=number), learning_rate)}
-        for seed, number in there
+        for seed, number in np.argwhere(np.isfinite(result.start.transpose("seed", "cascade").values)).tolist()
     ]
 
 
@@ -108,38 +106,34 @@ def recognised(result: xr.Dataset, learning_rate: float) -> str:
     """
     factors = 1 - learning_rate * result.curvature.isel(rank=0)
     turning = (factors < 0).all("side")
-    product = factors.isel(side=0) * factors.isel(side=1)
-    seen = (abs(result.alternating - product) < NEAR) & turning
+    seen = (abs(result.alternating - factors.prod("side")) < NEAR) & turning
     return f"{int(seen.sum())} of {int(turning.sum())} points"
 
 
 def _row(one: xr.Dataset, learning_rate: float) -> dict[str, Any]:
     """What is measured of one cascade, the columns of the table."""
-    steps, lowest, broken = one.step.values, one.lowest.values, bool(np.isfinite(one.broken))
-    second = one.curvature.isel(rank=1)
+    steps, points, second = one.step.values, one.sizes["point"], one.curvature.isel(rank=1)
     # Where a cascade never breaks, its end is the start played backwards: then the extremes in between count.
-    inner = slice(-1, None) if broken else slice(len(steps) // 4, 3 * len(steps) // 4)
-    alternating = one.alternating.values[inner]
-    highest = float(np.nanmax(alternating)) if np.isfinite(alternating).any() else float("nan")
-    at = int(np.nanargmin(lowest[inner]))
-    least, turning = float(lowest[inner][at]), float(one.imaginary.values[inner][at])
-    factors = (1 - learning_rate * second).transpose("point", "side").values[inner]
-    beside = factors.prod(axis=1)
-    bouncing = beside[(factors < 0).all(axis=1)]
+    inner = one.isel(point=slice(-1, None) if np.isfinite(one.broken) else slice(points // 4, 3 * points // 4))
+    extreme = inner.isel(point=int(inner.lowest.argmin("point")))
+    highest, least, turning = (float(each) for each in (inner.alternating.max(), extreme.lowest, extreme.imaginary))
+    factors = 1 - learning_rate * inner.curvature.isel(rank=1)
+    beside = factors.prod("side", skipna=False)
+    bouncing = beside.where((factors < 0).all("side")).max()
     return {
         "starts": float(one.start),
         "second_crosses": crossing(steps, -second.max("side").values, -2 / learning_rate),
-        "lowest_crosses": crossing(steps, lowest, -1.0),
+        "lowest_crosses": crossing(steps, one.lowest.values, -1.0),
         "breaks": float(one.broken),
         "lowest": least,
         "imaginary": turning,
-        "residual": float(one.residual.values[inner][at]),
+        "residual": float(extreme.residual),
         "alternating": highest,
-        "both_sides": float(beside.max()),
-        "spacing": float(np.ptp(steps) / max(1, len(steps) - 1)),
+        "both_sides": float(beside.max(skipna=False)),
+        "spacing": float(np.ptp(steps) / max(1, points - 1)),
         "held_before": float(one.held_before),
         "held_after": float(one.held_after),
-        "verdict": _what(one, least, float(np.nanmax([highest, *bouncing, -1.0])), turning),
+        "verdict": _what(one, least, float(np.nanmax([highest, bouncing, -1.0])), turning),
     }
 
 

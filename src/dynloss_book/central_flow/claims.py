@@ -60,6 +60,7 @@ def table(runs: xr.Dataset, learning_rate: float) -> list[dict[str, Any]]:
     second = learning_rate * runs.curvature.isel(rank=1) > AT_EDGE
     flow, of_flow = (at_moments(runs, values) for values in (runs.flow_variance, runs.flow_curvature.isel(rank_flow=1)))
     whole = runs.measured_at < breaks(runs, learning_rate)
+    level, rest = learning_rate / 2 * runs.curvature.isel(rank=0), 1 - runs.measured / runs.all_directions
     rows = []
     for name, predicted, chosen in (
         (ONE, runs.predicted, at_edge & ~second & whole),
@@ -68,14 +69,12 @@ def table(runs: xr.Dataset, learning_rate: float) -> list[dict[str, Any]]:
         (FLOW, flow, (learning_rate * of_flow <= AT_EDGE) & (flow > 0)),
     ):
         ratio = (runs.measured / predicted.where(predicted > 0)).where(chosen)
-        rest = (1 - runs.measured / runs.all_directions).where(chosen)
-        level = learning_rate / 2 * runs.curvature.isel(rank=0).where(chosen)
         rows.append(
             {
                 "moments": name,
                 RATIO: interval(ratio.median("moment")),
-                "ηλ₁/2 at the mean of the bounces": interval(level.median("moment")),
-                "displacement along other modes": interval(rest.median("moment")),
+                "ηλ₁/2 at the mean of the bounces": interval(level.where(chosen).median("moment")),
+                "displacement along other modes": interval(rest.where(chosen).median("moment")),
                 "networks": int(ratio.notnull().any("moment").sum()),
                 MOMENTS: int(ratio.notnull().sum()),
             }
@@ -90,8 +89,7 @@ def _at_edge(runs: xr.Dataset, learning_rate: float) -> xr.DataArray:
 
 def at_moments(runs: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
     """What is known of the flow at each step, where gradient descent is measured: (seed, step) -> (seed, moment)."""
-    first = runs.measured_at.isel(moment=0) - 1
-    return values.isel(step=(runs.measured_at - first).astype(int))
+    return values.isel(step=(runs.measured_at - runs.measured_at.isel(moment=0) + 1).astype(int))
 
 
 def breaks(runs: xr.Dataset, learning_rate: float) -> xr.DataArray:
@@ -117,12 +115,10 @@ def breaks(runs: xr.Dataset, learning_rate: float) -> xr.DataArray:
 
 def _loss(runs: xr.Dataset, learning_rate: float) -> str:
     """The largest distance of the mean losses in any network, while at most one direction is at the flow's edge."""
-    loss = runs.loss.transpose("seed", "step").values
-    mean = (loss[:, :-2] + 2 * loss[:, 1:-1] + loss[:, 2:]) / 4
-    off = np.abs(runs.flow_loss.transpose("seed", "step").values[:, 1:-1] / mean - 1)
-    second = runs.flow_curvature.isel(rank_flow=1).transpose("seed", "step").values[:, 1:-1]
-    alone = off[learning_rate * second <= AT_EDGE]
-    return f"{100 * float(np.max(alone)):.0f} %" if len(alone) else "–"
+    mean = (runs.loss.shift(step=1) + 2 * runs.loss + runs.loss.shift(step=-1)) / 4
+    alone = learning_rate * runs.flow_curvature.isel(rank_flow=1) <= AT_EDGE
+    off = abs(runs.flow_loss / mean - 1).where(alone).max()
+    return f"{100 * float(off):.0f} %" if np.isfinite(off) else "–"
 
 
 def _motion(runs: xr.Dataset, learning_rate: float) -> str:

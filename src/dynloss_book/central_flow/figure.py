@@ -58,8 +58,8 @@ def _curvature(ax, one, steps, rate):
 
 
 def _loss(ax, one, steps):
-    ax.plot(steps, one.loss.values, color="0.6", label="gradient descent", **_DOTS)
     loss = one.loss.values
+    ax.plot(steps, loss, color="0.6", label="gradient descent", **_DOTS)
     mean = np.r_[loss[:1], (loss[:-2] + 2 * loss[1:-1] + loss[2:]) / 4, loss[-1:]]
     ax.plot(steps, mean, color=INK, linewidth=1.4, label="its mean over a bounce")
     ax.plot(steps, one.flow_loss.values, color=RANKS[0], linewidth=1, linestyle="--", label="central flow")
@@ -82,9 +82,11 @@ def _all(ax, runs, rate, least):
     for axis in (ax.xaxis, ax.yaxis):
         logarithmic(axis)
     ax.set(xlim=limits, ylim=limits, xlabel=r"predicted $\sigma^2$", ylabel=r"measured $\sigma^2$")
-    handles = [
-        plt.Line2D([], [], color=INK, marker="o", linestyle="", label="one unstable mode"),
-        plt.Line2D([], [], color=INK, marker="o", markerfacecolor="none", linestyle="", label="two or more"),
-        plt.Line2D([], [], color=INK, linestyle="--", label="as predicted"),
-    ]
-    ax.legend(handles=handles, fontsize="small", loc="upper left")
+    ax.legend(
+        handles=[
+            plt.Line2D([], [], color=INK, marker="o", linestyle="", label="one unstable mode"),
+            plt.Line2D([], [], color=INK, marker="o", markerfacecolor="none", linestyle="", label="two or more"),
+            plt.Line2D([], [], color=INK, linestyle="--", label="as predicted"),
+        ],
+        fontsize="small", loc="upper left",
+    )  # fmt: skip

@@ -66,20 +66,25 @@ def judge(both: xr.Dataset, scale: str, settings: Mapping[str, Any]) -> Findings
             f"training ends more than {BROKEN:g} below its own best in {fallen(lost(both).sel(peak_rate=one))} "
             "networks."
         )
-    question = "Is the gain of Figure 1 more than a breakdown of static training at its learning rate?"
     reduced = any(settings.get(name, value) != value for name, value in paper.FIGURE_1.items())
     claim = Claim("Is there a gain with each loss at its best peak learning rate?",
                   paper.SAYS["gain point"], f"≈ {paper.FIGURE_1_GAIN:+g} at one rate", interval(best, signed=True),
                   verdict, SIGN, Kind.QUESTION, reduced)  # fmt: skip
-    plain = told(
-        claim.verdict,
-        f"{'A small part' if best.mean() < paper.FIGURE_1_GAIN / 2 else 'Most'} of the gain remains with each loss at "
-        f"its best learning rate: {100 * float(best.mean()):.1f} percentage points; the paper reports "
-        f"{100 * paper.FIGURE_1_GAIN:g} at one rate.",
-        "No: with each loss at its best learning rate, oscillations lower the accuracy.",
-        "Inconclusive: with each loss at its best learning rate, the gain is not significant.",
+    return Findings(
+        "cifar_learning_rate",
+        "Is the gain of Figure 1 more than a breakdown of static training at its learning rate?",
+        told(
+            claim.verdict,
+            f"{'A small part' if best.mean() < paper.FIGURE_1_GAIN / 2 else 'Most'} of the gain remains with each loss "
+            f"at its best learning rate: {100 * float(best.mean()):.1f} percentage points; the paper reports "
+            f"{100 * paper.FIGURE_1_GAIN:g} at one rate.",
+            "No: with each loss at its best learning rate, oscillations lower the accuracy.",
+            "Inconclusive: with each loss at its best learning rate, the gain is not significant.",
+        ),
+        summary,
+        scale,
+        (claim,),
     )
-    return Findings("cifar_learning_rate", question, plain, summary, scale, (claim,))
 
 
 def fallen(below: xr.DataArray) -> str:
@@ -90,18 +95,15 @@ def fallen(below: xr.DataArray) -> str:
 def table(both: xr.Dataset) -> list[dict[str, str]]:
     """Rows of a table: the ends of both losses at each peak rate, and with each loss at its own best rate."""
     static, oscillating = ends(both)
-    below = lost(both)
-    rows = []
-    for rate in both.peak_rate.values:
-        one, other = static.sel(peak_rate=rate), oscillating.sel(peak_rate=rate)
-        rows.append(
-            {
-                "peak rate": f"{rate:g}",
-                "static": interval(one, bounds=SHARE),
-                f"static ends more than {BROKEN:g} below its best": fallen(below.sel(peak_rate=rate)),
-                "oscillating": interval(other, bounds=SHARE),
-                "gain": interval(other - one, signed=True),
-            }
-        )
+    rows = [
+        {
+            "peak rate": f"{rate:g}",
+            "static": interval(static.sel(peak_rate=rate), bounds=SHARE),
+            f"static ends more than {BROKEN:g} below its best": fallen(lost(both).sel(peak_rate=rate)),
+            "oscillating": interval(oscillating.sel(peak_rate=rate), bounds=SHARE),
+            "gain": interval((oscillating - static).sel(peak_rate=rate), signed=True),
+        }
+        for rate in both.peak_rate.values
+    ]
     return [*rows, {**dict.fromkeys(rows[0], "–"), "peak rate": "each at its best",
                     "gain": interval(at_their_best(both), signed=True)}]  # fmt: skip

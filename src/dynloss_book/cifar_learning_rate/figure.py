@@ -21,21 +21,20 @@ def plot(both: Any, peak_epoch: float, stop_epoch: float):
     figure, ((*curves, ends),) = panels(1, len(rates) + 1, figsize=(4.5 + 2.7 * len(rates), 3.6))
     for ax, rate in zip(curves, rates, strict=True):
         for amplitude, colour in zip(both.amplitude.values, colours, strict=True):
-            values = both.validation_accuracy.sel(peak_rate=rate, amplitude=amplitude).transpose("seed", "epoch")
-            for seed in values:
-                ax.plot(values.epoch, seed, color=colour, linewidth=0.6, alpha=0.4)
-            name = "static" if amplitude == 1 else f"oscillating, $A = {amplitude:g}$"
-            ax.plot(values.epoch, values.mean("seed"), color=colour, linewidth=2, label=name)
+            values = both.validation_accuracy.sel(peak_rate=rate, amplitude=amplitude).transpose("epoch", "seed")
+            ax.plot(values.epoch, values, color=colour, linewidth=0.6, alpha=0.4)
+            ax.plot(values.epoch, values.mean("seed"), color=colour, linewidth=2,
+                    label="static" if amplitude == 1 else f"oscillating, $A = {amplitude:g}$")  # fmt: skip
         ax.axvline(peak_epoch, color=RANKS[0], linestyle="--", linewidth=1)
         ax.axvline(stop_epoch, color=RANKS[0], linestyle="-.", linewidth=1)
         ax.sharey(curves[0])
         ax.set(xlabel="epoch (passes over the data)", title=f"peak rate {rate:g}")
-    last = both.validation_accuracy.isel(epoch=-1).transpose("peak_rate", "amplitude", "seed")
-    for place, values in enumerate(last.values):
-        at = place + np.array([-0.15, 0.15])
-        ends.plot(at, values, color=INK, linewidth=0.6, alpha=0.6)
-        for x, column, colour in zip(at, values, colours, strict=True):
-            ends.plot(np.full(column.size, x), column, "o", color=colour, markersize=5)
+    last = both.validation_accuracy.isel(epoch=-1).transpose("amplitude", "peak_rate", "seed").values
+    at = np.array([[-0.15], [0.15]]) + range(len(rates))
+    for place in range(len(rates)):
+        ends.plot(at[:, place], last[:, place], color=INK, linewidth=0.6, alpha=0.6)
+    for x, values, colour in zip(at, last, colours, strict=True):
+        ends.plot(x, values, "o", color=colour, markersize=5)
     ends.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])
     ends.set(xlabel="peak learning rate", title="after training", xlim=(-0.5, len(rates) - 0.5))
     curves[0].set_ylabel(ACCURACIES["validation_accuracy"])

@@ -41,14 +41,8 @@ def judge(
     ranges = "; ".join(
         f"{name} {', '.join(f'{getattr(each, name):,}' for each in rungs)}" for name, rungs in ladders.items()
     )
-    summary = (
-        f"Slope of the gain, for a tenfold increase: {slopes}."
-        if claim.verdict != Verdict.NOT_COMPUTED
-        else "Not computed yet."
-    )
+    computed = claim.verdict != Verdict.NOT_COMPUTED
     away = ", ".join(f"{factor:.2g} times in {name}" for name, factor in far.items())
-    summary += f" The paper's scale is {away} above our largest, with 32 × 32 pixels instead of {size} × {size}"
-    summary += "." if near else ": too far for an extrapolation."
     paper = ", ".join(f"{value:,} {name}" for name, value in FIGURE_1_SCALE.items())
     return Findings(
         "cifar_scaling",
@@ -59,7 +53,9 @@ def judge(
             "Extrapolated to the paper's scale, the gain does not agree with the paper's.",
             "Inconclusive: these networks are too few and too small to extrapolate the gain to the paper's scale.",
         ),
-        summary,
+        (f"Slope of the gain, for a tenfold increase: {slopes}." if computed else "Not computed yet.")
+        + f" The paper's scale is {away} above our largest, with 32 × 32 pixels instead of {size} × {size}"
+        f"{'' if near else ': too far for an extrapolation'}.",
         f"{ranges}; the paper: {paper}",
         (claim,),
     )
@@ -72,16 +68,14 @@ def table(ladders: Mapping[str, Sequence[Rung]], runs: Mapping[str, Sequence[xr.
         ladders: {quantity: rungs}.
         runs: {quantity: ``validation_accuracy`` at the end over amplitude (1 and A) and seed, of each rung}.
     """
-
-    def row(name: str, each: Rung, accuracy: xr.DataArray) -> dict[str, Any]:
-        static, oscillating = (accuracy.isel(amplitude=at) for at in (0, 1))
-        return {
+    return [
+        {
             "series": name,
             **{quantity: getattr(each, quantity) for quantity in FIGURE_1_SCALE},
-            "static": interval(static),
-            "oscillating": interval(oscillating),
-            "gain": interval(oscillating - static, signed=True),
+            "static": interval(run.validation_accuracy.isel(amplitude=0)),
+            "oscillating": interval(run.validation_accuracy.isel(amplitude=1)),
+            "gain": interval(run.validation_accuracy.diff("amplitude")[0], signed=True),
         }
-
-    pairs = {name: zip(rungs, runs[name], strict=True) for name, rungs in ladders.items()}
-    return [row(name, each, run.validation_accuracy) for name, both in pairs.items() for each, run in both]
+        for name, rungs in ladders.items()
+        for each, run in zip(rungs, runs[name], strict=True)
+    ]

@@ -25,10 +25,9 @@ def plot(ladders: Mapping[str, Sequence[Any]], gains: Mapping[str, Sequence[Any]
         ax.axhline(0, color=INK, linestyle="--", linewidth=1)
         ax.axvline(paper[name], color=INK, linestyle=":", linewidth=1)
         values = [getattr(each, name) for each in rungs]
-        measured = xr.concat(gains[name], "rung")
-        intervals(ax, values, measured, color=RANKS[0], marker="o", capsize=3, label="measured")
-        style: dict[str, Any] = {"color": RANKS[1], "marker": "s", "capsize": 3, "linestyle": ""}
-        intervals(ax, paper[name], end, **style, label="all three extrapolated")
+        intervals(ax, values, xr.concat(gains[name], "rung"), color=RANKS[0], marker="o", capsize=3, label="measured")
+        intervals(ax, paper[name], end, color=RANKS[1], marker="s", capsize=3, linestyle="",
+                  label="all three extrapolated")  # fmt: skip
         apart = [paper[name]] if paper[name] > 2 * max(values) else []  # else the labels would touch
         logarithmic(ax.xaxis, values + apart)
         ax.set_xlabel(LABELS[name])

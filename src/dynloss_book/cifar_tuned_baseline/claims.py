@@ -21,14 +21,15 @@ def arms(curves: Mapping[str, xr.DataArray], epochs: Mapping[str, int]) -> dict[
         curves: {STATIC, TUNED, OSCILLATING, OSCILLATING_TUNED: test accuracy over seed and epoch}; those there are.
         epochs: {STATIC, TUNED: number of the evaluation at which the tuning images would stop}.
     """
-    found = {}
-    for name in (STATIC, TUNED, OSCILLATING, OSCILLATING_TUNED):
-        if name in curves:
-            found[name] = curves[name].isel(epoch=-1)
-        early = {STATIC: EARLY, TUNED: BOTH}.get(name)
-        if early and name in curves:
-            found[early] = curves[name].isel(epoch=epochs[name])
-    return found
+    stops = {
+        STATIC: (STATIC, -1),
+        EARLY: (STATIC, epochs.get(STATIC)),
+        TUNED: (TUNED, -1),
+        BOTH: (TUNED, epochs.get(TUNED)),
+        OSCILLATING: (OSCILLATING, -1),
+        OSCILLATING_TUNED: (OSCILLATING_TUNED, -1),
+    }
+    return {name: curves[run].isel(epoch=at) for name, (run, at) in stops.items() if run in curves}
 
 
 def gains(found: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
@@ -49,11 +50,7 @@ def judge(
         grid: {peak_rate, weight_decay: the values to choose from}.
         scale: of the experiment, in words.
     """
-
-    def listed(values: Mapping[str, xr.DataArray], signed: bool = False) -> str:
-        return "; ".join(f"{name}: {interval(each, signed=signed)}" for name, each in values.items())
-
-    ours = {name: values for name, values in found.items() if name in (OSCILLATING, OSCILLATING_TUNED)}
+    ours = [values for name, values in found.items() if name in (OSCILLATING, OSCILLATING_TUNED)]
     chosen = ", ".join(f"{name}: {_settings(settings)}" for name, settings in tuned.items())
     at_the_end = [
         f"{name}'s {quantity.replace('_', ' ')}"
@@ -69,25 +66,30 @@ def judge(
         )
         summary += f"; untuned it gains {interval(gained[STATIC], signed=True)}." if STATIC in gained else "."
     elif gained:
-        summary = f"The gain over each baseline so far, {listed(gained, signed=True)}."
+        so_far = "; ".join(f"{name}: {interval(each, signed=True)}" for name, each in gained.items())
+        summary = f"The gain over each baseline so far, {so_far}."
     else:
         summary = ""
     verdict = positive(gained[TUNED]) if TUNED in gained else Verdict.NOT_COMPUTED
-    if any(float(values.mean()) < LEARNED for values in ours.values()):
+    if any(float(values.mean()) < LEARNED for values in ours):
         verdict = Verdict.NOT_TESTABLE  # the oscillating networks are too small to learn
     if at_the_end and gained:
         summary += (
             f" The search chose the largest value that it tried for {' and for '.join(at_the_end)}; a larger one "
             "might be better still."
         )
-    question = "Is the gain more than missing regularisation?"
-    plain = told(
-        verdict,
-        "Yes: it remains significant with a tuned learning rate and weight decay.",
-        "No: against the tuned baseline, oscillations lower the accuracy.",
-        "No significant gain remains once learning rate and weight decay are tuned for both losses.",
+    return Findings(
+        "cifar_tuned_baseline",
+        "Is the gain more than missing regularisation?",
+        told(
+            verdict,
+            "Yes: it remains significant with a tuned learning rate and weight decay.",
+            "No: against the tuned baseline, oscillations lower the accuracy.",
+            "No significant gain remains once learning rate and weight decay are tuned for both losses.",
+        ),
+        summary,
+        f"{scale}; tuned: {chosen}",
     )
-    return Findings("cifar_tuned_baseline", question, plain, summary, f"{scale}; tuned: {chosen}")
 
 
 def table(found: Mapping[str, xr.DataArray]) -> list[dict[str, Any]]:

@@ -15,11 +15,11 @@ def plot(arms: Mapping[str, Any], gains: Mapping[str, Any]):
         gains: {baseline: difference over seed}.
     """
     figure, axes = panels(1, 2, figsize=(10, 1.2 + 0.4 * len(arms)))
-    labels = ("test accuracy", "gain in test accuracy")
-    for ax, rows, label in zip(axes[0], (arms, gains), labels, strict=True):
+    shown = (arms, "test accuracy"), (gains, "gain in test accuracy")
+    for ax, (rows, label) in zip(axes[0], shown, strict=True):
         for row, (name, values) in enumerate(rows.items()):
-            colour = RANKS[1] if name.startswith("oscillating") else RANKS[0]
-            intervals(ax, row, values, sideways=True, color=colour, marker="o", capsize=3)
+            intervals(ax, row, values, sideways=True, color=RANKS[1 if name.startswith("oscillating") else 0],
+                      marker="o", capsize=3)  # fmt: skip
         ax.set_yticks(range(len(rows)), list(rows))
         ax.set(xlabel=label, ylim=(len(rows) - 0.5, -0.5))
     axes[0, 1].axvline(0, color=INK, linestyle="--", linewidth=1)

@@ -84,11 +84,17 @@ class Claim(NamedTuple):
 
     def record(self) -> dict[str, Any]:
         """The claim as plain values, with numbers as they are printed."""
-        values = self._asdict()
-        where, words = values.pop("sentence")
-        printed = {name: minus(values[name]) for name in ("statement", "paper", "here", "tolerance")}
-        plain = {"verdict": str(self.verdict), "kind": str(self.kind), "where": where, "quotation": words}
-        return values | printed | plain
+        return {
+            "statement": minus(self.statement),
+            "paper": minus(self.paper),
+            "here": minus(self.here),
+            "verdict": str(self.verdict),
+            "tolerance": minus(self.tolerance),
+            "kind": str(self.kind),
+            "reduced": self.reduced,
+            "where": self.sentence.where,
+            "quotation": self.sentence.words,
+        }
 
 
 @dataclass(frozen=True)
@@ -253,5 +259,7 @@ def _table(name: str, claims: Iterable[Mapping[str, Any]]) -> str:
         f'<td class="dynloss-{style(each["verdict"])}">{shown(each)}</td></tr>'
         for each in claims
     )
-    caption = f"<caption>{titled(name)}</caption>"
-    return f'<table class="dynloss-claims">{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return (
+        f'<table class="dynloss-claims"><caption>{titled(name)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    )

@@ -33,8 +33,8 @@ def judge(
         papers: where these are not the paper's, what there is of its scale and at its best point, over amplitude (1 and
             A), seed and epoch: the paper's numbers are tested there, the signs of its effects on the plane.
     """
-    wanted = paper.FIGURE_1 | paper.FIGURE_1_POINT
-    own = all({**settings, **point}.get(name) == value for name, value in wanted.items())
+    theirs = paper.FIGURE_1 | paper.FIGURE_1_POINT
+    own = all({**settings, **point}.get(name) == value for name, value in theirs.items())
     final = plane.isel(epoch=-1)
     gain = final.validation_accuracy - final.validation_accuracy.sel(amplitude=1)
     at_point = gain.sel(point)
@@ -43,27 +43,30 @@ def judge(
     points = int(known.notnull().any("seed").sum())
     spread = simultaneous(known)
     gaining, losing = (int((sign * spread.mean > spread.margin).sum()) for sign in (1, -1))
-    gain_or_gains, lose_or_loses = (word + "s" * (count == 1) for word, count in (("gain", gaining), ("lose", losing)))
-    points_inside = f"{gaining} of its {inside.isel(seed=0).size} points {gain_or_gains}"
-    counted = f"{points_inside} and {losing} {lose_or_loses} significantly"
+    counted = (
+        f"{gaining} of its {inside.isel(seed=0).size} points gain{'s' * (gaining == 1)} and {losing} "
+        f"lose{'s' * (losing == 1)} significantly"
+    )
     means = means_over(known, point["period"])
     signs = decides(settings)
+    networks = "the paper's" if all(settings.get(name) == value for name, value in paper.FIGURE_1.items()) else "small"
     if papers is None:
         ends, of, scaled = final.sel(period=point["period"]), point, ""
     else:
         ends, of, scaled = papers.isel(epoch=-1), paper.FIGURE_1_POINT, ", at the paper's scale"
     static, best = ends.sel(amplitude=1), ends.validation_accuracy.sel(amplitude=of["amplitude"])
-    near = within(NEAR, f"the paper gives two digits, means over {paper.FIGURE_1_SEEDS} seeds")
 
     def at(point: Mapping[str, float]) -> str:
         return f"T = {point['period']:g}, A = {point['amplitude']:g}"
 
     def of_number(statement: str, sentence: Sentence, values: xr.DataArray, expected: float, **options: Any) -> Claim:
-        verdict = number(values, expected, NEAR, testable=own or papers is not None)
         here = interval(values, **options) + scaled
         if papers is not None and (lost := int(values.isnull().sum())):
             here += f"; {lost} of {values.size} seeds diverged"
-        return Claim(statement, sentence, f"≈ {expected:g}", here, verdict, near, reduced=papers is None and not own)
+        return Claim(statement, sentence, f"≈ {expected:g}", here,
+                     number(values, expected, NEAR, testable=own or papers is not None),
+                     within(NEAR, f"the paper gives two digits, means over {paper.FIGURE_1_SEEDS} seeds"),
+                     reduced=papers is None and not own)  # fmt: skip
 
     gained = of_number(f"The oscillating loss gains about 6 % at {at(of)}", paper.SAYS["gain point"],
                        best - static.validation_accuracy, paper.FIGURE_1_GAIN, signed=True)  # fmt: skip
@@ -86,14 +89,13 @@ def judge(
         of_number(f"The validation accuracy at {at(of)}",
                   paper.SAYS["gain region"], best, paper.FIGURE_1_BEST, bounds=SHARE),
     )  # fmt: skip
-    verdict = claims[0].verdict
     return Findings(
         "fig01_cifar_phase_diagram",
         "Does a network generalise better when its loss oscillates?",
         told(
-            verdict,
-            (f"Sometimes: {_size(settings)} networks gain at the paper's best point and lose at others of its region"
-             if losing else f"Yes, {_size(settings)} networks gain at the paper's best point") + _breakdown(papers),
+            claims[0].verdict,
+            (f"Sometimes: {networks} networks gain at the paper's best point and lose at others of its region"
+             if losing else f"Yes, {networks} networks gain at the paper's best point") + _breakdown(papers),
             "No: at the paper's best point it generalises worse.",
             "Inconclusive: at the paper's best point the gain is too small, or the seeds too few, to be significant.",
         ),
@@ -115,11 +117,10 @@ def means_over(gain: xr.DataArray, longer: float) -> dict[str, xr.DataArray]:
     plane = ["period", "amplitude"]
     points = gain.stack(place=plane)
     complete = (points.notnull() | points.isnull().all("seed")).all("place")
-    long = gain.sel(period=gain.period[gain.period >= longer])
     return {
         "in the mean over our grid (its periods evenly spaced in log T)": points.mean("place").where(complete),
         "in the mean over the area": over_area(gain),
-        f"where T ≥ {longer:g}": long.mean(plane, skipna=False),
+        f"where T ≥ {longer:g}": gain.sel(period=gain.period[gain.period >= longer]).mean(plane, skipna=False),
     }
 
 
@@ -136,21 +137,22 @@ def _also(papers: xr.Dataset | None, verdict: Verdict) -> str:
         return ""
     curves = papers.validation_accuracy
     ends = curves.isel(epoch=-1)
-    gains = interval(ends.diff("amplitude")[0], signed=True)
-    lost = {"static": ends.sel(amplitude=1), "oscillating": ends.sel(amplitude=paper.FIGURE_1_POINT["amplitude"])}
-    counts = {name: int(values.isnull().sum()) for name, values in lost.items()}
+    static, oscillating = ends.sel(amplitude=1), ends.sel(amplitude=paper.FIGURE_1_POINT["amplitude"])
+    counts = {name: int(each.isnull().sum()) for name, each in (("static", static), ("oscillating", oscillating))}
     diverged = " and ".join(f"{count} {name}" for name, count in counts.items() if count)
-    fallen, peak = _fallen(papers, 1), curves.sel(amplitude=1).max("epoch")
-    seeds = ends.sizes["seed"]
-    little = f" ({seeds} of {paper.FIGURE_1_SEEDS} seeds{f', of which {diverged} diverged' * bool(diverged)})"
-    said = f"{gains}, where the paper reports {paper.FIGURE_1_GAIN:+g} ({verdict})"
+    seeds, fallen = ends.sizes["seed"], _fallen(papers, 1)
+    said = (
+        f"; at the paper's own scale ({seeds} of {paper.FIGURE_1_SEEDS} seeds"
+        f"{f', of which {diverged} diverged' * bool(diverged)}) it is {interval(oscillating - static, signed=True)}, "
+        f"where the paper reports {paper.FIGURE_1_GAIN:+g} ({verdict})"
+    )
     if fallen:
         said += (
-            f". There static training ends more than {NEAR:g} below its best epoch's {interval(peak)}, or diverges, "
-            f"in {fallen} of {seeds} networks, while oscillating training ends at "
-            f"{interval(lost['oscillating'])}: the gain may be due to that breakdown"
+            f". There static training ends more than {NEAR:g} below its best epoch's "
+            f"{interval(curves.sel(amplitude=1).max('epoch'))}, or diverges, in {fallen} of {seeds} networks, while "
+            f"oscillating training ends at {interval(oscillating)}: the gain may be due to that breakdown"
         )
-    return f"; at the paper's own scale{little} it is {said}"
+    return said
 
 
 def _fallen(papers: xr.Dataset, amplitude: float) -> int:
@@ -165,7 +167,3 @@ def _breakdown(papers: xr.Dataset | None) -> str:
         return "."
     kept = not _fallen(papers, paper.FIGURE_1_POINT["amplitude"])
     return f"; at the paper's scale static training breaks down{', oscillating training does not' * kept}."
-
-
-def _size(settings: Mapping[str, Any]) -> str:
-    return "the paper's" if all(settings.get(name) == value for name, value in paper.FIGURE_1.items()) else "small"

@@ -25,6 +25,5 @@ def plot(data):
             )
         ax.set(title=f"{name} ({points.sizes['sample']} points)", xlabel="$x_1$ (dimensionless)", aspect="equal")
     axes[0, 0].set_ylabel("$x_2$ (dimensionless)")
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
     return figure

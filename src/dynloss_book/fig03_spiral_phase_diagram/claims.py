@@ -10,10 +10,7 @@ from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Kind, Verdict
 from dynloss_book.engine.sweeps.statistics import SHARE, best_point, halves, interval, summary
 from dynloss_book.engine.verdicts import SIGN, agreed, at_least, number, positive, within
-from dynloss_book.paper import FIGURE_3_REACHED as REACHED
 from dynloss_book.paper import FIGURE_3_REGIONS as REGIONS
-from dynloss_book.paper import FIGURE_3_STATIC as STATIC
-from dynloss_book.paper import NEARLY_PERFECT, Region
 from dynloss_book.tasks.plane import over_area
 
 POOR = 0.8  # an accuracy below is "very poor"
@@ -43,28 +40,20 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
         for name, network in networks.items()
     }
     gains = {name: inside[name].validation_accuracy - static[name].validation_accuracy for name in networks}
-    learns = inside["narrow"].accuracy - static["narrow"].accuracy
-    largest = narrow.sel(amplitude=narrow.amplitude.max())
     same = narrow.period <= REGIONS["narrow"].longest
-    too_large = inside["narrow"].accuracy - largest.where(same).mean("period").accuracy
+    largest = narrow.accuracy.sel(amplitude=narrow.amplitude.max()).where(same).mean("period")
     beyond = REGIONS["narrow"].holds(REGIONS["narrow"].longest, narrow.amplitude) & ~same
-    longer = inside["narrow"].accuracy - narrow.accuracy.where(beyond).mean(["period", "amplitude"])
-    turns = {name: at_a_turn(network, REGIONS[name], settings["steps"]) for name, network in networks.items()}
-
+    longer = narrow.accuracy.where(beyond).mean(["period", "amplitude"])
     region = REGIONS["narrow"].holds(narrow.period, narrow.amplitude)
     reached = best_point(narrow.validation_accuracy.where(region))
 
-    def value(statement, sentence, expected, values, verdict, tolerance):
-        return Claim(statement, sentence, expected, interval(values, bounds=SHARE), verdict, tolerance,
-                     reduced=not testable)  # fmt: skip
-
-    def gain(statement, sentence, values, also="", kind=Kind.CLAIM):
-        here = interval(values, signed=True) + also
-        return Claim(statement, sentence, "> 0", here, positive(values), SIGN, kind, not testable)
+    def gain(statement, sentence, values, kind=Kind.CLAIM):
+        return Claim(statement, sentence, "> 0", interval(values, signed=True), positive(values), SIGN, kind,
+                     not testable)  # fmt: skip
 
     def generalises(name, sentence):
         over = areas[name].validation_accuracy - static[name].validation_accuracy
-        turn = turns[name].validation_accuracy - static[name].validation_accuracy
+        turn = at_a_turn(networks[name], REGIONS[name], settings["steps"]) - static[name].validation_accuracy
         here = f"in the mean over our grid (its periods evenly spaced in log T) {interval(gains[name], signed=True)}"
         here += f"; over the area {interval(over, signed=True)}" if over.notnull().any() else ""
         if turn.notnull().any():
@@ -73,39 +62,43 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
         return Claim(f"The {name} network generalises better in its region", sentence, "> 0", here, agreed(*verdicts),
                      f"{SIGN}, on either grid", reduced=not testable)  # fmt: skip
 
-    long = narrow.accuracy.where(region & (narrow.period >= LONG)).mean(["period", "amplitude"])
-    means = {"in the mean over our grid": inside["narrow"].accuracy, "over the area": areas["narrow"].accuracy,
-             f"where T ≥ {LONG:g}": long}  # fmt: skip
+    means = {
+        "in the mean over our grid": inside["narrow"].accuracy,
+        "over the area": areas["narrow"].accuracy,
+        f"where T ≥ {LONG:g}": narrow.accuracy.where(region & (narrow.period >= LONG)).mean(["period", "amplitude"]),
+    }
     known = {name: each for name, each in means.items() if each.notnull().any()} or means
     trained, validated = static["narrow"].accuracy, static["narrow"].validation_accuracy
-    fails = xr.concat([trained, validated], "set").max("set")
     claims = (
         generalises("narrow", paper.SAYS["narrow region"]),
         generalises("wide", paper.SAYS["wide region"]),
-        gain("The narrow network fits the training points better in its region", paper.SAYS["higher training"], learns),
-        Claim("The narrow network fails with the static loss", paper.SAYS["narrow static"], f"≈ {STATIC:g}",
+        gain("The narrow network fits the training points better in its region", paper.SAYS["higher training"],
+             inside["narrow"].accuracy - trained),
+        Claim("The narrow network fails with the static loss", paper.SAYS["narrow static"],
+              f"≈ {paper.FIGURE_3_STATIC:g}",
               f"training accuracy {interval(trained, bounds=SHARE)}, validation {interval(validated, bounds=SHARE)}",
-              positive(POOR - fails, testable=testable),
+              positive(POOR - np.maximum(trained, validated), testable=testable),
               f"both below {POOR:g}, “very poor”; the number itself is read off a colour scale", reduced=not testable),
         Claim("In its region the narrow network's training accuracy is nearly perfect", paper.SAYS["narrow region"],
-              f"nearly perfect (at least {NEARLY_PERFECT:g})",
+              f"nearly perfect (at least {paper.NEARLY_PERFECT:g})",
               "; ".join(f"{name} {interval(values, bounds=SHARE)}" for name, values in known.items())
               + f"; at its best point {interval(best_point(narrow.accuracy.where(region)), bounds=SHARE)}",
-              agreed(*(at_least(each, NEARLY_PERFECT, testable=testable) for each in known.values())),
-              f"“nearly perfect” is taken as {NEARLY_PERFECT:g} or more; mixed if the grid decides, since the paper's "
-              "grid is unknown", reduced=not testable),
-        value("… and its validation accuracy reaches 0.9, at the region's best point", paper.SAYS["narrow region"],
-              f"≈ {REACHED:g}", reached, at_least(reached, REACHED, testable=testable),
-              f"{REACHED:g} or more, on the seeds that did not choose the point"),
-        value("The wide network fits the training points with the static loss", paper.SAYS["wide region"], "≈ 1",
-              static["wide"].accuracy, number(static["wide"].accuracy, 1, 0.01, testable=testable),
-              within(0.01, "three of 300 points")),
+              agreed(*(at_least(each, paper.NEARLY_PERFECT, testable=testable) for each in known.values())),
+              f"“nearly perfect” is taken as {paper.NEARLY_PERFECT:g} or more; mixed if the grid decides, since the "
+              "paper's grid is unknown", reduced=not testable),
+        Claim("… and its validation accuracy reaches 0.9, at the region's best point", paper.SAYS["narrow region"],
+              f"≈ {paper.FIGURE_3_REACHED:g}", interval(reached, bounds=SHARE),
+              at_least(reached, paper.FIGURE_3_REACHED, testable=testable),
+              f"{paper.FIGURE_3_REACHED:g} or more, on the seeds that did not choose the point", reduced=not testable),
+        Claim("The wide network fits the training points with the static loss", paper.SAYS["wide region"], "≈ 1",
+              interval(static["wide"].accuracy, bounds=SHARE),
+              number(static["wide"].accuracy, 1, 0.01, testable=testable), within(0.01, "three of 300 points"),
+              reduced=not testable),
         gain("Larger amplitudes are worse than the region's, at its periods (narrow, training)", paper.SAYS["optimum"],
-             too_large),
+             inside["narrow"].accuracy - largest),
         *_optimum(narrow, testable),
         gain("Are longer periods worse than the region's, at its amplitudes (narrow, training)?",
-             paper.SAYS["narrow region"],
-             longer, kind=Kind.QUESTION),
+             paper.SAYS["narrow region"], inside["narrow"].accuracy - longer, Kind.QUESTION),
     )  # fmt: skip
     said = {
         Verdict.REPRODUCED: "gains",
@@ -144,8 +137,8 @@ def judge(networks: Mapping[str, xr.Dataset], widths: Mapping[str, int], setting
     )
 
 
-def at_a_turn(network: xr.Dataset, region: Region, steps: int) -> xr.Dataset:
-    """The mean over the region without the periods whose last cycle is truncated.
+def at_a_turn(network: xr.Dataset, region: paper.Region, steps: int) -> xr.DataArray:
+    """The mean validation accuracy over the region without the periods whose last cycle is truncated.
 
     All weights are 1 for the last T steps. Where steps − T is no whole number of periods, the class of that moment
     counts more until the stop and then no more: the landscape does not return to the static one, it jumps there.
@@ -153,7 +146,7 @@ def at_a_turn(network: xr.Dataset, region: Region, steps: int) -> xr.Dataset:
     phase = ((steps - network.period) / network.period) % 1
     aligned = np.minimum(phase, 1 - phase) < AMID
     inside = region.holds(network.period, network.amplitude) & aligned
-    return network.where(inside).mean(["period", "amplitude"])
+    return network.validation_accuracy.where(inside).mean(["period", "amplitude"])
 
 
 def _optimum(network: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
@@ -167,9 +160,8 @@ def _optimum(network: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
                     (factor <= OPTIMUM_FACTOR, factor > OPTIMUM_FACTOR))  # fmt: skip
     best, end = best_point(curve), curve.isel(amplitude=-1)
     at = float(best.amplitude)
-    both = near.sizes["amplitude"] and others.sizes["amplitude"]
-    ahead = _plain(best_point(near)) - _plain(best_point(others)) if both else best * np.nan
-    falls = _plain(best) - _plain(halves(end)[1])
+    ahead = best_point(near) - best_point(others) if near.size and others.size else best * np.nan
+    falls = best - halves(end)[1]
     verdicts = [positive(each, testable=testable) for each in (ahead, falls)]
     if testable and at == float(end.amplitude):
         verdicts[1] = Verdict.NOT_REPRODUCED  # none of ours is larger than the best
@@ -186,12 +178,7 @@ def _optimum(network: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
     )  # fmt: skip
 
 
-def _plain(values: xr.DataArray) -> xr.DataArray:
-    """Without the amplitude, which need not be the same on both sides of a difference."""
-    return values.drop_vars("amplitude")
-
-
-def inside_out(network: xr.Dataset, region: Region) -> dict[str, dict[str, str]]:
+def inside_out(network: xr.Dataset, region: paper.Region) -> dict[str, dict[str, str]]:
     """For each accuracy: at A = 1, inside the region, the gain, the points of the region at 0.95 or more, the best.
 
     The best point is judged on the seeds that did not choose it.
@@ -201,12 +188,12 @@ def inside_out(network: xr.Dataset, region: Region) -> dict[str, dict[str, str]]
     for name, label in {"accuracy": "training", "validation_accuracy": "validation"}.items():
         static = network[name].sel(amplitude=1).mean("period")
         oscillating = network[name].where(holds).mean(["period", "amplitude"])
-        mean = summary(network[name]).mean
+        perfect = (summary(network[name]).mean.where(holds) >= 0.95).sum()
         found[label] = {
             "A = 1": interval(static, bounds=SHARE),
             "inside the region": interval(oscillating, bounds=SHARE),
             "gain": interval(oscillating - static, signed=True),
-            "points inside at 0.95 or more": f"{int((mean.where(holds) >= 0.95).sum())} of {int(holds.sum())}",
+            "points inside at 0.95 or more": f"{int(perfect)} of {int(holds.sum())}",
             "best point": interval(best_point(network[name])),
         }
     return found

@@ -25,21 +25,19 @@ def judge(runs: xr.Dataset, static: xr.Dataset, settings: Mapping[str, Any]) -> 
         settings: of the experiment.
     """
     testable = all(settings[name] == value for name, value in paper.FIGURE_4.items())
-    number = f"{float(runs.cascades.mean()):.0f}"
     accuracy = interval(runs.end_accuracy, bounds=SHARE)
-    edge = interval(settings["learning_rate"] * runs.threshold)
     claims = (*_cascades(runs, testable), *_halves(runs), *_bounces(runs, testable), *_beside_static(runs, static))
     return Findings(
         "fig04_learning_dynamics",
         "What happens while the loss oscillates?",
-        f"The network goes through {number} cascades of instabilities near the edge of stability; without any "
-        f"after that, it reaches a training accuracy of {float(runs.end_accuracy.mean()):.2f}."
+        f"The network goes through {float(runs.cascades.mean()):.0f} cascades of instabilities near the edge of "
+        f"stability; without any after that, it reaches a training accuracy of {float(runs.end_accuracy.mean()):.2f}."
         if runs.cascades.any()
         else "No cascade in this run.",
         f"The network goes through {interval(runs.cascades)} cascades of instabilities. They are detected by jumps of "
-        rf"$\lambda_{{\max}}$ by 0.1, at $\eta\lambda_{{\max}}$ = {edge} on average; on a quadratic, gradient descent "
-        "is unstable above 2. "
-        f"Training ends with an accuracy of {accuracy}."
+        rf"$\lambda_{{\max}}$ by 0.1, at $\eta\lambda_{{\max}}$ = "
+        f"{interval(settings['learning_rate'] * runs.threshold)} on average; on a quadratic, gradient descent is "
+        f"unstable above 2. Training ends with an accuracy of {accuracy}."
         if runs.cascades.any()
         else f"No cascade in this run, which ends with a training accuracy of {accuracy}.",
         f"{runs.sizes['seed']} seed{'s' * (runs.sizes['seed'] > 1)}, {settings['steps']:,} steps; "
@@ -66,7 +64,6 @@ def _cascades(runs: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
 
 def _halves(runs: xr.Dataset) -> tuple[Claim, ...]:
     """What curvature, kernel, loss and accuracy do in the halves of a period."""
-    climbs = (runs.climbs > 0) & (runs.end_loss < runs.start_loss)
     return (
         Claim("The valley widens in the first half of a period (λ_max falls)", paper.SAYS["widens"], "always",
               **_share(runs.widens)),
@@ -91,7 +88,7 @@ def _halves(runs: xr.Dataset) -> tuple[Claim, ...]:
               paper.SAYS["barriers"],
               "it can cross barriers", f"the static loss rises on the way in {interval(runs.climbs, bounds=SHARE)} of "
               f"the periods, from {interval(runs.start_loss)} to {interval(runs.largest_loss)} at most, and ends at "
-              f"{interval(runs.end_loss)}", as_a_rule(climbs),
+              f"{interval(runs.end_loss)}", as_a_rule((runs.climbs > 0) & (runs.end_loss < runs.start_loss)),
               f"it has risen in at least one period, and ends below its start, {IN_RUNS}"),
     )  # fmt: skip
 

@@ -13,7 +13,6 @@ from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import SHARE, interval
 from dynloss_book.engine.verdicts import RULE, SIGN, as_a_rule, at_least, number, positive, within
 from dynloss_book.fig05_curvature_threshold.experiment import MOST, READINGS
-from dynloss_book.paper import EXPONENT, FIGURE_5
 
 SAME = 0.1  # relative: how near the thresholds of two widths must be to count as the same
 NEAR = 0.05  # the paper gives its exponent to one digit: -0.92 is -0.9
@@ -39,11 +38,10 @@ def judge(
         settings: ``period`` and ``steps`` at η = 1, and ``static_steps``.
     """
     narrow, wide = networks
-    testable = all(settings[name] == value for name, value in FIGURE_5.items())
-    exponents = tuple(_exponent(label, network, laws, testable) for label, network in networks.items())
+    testable = all(settings[name] == value for name, value in paper.FIGURE_5.items())
     ratio, farthest = _ratio(networks[wide].threshold, networks[narrow].threshold)
-    claims: tuple[Claim, ...] = (
-        *exponents,
+    claims = (
+        *(_exponent(label, network, laws, testable) for label, network in networks.items()),
         Claim("The threshold does not depend on the width", paper.SAYS["exponent 09"], "the same",
               f"wide over narrow {interval(ratio)} in the mean over η; largest deviation {farthest}",
               number(ratio, 1, SAME),
@@ -51,7 +49,6 @@ def judge(
         *_without_oscillations(static, laws, testable),
         _prediction(networks, testable),
     )  # fmt: skip
-    claims = tuple(claim._replace(reduced=not testable) for claim in claims)
     fitted, scaled = (_listed(laws[name]) for name in ("threshold", "scaled_threshold"))
     return Findings(
         "fig05_curvature_threshold",
@@ -68,13 +65,14 @@ def judge(
         ),
         "; ".join(f"{label}: {network.attrs['scale']}" for label, network in networks.items())
         + f"; T = {settings['period']}/η, {settings['steps']:,}/η steps; the paper: 5000/η and 70,000/η",
-        claims,
+        tuple(claim._replace(reduced=not testable) for claim in claims),
     )
 
 
 def _listed(laws: Mapping[str, PowerLaw]) -> str:
-    words = (f"{law.exponent:.2f} ({law.low:.2f} … {law.high:.2f}, {label})" for label, law in laws.items())
-    return " and ".join(words).replace("-", "−")
+    return " and ".join(
+        f"{law.exponent:.2f} ({law.low:.2f} … {law.high:.2f}, {label})" for label, law in laws.items()
+    ).replace("-", "−")
 
 
 def _plain(laws: Laws) -> str:
@@ -124,12 +122,13 @@ def _always(share: str, quantile: xr.DataArray, beyond: xr.DataArray, testable: 
 
 def by_seed(thresholds: xr.DataArray) -> xr.DataArray:
     """The exponent of each seed's own power law in the learning rate, (seed,); NaN for fewer than three rates."""
-    values = thresholds.transpose("seed", "learning_rate")
-    rates, found = values.learning_rate.values, []
-    for row in values.values:
+
+    def exponent(row):
         known = np.isfinite(row)
-        found.append(dynamics.power_law(rates[known], row[known]).exponent if known.sum() > 2 else np.nan)
-    return xr.DataArray(found, dims="seed")
+        rates = thresholds.learning_rate.values[known]
+        return dynamics.power_law(rates, row[known]).exponent if len(rates) > 2 else np.nan
+
+    return xr.apply_ufunc(exponent, thresholds, input_core_dims=[["learning_rate"]], vectorize=True)
 
 
 def _exponent(label: str, network: xr.Dataset, laws: Laws, testable: bool) -> Claim:
@@ -141,8 +140,9 @@ def _exponent(label: str, network: xr.Dataset, laws: Laws, testable: bool) -> Cl
     if label in laws["scaled_threshold"]:
         here += f"; with a detection jump in proportion {interval(by_seed(network.scaled_threshold))}"
     here += f"; {curved(network.threshold)}{_not_learnt(network)}"
-    verdict = number(found, EXPONENT, NEAR, testable=testable)
-    return Claim(statement, paper.SAYS["exponent 09"], "−0.9", here, verdict, within(NEAR, "the paper gives one digit"))
+    return Claim(statement, paper.SAYS["exponent 09"], "−0.9", here,
+                 number(found, paper.EXPONENT, NEAR, testable=testable),
+                 within(NEAR, "the paper gives one digit"))  # fmt: skip
 
 
 def misfit(thresholds: xr.DataArray) -> float:
@@ -166,8 +166,8 @@ def misfit(thresholds: xr.DataArray) -> float:
 def curved(thresholds: xr.DataArray) -> str:
     """Whether one power law fits, in words: the exponent in the lower and the upper half of the rates, and the test."""
     middle = len(thresholds.learning_rate) // 2
-    parts = thresholds.isel(learning_rate=slice(0, middle + 1)), thresholds.isel(learning_rate=slice(middle, None))
-    lower, upper = (interval(by_seed(part)) for part in parts)
+    lower, upper = (interval(by_seed(thresholds.isel(learning_rate=part)))
+                    for part in (slice(0, middle + 1), slice(middle, None)))  # fmt: skip
     return f"in the lower half of the rates {lower}, in the upper {upper}; {_fit(thresholds)}"
 
 
@@ -177,8 +177,6 @@ def _fit(thresholds: xr.DataArray) -> str:
 
 def _not_learnt(network: xr.Dataset) -> str:
     """The rates at which networks do not learn, in words."""
-    if "accuracy" not in network:
-        return ""
     mean = network.accuracy.mean("seed")
     rates = [f"{float(rate):g}" for rate in mean.learning_rate[(mean < LEARNT).values]]
     return f"; at η = {', '.join(rates)} the networks do not learn (below {LEARNT:g})" if rates else ""
@@ -186,43 +184,39 @@ def _not_learnt(network: xr.Dataset) -> str:
 
 def _prediction(networks: Mapping[str, xr.Dataset], testable: bool) -> Claim:
     """Eq. (7), with a detection jump in proportion, which leaves the exponent of a quadratic alone."""
-    statement = "The threshold falls nearly as 1/η, as eq. (7) predicts, if the detection jump scales with it"
     found = {label: by_seed(network.scaled_threshold) for label, network in networks.items()}
-    fits = {label: f"{label}; {_fit(network.scaled_threshold)}" for label, network in networks.items()}
-    here = ", ".join(f"{interval(values)} ({fits[label]})" for label, values in found.items())
+    here = ", ".join(
+        f"{interval(values)} ({label}; {_fit(networks[label].scaled_threshold)})" for label, values in found.items()
+    )
     verdicts = {number(values, -1, CLOSE, testable=testable) for values in found.values()}
     worst = next((each for each in (Verdict.NOT_COMPUTED, Verdict.NOT_TESTABLE, Verdict.NOT_REPRODUCED,
                                     Verdict.UNDECIDED) if each in verdicts), Verdict.REPRODUCED)  # fmt: skip
-    why = within(CLOSE, "what the paper calls remarkably close; with a detection jump in proportion, 0.1/η")
-    return Claim(statement, paper.SAYS["exponent 09"], "−1", here, worst, why)
+    return Claim("The threshold falls nearly as 1/η, as eq. (7) predicts, if the detection jump scales with it",
+                 paper.SAYS["exponent 09"], "−1", here, worst,
+                 within(CLOSE, "what the paper calls remarkably close; with a detection jump in proportion, 0.1/η"),
+                 )  # fmt: skip
 
 
 def _ratio(upper: xr.DataArray, lower: xr.DataArray) -> tuple[xr.DataArray, str]:
     """The geometric mean of a ratio over the learning rates, of each seed that both have; and where it is farthest."""
     of_means = upper.mean("seed") / lower.mean("seed")
-    logarithms = xr.apply_ufunc(np.log, upper / lower)
-    paired = xr.apply_ufunc(np.exp, logarithms.mean("learning_rate"))
+    paired = xr.apply_ufunc(np.exp, xr.apply_ufunc(np.log, upper / lower).mean("learning_rate"))
     if not of_means.notnull().any():
         return paired, "–"
-    distance = np.abs(np.log(of_means.values))
-    at = of_means[int(np.nanargmax(distance))]
+    at = of_means[int(np.nanargmax(np.abs(np.log(of_means))))]
     return paired, f"{float(at):.2f} at η = {float(at.learning_rate):g}"
 
 
 def exponents(laws: Laws) -> list[dict[str, Any]]:
     """Rows of a table: the exponent, its interval, and the threshold at η = 1, for each mark and network."""
-
-    def holds(law: PowerLaw, exponent: float) -> str:
-        return "yes" if law.low <= exponent <= law.high else "no"
-
     return [
         {
             "detection jump": READINGS[reading],
             "network": label,
             "exponent": f"{law.exponent:.2f}",
             "95 % interval": f"{law.low:.2f} … {law.high:.2f}",
-            "holds −0.9": holds(law, EXPONENT),
-            "holds −1": holds(law, -1),
+            "holds −0.9": "yes" if law.low <= paper.EXPONENT <= law.high else "no",
+            "holds −1": "yes" if law.low <= -1 <= law.high else "no",
             "λ_th at η = 1": f"{law.prefactor:.2f}",
             "runs": law.points,
         }

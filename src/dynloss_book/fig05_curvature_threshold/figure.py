@@ -10,7 +10,18 @@ from matplotlib.ticker import MaxNLocator
 from dynloss.dynamics import PowerLaw
 from dynloss_book.paper import EXPONENT
 from dynloss_book.plots import interactive
-from dynloss_book.plots.style import DOTS, INK, RANKS, THRESHOLD, figure_style, logarithmic, mosaic, step_axis
+from dynloss_book.plots.style import (
+    DOTS,
+    INK,
+    RANKS,
+    THRESHOLD,
+    exponent_in_words,
+    extent,
+    figure_style,
+    logarithmic,
+    mosaic,
+    step_axis,
+)  # fmt: skip
 
 Fits = Mapping[str, Mapping[str, PowerLaw]]
 
@@ -27,19 +38,16 @@ def plot(networks: Mapping[str, Any], readings: Mapping[str, str], fits: Fits, s
         rate: η of the static runs.
     """
     rows = "bcdefg"[: len(static)]
-    layout, size = ";".join(f"a{row}" for row in rows), (10, 1.2 + 2.3 * max(2, len(static)))
-    figure, axes = mosaic(layout, figsize=size, width_ratios=[1.15, 1])
+    size = 10, 1.2 + 2.3 * max(2, len(static))
+    figure, axes = mosaic(";".join(f"a{row}" for row in rows), figsize=size, width_ratios=[1.15, 1])
     _power_law(axes["a"], networks, readings, fits)
     for row, (label, trajectory), colour in zip(rows, static.items(), RANKS, strict=False):
-        law = fits[next(iter(readings))].get(label)
-        level = float(law.at(rate)) if law else np.nan
-        _static(axes[row], label, trajectory, level, rate, colour)
+        _static(axes[row], label, trajectory, fits[next(iter(readings))].get(label), rate, colour)
         axes[row].xaxis.set_major_locator(MaxNLocator(4))
         axes[row].tick_params(labelbottom=row == rows[-1])
     step_axis(axes[rows[-1]])
     handles, _ = axes["a"].get_legend_handles_labels()
-    level_label = rf"threshold of (a) at $\eta={rate:g}$"
-    handles.append(plt.Line2D([], [], color=THRESHOLD, linewidth=1.2, label=level_label))
+    handles.append(plt.Line2D([], [], color=THRESHOLD, linewidth=1.2, label=rf"threshold of (a) at $\eta={rate:g}$"))
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
@@ -57,11 +65,13 @@ def explore(networks, readings, fits: Fits, static, rate: float) -> interactive.
         law = fits[next(iter(readings))].get(label)
         marks = [interactive.mark("y", 2 / rate, "#7b8794")]
         marks += [interactive.mark("y", float(law.at(rate)), THRESHOLD)] if law else []
-        drawn = [interactive.series("λ_max", RANKS[row], values[places])]
-        y = {"range": [0, interactive.extent([2 / rate, *values], rarest=0.01)[1]]}
-        title = f"{label}, A = 1, η = {rate:g}: largest eigenvalue of the Hessian"
-        panels.append(interactive.panel(title, "steps", interactive.steps(at[places], int(at[-1])), y, drawn, marks))
-    return interactive.curves("fig-curvature-threshold", panels)
+        y = {"range": [0, *interactive.rounded(extent([2 / rate, *values], rarest=0.01)[1])]}
+        panels.append(interactive.panel(
+            f"{label}, A = 1, η = {rate:g}: largest eigenvalue of the Hessian", "steps",
+            interactive.steps(at[places], int(at[-1])), y, [interactive.series("λ_max", RANKS[row], values[places])],
+            marks,
+        ))  # fmt: skip
+    return interactive.Explorable({"kind": "curves", "name": "fig-curvature-threshold", "panels": panels})
 
 
 def _points(networks, readings, fits):
@@ -71,13 +81,17 @@ def _points(networks, readings, fits):
     for (label, network), colour in zip(networks.items(), RANKS, strict=False):
         for place, (variable, jump) in enumerate(readings.items()):
             values = network[variable].transpose("seed", "learning_rate").reindex(learning_rate=rates).values
-            name = f"{label}, jumps of {jump}:"
-            drawn += [interactive.series(name, colour, each, open=place > 0) for each in values]
+            drawn += [interactive.series(f"{label}, jumps of {jump}:", colour, each, open=place > 0) for each in values]
             if law := fits[variable].get(label):
                 drawn.append(interactive.series("", colour, law.at(rates), line=True, dash=[9, 4, 2, 4] * (place > 0)))
-    reach = [float(rates[0]) / 1.15, float(rates[-1]) * 1.15]
-    words = {"label": "learning rate η", "symbol": "η", "unit": ""}
-    x = {"values": interactive.rounded(rates), "range": reach, "log": True, **words}
+    x = {
+        "values": interactive.rounded(rates),
+        "range": [float(rates[0]) / 1.15, float(rates[-1]) * 1.15],
+        "log": True,
+        "label": "learning rate η",
+        "symbol": "η",
+        "unit": "",
+    }
     return interactive.panel("Curvature threshold λ_th", "rates", x, {"log": True}, drawn, [], size=6, height=340)
 
 
@@ -87,53 +101,38 @@ def _power_law(ax, networks, readings, fits):
     reach = np.geomspace(rates.min() / 1.15, rates.max() * 1.15, 2)
     for (label, network), colour, shape in zip(networks.items(), RANKS, "os^", strict=False):
         for (variable, mark), (face, line) in zip(readings.items(), ((colour, "-"), ("none", "-.")), strict=False):
-            points = {"color": colour, "marker": shape, "markerfacecolor": face, "linestyle": "", "markersize": 5.5}
             values = network[variable].transpose("learning_rate", "seed")
             at = np.broadcast_to(values.learning_rate.values[:, None], values.shape)
             name = f"{label}, jumps of {mark}"
             if law := fits[variable].get(label):
                 ax.plot(reach, law.at(reach), color=colour, linestyle=line, linewidth=1.3)
                 name += f": exponent {exponent_in_words(law)}"
-            ax.plot(at.ravel(), values.values.ravel(), label=name, **points)
+            ax.plot(at.ravel(), values.values.ravel(), label=name, color=colour, marker=shape, markerfacecolor=face,
+                    linestyle="", markersize=5.5)  # fmt: skip
     ax.plot(reach, 2 / reach, color=INK, linestyle="--", linewidth=1.2, label=r"edge of stability, $2/\eta$")
     first = list(fits[next(iter(readings))].values())
     if first:
         # The paper states the exponent alone; its line passes through the middle of the fits.
         middle = np.sqrt(reach.prod())
         height = np.exp(np.mean([np.log(law.at(middle)) for law in first]))
-        guide = height * (reach / middle) ** EXPONENT
-        ax.plot(reach, guide, color=INK, linestyle=":", linewidth=1.6, label=rf"the paper's $\eta^{{{EXPONENT}}}$")
+        ax.plot(reach, height * (reach / middle) ** EXPONENT, color=INK, linestyle=":", linewidth=1.6,
+                label=rf"the paper's $\eta^{{{EXPONENT}}}$")  # fmt: skip
     ax.set(xlabel=r"learning rate $\eta$", ylabel=r"curvature threshold $\lambda_{th}$")
     for axis in (ax.xaxis, ax.yaxis):
         logarithmic(axis)
-    _few_ticks(ax.xaxis, reach)
-    _few_ticks(ax.yaxis, ax.get_ylim())
+    ticks = np.outer(10.0 ** np.arange(-6, 7), [1, 2, 5]).ravel()  # over one decade Matplotlib would label two
+    for axis, (low, high) in ((ax.xaxis, reach), (ax.yaxis, ax.get_ylim())):
+        axis.set_ticks(ticks[(ticks >= low) & (ticks <= high)])
 
 
-def exponent_in_words(fit: PowerLaw) -> str:
-    """The exponent with its interval.
-
-    >>> exponent_in_words(PowerLaw(exponent=-0.95, low=-1.1, high=-0.8, prefactor=2.0, points=9))
-    '−0.95 [−1.10, −0.80]'
-    """
-    return f"{fit.exponent:.2f} [{fit.low:.2f}, {fit.high:.2f}]".replace("-", "−")
-
-
-def _few_ticks(axis, limits):
-    """1, 2 and 5 in each decade: over one decade Matplotlib would label two ticks."""
-    ticks = np.outer(10.0 ** np.arange(-6, 7), [1, 2, 5]).ravel()
-    axis.set_ticks(ticks[(ticks >= min(limits)) & (ticks <= max(limits))])
-
-
-def _static(ax, label, trajectory, level, rate, colour):
+def _static(ax, label, trajectory, law, rate, colour):
     """λ_max of one run without oscillations; the axis leaves out the rarest 1 % of its values."""
     curvature = trajectory.hessian_eigenvalues[:, 0]
     steps, values = curvature[curvature.dims[0]].values, curvature.values
     ax.plot(steps, values, color=colour, markersize=2, **DOTS)
     ax.axhline(2 / rate, color=INK, linestyle="--", linewidth=0.8, alpha=0.6)
-    if np.isfinite(level):
-        ax.axhline(level, color=THRESHOLD, linestyle="-", linewidth=1.2)
-    finite = values[np.isfinite(values)]
-    top = max([2 / rate, *np.quantile(finite, [0.99])] if len(finite) else [2 / rate])
-    ax.set(xlim=(0, steps[-1] + 1), ylim=(0, 1.15 * top), ylabel=r"Hessian $\lambda_{\max}$")
+    if law:
+        ax.axhline(float(law.at(rate)), color=THRESHOLD, linestyle="-", linewidth=1.2)
+    _, top = extent(values, rarest=0.01, margin=0)
+    ax.set(xlim=(0, steps[-1] + 1), ylim=(0, 1.15 * max(2 / rate, top)), ylabel=r"Hessian $\lambda_{\max}$")
     ax.set_title(rf"{label}, $A=1$, $\eta={rate:g}$", loc="center")

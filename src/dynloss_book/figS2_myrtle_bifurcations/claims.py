@@ -28,10 +28,8 @@ def judge(runs: Sequence[tuple[xr.Dataset, Sequence[Instability]]], settings: Ma
     real, rate = settings["images"] == "cifar10", settings["learning_rate"]
     pairs = [(run, while_moving(cascades, settings)) for run, cascades in runs]
     reduced = not real or any(settings.get(name) != value for name, value in paper.FIGURE_S2.items())
-    claims = by_run([_of_run(run, cascades, settings, real) for run, cascades in pairs])
     marks = xr.concat([reading.marks(run, cascades, settings["period"]) for run, cascades in pairs], "mark")
     found = [each for _, cascades in pairs for each in cascades]
-    words = "images" if real else "generated images"
     return Findings(
         "figS2_myrtle_bifurcations",
         "Does a convolutional network bifurcate too?",
@@ -42,9 +40,13 @@ def judge(runs: Sequence[tuple[xr.Dataset, Sequence[Instability]]], settings: Ma
         f"It goes through {len(found)} cascades while the class weights oscillate. Before {preceded(found, rate)} of "
         rf"them the last measurement of the largest Hessian eigenvalue is above $2/\eta$; where they start and end, "
         rf"$\eta\lambda_1$ is {interval(rate * marks, over='mark')}.",
-        f"{settings['size']:,} {words}, {settings['channels']} channels, {len(runs)} seed{'s' * (len(runs) > 1)}, "
-        f"{settings['steps']:,} steps, T = {settings['period']}; the paper: 3,000 images, 64 channels",
-        tuple(claim._replace(reduced=reduced) for claim in claims),
+        f"{settings['size']:,} {'images' if real else 'generated images'}, {settings['channels']} channels, "
+        f"{len(runs)} seed{'s' * (len(runs) > 1)}, {settings['steps']:,} steps, "
+        f"T = {settings['period']}; the paper: 3,000 images, 64 channels",
+        tuple(
+            claim._replace(reduced=reduced)
+            for claim in by_run([_of_run(run, cascades, settings, real) for run, cascades in pairs])
+        ),
     )
 
 

@@ -1,6 +1,5 @@
 """Fig. S2: bifurcations of the accuracy beside the largest eigenvalues of the Hessian, for a convolutional network."""
 
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,8 +15,8 @@ from dynloss_book.plots.style import (
     START,
     THRESHOLD,
     cascade_lines,
+    extent,
     figure_style,
-    limit,
     panels,
     step_axis,
 )  # fmt: skip
@@ -39,34 +38,32 @@ def plot(trajectory, weights, cascades: list[Instability], threshold: float, edg
     """
     step = trajectory.step.values
     eigenvalues = trajectory.hessian_eigenvalues
-    at = eigenvalues[eigenvalues.dims[0]].values
     change = np.diff(trajectory.loss.values, prepend=np.nan)
     figure, axes = panels(
         4, 2, by_column=True, figsize=(10, 10), sharex="col", sharey="row", width_ratios=[1.7, 1]
     )
-    windows = (step[0], step[-1] + 1), zoom
-    for (tilt, accuracy, loss, curvature), window, size, ticks in zip(axes.T, windows, (2.5, 5), (6, 4), strict=True):
+    columns = ("whole run", (step[0], step[-1] + 1), 2.5, 6), ("one cascade", zoom, 5, 4)
+    for (tilt, accuracy, loss, curvature), (title, window, size, ticks) in zip(axes.T, columns, strict=True):
         for values, colour in zip(np.asarray(weights).T, CLASSES, strict=False):
             tilt.plot(step, values, color=colour, linewidth=1.6)
         for ax, values in ((accuracy, trajectory.accuracy.values), (loss, change)):
             ax.plot(step, values, color=INK, markersize=size, **DOTS)
         for rank in reversed(range(eigenvalues.shape[1])):
-            curvature.plot(at, eigenvalues.values[:, rank], color=RANKS[rank], markersize=size + 2, **DOTS)
+            curvature.plot(eigenvalues[eigenvalues.dims[0]].values, eigenvalues.values[:, rank], color=RANKS[rank],
+                           markersize=size + 2, **DOTS)  # fmt: skip
         curvature.axhline(edge, color=INK, linestyle=":", linewidth=1.4)
         curvature.axhline(threshold, color=THRESHOLD, linestyle="--", linewidth=1)
         for ax in (accuracy, loss, curvature):
             cascade_lines(ax, cascades)
+        tilt.set_title(title, loc="center")
         curvature.set(xlim=window)
         curvature.xaxis.set_major_locator(MaxNLocator(ticks))
         step_axis(curvature)
-    labels = (r"$\Gamma_i$", "training accuracy", r"$\mathcal{F}(t)-\mathcal{F}(t-1)$ (nats)", r"Hessian $\lambda$")
-    for ax, label in zip(axes[:, 0], labels, strict=True):
-        ax.set_ylabel(label)
-    axes[1, 0].set_ylim(0, 1.03)
-    limit(axes[2, 0], change, _RARE)
-    limit(axes[3, 0], eigenvalues.values[:, 0], _RARE, least=0, most=1.1 * edge)
-    for ax, title in zip(axes[0], ("whole run", "one cascade"), strict=True):
-        ax.set_title(title, loc="center")
+    low, high = extent(eigenvalues.values[:, 0], _RARE)
+    axes[0, 0].set(ylabel=r"$\Gamma_i$")
+    axes[1, 0].set(ylabel="training accuracy", ylim=(0, 1.03))
+    axes[2, 0].set(ylabel=r"$\mathcal{F}(t)-\mathcal{F}(t-1)$ (nats)", ylim=extent(change, _RARE))
+    axes[3, 0].set(ylabel=r"Hessian $\lambda$", ylim=(min(low, 0), max(high, 1.1 * edge)))
     figure.align_ylabels(axes[:, 0])
     figure.legend(
         handles=_handles(np.shape(weights)[1], eigenvalues.shape[1], threshold, edge),
@@ -77,15 +74,15 @@ def plot(trajectory, weights, cascades: list[Instability], threshold: float, edg
 
 
 def _handles(classes, ranks, threshold, edge):
-    dot: dict[str, Any] = {"marker": "o", "linestyle": ""}
     handles = [plt.Line2D([], [], color=CLASSES[i], label=rf"class {i}") for i in range(classes)]
-    handles += [plt.Line2D([], [], color=RANKS[k], label=rf"$\lambda_{k + 1}$", **dot) for k in range(ranks)]
     handles += [
+        *(plt.Line2D([], [], color=RANKS[k], marker="o", linestyle="", label=rf"$\lambda_{k + 1}$")
+          for k in range(ranks)),
         plt.Line2D([], [], color=START, linestyle="--", label="bouncing starts"),
         plt.Line2D([], [], color=END, linestyle="--", label="bouncing ends"),
         plt.Line2D([], [], color=INK, linestyle=":", label=rf"$2/\eta$ = {edge:.3g}"),
     ]
     if np.isfinite(threshold):
-        label = rf"threshold $\lambda_{{th}}$ = {threshold:.3g}"
-        handles.append(plt.Line2D([], [], color=THRESHOLD, linestyle="--", label=label))
+        handles.append(plt.Line2D([], [], color=THRESHOLD, linestyle="--",
+                                  label=rf"threshold $\lambda_{{th}}$ = {threshold:.3g}"))  # fmt: skip
     return handles

@@ -74,8 +74,7 @@ def differences(
     static, oscillating = values.sel(amplitude=1), values.sel(amplitude=amplitude)
     stopped, until = _mean(values, 0.9, stop_epoch), _mean(values, 0, stop_epoch)
     end, gained = values.isel(epoch=-1), values.isel(epoch=-1) - stopped
-    together = static.mean("seed", skipna=False)
-    peak = static.isel(epoch=int(together.fillna(-1).argmax("epoch")))
+    peak = static.isel(epoch=int(static.mean("seed", skipna=False).fillna(-1).argmax("epoch")))
     return {
         "Stopping the oscillations raises the validation accuracy": (
             paper.SAYS["stopping"], {"": gained.sel(amplitude=amplitude)}),

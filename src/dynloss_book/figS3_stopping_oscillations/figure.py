@@ -22,12 +22,10 @@ def plot(runs: dict[str, Any], stop_epoch: float, dotted: float):
     figure, axes = panels(1, 2, figsize=(10, 4.4), sharex=True)
     for ax, name in zip(axes[0], reversed(ACCURACIES), strict=True):
         for (label, run), colour in zip(runs.items(), (INK, *RANKS[1:]), strict=False):
-            values = run[name].transpose("seed", "epoch").dropna("seed", how="all")
-            for seed in values:
-                ax.plot(values.epoch, seed, color=colour, linewidth=0.6, alpha=0.4)
-            mean = values.mean("seed") if values.sizes["seed"] else run[name].mean("seed")
+            values = run[name].transpose("epoch", "seed").dropna("seed", how="all")
+            ax.plot(values.epoch, values, color=colour, linewidth=0.6, alpha=0.4)
             many = f"{values.sizes['seed']} seed{'s' * (values.sizes['seed'] != 1)}"
-            ax.plot(mean.epoch, mean, color=colour, linewidth=2, label=f"{label}: mean of {many}")
+            ax.plot(values.epoch, values.mean("seed"), color=colour, linewidth=2, label=f"{label}: mean of {many}")
         ax.axvline(stop_epoch, color=RANKS[0], linestyle="-.", linewidth=1.2, label="oscillations stop")
         ax.set(xlabel="epoch (passes over the data)", ylabel=ACCURACIES[name])
     axes[0, 0].axhline(dotted, color="black", linestyle=":", linewidth=1.5, label="best of the static loss")

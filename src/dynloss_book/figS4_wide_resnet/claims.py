@@ -33,7 +33,7 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
         f"static accuracy of {LEARNT:g} or more"
     )
     along = gain.sel(period=[period])
-    claims: tuple[Claim, ...] = (
+    claims = (
         Claim(f"No amplitude gains at T = {period:g}", paper.SAYS["no gain"], "none significant",
               largest(along), none_positive(along, GAIN, testable=learnt), shared),
         Claim("No point of the plane gains", paper.SAYS["no gain"], "none significant",
@@ -47,7 +47,6 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
               paper.SAYS["untangle"], "left open", "no run without batch normalisation", Verdict.NOT_COMPUTED,
               "the paper leaves it to future work; so does this book", Kind.QUESTION),
     )  # fmt: skip
-    claims = tuple(claim._replace(reduced=not testable) for claim in claims)
     size = settings["image_size"]
     return Findings(
         "figS4_wide_resnet",
@@ -65,7 +64,7 @@ def judge(plane: xr.Dataset, period: float, settings: Mapping[str, Any]) -> Find
         f"WRN-{settings['depth']}-{settings['widening']}, {settings['training_images']:,} images of {size} × {size} "
         f"pixels, {settings['epochs']} epochs; {plane.attrs.get('scale', '')}; the paper: WRN-28-10, 50,000 of "
         "32 × 32, 200 epochs, 50 seeds",
-        claims,
+        tuple(claim._replace(reduced=not testable) for claim in claims),
     )
 
 

@@ -22,9 +22,8 @@ def plot(curve: Mapping[str, Any], plane: Any, period: float):
     mean, deviation = curve["mean"], curve["deviation"].fillna(0)
     left.fill_between(mean.amplitude, mean - deviation, mean + deviation, color=RANKS[0], alpha=0.25, linewidth=0)
     left.plot(mean.amplitude, mean, color=RANKS[0], marker="o", markersize=4)
-    if 1 in mean.amplitude:
-        left.axhline(float(mean.sel(amplitude=1)), color=INK, linestyle="--", linewidth=1, label="$A = 1$")
-        left.legend(loc="best")
+    left.axhline(float(mean.sel(amplitude=1)), color=INK, linestyle="--", linewidth=1, label="$A = 1$")
+    left.legend(loc="best")
     logarithmic(left.xaxis, mean.amplitude.values)
     left.set(xlabel="amplitude $A$", ylabel="test accuracy", title=f"$T$ = {period:g} steps")
     cells(figure, right, plane.transpose("amplitude", "period"), "mean test accuracy", empty="nothing computed")
@@ -44,8 +43,8 @@ def plot_gain(gain: Any, margin: Any, period: float):
     """
     figure, ax = plt.subplots(figsize=(7, 3.8))
     ax.axhline(0, color=INK, linestyle="--", linewidth=1)
-    points: dict[str, Any] = {"color": RANKS[1], "marker": "s", "capsize": 3, "linestyle": ""}
-    ax.errorbar(gain.amplitude.values, gain.values, margin.fillna(0).values, **points)
+    ax.errorbar(gain.amplitude.values, gain.values, margin.fillna(0).values, color=RANKS[1], marker="s", capsize=3,
+                linestyle="")  # fmt: skip
     logarithmic(ax.xaxis, gain.amplitude.values)
     ax.set(xlabel="amplitude $A$", ylabel="gain in test accuracy", title=f"$T$ = {period:g} steps")
     return figure

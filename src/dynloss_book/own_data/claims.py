@@ -13,6 +13,7 @@ _SAID = {
     Verdict.REPRODUCED: "yes",
     Verdict.NOT_REPRODUCED: "no, it lowers the accuracy",
     Verdict.UNDECIDED: "not significantly",
+    Verdict.ONE_RUN: "one run of each decides nothing",
     Verdict.NOT_COMPUTED: "not computed yet",
 }
 

@@ -40,12 +40,11 @@ class Descent(NamedTuple):
 
 def class_losses(w) -> np.ndarray:
     """The toy's f_i(w), with the three classes along a new last axis."""
-    offset = np.asarray(w)[..., None] - LEARNT_AT
-    step = 1 / (1 + np.exp(offset / STEP_WIDTH))
-    bumps = BUMP_HEIGHT * np.exp(-((offset / BUMP_WIDTH) ** 2) / 2)
-    left, right = LEFT_WALL - np.asarray(w), np.asarray(w) - RIGHT_WALL
-    walls = 3 * np.maximum(0, left) ** 2 + 3 * np.maximum(0, right) ** 2
-    return step + bumps.sum(-1, keepdims=True) - bumps + walls[..., None]
+    w = np.asarray(w)[..., None]
+    step = 1 / (1 + np.exp((w - LEARNT_AT) / STEP_WIDTH))
+    bumps = BUMP_HEIGHT * np.exp(-(((w - LEARNT_AT) / BUMP_WIDTH) ** 2) / 2)
+    walls = 3 * np.maximum(0, LEFT_WALL - w) ** 2 + 3 * np.maximum(0, w - RIGHT_WALL) ** 2
+    return step + bumps.sum(-1, keepdims=True) - bumps + walls
 
 
 def landscape(w, weights) -> np.ndarray:
@@ -64,16 +63,11 @@ def descend(weights: np.ndarray) -> Descent:
     return Descent(weights, np.array(positions), landscape(np.array(positions), 1.0))
 
 
-def run() -> tuple[Descent, Descent]:
-    """The descent at equal weights, and the one with oscillating weights."""
-    schedule = schedules.oscillating(PERIOD, AMPLITUDE, num_classes=3, stop=3 * PERIOD)
-    weights = np.asarray(schedules.weights_over(schedule, np.arange(STEPS)))
-    return descend(np.ones_like(weights)), descend(weights)
-
-
 def plot() -> Figure:
     """Four views of the tilting landscape; below them the weights, and the loss of both balls."""
-    still, tilted = run()
+    schedule = schedules.oscillating(PERIOD, AMPLITUDE, num_classes=3, stop=3 * PERIOD)
+    weights = np.asarray(schedules.weights_over(schedule, np.arange(STEPS)))
+    still, tilted = descend(np.ones_like(weights)), descend(weights)
     with plt.rc_context({"font.size": 14, "axes.spines.top": False, "axes.spines.right": False}):
         figure = plt.figure(figsize=(6.4, 9), facecolor="white", layout="constrained")
         axes = figure.subplot_mosaic(
@@ -84,10 +78,9 @@ def plot() -> Figure:
                                    "Then class 2: down\ninto the deep valley"]):  # fmt: skip
             _snapshot(axes[str(i)], tilted, _peak(i), title, CLASSES[i], since=i * PERIOD)
             axes[str(i)].text(3.95, 1.45, str(i), **NUMBER)
-        for axis in (axes["still"], axes["1"]):
-            axis.set_ylabel("loss")
-        for axis in (axes["1"], axes["2"]):
-            axis.set_xlabel("parameter $w$")
+        axes["still"].set(ylabel="loss")
+        axes["1"].set(ylabel="loss", xlabel="parameter $w$")
+        axes["2"].set(xlabel="parameter $w$")
         _weights(axes["weights"], tilted)
         _losses(axes["losses"], still, tilted)
         figure.align_ylabels()
@@ -135,5 +128,5 @@ def _losses(axis, still: Descent, tilted: Descent) -> None:
     axis.plot(tilted.equal_loss, color=INK, lw=3)
     axis.text(STEPS - 8, 1.0, "equal weights", color="#6A6A6A", ha="right", va="bottom")
     axis.text(STEPS - 8, 0.07, "oscillating weights", color=INK, ha="right", va="bottom")
-    axis.set(xlabel="training step", ylabel="loss at\nequal weights", xlim=(0, STEPS), ylim=(0, 1.3))
-    axis.set_yticks([0, 0.5, 1])
+    axis.set(xlabel="training step", ylabel="loss at\nequal weights", xlim=(0, STEPS), ylim=(0, 1.3),
+             yticks=[0, 0.5, 1])  # fmt: skip

@@ -77,35 +77,30 @@ def panel(
         size: of a dot, in pixels.
         height: of the panel, in pixels.
     """
-    y = {"log": False, "unit": "", "range": None, **y}
-    look = {"size": size, "height": height}
-    return {"title": title, "group": group, "x": dict(x), "y": y, "series": drawn, "marks": marks, **look}
+    return {
+        "title": title,
+        "group": group,
+        "x": dict(x),
+        "y": {"log": False, "unit": "", "range": None, **y},
+        "series": drawn,
+        "marks": marks,
+        "size": size,
+        "height": height,
+    }
 
 
 def steps(at: Any, last: int) -> dict[str, Any]:
     """Minimisation steps as an abscissa, as differences, which are short."""
-    differences = np.diff(at, prepend=0).astype(int).tolist()
-    words = {"label": "minimisation step t", "symbol": "t", "unit": " steps"}
-    return {"steps": differences, "range": [0, int(last) + 1], "log": False, **words}
-
-
-def extent(values: Any, rarest: float, margin: float = 0.06) -> list[float | None]:
-    """The range that holds all but the rarest values at either end, with a margin.
-
-    >>> extent([0.0, 1.0, 2.0], rarest=0.0, margin=0.5)
-    [-1.0, 3.0]
-    """
-    finite = np.ravel(values)[np.isfinite(np.ravel(values))]
-    low, high = np.quantile(finite, [rarest, 1 - rarest]) if len(finite) else (0.0, 1.0)
-    pad = margin * (high - low) or 0.05
-    return rounded([low - pad, high + pad])
+    return {
+        "steps": np.diff(at, prepend=0).astype(int).tolist(),
+        "range": [0, int(last) + 1],
+        "log": False,
+        "label": "minimisation step t",
+        "symbol": "t",
+        "unit": " steps",
+    }
 
 
 def mark(axis: str, at: float, colour: str) -> dict[str, Any]:
     """A dashed line across a panel, at this place of the axis ``x`` or ``y``."""
     return {"axis": axis, "at": float(at), "colour": colour}
-
-
-def curves(name: str, panels: list[dict[str, Any]]) -> Explorable:
-    """Figs. 4 and 5: curves along the training, and points."""
-    return Explorable({"kind": "curves", "name": name, "panels": panels})

@@ -17,8 +17,8 @@ from dynloss_book.plots.style import (
     START,
     THRESHOLD,
     cascade_lines,
+    extent,
     figure_style,
-    limit,
     panels,
     step_axis,
 )  # fmt: skip
@@ -64,9 +64,7 @@ def plot(trajectory, weights, cascades: list[Instability], threshold: float, zoo
     """
     rows = _rows(trajectory, weights, threshold)
     figure, axes = panels(len(rows), 2, by_column=True, figsize=(10, 13), sharex="col", width_ratios=[2, 1])
-    _draw(axes, rows, trajectory.step.values, cascades, zoom)
-    for ax, title in zip(axes[0], ("whole run", "one cascade"), strict=True):
-        ax.set_title(title, loc="center")
+    _draw(axes, rows, trajectory.step.values, cascades, zoom, titles="center")
     figure.align_ylabels(axes[:, 0])
     handles = [_dot(colour, f"class {number}") for number, colour in enumerate(rows[0].colours)]
     figure.legend(handles=handles + _mark_handles(threshold), loc="outside lower center", ncols=3)
@@ -86,23 +84,20 @@ def plot_eigenvalues(trajectory, cascades: list[Instability], threshold: float, 
     """
     eigenvalues = trajectory.hessian_eigenvalues.values
     ranks = RANKS[: eigenvalues.shape[1]]
-    change = np.diff(trajectory.loss.values, prepend=np.nan)
     rows = [
-        _Row(r"$\mathcal{F}(t)-\mathcal{F}(t-1)$ (nats)", [change], [INK]),
+        _Row(r"$\mathcal{F}(t)-\mathcal{F}(t-1)$ (nats)", [np.diff(trajectory.loss.values, prepend=np.nan)], [INK]),
         _Row(r"Hessian eigenvalues $\lambda_{1,2,3}$", eigenvalues.T[::-1], ranks[::-1], level=threshold,
              by_outer=True),
     ]  # fmt: skip
     figure, axes = panels(2, 2, figsize=(10, 6.6), sharex="col", width_ratios=[1.6, 1])
-    _draw(axes, rows, trajectory.step.values, cascades, zoom)
-    for ax in axes[:, 1]:
-        lines = []
-        for label, at in crossings.items():
-            colour = dict(zip("₁₂₃", RANKS, strict=True)).get(label[1:2], INK)
-            lines.append(ax.axvline(at, color=colour, linestyle="-.", linewidth=1.2, label=label))
-    for ax, title in zip(axes[0], ("whole run", "one cascade"), strict=True):
-        ax.set_title(title)
-    handles = [_dot(colour, rf"$\lambda_{k}$") for k, colour in enumerate(ranks, 1)]
-    figure.legend(handles=[*handles, *lines, *_mark_handles(threshold)], loc="outside lower center", ncols=3)
+    _draw(axes, rows, trajectory.step.values, cascades, zoom, titles="left")
+    for label, at in crossings.items():
+        colour = dict(zip("₁₂₃", RANKS, strict=True)).get(label[1:2], INK)
+        for ax in axes[:, 1]:
+            ax.axvline(at, color=colour, linestyle="-.", linewidth=1.2, label=label)
+    dots = [_dot(colour, rf"$\lambda_{k}$") for k, colour in enumerate(ranks, 1)]
+    lines, _ = axes[0, 1].get_legend_handles_labels()
+    figure.legend(handles=[*dots, *lines, *_mark_handles(threshold)], loc="outside lower center", ncols=3)
     return figure
 
 
@@ -113,8 +108,8 @@ def explore(trajectory, weights, cascades: list[Instability], threshold: float) 
     """
     windows = [(each.start - 20, each.end + 20, 100) for each in cascades]
     windows += [(each.start - 20, each.start + 130, 150) for each in cascades]
-    ends = [(each.start, START) for each in cascades] + [(each.end, END) for each in cascades]
-    marks = [interactive.mark("x", at, colour) for at, colour in ends]
+    marks = [interactive.mark("x", each.start, START) for each in cascades]
+    marks += [interactive.mark("x", each.end, END) for each in cascades]
     drawn_panels = []
     for row in _rows(trajectory, weights, threshold):
         at = interactive.kept(row.series, 700, windows) if row.marked else interactive.kept(row.series, 300)
@@ -123,23 +118,23 @@ def explore(trajectory, weights, cascades: list[Instability], threshold: float) 
             for number, (values, colour) in enumerate(zip(row.series, row.colours, strict=True))
         ]
         x = interactive.steps(trajectory.step.values[at], len(trajectory.step) - 1)
-        y = {"log": row.log, "unit": row.unit, "range": None if row.log else interactive.extent(row.series, _RARE)}
+        reach = None if row.log else interactive.rounded(extent(row.series, _RARE))
+        y = {"log": row.log, "unit": row.unit, "range": reach}
         level = [] if row.level is None else [interactive.mark("y", row.level, THRESHOLD)]
         drawn_panels.append(interactive.panel(row.title, "steps", x, y, drawn, marks * row.marked + level))
-    return interactive.curves("fig-learning-dynamics", drawn_panels)
+    return interactive.Explorable({"kind": "curves", "name": "fig-learning-dynamics", "panels": drawn_panels})
 
 
 def _rows(trajectory, weights, threshold: float) -> list[_Row]:
     """The six quantities of Fig. 4."""
     loss = trajectory.loss.values
-    change = np.diff(loss, prepend=np.nan)
     hessian, ntk = (trajectory[f"{name}_eigenvalues"].values[:, 0] for name in ("hessian", "ntk"))
-    colours = CLASSES[: weights.shape[1]]
     return [
-        _Row(r"$\Gamma_i$", list(np.asarray(weights).T), colours, "Class weights Γ", "Γ", marked=False),
+        _Row(r"$\Gamma_i$", list(np.asarray(weights).T), CLASSES[: weights.shape[1]], "Class weights Γ", "Γ",
+             marked=False),
         _Row(r"loss $\mathcal{F}$ (nats)", [loss], [INK], "Loss F", "F", " nats", log=True),
-        _Row(r"$\mathcal{F}(t)-\mathcal{F}(t-1)$" + "\n(nats)", [change], [INK], "Change of the loss", "F(t) − F(t−1)",
-             " nats"),
+        _Row(r"$\mathcal{F}(t)-\mathcal{F}(t-1)$" + "\n(nats)", [np.diff(loss, prepend=np.nan)], [INK],
+             "Change of the loss", "F(t) − F(t−1)", " nats"),
         _Row("training\naccuracy", [trajectory.accuracy.values], [INK], "Training accuracy", "accuracy"),
         _Row(r"Hessian $\lambda_{\max}$", [hessian], [RANKS[0]], "Largest eigenvalue of the Hessian", "λ_max",
              level=threshold),
@@ -147,7 +142,7 @@ def _rows(trajectory, weights, threshold: float) -> list[_Row]:
     ]  # fmt: skip
 
 
-def _draw(axes, rows: Sequence[_Row], step, cascades, zoom) -> None:
+def _draw(axes, rows: Sequence[_Row], step, cascades, zoom, titles: str) -> None:
     """Each row along the whole run, and around one cascade."""
     for both, row in zip(axes, rows, strict=True):
         both[0].set_ylabel(row.label)
@@ -159,14 +154,16 @@ def _draw(axes, rows: Sequence[_Row], step, cascades, zoom) -> None:
             if row.log:
                 ax.set_yscale("log")
             else:
-                limit(ax, np.concatenate([series[0], series[-1]] if row.by_outer else series), _RARE)
+                ax.set_ylim(extent(np.concatenate([series[0], series[-1]] if row.by_outer else series), _RARE))
             if row.marked:
-                cascade_lines(ax, cascades, (first, last))
+                cascade_lines(ax, cascades)
             if row.level is not None:
                 ax.axhline(row.level, color=THRESHOLD, linestyle="--", linewidth=1)
-    for ax, (first, last) in zip(axes[-1], ((step[0], step[-1] + 1), zoom), strict=True):
-        step_axis(ax, slanted=True)
-        ax.set_xlim(first, last)
+    columns = ("whole run", (step[0], step[-1] + 1)), ("one cascade", zoom)
+    for (top, *_, bottom), (title, window) in zip(axes.T, columns, strict=True):
+        top.set_title(title, loc=titles)
+        step_axis(bottom, slanted=True)
+        bottom.set_xlim(window)
 
 
 def _dot(colour: str, label: str):

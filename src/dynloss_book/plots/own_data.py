@@ -19,8 +19,8 @@ def plot_run(weights: Any, curves: Mapping[str, Any]):
     """
     figure, ((above,), (below,)) = panels(2, figsize=(10, 6), sharex=True, height_ratios=[1, 1.3])
     table = np.asarray(weights).T
-    edges = np.arange(table.shape[1] + 1), np.arange(len(table) + 1) - 0.5
-    drawn = above.pcolormesh(*edges, table, cmap="viridis", vmin=0, rasterized=True)
+    drawn = above.pcolormesh(np.arange(table.shape[1] + 1), np.arange(len(table) + 1) - 0.5, table, cmap="viridis",
+                             vmin=0, rasterized=True)  # fmt: skip
     above.set(ylabel="class", yticks=range(0, len(table), max(1, len(table) // 5)))
     figure.colorbar(drawn, ax=above, label=r"weight $\Gamma_i$", pad=0.01)
     for (label, curve), colour in zip(curves.items(), (INK, *RANKS), strict=False):
@@ -45,16 +45,14 @@ def plot_search(searches: Mapping[str, Any]):
         gain = _gain(accuracy)
         ax.axhline(0, color=INK, linestyle="--", linewidth=1.2, label="the static loss, $A = 1$")
         for number, (period, colour) in enumerate(zip(gain.period.values, RANKS, strict=False)):
-            line = {"color": colour, "marker": MARKERS[number], "capsize": 3, "linewidth": 1.4}
-            # A little apart, so that no bar hides another.
-            at = gain.amplitude.values * 1.08 ** (number - 0.5)
-            intervals(ax, at, gain.sel(period=period), label=f"$T$ = {period:g} steps", **line)
+            at = gain.amplitude.values * 1.08 ** (number - 0.5)  # a little apart, so that no bar hides another
+            intervals(ax, at, gain.sel(period=period), color=colour, marker=MARKERS[number], capsize=3, linewidth=1.4,
+                      label=f"$T$ = {period:g} steps")  # fmt: skip
         logarithmic(ax.xaxis, gain.amplitude.values)
         ax.yaxis.set_major_locator(MaxNLocator(6))
         ax.set(xlabel="amplitude $A$", title=label)
     axes[0, 0].set_ylabel("gain in validation accuracy")
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -66,16 +64,14 @@ def plot_classes(accuracies: Mapping[str, Mapping[str, Any]], rare: Sequence[int
         accuracies: {network: {way: (digit, seed) accuracies}}, a panel for each network.
         rare: classes with few samples.
     """
-    rows = len(accuracies)
-    figure, axes = panels(rows, figsize=(10, 1 + 2.8 * rows), sharex=True)
+    figure, axes = panels(len(accuracies), figsize=(10, 1 + 2.8 * len(accuracies)), sharex=True)
     for ax, (label, ways) in zip(axes[:, 0], accuracies.items(), strict=True):
         for digit in rare:
             ax.axvspan(digit - 0.5, digit + 0.5, color="0.9", zorder=0, linewidth=0)
         for number, (way, values) in enumerate(ways.items()):
             at = np.arange(values.sizes["digit"]) + 0.18 * (number - (len(ways) - 1) / 2)
-            colour = (INK, *CLASSES[::2], *CLASSES[1::2])[number]
-            points = {"color": colour, "marker": MARKERS[number % 6], "markersize": 4.5, "linestyle": ""}
-            intervals(ax, at, values, capsize=2, label=way, **points)
+            intervals(ax, at, values, color=(INK, *CLASSES[::2], *CLASSES[1::2])[number], marker=MARKERS[number % 6],
+                      markersize=4.5, linestyle="", capsize=2, label=way)  # fmt: skip
         ax.set(title=label, ylabel="test accuracy", xlim=(-0.5, values.sizes["digit"] - 0.5))
     axes[-1, 0].set(xlabel="class (grey: one training sample in ten kept)", xticks=range(values.sizes["digit"]))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)

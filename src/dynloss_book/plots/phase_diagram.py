@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from dynloss_book.engine.sweeps.grid import SEED
-from dynloss_book.engine.sweeps.statistics import halves, summary
+from dynloss_book.engine.sweeps.statistics import Summary, halves, summary
 from dynloss_book.paper import Region
 from dynloss_book.plots import interactive
 from dynloss_book.plots.style import INK, RANKS, figure_style, logarithmic, panels
@@ -40,18 +40,17 @@ def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
             values = mean[name].transpose("amplitude", "period")
             drawn = None
             if min(values.shape) > 1 and np.isfinite(values).any():
-                area = values.period, values.amplitude, np.ma.masked_invalid(values)
-                drawn = ax.contourf(*area, levels=levels, cmap="viridis")
-            _region(ax, regions.get(label), values)
-            if float(values.amplitude.min()) == 1:
-                ax.axhline(1, color="#D55E00", linewidth=6)
-            _plane(ax, values)
+                drawn = ax.contourf(values.period, values.amplitude, np.ma.masked_invalid(values), levels=levels,
+                                    cmap="viridis")  # fmt: skip
+            _region(ax, regions[label], float(values.period.min()))
+            ax.axhline(1, color="#D55E00", linewidth=6)
+            for axis, grid in ((ax.xaxis, values.period), (ax.yaxis, values.amplitude)):
+                logarithmic(axis, grid.values if grid.size <= _FEW else None)
             ax.set_title(f"{label}: {ACCURACIES[name]}", loc="center")
         if drawn is not None:
             figure.colorbar(drawn, ax=list(row), label="mean accuracy", format="%.2f")
-    dashes: dict[str, Any] = {"color": "white", "linestyle": "--", "linewidth": 2, "path_effects": _OUTLINE}
     handles = [
-        plt.Line2D([], [], **dashes, label="claimed region"),
+        plt.Line2D([], [], color="white", linestyle="--", linewidth=2, path_effects=_OUTLINE, label="claimed region"),
         plt.Line2D([], [], color="#D55E00", linewidth=3, label="$A = 1$: no oscillations"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
@@ -68,8 +67,7 @@ def explore(summaries: Mapping[str, Mapping[str, Any]]) -> interactive.Explorabl
     for label, each in summaries.items():
         whole = np.concatenate([each[which].mean.values.ravel() for which in ACCURACIES])
         for which, title in ACCURACIES.items():
-            parts = (each[which].mean, each[which].margin, each[which].number)
-            mean, margin, number = (part.transpose("amplitude", "period") for part in parts)
+            mean, _, number, margin = (part.transpose("amplitude", "period") for part in each[which])
             panels_of.append({
                 "title": f"{label}, {title}",
                 "columns": interactive.rounded(mean.period),
@@ -122,11 +120,10 @@ def plot_pairs(pairs: Mapping[str, Any]):
         alone, values = values.isel({SEED: ~whole.values}), values.isel({SEED: whole.values})
         mean, _, number, margin = summary(values)
         ax.plot([0, 1], values, color=RANKS[0], marker="o", markersize=4, linewidth=0.8, alpha=0.6)
-        if alone.size:
-            ax.plot([0, 1], alone, color=RANKS[0], marker="o", markersize=4, markerfacecolor="none", linestyle="")
+        ax.plot([0, 1], alone, color=RANKS[0], marker="o", markersize=4, markerfacecolor="none", linestyle="")
         if (number > 2).all():
             ax.errorbar([-0.12, 1.12], mean, margin, fmt="s", color=INK, markersize=6, capsize=4)
-        names = [f"static loss\n$A = {a:g}$" if a == 1 else f"oscillating\n$A = {a:g}$" for a in values.amplitude]
+        names = [f"{'static loss' if a == 1 else 'oscillating'}\n$A = {a:g}$" for a in values.amplitude]
         ax.set(xticks=[0, 1], xticklabels=names, xlim=(-0.5, 1.5), ylabel="validation accuracy")
         ax.set_title(f"{label}, {int(number.max())} seed{'s' * int(number.max() != 1)}", loc="center")
     return figure
@@ -155,8 +152,7 @@ def plot_gain(gains: Mapping[str, Any], margins: Mapping[str, Any], regions: Map
         for marked, look in ((abs(gain) <= margin, unsure), (gain.notnull() & margin.isnull(), alone)):
             for row, column in np.argwhere(marked.values):
                 ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **look))
-        if (region := regions.get(label)) is not None:
-            frame(ax, region.holds(gain.period, gain.amplitude), color=INK)
+        frame(ax, regions[label].holds(gain.period, gain.amplitude), color=INK)
         ax.set_title(label, loc="center")
     return figure
 
@@ -183,7 +179,7 @@ def plot_certainty(errors: Mapping[str, Any], numbers: Mapping[str, Any]):
     return figure
 
 
-def best_cut(network: xr.Dataset) -> xr.Dataset:
+def best_cut(network: xr.Dataset) -> dict[str, Summary]:
     """The curves for ``plot_curves``: along A at the period whose mean validation accuracy is highest anywhere.
 
     Every other seed chooses the period, and the rest are shown; one seed alone does both.
@@ -193,34 +189,30 @@ def best_cut(network: xr.Dataset) -> xr.Dataset:
     """
     choosing, shown = halves(network) if network.sizes[SEED] > 1 else (network, network)
     at = int(summary(choosing.validation_accuracy).mean.max("amplitude").fillna(0).argmax("period"))
-    found = {name: summary(shown[name].isel(period=at)) for name in ACCURACIES}
-    means = {name: each.mean for name, each in found.items()}
-    return xr.Dataset(means | {f"{name}_margin": each.margin for name, each in found.items()})
+    return {name: summary(shown[name].isel(period=at)) for name in ACCURACIES}
 
 
 @figure_style()
-def plot_curves(curves: Mapping[str, Any], regions: Mapping[str, Region]):
+def plot_curves(curves: Mapping[str, Mapping[str, Summary]], regions: Mapping[str, Region]):
     """Accuracy along A at one period, with confidence bands; the static loss as a dashed line.
 
     Args:
-        curves: {label: dataset over ``amplitude`` with each accuracy, its ``<name>_margin`` (half the width of its
-            confidence interval, NaN where there is none), and ``period``}.
+        curves: {label: of each accuracy what ``best_cut`` found, over ``amplitude``, 1 the first, and with ``period``}.
         regions: {label: where the paper claims the improvement}, shaded where ``period`` is inside.
     """
     figure, axes = panels(1, len(curves), figsize=(10, 4.2))
     for ax, (label, curve) in zip(axes[0], curves.items(), strict=True):
-        for name, colour, marker in zip(ACCURACIES, RANKS, "os", strict=False):
-            mean, margin = curve[name], curve[f"{name}_margin"].fillna(0)
-            ax.plot(curve.amplitude, mean, color=colour, marker=marker, markersize=4, label=ACCURACIES[name])
-            ax.fill_between(curve.amplitude, mean - margin, mean + margin, color=colour, alpha=0.25, linewidth=0)
-            if curve.amplitude.values[0] == 1:
-                ax.axhline(mean.values[0], color=colour, linestyle="--", linewidth=1)
-        region = regions.get(label)
-        if region is not None and float(curve.period) <= region.longest:
+        for (name, (mean, _, _, margin)), colour, marker in zip(curve.items(), RANKS, "os", strict=False):
+            ax.plot(mean.amplitude, mean, color=colour, marker=marker, markersize=4, label=ACCURACIES[name])
+            ax.fill_between(mean.amplitude, mean - margin.fillna(0), mean + margin.fillna(0), color=colour, alpha=0.25,
+                            linewidth=0)  # fmt: skip
+            ax.axhline(mean.values[0], color=colour, linestyle="--", linewidth=1)
+        period, region = float(curve["accuracy"].mean.period), regions[label]
+        if period <= region.longest:
             ax.axvspan(region.weakest, region.strongest, color="0.88", zorder=0, label="claimed region")
         logarithmic(ax.xaxis)
-        ax.set(xlabel="amplitude $A$", title=f"{label}, $T$ = {float(curve.period):g} steps")
-        low = min(float(curve[name].min()) for name in ACCURACIES)
+        ax.set(xlabel="amplitude $A$", title=f"{label}, $T$ = {period:g} steps")
+        low = min(float(each.mean.min()) for each in curve.values())
         ax.set_ylim(low - 0.15 * (1.02 - low), 1 + 0.04 * (1.02 - low))  # wide bands are cut, the means never
     axes[0, 0].set_ylabel("accuracy")
     handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -279,9 +271,8 @@ def frame(ax: Any, inside: Any, **look: Any) -> None:
     """
     columns, rows = (np.flatnonzero(inside.any(other)) for other in ("amplitude", "period"))
     if columns.size and rows.size:
-        size = float(np.ptp(columns)) + 1, float(np.ptp(rows)) + 1
-        line: dict[str, Any] = {"fill": False, "linestyle": "--", "linewidth": 2, "clip_on": False}
-        ax.add_patch(Rectangle((columns[0] - 0.5, rows[0] - 0.5), *size, **line | look))
+        ax.add_patch(Rectangle((columns[0] - 0.5, rows[0] - 0.5), float(np.ptp(columns)) + 1, float(np.ptp(rows)) + 1,
+                               fill=False, linestyle="--", linewidth=2, clip_on=False, **look))  # fmt: skip
 
 
 def _numbers(ax, values):
@@ -290,18 +281,11 @@ def _numbers(ax, values):
     size = "small" if values.sizes["period"] <= _FEW else "xx-small"
     for (row, column), value in np.ndenumerate(values.values):
         if np.isfinite(value):
-            colour = INK if value > middle else "white"
-            ax.text(column, row, f"{value:.3f}", color=colour, ha="center", va="center", fontsize=size)
+            ax.text(column, row, f"{value:.3f}", color=INK if value > middle else "white", ha="center", va="center",
+                    fontsize=size)  # fmt: skip
 
 
-def _region(ax, region, values):
-    if region is not None:
-        left = float(values.period.min())
-        size = region.longest - left, region.strongest - region.weakest
-        line: dict[str, Any] = {"edgecolor": "white", "linestyle": "--", "linewidth": 2, "fill": False}
-        ax.add_patch(Rectangle((left, region.weakest), *size, **line, path_effects=_OUTLINE))
-
-
-def _plane(ax, values):
-    for axis, grid in ((ax.xaxis, values.period), (ax.yaxis, values.amplitude)):
-        logarithmic(axis, grid.values if grid.size <= _FEW else None)
+def _region(ax, region, left):
+    """A white frame that begins at the left edge."""
+    ax.add_patch(Rectangle((left, region.weakest), region.longest - left, region.strongest - region.weakest, fill=False,
+                           edgecolor="white", linestyle="--", linewidth=2, path_effects=_OUTLINE))  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from dynloss.dynamics import PowerLaw
 from dynloss_book.engine.sweeps.statistics import summary
 
 # Okabe and Ito's colours, told apart by all common kinds of colour vision. Green is the start of an instability alone.
@@ -46,11 +47,10 @@ _SETTINGS: dict[Any, Any] = {
 def figure_style() -> Iterator[None]:
     """Draw inside this context, or in a function decorated with it; nothing outside is changed."""
     with sns.axes_style("ticks"), sns.plotting_context("notebook"), plt.rc_context(_SETTINGS):
-        before = plt.get_fignums()
+        before = set(plt.get_fignums())
         yield
-        for number in plt.get_fignums():
-            if number not in before:
-                _lay_out(plt.figure(number))
+        for number in sorted(set(plt.get_fignums()) - before):
+            _lay_out(plt.figure(number))
         interactive = plt.isinteractive()
     # The first figure of a notebook loads the backend, which turns this on; without it no later figure is shown.
     matplotlib.interactive(interactive)
@@ -124,18 +124,29 @@ def step_axis(ax, slanted: bool = False) -> None:
         ax.tick_params(axis="x", labelrotation=30)
 
 
-def cascade_lines(ax, cascades, window=(-np.inf, np.inf)) -> None:
-    """Where cascades start and end inside a window, as dashed lines."""
+def cascade_lines(ax, cascades) -> None:
+    """Where cascades start and end, as dashed lines."""
     for cascade in cascades:
         for at, colour in ((cascade.start, START), (cascade.end, END)):
-            if window[0] <= at <= window[1]:
-                ax.axvline(at, color=colour, linestyle="--", linewidth=0.8, alpha=0.8)
+            ax.axvline(at, color=colour, linestyle="--", linewidth=0.8, alpha=0.8)
 
 
-def limit(ax, values, rarest: float, least: float = np.inf, most: float = -np.inf) -> None:
-    """Show all but the rarest values at either end, and at least from ``least`` to ``most``."""
-    finite = values[np.isfinite(values)]
-    if len(finite):
-        low, high = np.quantile(finite, [rarest, 1 - rarest])
-        pad = 0.06 * (high - low) or 0.05
-        ax.set_ylim(min(low - pad, least), max(high + pad, most))
+def extent(values: Any, rarest: float, margin: float = 0.06) -> tuple[float, float]:
+    """The range that holds all but the rarest values at either end, with a margin.
+
+    >>> [float(end) for end in extent([0.0, 1.0, 2.0], rarest=0.0, margin=0.5)]
+    [-1.0, 3.0]
+    """
+    finite = np.ravel(values)[np.isfinite(np.ravel(values))]
+    low, high = np.quantile(finite, [rarest, 1 - rarest]) if len(finite) else (0.0, 1.0)
+    pad = margin * (high - low) if high > low else 0.05
+    return low - pad, high + pad
+
+
+def exponent_in_words(fit: PowerLaw) -> str:
+    """The exponent with its interval.
+
+    >>> exponent_in_words(PowerLaw(exponent=-0.95, low=-1.1, high=-0.8, prefactor=2.0, points=9))
+    '−0.95 [−1.10, −0.80]'
+    """
+    return f"{fit.exponent:.2f} [{fit.low:.2f}, {fit.high:.2f}]".replace("-", "−")

@@ -35,8 +35,8 @@ def plot_edges(result: Any):
     """
     names = [str(name) for name in result.optimiser.values]
     *rows, last = list("abcdefg"[: len(names) + 1])
-    layout = ";".join(f"{row}{last}" for row in rows)
-    figure, axes = mosaic(layout, figsize=(10, 1.6 * len(names) + 1), width_ratios=[1.7, 1])
+    size = 10, 1.6 * len(names) + 1
+    figure, axes = mosaic(";".join(f"{row}{last}" for row in rows), figsize=size, width_ratios=[1.7, 1])
     side = axes.pop(last)
     for ax, name, colour in zip(axes.values(), names, CLASSES[2:], strict=False):
         one = result.sel(optimiser=name)
@@ -57,13 +57,15 @@ def plot_edges(result: Any):
     side.set_xticks(range(len(names)), [name.replace(" ", "\n") for name in names])
     side.set_ylabel(r"$\lambda$ at the onsets")
     logarithmic(side.yaxis, [0.2, 0.5, 1, 2, 5, 10, 20])
-    handles = [
-        plt.Line2D([], [], color=INK, marker="o", linestyle="", label="in units of the optimiser's edge"),
-        plt.Line2D([], [], color=INK, marker="o", markerfacecolor="none", linestyle="",
-                   label=r"in units of gradient descent's, $2/\eta$"),
-        plt.Line2D([], [], color=START, linestyle="--", label="detected onset"),
-    ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.legend(
+        handles=[
+            plt.Line2D([], [], color=INK, marker="o", linestyle="", label="in units of the optimiser's edge"),
+            plt.Line2D([], [], color=INK, marker="o", markerfacecolor="none", linestyle="",
+                       label=r"in units of gradient descent's, $2/\eta$"),
+            plt.Line2D([], [], color=START, linestyle="--", label="detected onset"),
+        ],
+        loc="outside lower center", ncols=3,
+    )  # fmt: skip
     return figure
 
 
@@ -75,15 +77,13 @@ def plot_kernels(result: Any):
         result: of ``analysis.onsets.by_kernel``.
     """
     one = result.isel(seed=0)
-    names = ("hessian", "weighted_kernel", "ntk")
     figure, axes = mosaic("ac;bc", figsize=(10, 5.6), width_ratios=[1.7, 1])
     above, below, side = (axes[letter] for letter in "abc")
     above.plot(one.step, one.hessian.isel(side=0), color=RANKS[0], marker="o", markersize=5, linestyle="",
                markerfacecolor="none", markeredgewidth=0.6, rasterized=True)  # fmt: skip
     above.plot(one.step, one.weighted_kernel.isel(side=0), color=RANKS[1], **_DOTS)
     below.plot(one.step, one.ntk.isel(side=0), color=RANKS[2], **_DOTS)
-    top = np.nanquantile(one.hessian.values, 0.995)
-    above.set(ylim=(0, 1.15 * max(2, top)), ylabel=r"$\eta\lambda_{\max}$")
+    above.set(ylim=(0, 1.15 * max(2, np.nanquantile(one.hessian, 0.995))), ylabel=r"$\eta\lambda_{\max}$")
     below.set(ylim=(0, None), ylabel=r"plain NTK $\frac{\eta}{P}\lambda_{\max}$")
     for ax in (above, below):
         for at in one.onset_step.isel(mark=0).values:
@@ -92,18 +92,21 @@ def plot_kernels(result: Any):
         ax.set_xlim(0, float(one.step[-1]))
     above.set_xlabel("")
     above.axhline(2, color=INK, linestyle=":", linewidth=1.4)
-    _strip(side, [result[f"onset_{name}"].isel(mark=0) for name in names], RANKS, shift=0, filled=True)
+    onsets = [result[f"onset_{name}"].isel(mark=0) for name in ("hessian", "weighted_kernel", "ntk")]
+    _strip(side, onsets, RANKS, shift=0, filled=True)
     side.axhline(2, color=INK, linestyle=":", linewidth=1.4)
     side.set_xticks(range(3), ["Hessian", "weighted\nkernel", "plain\nkernel"])
     side.set_ylabel(r"$\eta\lambda_{\max}$ at the onsets")
     logarithmic(side.yaxis, [1, 2, 5, 10, 20, 50])
-    handles = [
-        plt.Line2D([], [], color=RANKS[0], marker="o", markerfacecolor="none", linestyle="", label="Hessian"),
-        plt.Line2D([], [], color=RANKS[1], marker=".", linestyle="", label="Gauss-Newton kernel"),
-        plt.Line2D([], [], color=RANKS[2], marker=".", linestyle="", label="plain NTK"),
-        plt.Line2D([], [], color=START, linestyle="--", label="detected onset"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.legend(
+        handles=[
+            plt.Line2D([], [], color=RANKS[0], marker="o", markerfacecolor="none", linestyle="", label="Hessian"),
+            plt.Line2D([], [], color=RANKS[1], marker=".", linestyle="", label="Gauss-Newton kernel"),
+            plt.Line2D([], [], color=RANKS[2], marker=".", linestyle="", label="plain NTK"),
+            plt.Line2D([], [], color=START, linestyle="--", label="detected onset"),
+        ],
+        loc="outside lower center", ncols=4,
+    )  # fmt: skip
     return figure
 
 
@@ -138,12 +141,14 @@ def plot_two_step(result: Any, rows: Sequence[Mapping[str, Any]]):
     both.xaxis.set_major_locator(MaxNLocator(5))
     _aligned(every, result)
     figure.align_ylabels([loss, share, both])
-    handles = [
-        plt.Line2D([], [], color=_LOW, marker="o", label=r"lowest $\mu$"),
-        plt.Line2D([], [], color=_HIGH, marker="s", label=r"highest $\mu$ of an alternating mode"),
-        *[plt.Line2D([], [], color=colour, linestyle=style, label=label) for _, colour, style, label in events],
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.legend(
+        handles=[
+            plt.Line2D([], [], color=_LOW, marker="o", label=r"lowest $\mu$"),
+            plt.Line2D([], [], color=_HIGH, marker="s", label=r"highest $\mu$ of an alternating mode"),
+            *[plt.Line2D([], [], color=colour, linestyle=style, label=label) for _, colour, style, label in events],
+        ],
+        loc="outside lower center", ncols=3,
+    )  # fmt: skip
     return figure
 
 
@@ -162,18 +167,19 @@ def plot_toy_losses(found: Mapping[str, Mapping[float, Any]]):
                 ax.axvspan(min(inside), max(inside), color=shade, zorder=0)
         # Of an orbit of period two or one alone: on a longer one, two steps are no return.
         short = {a: orbit for a, orbit in orbits.items() if orbit.period in (1, 2)}
-        lowest, alternating = (np.array([getattr(each, key) for each in short.values()])
-                               for key in ("lowest", "alternating"))  # fmt: skip
-        _multipliers(ax, np.array(list(short)), lowest, alternating)
+        _multipliers(ax, list(short), [each.lowest for each in short.values()],
+                     [each.alternating for each in short.values()])  # fmt: skip
         ax.set(title=name.replace("_", " "), xlabel="parameter $a$ (1)", ylim=(-1.3, 1.3))
     axes[0, 0].set_ylabel(r"Floquet multipliers $\mu$")
-    handles = [
-        plt.Line2D([], [], color=_LOW, marker="o", label=r"lowest $\mu$"),
-        plt.Line2D([], [], color=_HIGH, marker="s", label=r"highest $\mu$ of an alternating mode"),
-        plt.Rectangle((0, 0), 1, 1, color="#EEEEEE", label="period two"),
-        plt.Rectangle((0, 0), 1, 1, color="#BBBBBB", label="period four"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.legend(
+        handles=[
+            plt.Line2D([], [], color=_LOW, marker="o", label=r"lowest $\mu$"),
+            plt.Line2D([], [], color=_HIGH, marker="s", label=r"highest $\mu$ of an alternating mode"),
+            plt.Rectangle((0, 0), 1, 1, color="#EEEEEE", label="period two"),
+            plt.Rectangle((0, 0), 1, 1, color="#BBBBBB", label="period four"),
+        ],
+        loc="outside lower center", ncols=4,
+    )  # fmt: skip
     return figure
 
 
@@ -199,13 +205,12 @@ def _aligned(ax, result):
     """The lowest multiplier of every cascade against the step, counted from its break, or from its end."""
     for seed, number in np.argwhere(np.isfinite(result.start.transpose("seed", "cascade").values)):
         one = result.isel(seed=seed, cascade=number)
-        broken = np.isfinite(one.broken)
-        origin, colour, line = (one.broken, _LOW, "-") if broken else (one.end, "#888888", "--")
+        origin, colour, line = (one.broken, _LOW, "-") if np.isfinite(one.broken) else (one.end, "#888888", "--")
         ax.plot(one.step - origin, one.lowest, color=colour, linestyle=line, linewidth=1.2)
     ax.axhline(-1, color=INK, linestyle=":", linewidth=1.2)
     ax.axvline(0, color=END, linestyle="--", linewidth=1.2)
-    lowest = float(result.lowest.min()) if result.lowest.notnull().any() else -1.0
-    ax.set_ylim(max(1.1 * min(lowest, -1.1), -3), None)  # late in a run a few go far below, after they have broken
+    # Late in a run a few go far below, after they have broken.
+    ax.set_ylim(max(1.1 * np.fmin(result.lowest.min(), -1.1), -3), None)
     ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.set(xlabel="steps after the break\n(dashed: after the end, never broken)", ylabel=r"lowest $\mu$, all cascades")
 
@@ -213,8 +218,7 @@ def _aligned(ax, result):
 def _strip(ax, groups, colours, shift, filled):
     """All values of each group, and the mean over seeds with its 95 % interval."""
     for place, (values, colour) in enumerate(zip(groups, colours, strict=False)):
-        points = values.values.ravel()
-        points = points[np.isfinite(points)]
+        points = values.values[np.isfinite(values.values)]
         spread = 0.08 * np.linspace(-1, 1, len(points)) if len(points) > 1 else np.zeros(len(points))
         ax.plot(place + shift + spread, points, color=colour, marker="o", markersize=4, linestyle="", alpha=0.6,
                 markerfacecolor=colour if filled else "none")  # fmt: skip

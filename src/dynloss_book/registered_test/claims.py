@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -25,7 +26,7 @@ def judge(gains: xr.DataArray, scale: str) -> Findings:
     """
     asked = tuple(
         Claim(f"Does the oscillating loss gain with {task}, both losses tuned alike?", paper.SAYS["untangle"],
-              "left open", _told(gains, task), gained(gains, task=task), WHY, Kind.QUESTION)
+              "left open", _told(gains, task, gains.width.values), gained(gains, task=task), WHY, Kind.QUESTION)
         for task in gains.task.values
     )  # fmt: skip
     smaller = (gains.isel(width=0) - gains.isel(width=-1)).mean("task", skipna=False)
@@ -34,7 +35,7 @@ def judge(gains: xr.DataArray, scale: str) -> Findings:
         Claim("Does the smallest network gain more than the largest?", paper.SAYS["higher training"], "as a rule",
               interval(smaller, signed=True), positive(smaller), SIGN, Kind.QUESTION),
         Claim(f"Is a gain of {MATTERS:g} left with {clean} and the largest network?", paper.SAYS["untangle"],
-              "left open", _told(gains.sel(width=largest), clean, gains),
+              "left open", _told(gains, clean, largest),
               gained(gains, task=clean, width=largest), WHY, Kind.QUESTION),
     )  # fmt: skip
     verdicts = {str(task): claim.verdict for task, claim in zip(gains.task.values, asked, strict=True)}
@@ -51,7 +52,7 @@ def judge(gains: xr.DataArray, scale: str) -> Findings:
             "With both losses tuned alike, no condition shows a significant gain of a hundredth on these digits, and "
             f"{losing} lose; {rest}."
         )
-    words = "; ".join(f"{task}: {_told(gains, task)}" for task in gains.task.values)
+    words = "; ".join(f"{task}: {claim.here}" for task, claim in zip(gains.task.values, asked, strict=True))
     return Findings(
         "registered_test", "Does it help where both losses are tuned alike?", plain,
         f"Gain in test accuracy, by the number of hidden units, with intervals that hold for all together at 95 %. "
@@ -75,13 +76,11 @@ def gained(gains: xr.DataArray, **where: Any) -> Verdict:
     return Verdict.NOT_REPRODUCED if (mean + margin < MATTERS).all() else Verdict.UNDECIDED
 
 
-def _told(gains: xr.DataArray, task: str, family: xr.DataArray | None = None) -> str:
-    """The gains on a task, with intervals that hold for all conditions of the family at once; by default of these."""
-    found = simultaneous(gains if family is None else family)
-    said = []
-    for width in gains.width.values:
-        mean, margin = (float(each.sel(task=task, width=width)) for each in (found.mean, found.margin))
-        said.append(f"{width} units {mean:+.3f} ± {margin:.3f}" if margin == margin else f"{width} units –")
+def _told(gains: xr.DataArray, task: str, widths: np.ndarray) -> str:
+    """The gains on a task at some widths, with intervals that hold for all conditions at once."""
+    mean, _, _, margin = (each.sel(task=task, width=widths).values for each in simultaneous(gains))
+    said = [f"{width} units " + (f"{at:+.3f} ± {off:.3f}" if np.isfinite(off) else "–")
+            for width, at, off in zip(widths, mean, margin, strict=True)]  # fmt: skip
     return f"{', '.join(said)} ({gains.sizes['seed']} seeds)".replace("-", "−")
 
 

@@ -17,20 +17,16 @@ def plot(accuracy):
     tasks, widths = accuracy.task.values, accuracy.width.values
     figure, axes = panels(2, len(tasks), figsize=(10, 5.6), sharex=True, sharey="row")
     places = np.arange(len(widths))
-    gains = accuracy.sel(oscillating=1) - accuracy.sel(oscillating=0)
-    margin = simultaneous(gains).margin
-    for column, task in enumerate(tasks):
-        above, below = axes[:, column]
+    gains = simultaneous(accuracy.sel(oscillating=1) - accuracy.sel(oscillating=0))
+    for (above, below), task in zip(axes.T, tasks, strict=True):
         for loss, name in enumerate(("static", "oscillating")):
-            look = {"color": RANKS[loss], "marker": MARKERS[loss], "capsize": 3, "linewidth": 1.2}
-            at = accuracy.sel(task=task, oscillating=loss)
-            intervals(above, places + 0.06 * (2 * loss - 1), at, label=f"{name} loss", **look)
+            intervals(above, places + 0.06 * (2 * loss - 1), accuracy.sel(task=task, oscillating=loss),
+                      color=RANKS[loss], marker=MARKERS[loss], capsize=3, linewidth=1.2,
+                      label=f"{name} loss")  # fmt: skip
         below.axhspan(-MATTERS, MATTERS, color="0.92", linewidth=0)
         below.axhline(0, color=INK, linestyle="--", linewidth=1)
-        mean = gains.sel(task=task).mean("seed")
-        below.errorbar(
-            places, mean, yerr=margin.sel(task=task).fillna(0), color=INK, marker="o", capsize=3, linestyle=""
-        )
+        below.errorbar(places, gains.mean.sel(task=task), yerr=gains.margin.sel(task=task).fillna(0), color=INK,
+                       marker="o", capsize=3, linestyle="")  # fmt: skip
         above.set(title=task)
         below.set(xlabel="hidden units", xticks=places, xticklabels=widths)
     axes[0, 0].set_ylabel("test accuracy")

@@ -7,9 +7,7 @@ import xarray as xr
 
 from dynloss_book.engine.findings import Claim, Findings, Kind, Verdict
 from dynloss_book.engine.sweeps.statistics import interval, summary
-from dynloss_book.paper import FIGURE_3, FIGURE_3_SCALE, NEARLY_PERFECT, SAYS, VAGUE
-from dynloss_book.paper import FIGURE_3_REGIONS as REGIONS
-from dynloss_book.paper import FIGURE_3_STATIC as STATIC
+from dynloss_book.paper import FIGURE_3, FIGURE_3_REGIONS, FIGURE_3_SCALE, FIGURE_3_STATIC, NEARLY_PERFECT, SAYS, VAGUE
 
 SMALL = 0.01  # a gain that would matter: the smallest that two digits show
 SETTLED = "1,000 static steps more"  # after an end that leaves networks bouncing
@@ -33,7 +31,7 @@ def perfect(networks: xr.Dataset) -> str:
 
 
 def _points(networks: xr.Dataset, width: str) -> xr.Dataset:
-    return networks.where(REGIONS[width].holds(networks.period, networks.amplitude), drop=True)
+    return networks.where(FIGURE_3_REGIONS[width].holds(networks.period, networks.amplitude), drop=True)
 
 
 class Gain(NamedTuple):
@@ -43,18 +41,15 @@ class Gain(NamedTuple):
         way: to train.
         validation: the validation set.
         values: over seed.
+        mean: of them.
         margin: half the width of its interval, of 95 % for all gains of the width together.
     """
 
     way: str
     validation: str
     values: xr.DataArray
+    mean: float
     margin: float
-
-    @property
-    def mean(self) -> float:
-        """Over seeds."""
-        return float(summary(self.values).mean)
 
 
 def gains(ways: Mapping[str, xr.Dataset], width: str) -> list[Gain]:
@@ -69,8 +64,9 @@ def gains(ways: Mapping[str, xr.Dataset], width: str) -> list[Gain]:
         difference = inside(networks, width).validation_accuracy - static(networks).validation_accuracy
         names = difference.validation.values if way == BOOK else [OURS]
         found += [(way, str(name), difference.sel(validation=name, drop=True)) for name in names]
-    confidence = 1 - 0.05 / max(1, len(found))  # Bonferroni's: the more interpretations, the likelier one gains by luck
-    return [Gain(*each, float(summary(each[2], confidence).margin)) for each in found]
+    # Bonferroni's: the more interpretations, the likelier one gains by luck.
+    summaries = [summary(values, 1 - 0.05 / len(found)) for _, _, values in found]
+    return [Gain(*each, float(of.mean), float(of.margin)) for each, of in zip(found, summaries, strict=True)]
 
 
 def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[str, Any]) -> Findings:
@@ -83,19 +79,19 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
     wide = gains(networks["wide"], "wide")
     alone = {way: static(each).accuracy for way, each in networks["narrow"].items()}
     region = {way: inside(each, "narrow").accuracy for way, each in networks["narrow"].items()}
-    nearest = min(alone, key=lambda way: abs(float(summary(alone[way]).mean) - STATIC))
+    nearest = min(alone, key=lambda way: abs(float(summary(alone[way]).mean) - FIGURE_3_STATIC))
     highest = max(region, key=lambda way: float(summary(region[way]).mean))
     testable = all(settings[name] == FIGURE_3[name] for name in ("narrow", "wide", "steps"))
     largest = max(wide, key=lambda gain: gain.mean - gain.margin if gain.margin == gain.margin else gain.mean)
-    claims: tuple[Claim, ...] = (
+    claims = (
         Claim(f"Does the wide network gain in its region under any interpretation (clearest: {_called(largest)})?",
               SAYS["wide region"],
               "> 0", interval(largest.values, signed=True), _any_positive(wide) if testable else Verdict.NOT_TESTABLE,
               f"at least one interval is above zero, at 95 % for all of them together; no, if each is below {SMALL:g}"),
-        Claim(f"Does the narrow network reach {STATIC:g} with the static loss under any (nearest: {nearest})?",
+        Claim(f"Does the narrow network reach {FIGURE_3_STATIC:g} with the static loss under any (nearest: {nearest})?",
               SAYS["narrow static"],
-              f"≈ {STATIC:g}", interval(alone[nearest]),
-              _any(alone.values(), STATIC - VAGUE, STATIC + VAGUE, testable),
+              f"≈ {FIGURE_3_STATIC:g}", interval(alone[nearest]),
+              _any(alone.values(), FIGURE_3_STATIC - VAGUE, FIGURE_3_STATIC + VAGUE, testable),
               f"the mean of at least one is within {VAGUE:g}; inconclusive if only an interval reaches it"),
         Claim(f"Is the narrow network's whole region nearly perfect under any (best: {highest})?",
               SAYS["narrow region"],
@@ -103,24 +99,22 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
               _any(region.values(), NEARLY_PERFECT, 1, testable),
               "the mean of at least one is; inconclusive if only an interval reaches it"),
     )  # fmt: skip
-    claims = tuple(claim._replace(kind=Kind.QUESTION, reduced=not testable) for claim in claims)
     ours = next(gain for gain in wide if (gain.way, gain.validation) == (BOOK, OURS))
     positive = [gain for gain in wide if gain.mean > gain.margin]
     shown = {BOOK: f"{BOOK} way", SETTLED: SETTLED}
     nearly = [f"{perfect(each)} points with {shown[way]}" for way, each in networks["narrow"].items() if way in shown]
-    words = ", ".join(_called(gain) for gain in positive)
-    said = f"it gains significantly with {words}" if positive else "none gives a significant gain"
+    said = f"it gains significantly with {', '.join(map(_called, positive))}"
     return Findings(
         "spiral_interpretations",
         "Does the wide network gain under any interpretation of the paper?",
         f"The wide network gains significantly under {len(positive) or 'none'} of {len(wide)} interpretations.",
-        f"Of {len(wide)} interpretations, {said}; "
+        f"Of {len(wide)} interpretations, {said if positive else 'none gives a significant gain'}; "
         f"with Figure 3's own the gain is {interval(ours.values, signed=True)}. Where the paper sees it, the training "
         f"accuracy of the narrow network is {NEARLY_PERFECT:g} or more at {', at '.join(nearly)}.",
         f"{settings['narrow']} and {settings['wide']} units, "
         f"{networks['narrow'][BOOK].sizes['seed']} and {networks['wide'][BOOK].sizes['seed']} seeds, "
         f"{settings['steps']:,} steps; {FIGURE_3_SCALE}",
-        claims,
+        tuple(claim._replace(kind=Kind.QUESTION, reduced=not testable) for claim in claims),
     )
 
 
@@ -147,8 +141,7 @@ def _any_positive(found: list[Gain]) -> Verdict:
         return Verdict.NOT_COMPUTED
     if any(gain.mean > gain.margin for gain in found):
         return Verdict.REPRODUCED
-    excluded = all(gain.mean + gain.margin <= SMALL for gain in found)
-    return Verdict.NOT_REPRODUCED if excluded else Verdict.UNDECIDED
+    return Verdict.NOT_REPRODUCED if all(gain.mean + gain.margin <= SMALL for gain in found) else Verdict.UNDECIDED
 
 
 def _any(found: Iterable[xr.DataArray], low: float, high: float, testable: bool) -> Verdict:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from dynloss_book.plots.style import CLASSES, INK, MARKERS, RANKS, figure_style, intervals, logarithmic, panels
@@ -17,16 +18,13 @@ def plot(gains: Mapping[str, Sequence[Any]], book: str):
         gains: {label of a network: gains, of ``claims.spiral_interpretations.gains``}.
         book: the way to train whose rows differ in the validation set.
     """
-    longest = max(len(each) for each in gains.values())
-    figure, axes = panels(1, len(gains), figsize=(10, 1 + 0.36 * longest), sharey=True)
+    size = 10, 1 + 0.36 * max(map(len, gains.values()))
+    figure, axes = panels(1, len(gains), figsize=size, sharey=True)
     for ax, (label, rows) in zip(axes[0], gains.items(), strict=True):
         for row, gain in enumerate(rows):
-            colour = RANKS[0] if gain.way == book else RANKS[1]
-            marker = "o" if gain.way == book else "s"
-            margin = 0 if gain.margin != gain.margin else gain.margin
-            ax.errorbar(gain.mean, row, xerr=margin, color=colour, marker=marker, capsize=3)
-        sets = sum(gain.way == book for gain in rows)
-        ax.axhline(sets - 0.5, color=INK, linewidth=0.6)
+            colour, marker = (RANKS[0], "o") if gain.way == book else (RANKS[1], "s")
+            ax.errorbar(gain.mean, row, xerr=np.nan_to_num(gain.margin), color=colour, marker=marker, capsize=3)
+        ax.axhline(sum(gain.way == book for gain in rows) - 0.5, color=INK, linewidth=0.6)
         ax.axvline(0, color=INK, linestyle="--", linewidth=1)
         ax.set_yticks(range(len(rows)), [gain.validation if gain.way == book else gain.way for gain in rows])
         ax.set(title=label, xlabel="gain in validation accuracy", ylim=(len(rows) - 0.5, -0.5))
@@ -50,8 +48,7 @@ def plot_reach(ways: Mapping[str, Any], weakest: float, strongest: float, longes
     for (way, networks), colour, marker in zip(ways.items(), CLASSES, MARKERS, strict=False):
         region = networks.accuracy.sel(amplitude=slice(weakest, strongest)).mean("amplitude")
         intervals(ax, periods, region, color=colour, marker=marker, capsize=3, label=way)
-        static = networks.accuracy.sel(amplitude=1).mean("period")
-        ax.axhline(float(static.mean()), color=colour, linestyle="--", linewidth=1)
+        ax.axhline(float(networks.accuracy.sel(amplitude=1).mean()), color=colour, linestyle="--", linewidth=1)
     ax.axhline(expected, color=INK, linestyle=":", label=f"static loss, paper: ≈ {expected:g}")
     logarithmic(ax.xaxis)
     ax.set(xlabel="period $T$ (steps)", ylabel="training accuracy, narrow network", ylim=(None, 1.01))

@@ -10,6 +10,7 @@ from dynloss import dynamics
 from dynloss.dynamics import PowerLaw
 from dynloss_book import paper
 from dynloss_book.analysis.cascades import SQUARED
+from dynloss_book.analysis.period_doubling import crossing
 from dynloss_book.engine.findings import Claim, Findings, Kind
 from dynloss_book.engine.sweeps.statistics import interval
 from dynloss_book.engine.verdicts import SIGN, exists, number, positive
@@ -33,25 +34,23 @@ def judge(
         width_law: of the kernel's deviation from its limit.
     """
     order = exponents(probes.error, rates)
-    edges = {level: crossings(probes.factor, ratios, level) for level in (0.0, -1.0)}
     growing = regimes.isel(ratio=-1)
     largest = abs(growing["mode"]).max("step")
     flips = (growing["mode"].isel(step=slice(0, 4)) * [1, -1, 1, -1] > 0).all("step")
     fall = growing.eigenvalue.isel(step=0) - growing.eigenvalue.isel(step=-1)
-    at_start = at_starts(run, starts, every)
     close = f"within {WITHIN:.0%} of the interval"
     grows = bool((flips & (largest > 1)).all())
     end = abs(growing["mode"].isel(step=-1)).fillna(np.inf)  # what is not finite has diverged
     diverges = bool((end >= largest).all())
-    first, second = (edges[level].mean("moment") for level in (0.0, -1.0))
-    response = crossings(probes.disturbance, ratios, -1.0).mean("moment")
+    first, second = (crossings(probes.factor, ratios, level).mean("moment") for level in (0.0, -1.0))
     claims = (
         Claim("Eq. (14) gives the next outputs, to first order in η", paper.SAYS["discrete"], "an error of order 2",
               f"its exponent is {interval(order.sel(unit='relu'))}", number(order.sel(unit="relu"), 2, 0.1),
               "within 0.1 of the interval, since single kinks make the exponent jump", Kind.DEFINITION),
         Claim("The top mode flips its sign from ηλ/N = 1 on", paper.SAYS["flips"], "1", interval(first),
-              _near(edges[0.0], 1), close),
-        Claim("It grows from ηλ/N = 2 on", paper.SAYS["diverges"], "2", interval(second), _near(edges[-1.0], 2), close),
+              number(first, 1, WITHIN), close),
+        Claim("It grows from ηλ/N = 2 on", paper.SAYS["diverges"], "2", interval(second),
+              number(second, 2, 2 * WITHIN), close),
         Claim("Above 2 its magnitude grows while its sign flips at each step", paper.SAYS["diverges"],
               "grows and flips",
               f"up to {float(largest.mean()):.1f} times, in {int((flips & (largest > 1)).sum())} of {flips.size} "
@@ -75,7 +74,8 @@ def judge(
         "For the squared error, the current kernel predicts the next outputs with an error that falls as "
         f"$\\eta^{{{float(order.sel(unit='relu').mean()):.2f}}}$, and the residuals along its top mode grow from "
         f"$\\eta\\lambda_{{\\max}}/N$ = {interval(second)} on; a small disturbance of the mode "
-        f"grows from {interval(response)} on. {_oscillating(at_start)} "
+        f"grows from {interval(crossings(probes.disturbance, ratios, -1.0).mean('moment'))} on. "
+        f"{_oscillating(at_starts(run, starts, every))} "
         f"The averaged kernel nears its infinite-width limit as $m^{{{width_law.exponent:.2f}}}$.",
         f"{regimes.attrs['scale']}; 300 points",
         claims,
@@ -84,24 +84,23 @@ def judge(
 
 def exponents(error: xr.DataArray, rates: Sequence[float]) -> xr.DataArray:
     """The exponents of the error in η, (unit, seed), fitted to its mean over the moments: single kinks make it jump."""
-    mean = error.mean("moment").transpose("unit", "seed", "rate")
-    values = [[dynamics.power_law(rates, row).exponent for row in unit] for unit in mean.values]
-    return xr.DataArray(values, dims=("unit", "seed"), coords={"unit": mean.unit, "seed": mean.seed})
+
+    def exponent(errors):
+        return dynamics.power_law(rates, errors).exponent
+
+    return xr.apply_ufunc(exponent, error.mean("moment"), input_core_dims=[["rate"]], vectorize=True)
 
 
 def crossings(factor: xr.DataArray, ratios: Sequence[float], level: float) -> xr.DataArray:
-    """Where a falling factor first crosses a level, by straight lines between the ratios; NaN where it never does."""
+    """Where a falling factor first crosses a level, by straight lines between the ratios; NaN where it never does.
 
-    def crossing(values):
-        below = np.flatnonzero(values <= level)
-        if len(below) == 0 or below[0] == 0:
-            return np.nan
-        at = slice(below[0] - 1, below[0] + 1)
-        return float(np.interp(-level, -values[at], np.asarray(ratios)[at]))
+    See ``analysis.period_doubling.crossing``: a factor that lies below from the first ratio on has that ratio.
+    """
 
-    found = np.apply_along_axis(crossing, -1, factor.transpose(..., "ratio").values)
-    rest = [name for name in factor.transpose(..., "ratio").dims if name != "ratio"]
-    return xr.DataArray(found, dims=rest, coords={name: factor[name] for name in rest})
+    def first(values):
+        return crossing(np.asarray(ratios), values, level)
+
+    return xr.apply_ufunc(first, factor, input_core_dims=[["ratio"]], vectorize=True)
 
 
 def cascade_starts(loss: xr.DataArray, period: int) -> list[list[int]]:
@@ -112,9 +111,8 @@ def cascade_starts(loss: xr.DataArray, period: int) -> list[list[int]]:
     """
     found = []
     for values in loss.transpose("seed", "step").values:
-        steps = np.arange(2, len(values))
         cascades = dynamics.instabilities(
-            steps, np.diff(values, 2), jump=4 * SQUARED, quiet=max(1, period // 10), lasting=4
+            np.arange(2, len(values)), np.diff(values, 2), jump=4 * SQUARED, quiet=max(1, period // 10), lasting=4
         )
         found.append([cascade.start for cascade in cascades if cascade.start >= period // 2])
     return found
@@ -128,18 +126,14 @@ def at_starts(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> d
         rows = [
             row[[min(start // every, len(row) - 1) for start in at]] for row, at in zip(values, starts, strict=True)
         ]
-        means = [float(np.mean(row)) if len(row) else np.nan for row in rows]
-        found[name] = xr.DataArray(means, dims="seed")
-        found[f"{name} spread"] = xr.DataArray(
-            [float(np.std(row)) if len(row) > 1 else np.nan for row in rows], dims="seed"
-        )
+        for label, measure, least in ((name, np.mean, 1), (f"{name} spread", np.std, 2)):
+            found[label] = xr.DataArray([measure(row) if len(row) >= least else np.nan for row in rows], dims="seed")
     return found
 
 
 def table(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> list[dict[str, Any]]:
     """Rows of a table: ηλ/N at the starts of cascades, for both kernels."""
     found = at_starts(run, starts, every)
-    names = {"plain": "plain NTK", "weighted": "NTK weighted by the classes"}
     return [
         {
             "kernel": label,
@@ -147,13 +141,8 @@ def table(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> list[
             "spread within a network": interval(found[f"{name} spread"]),
             "cascades": sum(map(len, starts)),
         }
-        for name, label in names.items()
+        for name, label in (("plain", "plain NTK"), ("weighted", "NTK weighted by the classes"))
     ]
-
-
-def _near(edges: xr.DataArray, expected: float):
-    """The verdict on a boundary: within 5 %, in the mean over the moments of each network."""
-    return number(edges.mean("moment"), expected, WITHIN * expected)
 
 
 def _oscillating(found: Mapping[str, xr.DataArray]) -> str:

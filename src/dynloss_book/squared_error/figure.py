@@ -12,6 +12,7 @@ from dynloss_book.plots.style import (
     INK,
     RANKS,
     START,
+    exponent_in_words,
     figure_style,
     intervals,
     logarithmic,
@@ -77,13 +78,10 @@ def plot_oscillating(run: Any, starts: Any, every: int, seed: int = 0):
 def _regimes(axes, regimes):
     """(a) the mode, (b) λ_max of the kernel, from step to step; a line a regime, the seeds alike."""
     for number, ratio in enumerate(regimes.ratio.values):
-        of = regimes.sel(ratio=ratio)
         for ax, name in zip(axes, ("mode", "eigenvalue"), strict=True):
-            for seed in range(of.sizes["seed"]):
-                label = rf"$\eta\lambda/N = {ratio:g}$" if seed == 0 else None
-                values = of[name].isel(seed=seed, step=slice(0, 24)).values
-                style = {"color": CLASSES[::2][number], "marker": _MARKERS[number], "markersize": 3, "linewidth": 0.9}
-                ax.plot(values, label=label, alpha=1 if seed == 0 else 0.35, **style)
+            for seed, values in enumerate(regimes[name].sel(ratio=ratio).transpose("seed", "step").values):
+                ax.plot(values[:24], color=CLASSES[::2][number], marker=_MARKERS[number], markersize=3, linewidth=0.9,
+                        alpha=0.35 if seed else 1, label=None if seed else rf"$\eta\lambda/N = {ratio:g}$")  # fmt: skip
     axes[0].set_ylabel("top mode of the residuals,\nover its first value")
     axes[1].set_ylabel(r"$\eta\lambda_{\max}/N$ of the NTK")
     axes[1].axhline(2, color=INK, linestyle="--", linewidth=1)
@@ -96,8 +94,8 @@ def _regimes(axes, regimes):
 def _late(ax, regimes):
     """The relative error of eq. (14) at each step of the run in the first regime."""
     for number, ratio in enumerate(regimes.ratio.values):
-        values = regimes.relative_error.sel(ratio=ratio).mean("seed").values
-        ax.plot(values, color=CLASSES[::2][number], linewidth=1.2, label=rf"$\eta\lambda/N = {ratio:g}$")
+        ax.plot(regimes.relative_error.sel(ratio=ratio).mean("seed").values, color=CLASSES[::2][number], linewidth=1.2,
+                label=rf"$\eta\lambda/N = {ratio:g}$")  # fmt: skip
     ax.set(yscale="log", ylabel="error of eq. (14) over the\nchange of the outputs")
     step_axis(ax)
     ax.legend(fontsize="small")
@@ -108,9 +106,8 @@ def _factors(ax, probes, ratios):
     line = np.array([0, max(ratios) * 1.05])
     ax.plot(line, 1 - line, color=INK, linewidth=1, label=r"$1-\eta\lambda/N$")
     for number, moment in enumerate(probes.moment.values):
-        style = {"color": CLASSES[number % 6], "marker": _MARKERS[number % 5], "markersize": 4, "linestyle": ""}
-        intervals(ax, ratios, probes.factor.sel(moment=moment), capsize=2, elinewidth=0.8,
-                  label=f"after {moment:g} steps", **style)  # fmt: skip
+        intervals(ax, ratios, probes.factor.sel(moment=moment), color=CLASSES[number % 6], marker=_MARKERS[number % 5],
+                  markersize=4, linestyle="", capsize=2, elinewidth=0.8, label=f"after {moment:g} steps")  # fmt: skip
         ax.plot(ratios, probes.disturbance.sel(moment=moment).mean("seed").values, color=INK, marker="_", markersize=7,
                 linestyle="", zorder=3, label="a small disturbance" if number == 0 else None)  # fmt: skip
     for level in (0, -1):
@@ -124,10 +121,9 @@ def _factors(ax, probes, ratios):
 def _errors(ax, probes, rates, laws):
     """The error of eq. (14) against η, with the fitted power laws."""
     for number, (unit, law) in enumerate(laws.items()):
-        mean = probes.error.sel(unit=unit).mean(["moment", "seed"]).values
-        style = {"color": RANKS[number], "marker": _MARKERS[number], "markersize": 4, "linestyle": ""}
-        name = f"{_UNITS[unit]}: exponent {law.exponent:.2f} [{law.low:.2f}, {law.high:.2f}]"
-        ax.plot(rates, mean, label=name, **style)
+        ax.plot(rates, probes.error.sel(unit=unit).mean(["moment", "seed"]), color=RANKS[number],
+                marker=_MARKERS[number], markersize=4, linestyle="",
+                label=f"{_UNITS[unit]}: exponent {exponent_in_words(law)}")  # fmt: skip
         ax.plot(rates, law.at(rates), color=RANKS[number], linewidth=1)
     ax.set(yscale="log", xlabel=r"learning rate $\eta$", ylabel="mean error of eq. (14)\nover the outputs")
     logarithmic(ax.xaxis)
@@ -139,8 +135,7 @@ def _widths(ax, convergence, law):
     width = convergence.width.values
     ax.plot(width, convergence.deviation.transpose("width", "seed").values, color=RANKS[0], marker="o",
             markersize=3.5, linestyle="")  # fmt: skip
-    name = f"exponent {law.exponent:.2f} [{law.low:.2f}, {law.high:.2f}]".replace("-", "−")
-    ax.plot(width, law.at(width), color=RANKS[0], linewidth=1, label=name)
+    ax.plot(width, law.at(width), color=RANKS[0], linewidth=1, label=f"exponent {exponent_in_words(law)}")
     ax.plot(width, law.at(width[0]) * (width / width[0]) ** -0.5, color=INK, linestyle="--", label=r"$1/\sqrt{m}$")
     known = float(convergence.neural_tangents)
     said = (

@@ -75,8 +75,6 @@ def _alone(claims: tuple[Claim, ...]) -> str:
     """What one class alone does, as far as its claims have a verdict."""
     found = {claim.statement: claim.verdict for claim in claims}
     downhill, convex = found[DOWNHILL], found[CONVEX]
-    if Verdict.NOT_TESTABLE in (downhill, convex):
-        return ""
     ways = {Verdict.REPRODUCED: "on a way downhill", Verdict.NOT_REPRODUCED: "not without steps uphill"}
     lands = {Verdict.REPRODUCED: "a convex landscape", Verdict.NOT_REPRODUCED: "a landscape that is not convex"}
     if downhill not in ways or convex not in lands:
@@ -93,10 +91,8 @@ def _weights(found: xr.Dataset) -> tuple[Claim, ...]:
     chosen = step // period % classes
     own = np.take_along_axis(tilted, np.broadcast_to(chosen[:, None], (*tilted.shape[:2], 1)), axis=-1)[..., 0]
     others = np.where(np.arange(classes) == chosen[:, None], -np.inf, tilted).max(axis=-1)
-    emphasised = bool((own > 1)[:, within_period].all() and (others < 1)[:, within_period].all())
-    change, other = np.diff(own, axis=1), np.diff(others, axis=1)
-    inside = within_period[1:]
-    opposed = bool((change[:, inside] * other[:, inside] <= ROUNDING).all())
+    emphasised = bool(((own > 1) & (others < 1))[:, within_period].all())
+    opposed = bool((np.diff(own) * np.diff(others) <= ROUNDING)[:, within_period[1:]].all())
     sums = float(np.abs(gammas.sum(axis=-1) - classes).max())
     cycle = float(np.abs(gammas[:, classes * period :] - gammas[:, : -classes * period]).max())
     flat = float(np.abs(gammas[amplitude == 1] - 1).max())
@@ -120,23 +116,20 @@ def _weights(found: xr.Dataset) -> tuple[Claim, ...]:
 
 
 def _minima(found: xr.Dataset) -> tuple[Claim, ...]:
-    losses = found.margin_loss
-    greatest = float(losses.sel(way="greatest")[-1])
-    least = losses.sel(way="least") / losses.sel(way="static")
-    above = bool((least.where(losses.sel(way="static") > 0) > 0).where(losses.sel(way="static") > 0, True).all())
+    static, least, greatest = (found.margin_loss.sel(way=way).values for way in ("static", "least", "greatest"))
+    above = bool((least[static > 0] > 0).all())
     return (
         Claim("The loss vanishes at the same global minima, whatever Γ is", paper.SAYS["minima"], "the same",
-              f"where the static loss is {float(losses.sel(way='static')[-1]):.0e}, none is above {greatest:.0e}; "
-              f"where it is {float(losses.sel(way='static')[0]):.2f}, none is below "
-              f"{float(losses.sel(way='least')[0]):.2f}",
-              exists(greatest <= ZERO and above), f"both at most {ZERO:.0e} nats, and neither without the other"),
+              f"where the static loss is {static[-1]:.0e}, none is above {greatest[-1]:.0e}; where it is "
+              f"{static[0]:.2f}, none is below {least[0]:.2f}",
+              exists(bool(greatest[-1] <= ZERO) and above),
+              f"both at most {ZERO:.0e} nats, and neither without the other"),
     )  # fmt: skip
 
 
 def _one_class(found: xr.Dataset) -> tuple[Claim, ...]:
     loss = found.one_class_loss.values
     uphill = int((np.diff(loss, axis=1) > 0).sum())
-    chosen, curvature = found.chosen, found.least_curvature
     ends = float(loss[:, -1].max())
     return (
         Claim(DOWNHILL, paper.SAYS["downhill"],
@@ -145,11 +138,14 @@ def _one_class(found: xr.Dataset) -> tuple[Claim, ...]:
               "no step, down to a tenth of the loss at the start"),
         Claim("… and the simplest is to output the chosen class regardless of the input",
               paper.SAYS["simplest"], "regardless",
-              f"{interval(chosen, bounds=SHARE)} of all points are given that class", at_least(chosen, MOST),
+              f"{interval(found.chosen, bounds=SHARE)} of all points are given that class",
+              at_least(found.chosen, MOST),
               f"{MOST:.0%} or more"),
         Claim(CONVEX, paper.SAYS["convex"], "no negative curvature",
-              f"the smallest Hessian eigenvalue at the start, over the largest: {interval(curvature, signed=True)}",
-              number(curvature, 0, ROUNDING), within(ROUNDING, "convex is exact; rounding may disturb a zero")),
+              f"the smallest Hessian eigenvalue at the start, over the largest: "
+              f"{interval(found.least_curvature, signed=True)}",
+              number(found.least_curvature, 0, ROUNDING),
+              within(ROUNDING, "convex is exact; rounding may disturb a zero")),
     )  # fmt: skip
 
 
@@ -182,13 +178,13 @@ def _spectrum(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
 def _learning_rate(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
     fast, slow = found.static_accuracy
     gain = slow - fast
-    verdict = positive(gain, testable=testable)
     rates = [f"{float(rate):g}" for rate in found.rate]
     return (
         Claim("The narrow network does not learn the static loss because its valleys are too narrow for the "
               "learning rate: a smaller one gets further", paper.SAYS["too narrow"], "too narrow for η",
               f"training accuracy {float(slow.mean()):.2f} at η = {rates[1]} and {float(fast.mean()):.2f} at η = "
-              f"{rates[0]}, in the same time ηt: {interval(gain, signed=True)}", verdict,
+              f"{rates[0]}, in the same time ηt: {interval(gain, signed=True)}",
+              positive(gain, testable=testable),
               f"{SIGN}; the paper does not say how much further"),
         Claim(f"Does it learn at η = {rates[1]}?", paper.SAYS["unreasonable"], "“unreasonably small” may be needed",
               f"training accuracy {interval(slow, bounds=SHARE)}", at_least(slow, MOST, testable=testable),

@@ -74,8 +74,7 @@ def _regimes(ax: Any, found: Any) -> None:
     """The residual of one network along the first eigenvector, and eq. (14)."""
     found = found.isel(seed=0)
     for row, colour in zip(range(found.sizes["regime"]), RANKS, strict=False):
-        label = rf"$\eta\lambda/N = {float(found.regime[row]):g}$"
-        ax.plot(found.residual[row], "o", color=colour, label=label)
+        ax.plot(found.residual[row], "o", color=colour, label=rf"$\eta\lambda/N = {float(found.regime[row]):g}$")
         ax.plot(found.predicted[row], "--", color=colour, linewidth=1)
     ax.set_yscale("symlog", linthresh=0.1)
     ax.set(xlabel="minimisation step", ylabel="residual along the first\neigenvector of the NTK", ylim=(-300, 20))

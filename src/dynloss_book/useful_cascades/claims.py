@@ -38,7 +38,7 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
         in_part = positive(bounces - without)
     narrowest = runs.sharpness.sel(run="static") - runs.sharpness.sel(run="oscillating")
     reduced = any(settings[name] != paper.FIGURE_4[name] for name in ("width", "period", "amplitude"))
-    claims: tuple[Claim, ...] = (
+    claims = (
         Claim("The improvement comes in part from a learning rate too large for the narrowing valley",
               paper.SAYS["in part"],
               "in part",
@@ -53,7 +53,6 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
               f"{interval(runs.sharpness.sel(run='static'))} after static training: "
               f"{interval(narrowest, signed=True)}", positive(narrowest), SIGN),
     )  # fmt: skip
-    claims = tuple(claim._replace(reduced=reduced) for claim in claims)
     return Findings(
         "useful_cascades",
         "What does a cascade do for the network?",
@@ -81,7 +80,7 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
         f"{interval(narrower, signed=True)} in small "
         f"steps{': within a period, a cascade keeps the valley from narrowing' if kept else ''}.",
         runs.attrs["scale"],
-        claims,
+        tuple(claim._replace(reduced=reduced) for claim in claims),
     )
 
 
@@ -92,16 +91,16 @@ def change(branches: xr.Dataset, name: str, way: str) -> xr.DataArray:
 
 def edges(runs: xr.Dataset, learning_rate: float, parts: int) -> list[dict[str, Any]]:
     """Rows of a table: λ_max of the static loss where whole runs end, and over their own edge of stability."""
-    names = [str(run) for run in runs.run.values]
-    step = {name: learning_rate / parts if name.endswith(", calm") else learning_rate for name in names}
+    names = map(str, runs.run.values)
+    steps = {name: learning_rate / parts if name.endswith(", calm") else learning_rate for name in names}
     return [
         {
             "run": name.replace("calm", "in small steps"),
-            "its edge, 2 over the step": f"{2 / step[name]:g}",
+            "its edge, 2 over the step": f"{2 / step:g}",
             "λ_max at the end": interval(runs.sharpness.sel(run=name)),
-            "over the edge": interval(runs.sharpness.sel(run=name) * step[name] / 2),
+            "over the edge": interval(runs.sharpness.sel(run=name) * step / 2),
         }
-        for name in names
+        for name, step in steps.items()
     ]
 
 
@@ -132,13 +131,11 @@ def correlations(branches: xr.Dataset, learning_rate: float) -> list[dict[str, A
     """
     gain = difference(branches, "validation_accuracy")
     above = learning_rate * branches.curvature.isel(rank=0) > 2
-    squared = (branches.cosine**2).where(above)
+    cosine, share = (each.where(above).max("class").mean("moment") for each in (branches.cosine**2, branches.share))
     likenesses = {
         "steps that bounce": branches.bounces.sel(way="bouncing"),
-        "largest squared cosine of a class's gradient with u, while λ₁ > 2/η": squared.max("class").mean("moment"),
-        "largest share of a class in the curvature, while λ₁ > 2/η": branches.share.where(above)
-        .max("class")
-        .mean("moment"),
+        "largest squared cosine of a class's gradient with u, while λ₁ > 2/η": cosine,
+        "largest share of a class in the curvature, while λ₁ > 2/η": share,
         "kernel-target alignment before": branches.alignment.sel(way="before"),
     }
     return [
@@ -160,5 +157,4 @@ def _ranked(first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
             return np.nan
         return float(stats.spearmanr(a[both], b[both]).statistic)
 
-    pairs = zip(first.transpose("seed", "turn").values, second.transpose("seed", "turn").values, strict=True)
-    return xr.DataArray([correlation(a, b) for a, b in pairs], dims="seed")
+    return xr.apply_ufunc(correlation, first, second, input_core_dims=[["turn"], ["turn"]], vectorize=True)

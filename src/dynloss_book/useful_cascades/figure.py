@@ -26,15 +26,14 @@ def plot(branches: Any, runs: Any, learning_rate: float, turn: int):
         turn: the period whose cascade is shown in (e) and (f), from 0.
     """
     figure, axes = panels(3, 2, figsize=(10, 10.5))
-    bouncing, calm = branches.sel(way="bouncing"), branches.sel(way="calm")
+    at = 1 + np.arange(branches.sizes["turn"])
     for ax, name, label in (
         (axes[0, 0], "validation_accuracy", "validation accuracy:\nlarge less small steps"),
         (axes[0, 1], "sharpness", r"$\lambda_{\max}$ of the static loss:" + "\nlarge less small steps"),
         (axes[1, 0], "alignment", "kernel-target alignment:\nlarge less small steps"),
     ):
-        at = 1 + np.arange(branches.sizes["turn"])
         ax.axhline(0, color=INK, linestyle="--", linewidth=1)
-        _networks(ax, at, bouncing[name] - calm[name])
+        _networks(ax, at, branches[name].sel(way="bouncing") - branches[name].sel(way="calm"))
         ax.set(xlabel="period", xticks=at, ylabel=label)
     _networks(axes[1, 1], range(runs.sizes["run"]), runs.validation_accuracy)
     axes[1, 1].set_xticks(range(runs.sizes["run"]), [_WORDS[str(name)] for name in runs.run.values])
@@ -53,8 +52,8 @@ def _cascade(axes, one, rate):
     """The classes' gradients, and their shares of the curvature, along u; the mean over networks with its interval."""
     # From the middle of a period to the middle of the next: the turn of the classes is at 0.
     at = np.linspace(-0.5, 0.5, one.sizes["moment"], endpoint=False)
-    places = ("lower left", "center left")
-    for ax, values, place in zip(axes, (one.cosine**2, one.share), places, strict=True):
+    shown = (one.cosine**2, "lower left"), (one.share, "center left")
+    for ax, (values, place) in zip(axes, shown, strict=True):
         for number in range(one.sizes["class"]):
             found = summary(values.isel({"class": number}))
             mean, margin = found.mean.values, found.margin.fillna(0).values
