@@ -1,6 +1,5 @@
 """The compiled descent: against automatic differentiation, alone and in batches, traced, diverged, and misused."""
 
-import subprocess
 import sys
 import warnings
 
@@ -94,10 +93,8 @@ def test_in_float32_it_is_as_near_to_the_exact_path_as_automatic_differentiation
     ("samples", "dimensions", "width", "classes", "dtype"),
     [
         (7, 3, 5, 2, "float32"),
-        (7, 3, 5, 5, "float64"),
         (1, 1, 1, 2, "float64"),
         (33, 2, 1, 3, "float32"),
-        (65, 2, 33, 3, "float32"),
         (65, 2, 33, 3, "float64"),
         (300, 1, 17, 4, "float32"),
         (40, 5, 9, 10, "float64"),
@@ -332,11 +329,6 @@ def test_auto_follows_the_platform_that_is_lowered_for(platform, by_kernel):
     traced = jax.jit(jax.vmap(point, (0, None))).trace(jnp.array([1.0, 3.0]), parameters(SMALL))
     program = traced.lower(lowering_platforms=(platform,)).as_text()
     assert ("dynloss_descend" in program) == by_kernel
-
-
-def test_numba_is_imported_only_when_used():
-    code = "import sys, dynloss.training.compiled; assert 'numba' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def half(params):
