@@ -1,6 +1,5 @@
 """What `make colab` says: a notebook that did not reach its end has not run well, and nothing is left behind."""
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -8,16 +7,10 @@ from pathlib import Path
 import pytest
 from nbclient import NotebookClient
 
+from tools import colab
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "notebooks" / "fig02_spiral_dataset.ipynb"
-
-
-@pytest.fixture
-def colab():
-    spec = importlib.util.spec_from_file_location("colab", ROOT / "tools" / "colab.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def ends_with(monkeypatch, error):
@@ -27,7 +20,7 @@ def ends_with(monkeypatch, error):
     monkeypatch.setattr(NotebookClient, "execute", execute)
 
 
-def test_an_error_without_words_is_one(colab, monkeypatch, tmp_path):
+def test_an_error_without_words_is_one(monkeypatch, tmp_path):
     ends_with(monkeypatch, OSError())
     assert colab.run(NOTEBOOK, {}, Path(sys.executable), tmp_path) == "OSError: "
     ends_with(monkeypatch, AssertionError())
@@ -36,7 +29,7 @@ def test_an_error_without_words_is_one(colab, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(("error", "code"), [("", 0), ("OSError: ", 1)])
-def test_the_temporary_folder_goes(colab, monkeypatch, capsys, error, code):
+def test_the_temporary_folder_goes(monkeypatch, capsys, error, code):
     used, handlers = [], {}
     monkeypatch.setattr(colab.signal, "signal", handlers.__setitem__)
     monkeypatch.setattr(colab.os, "environ", dict(os.environ))  # of which it takes a variable

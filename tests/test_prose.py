@@ -1,16 +1,13 @@
 """The linter of sentences: each pattern finds its example and lets the right use pass, and the repository has none."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-SPECIFICATION = importlib.util.spec_from_file_location("prose", ROOT / "tools" / "prose.py")
-prose = importlib.util.module_from_spec(SPECIFICATION)
-SPECIFICATION.loader.exec_module(prose)
+from tools import prose
 
+ROOT = Path(__file__).parents[1]
 PAGE = "# A page\n\nOne line `what stands here` $stands$\n\n```\nwhat stands here\n```\n\nand what\n  stands here.\n"
 NOTEBOOK = """# %% [markdown]
 # # A title

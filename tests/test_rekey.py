@@ -1,23 +1,11 @@
 """The script that renames archived results."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import xarray as xr
 
 from dynloss_book.engine import archive, sweeps
-
-SCRIPT = Path(__file__).parents[1] / "tools" / "rekey.py"
-
-
-@pytest.fixture
-def rekey():
-    spec = importlib.util.spec_from_file_location("rekey", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.rekey
+from tools.rekey import rekey
 
 
 def single(steps):
@@ -38,7 +26,7 @@ def swept(figure, function, **constants):
                       progress=False, minutes=0 if function is better else None)  # fmt: skip
 
 
-def test_renamed_results_are_found_by_their_new_names_with_the_same_numbers(rekey, results, monkeypatch):
+def test_renamed_results_are_found_by_their_new_names_with_the_same_numbers(results, monkeypatch):
     before, sweep = archive.fetch_or_compute("old", single, {"steps": 5}), swept("old", point, width=3)
     kept = archive.fetch_or_compute("other", single, {"steps": 5})
     names = {"rate": "learning_rate", "width": "units"}
@@ -57,7 +45,7 @@ def test_renamed_results_are_found_by_their_new_names_with_the_same_numbers(reke
     assert rekey(results, table) == {}
 
 
-def test_two_results_never_meet(rekey, results):
+def test_two_results_never_meet(results):
     archive.fetch_or_compute("one", single, {"steps": 5})
     archive.fetch_or_compute("two", single, {"steps": 5})
     with pytest.raises(SystemExit, match="would have one name"):

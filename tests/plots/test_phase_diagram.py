@@ -1,6 +1,5 @@
 """The phase diagrams: what is drawn is what is in the data, complete or not."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -10,12 +9,6 @@ from dynloss_book.plots import phase_diagram
 
 PERIODS, AMPLITUDES = [10.0, 100.0, 1000.0], [1.0, 10.0, 100.0]
 REGION = Region(longest=300, weakest=5, strongest=20)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def plane(values):

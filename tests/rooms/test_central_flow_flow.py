@@ -69,7 +69,7 @@ def test_far_above_the_edge_the_formula_is_no_longer_true(x64):
     assert abs(float(w[0])) > 10 * float(at.variance) ** 0.5
 
 
-@pytest.mark.parametrize(("width", "points"), [(3, 8), (1, 8), (3, 1)])
+@pytest.mark.parametrize(("width", "points"), [(3, 8), (1, 8)])
 def test_every_term_by_finite_differences(x64, width, points):
     params = reference.parameters(1, 2, width, 3)
     inputs, labels = reference.samples(2, points, 2, 3)

@@ -74,19 +74,16 @@ def test_three_hundred_steps_on_the_spiral_equal_automatic_differentiation(x64):
     assert distance(params, expected) > 0.1
 
 
-@pytest.mark.parametrize(("rate", "steps"), [(0.3, 100), (1.0, 300)])
-def test_in_float32_it_is_as_near_to_the_exact_path_as_automatic_differentiation(x64, rate, steps):
+def test_in_float32_it_is_as_near_to_the_exact_path_as_automatic_differentiation(x64):
     data, schedule, networks = spiral(), schedules.oscillating(60, 10, 3), 9
     keys = jax.random.split(jax.random.key(0), networks)
     single = jax.jit(jax.vmap(lambda key: MLP(100).init(key, jnp.asarray(data.inputs, "float32"))))(keys)
     double = jax.tree.map(lambda w: w.astype("float64"), single)
-    exact, near = (jax.vmap(lambda w: plain(w, data, schedule, rate, 0, steps))(start) for start in (double, single))
-    ours = jax.vmap(lambda w: jitted(w, data, schedule, rate, 0, steps))(single)
+    exact, near = (jax.vmap(lambda w: plain(w, data, schedule, 0.3, 0, 100))(start) for start in (double, single))
+    ours = jax.vmap(lambda w: jitted(w, data, schedule, 0.3, 0, 100))(single)
     assert {leaf.dtype.name for leaf in jax.tree.leaves(ours)} == {"float32"}
     error, usual = (np.median([distance(at(run, i), at(exact, i)) for i in range(networks)]) for run in (ours, near))
-    # At a rate of 1 the dynamics enlarges rounding, in one network a thousandfold, in another hardly.
-    assert error < {0.3: 2, 1.0: 8}[rate] * usual
-    assert error < {0.3: 1e-6, 1.0: 0.02}[rate]
+    assert error < min(2 * usual, 1e-6)
 
 
 @pytest.mark.parametrize(

@@ -104,26 +104,11 @@ def test_cut_in_segments_equals_the_whole_to_the_last_bit(whole):
     assert_same(run(101, segments=7), whole)  # 6 × 15 and 11
 
 
-def interrupted(monkeypatch, path, after, **arguments):
-    """A run killed once its checkpoint has been written ``after`` times."""
-    save, written = checkpoints.save, []
-
-    def save_and_die(*args):
-        save(*args)
-        written.append(args[2])
-        if len(written) == after:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoints, "save", save_and_die)
-        with pytest.raises(KeyboardInterrupt):
-            run(101, checkpoint=path, segments=7, **arguments)
-    return written[-1]
-
-
-def test_a_resumed_run_equals_the_uninterrupted_one(monkeypatch, tmp_path, whole):
+def test_a_resumed_run_equals_the_uninterrupted_one(killed, monkeypatch, tmp_path, whole):
     path = tmp_path / "run.npz"
-    assert interrupted(monkeypatch, path, after=2) == 30
+    with killed(after=2) as written:
+        run(101, checkpoint=path, segments=7)
+    assert written == [15, 30]
     assert [file.name for file in tmp_path.iterdir()] == ["run.npz"]
     # It goes on from step 30: what it does not compute again cannot come from anywhere but the file.
     seen, kept = [], full_batch._kept
@@ -133,9 +118,10 @@ def test_a_resumed_run_equals_the_uninterrupted_one(monkeypatch, tmp_path, whole
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_kill_while_writing_leaves_the_older_checkpoint(monkeypatch, tmp_path, whole):
+def test_a_kill_while_writing_leaves_the_older_checkpoint(killed, monkeypatch, tmp_path, whole):
     path = tmp_path / "run.npz"
-    interrupted(monkeypatch, path, after=1)
+    with killed(after=1):
+        run(101, checkpoint=path, segments=7)
     before = path.read_bytes()
     with monkeypatch.context() as patched:
         patched.setattr("os.replace", lambda *names: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -145,9 +131,10 @@ def test_a_kill_while_writing_leaves_the_older_checkpoint(monkeypatch, tmp_path,
     assert_same(run(101, checkpoint=path, segments=7), whole)
 
 
-def test_a_checkpoint_cut_in_half_is_left_aside_with_a_warning(monkeypatch, tmp_path, whole):
+def test_a_checkpoint_cut_in_half_is_left_aside_with_a_warning(killed, tmp_path, whole):
     path = tmp_path / "run.npz"
-    interrupted(monkeypatch, path, after=2)
+    with killed(after=2):
+        run(101, checkpoint=path, segments=7)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.warns(UserWarning, match=r"checkpoint run.npz cannot be read .*: starting again"):
         assert_same(run(101, checkpoint=path, segments=7), whole)
@@ -170,10 +157,11 @@ OTHERS = {"rate": {"learning_rate": 0.3}, "amplitude": {"schedule": oscillating(
 
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
-def test_a_checkpoint_of_another_rate_or_amplitude_is_left_aside(monkeypatch, tmp_path, whole, other):
+def test_a_checkpoint_of_another_rate_or_amplitude_is_left_aside(killed, tmp_path, whole, other):
     """Else one trajectory would be of both runs."""
     path = tmp_path / "run.npz"
-    interrupted(monkeypatch, path, after=2, **other)
+    with killed(after=2):
+        run(101, checkpoint=path, segments=7, **other)
     with pytest.warns(UserWarning, match="checkpoint run.npz is of another run: starting again"):
         assert_same(run(101, checkpoint=path, segments=7), whole)
 

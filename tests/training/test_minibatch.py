@@ -1,11 +1,6 @@
 """Training in batches: against a plain loop with optax, resumed, killed, diverged, augmented, and misused."""
 
 import inspect
-import os
-import subprocess
-import sys
-import time
-from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
@@ -230,10 +225,6 @@ def test_a_diverged_run_is_recorded_not_raised():
     assert not bad[0] and bad[-1] and diverged.trajectory.attrs["diverged_at"] == bad.argmax()
 
 
-class Killed(Exception):
-    pass
-
-
 @pytest.fixture(autouse=True)
 def _checkpoints_at_every_epoch(monkeypatch):
     monkeypatch.setattr(minibatch, "CHECKPOINT_SECONDS", 0.0)
@@ -249,26 +240,11 @@ def test_epochs_that_pass_fast_share_a_checkpoint(monkeypatch, tmp_path, whole):
     assert saved == [2, 4]
 
 
-def killed(monkeypatch, path, after, **arguments):
-    """A run that ends once its checkpoint has been written ``after`` times."""
-    save, written = checkpoints.save, []
-
-    def save_and_die(*args):
-        save(*args)
-        written.append(args[2])
-        if len(written) == after:
-            raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoints, "save", save_and_die)
-        with pytest.raises(Killed):
-            run(checkpoint=path, **arguments)
-    return written
-
-
-def test_a_resumed_run_equals_the_uninterrupted_one(monkeypatch, tmp_path, whole):
+def test_a_resumed_run_equals_the_uninterrupted_one(killed, monkeypatch, tmp_path, whole):
     path = tmp_path / "runs" / "run.npz"
-    assert killed(monkeypatch, path, after=3) == [1, 2, 3]
+    with killed(after=3) as written:
+        run(checkpoint=path)
+    assert written == [1, 2, 3]
     (path.parent / ".run.npz.123.part").write_bytes(b"half")  # of a kill in the middle of writing
     seen, one_epoch = [], minibatch._one_epoch
     monkeypatch.setattr(minibatch, "_one_epoch", lambda *args: seen.append(args[4]) or one_epoch(*args))
@@ -277,39 +253,12 @@ def test_a_resumed_run_equals_the_uninterrupted_one(monkeypatch, tmp_path, whole
     assert list(path.parent.iterdir()) == []
 
 
-def test_checkpoints_and_evaluations_at_their_own_cadences(monkeypatch, tmp_path):
+def test_checkpoints_and_evaluations_at_their_own_cadences(killed, tmp_path):
     path, cadences = tmp_path / "run.npz", {"evaluate_every": 3, "checkpoint_every": 2}
-    assert killed(monkeypatch, path, after=2, **cadences) == [2, 4]
+    with killed(after=2) as written:
+        run(checkpoint=path, **cadences)
+    assert written == [2, 4]
     assert_same(run(checkpoint=path, **cadences), run(**cadences))
-
-
-def child(path: str) -> None:
-    """In a process of its own: a run that stops after its second checkpoint, for ever."""
-    save = checkpoints.save
-
-    def save_and_hang(*args):
-        save(*args)
-        if args[2] == 2:
-            print("saved", flush=True)
-            time.sleep(600)
-
-    checkpoints.save, minibatch.CHECKPOINT_SECONDS = save_and_hang, 0.0
-    run(checkpoint=path)
-
-
-@pytest.mark.slow
-def test_kill_9_and_resume_give_the_same_run(tmp_path, whole):
-    path = tmp_path / "run.npz"
-    here = Path(__file__)
-    code = f"import sys; sys.path.insert(0, {str(here.parent)!r}); import {here.stem} as t; t.child({str(path)!r})"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=dict(os.environ))
-    assert process.stdout is not None
-    with process:
-        said = process.stdout.readline()
-        process.kill()
-    assert said == "saved\n" and process.wait() == -9 and path.exists()
-    assert_same(run(checkpoint=path), whole)
-    assert not path.exists()
 
 
 @pytest.mark.parametrize(
@@ -323,9 +272,10 @@ def test_kill_9_and_resume_give_the_same_run(tmp_path, whole):
     ],
     ids=lambda other: next(iter(other)),
 )
-def test_a_checkpoint_of_another_run_is_left_aside(monkeypatch, tmp_path, whole, other):
+def test_a_checkpoint_of_another_run_is_left_aside(killed, tmp_path, whole, other):
     path = tmp_path / "run.npz"
-    killed(monkeypatch, path, after=1, **other)
+    with killed(after=1):
+        run(checkpoint=path, **other)
     with pytest.warns(UserWarning, match=r"checkpoint run.npz is of another run: starting again"):
         assert_same(run(checkpoint=path), whole)
 
@@ -361,14 +311,15 @@ def normalising():
     return model, variables, arguments, run(model=model, variables=variables, **arguments)
 
 
-def test_batch_statistics_and_augmentation_are_resumed_too(monkeypatch, tmp_path, normalising):
+def test_batch_statistics_and_augmentation_are_resumed_too(killed, tmp_path, normalising):
     model, variables, arguments, whole = normalising
     moved = jax.tree.map(
         lambda a, b: not np.array_equal(a, b), whole.variables["batch_stats"], variables["batch_stats"]
     )
     assert all(jax.tree.leaves(moved)) and whole.trajectory.attrs["diverged_at"] == -1
     path = tmp_path / "run.npz"
-    killed(monkeypatch, path, after=1, model=model, variables=variables, **arguments)
+    with killed(after=1):
+        run(model=model, variables=variables, checkpoint=path, **arguments)
     assert_same(run(model=model, variables=variables, checkpoint=path, **arguments), whole)
 
 
