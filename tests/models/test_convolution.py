@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import reference
 from jax import lax
 
 from dynloss.models import convolution as module
@@ -135,8 +136,7 @@ def test_a_network_is_the_same_with_plain_convolutions(x64, monkeypatch):
     """The outputs, the gradient and a Hessian-vector product, forward over reverse, of a whole network."""
     random, model = np.random.RandomState(0), Myrtle(5, 4, 3, 1, param_dtype=jnp.float64)
     inputs = jnp.asarray(random.randn(4, 8, 8, 3))
-    shapes = jax.eval_shape(model.init, jax.random.key(0), inputs)
-    params, direction = (jax.tree.map(lambda leaf: jnp.asarray(random.randn(*leaf.shape)), shapes) for _ in range(2))
+    params, direction = (reference.drawn(model, inputs, seed) for seed in (1, 2))
 
     def everything():
         def outputs(params):

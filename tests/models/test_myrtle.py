@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import reference
 
 from dynloss.models.myrtle import Myrtle, average_pool, check_images
 
@@ -13,18 +14,6 @@ SMALL = {"channels": 4, "num_classes": 3, "final_pools": 1}
 
 def pictures(samples, side, colours=3, dtype=np.float32):
     return jnp.asarray(np.random.RandomState(0).randn(samples, side, side, colours).astype(dtype))
-
-
-def filled(model, inputs, dtype=np.float32):
-    """Parameters drawn by NumPy, far cheaper than ``init``, and with biases that are not zero, so that they count."""
-    shapes = jax.eval_shape(model.init, jax.random.key(0), inputs)
-    random = np.random.RandomState(1)
-
-    def draw(leaf):
-        fan_in = np.prod(leaf.shape[:-1])
-        return jnp.asarray((random.randn(*leaf.shape) * (2 / fan_in) ** 0.5).astype(dtype))
-
-    return jax.tree.map(lambda leaf: draw(leaf) if len(leaf.shape) > 1 else 0.1 * draw(leaf), shapes)
 
 
 # Every convolution of c channels on c has 9 c² + c parameters, the first one 27 c + c, the dense layer 10 c + 10.
@@ -46,15 +35,6 @@ def test_shapes_and_number_of_parameters(depth, channels, parameters):
 def by_hand(params, inputs, groups, final_pools):
     """The network in NumPy, pixel by pixel and pooling by pooling."""
 
-    def convolved(x, kernel, bias):
-        padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-        outputs = np.zeros((*x.shape[:3], kernel.shape[-1]))
-        for row in range(x.shape[1]):
-            for column in range(x.shape[2]):
-                window = padded[:, row : row + 3, column : column + 3].reshape(len(x), -1)
-                outputs[:, row, column] = window @ kernel.reshape(-1, kernel.shape[-1]) + bias
-        return np.maximum(outputs, 0)
-
     def pooled(x):
         return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
 
@@ -62,7 +42,8 @@ def by_hand(params, inputs, groups, final_pools):
     x, layers = np.asarray(inputs), iter(range(1, 10))
     for convolutions, pools in zip(groups, (1, 1, final_pools), strict=True):
         for _ in range(convolutions):
-            x = convolved(x, **params[f"convolution_{next(layers)}"])
+            layer = params[f"convolution_{next(layers)}"]
+            x = np.maximum(reference.convolved(x, layer["kernel"]) + layer["bias"], 0)
         for _ in range(pools):
             x = pooled(x)
     return x.reshape(len(x), -1) @ params["output"]["kernel"] + params["output"]["bias"]
@@ -75,7 +56,7 @@ def by_hand(params, inputs, groups, final_pools):
 def test_outputs(x64, depth, groups, side, final_pools):
     model = Myrtle(depth, 4, 3, final_pools, param_dtype=jnp.float64)
     inputs = pictures(3, side, dtype=np.float64)
-    params = filled(model, inputs, np.float64)
+    params = reference.drawn(model, inputs)
     outputs = jax.jit(model.apply)(params, inputs)
     assert outputs.dtype == jnp.float64
     np.testing.assert_allclose(outputs, by_hand(params, inputs, groups, final_pools), rtol=1e-12, atol=1e-13)
@@ -83,20 +64,15 @@ def test_outputs(x64, depth, groups, side, final_pools):
 
 def test_initialisation():
     params = jax.jit(Myrtle(channels=128).init)(jax.random.key(1), jnp.zeros((1, 32, 32, 3)))["params"]
-    for layer, leaves in params.items():
-        kernel = np.asarray(leaves["kernel"]).ravel()
-        scaled = kernel / (2 / np.prod(leaves["kernel"].shape[:-1])) ** 0.5
-        assert abs(scaled.mean()) < 5 / len(scaled) ** 0.5, layer
-        assert abs(scaled.var() - 1) < 5 * (2 / len(scaled)) ** 0.5, layer
-        # A truncated Gaussian has nothing beyond two of its own deviations, a Gaussian 4.55 %.
-        assert abs(np.mean(np.abs(scaled) > 2) - 0.0455) < 5 * (0.0455 / len(scaled)) ** 0.5, layer
+    for leaves in params.values():
+        reference.assert_gaussian(leaves["kernel"], (2 / np.prod(leaves["kernel"].shape[:-1])) ** 0.5)
         np.testing.assert_array_equal(leaves["bias"], 0)
 
 
 def test_bfloat16_computes_and_float32_remembers():
     inputs = pictures(4, 8)
     model, exact = Myrtle(**SMALL, dtype=jnp.bfloat16), Myrtle(**SMALL)
-    params = filled(model, inputs)
+    params = reference.drawn(model, inputs)
     declared = jax.eval_shape(model.init, jax.random.key(0), inputs)
     assert {leaf.dtype for leaf in jax.tree.leaves(declared)} == {jnp.dtype(jnp.float32)}
     _, seen = jax.eval_shape(lambda p, x: model.apply(p, x, capture_intermediates=True), params, inputs)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import reference
 
 from dynloss_book.figS4_wide_resnet.model import WideResNet
 
@@ -40,20 +41,6 @@ def test_an_unwidened_first_group_needs_no_shortcut():
     ]
 
 
-def convolved(x, kernel, stride):
-    """In NumPy, pixel by pixel, with the same border on every side."""
-    window = kernel.shape[0]
-    border = window // 2
-    padded = np.pad(x, ((0, 0), (border, border), (border, border), (0, 0)))
-    side = x.shape[1] // stride
-    outputs = np.zeros((len(x), side, side, kernel.shape[-1]))
-    for row in range(side):
-        for column in range(side):
-            part = padded[:, row * stride : row * stride + window, column * stride : column * stride + window]
-            outputs[:, row, column] = part.reshape(len(x), -1) @ kernel.reshape(-1, kernel.shape[-1])
-    return outputs
-
-
 def by_hand(variables, inputs, blocks, statistics):
     """The network after the authors' PyTorch code; ``statistics(name, x)`` gives what to normalise by."""
     params = jax.tree.map(np.asarray, variables["params"])
@@ -62,31 +49,19 @@ def by_hand(variables, inputs, blocks, statistics):
         mean, variance = statistics(name, x)
         return np.maximum((x - mean) / np.sqrt(variance + 1e-5) * params[name]["scale"] + params[name]["bias"], 0)
 
-    x = convolved(np.asarray(inputs), params["convolution"]["kernel"], 1)
+    x = reference.convolved(np.asarray(inputs), params["convolution"]["kernel"], 1)
     for group in (1, 2, 3):
         for block in range(1, blocks + 1):
             name = f"group_{group}_block_{block}"
             stride = 2 if block == 1 and group > 1 else 1
             before = rectified(x, f"{name}_normalisation_1")
-            change = convolved(before, params[f"{name}_convolution_1"]["kernel"], stride)
+            change = reference.convolved(before, params[f"{name}_convolution_1"]["kernel"], stride)
             change = rectified(change, f"{name}_normalisation_2")
-            change = convolved(change, params[f"{name}_convolution_2"]["kernel"], 1)
+            change = reference.convolved(change, params[f"{name}_convolution_2"]["kernel"], 1)
             shortcut = params.get(f"{name}_shortcut")
-            x = change + (convolved(before, shortcut["kernel"], stride) if shortcut else x)
+            x = change + (reference.convolved(before, shortcut["kernel"], stride) if shortcut else x)
     pixels = rectified(x, "normalisation").mean(axis=(1, 2))
     return pixels @ params["output"]["kernel"] + params["output"]["bias"]
-
-
-def filled(model, inputs, seed=1):
-    """Variables drawn by NumPy, far cheaper than ``init``, each of them somewhere else, so that all count."""
-    random = np.random.RandomState(seed)
-
-    def draw(leaf):
-        if len(leaf.shape) == 1:
-            return jnp.asarray(random.uniform(0.5, 1.5, leaf.shape).astype(np.float32))
-        return jnp.asarray((random.randn(*leaf.shape) * (2 / np.prod(leaf.shape[:-1])) ** 0.5).astype(np.float32))
-
-    return jax.tree.map(draw, jax.eval_shape(model.init, jax.random.key(0), inputs))
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +69,7 @@ def small():
     """A network of two blocks a group, its variables, images, and its step in training."""
     model, inputs = WideResNet(16, 2, 3, momentum=0.7), pictures(4, 8)
     train = jax.jit(lambda v, x: model.apply(v, x, train=True, mutable=["batch_stats"]))
-    return model, filled(model, inputs), inputs, train
+    return model, reference.drawn(model, inputs), inputs, train
 
 
 def test_outputs_in_evaluation(small):
@@ -127,10 +102,7 @@ def test_initialisation():
     weights = {name: leaves for name, leaves in variables["params"].items() if "kernel" in leaves}
     assert len(weights) == 7 + 3 + 1  # 3 × 3 convolutions, shortcuts, and the dense layer
     for name, leaves in weights.items():
-        kernel = np.asarray(leaves["kernel"])
-        scaled = kernel.ravel() / (2 / np.prod(kernel.shape[:-1])) ** 0.5
-        assert abs(scaled.mean()) < 5 / scaled.size**0.5, name
-        assert abs(scaled.var() - 1) < 5 * (2 / scaled.size) ** 0.5, name
+        reference.assert_gaussian(leaves["kernel"], (2 / np.prod(leaves["kernel"].shape[:-1])) ** 0.5)
         assert ("bias" in leaves) == (name == "output")
     others = {name: leaves for name, leaves in variables["params"].items() if "kernel" not in leaves}
     assert len(others) == 7
@@ -147,7 +119,7 @@ def test_initialisation():
 def test_bfloat16_computes_and_float32_remembers():
     inputs = pictures(8, 8)
     model, exact = WideResNet(10, 1, 3, dtype=jnp.bfloat16), WideResNet(10, 1, 3)
-    variables = filled(model, inputs)
+    variables = reference.drawn(model, inputs)
 
     def slope(network):
         def loss(params):

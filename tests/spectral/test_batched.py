@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
+from reference import drawn
 
 from dynloss import losses, schedules
 from dynloss.datasets import Dataset
@@ -27,21 +28,9 @@ def data(samples=SAMPLES, dtype=np.float64):
     return Dataset(images, np.arange(samples) % 3, num_classes=3)
 
 
-def drawn(model, dtype=np.float64):
-    """Parameters drawn by NumPy; the biases are above zero, so that not all is dead behind the ReLUs."""
-    shapes = jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct((1, 4, 4, 3), dtype))
-    random = np.random.RandomState(1)
-
-    def draw(leaf):
-        values = 0.4 * random.randn(*leaf.shape)
-        return jnp.asarray((values if len(leaf.shape) > 1 else abs(values) + 0.5).astype(dtype))
-
-    return jax.tree.map(draw, shapes)
-
-
 @pytest.fixture
 def params(x64):
-    return drawn(MODEL)
+    return drawn(MODEL, jnp.asarray(data().inputs))
 
 
 def flat_objective(params, dataset):
@@ -59,7 +48,7 @@ def flat_objective(params, dataset):
 @cache
 def reference(what):
     """The gradient, the Hessian or the kernel, whole; made once, in float64."""
-    params = drawn(MODEL)
+    params = drawn(MODEL, jnp.asarray(data().inputs))
     if what == "kernel":
         whole = jax.jit(lambda w, x: ntk.ntk_matrix(MODEL.apply, w, x))(params, jnp.asarray(data().inputs))
         return np.asarray(whole).reshape(3 * SAMPLES, -1)

@@ -52,12 +52,6 @@ def test_order_n_gives_every_eigenvalue(x64, name, dtype, tolerance, which):
     assert (np.asarray(ritz.residuals) <= 10 * tolerance * scale).all()
 
 
-def test_the_zero_operator_is_exactly_zero():
-    for num_matvecs in (1, 8):
-        ritz = extreme(jnp.zeros((SIZE, SIZE)), k=1, num_matvecs=num_matvecs)
-        assert ritz.eigenvalues.tolist() == [0.0] and ritz.residuals.tolist() == [0.0]
-
-
 def test_repeated_top_eigenvalues_are_found_before_order_n(x64):
     ritz = extreme(jnp.asarray(with_spectrum(SPECTRA["repeated"])), k=2, num_matvecs=8)
     np.testing.assert_allclose(ritz.eigenvalues, [5, 5], rtol=1e-13)

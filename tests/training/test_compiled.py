@@ -284,14 +284,6 @@ def test_the_exponential_is_within_two_ulp_and_knows_its_limits(dtype):
     np.testing.assert_array_equal(result[len(steps) :], [1, 0, 0, np.nan])
 
 
-def test_auto_is_compiled_on_a_cpu_with_numba():
-    schedule, params = schedules.oscillating(30, 3, 3), parameters(SMALL)
-    assert compiled.compiled_fits(SMALL)
-    auto, ours, xla = (descend(params, SMALL, schedule, 0.5, 0, 50, method=m) for m in ("auto", "compiled", "xla"))
-    assert_equal(auto, ours)
-    assert not np.array_equal(reference.flatten(xla), reference.flatten(ours))
-
-
 def without_numba(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     return SMALL, "needs numba"
