@@ -54,6 +54,14 @@ def results(tmp_path_factory, monkeypatch):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def closed():
+    """No picture that a test draws stays open."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
+
+
 @pytest.fixture
 def small_disk():
     """A context in which no file of this process grows beyond 1,000 bytes: a full disk that needs no rights."""

@@ -4,6 +4,7 @@ A new function has to be entered here. What is right is what the same function g
 that a byte that wraps round, a sum in half precision or a program that traces otherwise cannot pass.
 """
 
+import contextlib
 import functools
 import importlib
 import pkgutil
@@ -300,33 +301,35 @@ KINDS = {
 }
 
 HALF = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
+# For these each operation would be compiled once more.
+OTHER_TYPES = {*HALF, "int8", "uint8 of JAX"}
 
 
 @pytest.fixture(autouse=True)
 def as_users_have_it(monkeypatch):
     """Without the types that only the tests check, and with JAX's own promotion."""
     monkeypatch.setattr(jaxtyping_config, "jaxtyping_disable", True)
-    before = {name: getattr(jax.config, name) for name in PROMOTION}
-    for name, value in PROMOTION.items():
-        jax.config.update(name, value)
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+        yield
 
 
-PROMOTION = {"jax_numpy_rank_promotion": "allow", "jax_numpy_dtype_promotion": "standard"}
+@contextlib.contextmanager
+def double():
+    """JAX with 64 bits."""
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
 
 
 def in_float64(function, **sizes):
     classes = sizes.get("classes", 3)
     if function in AT_RANDOM:
         return at_once(function, converted(world(**sizes), *KINDS["NumPy"]), classes)
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    try:
+    with double():
         return at_once(function, world(**sizes), classes)
-    finally:
-        jax.config.update("jax_enable_x64", before)
 
 
 def agree(found, wanted, eps):
@@ -350,7 +353,7 @@ def test_any_kind_of_array(function):
     for kind, (floats, integers) in KINDS.items():
         arrays = converted(world(), floats, integers)
         try:
-            run = at_once if kind in HALF else outcome
+            run = at_once if kind in OTHER_TYPES else outcome
             found = plain(function) if kind == "NumPy" else run(function, arrays)
             eps = HALF.get(kind, 2.0**-22)
             if found is not None:
@@ -427,12 +430,8 @@ def test_derivatives(function):
         return jax.tree.leaves(jax.jit(jax.grad(total))({name: arrays[name] for name in names}))
 
     found = slopes(converted(world(), single, in_class(np.int32)), np.dtype(np.float32))
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    try:
+    with double():
         wanted = slopes(world(), np.dtype(float))
-    finally:
-        jax.config.update("jax_enable_x64", before)
     assert all(np.isfinite(leaf).all() for leaf in found)
     agree(found, wanted, 2.0**-20)
 

@@ -30,10 +30,4 @@ def test_examples(name, tmp_path, monkeypatch):
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
         for example in Finder().find(module, name):
             runner.run(example)
-    assert runner.failures == 0, "see the output above"
-
-
-def test_examples_of_wrapped_functions_are_found():
-    schedules = importlib.import_module("dynloss.schedules")
-    found = {example.name for example in Finder(exclude_empty=True).find(schedules) if example.examples}
-    assert "dynloss.schedules.oscillating" in found
+    assert runner.tries > 0 == runner.failures, "see the output above"

@@ -29,13 +29,6 @@ def test_cross_entropy_of_large_outputs_is_finite():
     assert values.tolist() == [0.0, 1e4]
 
 
-def test_cross_entropy_gradient_is_softmax_minus_one_hot(x64, case):
-    outputs, labels = case
-    gradient = jax.grad(lambda f: losses.cross_entropy(f, jnp.asarray(labels)).sum())(jnp.asarray(outputs))
-    softmax = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(gradient, softmax - np.eye(4)[labels], atol=1e-14)
-
-
 def test_squared_error(x64, case):
     outputs, labels = case
     values = losses.squared_error(jnp.asarray(outputs), jnp.asarray(labels))
@@ -87,25 +80,22 @@ def test_accuracy(case):
 # Labels of any integer type, and what is no label
 
 
-@pytest.mark.parametrize("jitted", [False, True])
-@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32"])
-@pytest.mark.parametrize("classes", [3, 128, 256, 300, 1000])
-def test_labels_of_any_integer_type(dtype, classes, jitted):
+@pytest.mark.parametrize(("dtype", "classes"), [("int8", 128), ("uint8", 256), ("uint8", 300), ("uint16", 1000)])
+def test_labels_of_any_integer_type(dtype, classes):
     """A byte wraps round at 256 classes: the loss was NaN, or finite and wrong."""
-    call = jax.jit if jitted else lambda function: function
-    highest = min(classes - 1, np.iinfo(dtype).max)
-    labels = jnp.asarray([0, highest, 1], dtype)
-    logits = jnp.zeros((3, classes)).at[jnp.arange(3), labels.astype(int)].set(1.0)
-    expected = np.log(np.exp(1) + classes - 1) - 1
-    np.testing.assert_allclose(call(losses.cross_entropy)(logits, labels), expected, rtol=1e-5)
-    np.testing.assert_allclose(call(losses.cross_entropy)(jnp.zeros((3, classes)), labels), np.log(classes), rtol=1e-5)
-    assert call(losses.accuracy)(logits, labels) == 1
-    np.testing.assert_allclose(call(losses.squared_error)(logits, labels), 0, atol=1e-6)
-    weights = jnp.arange(classes, dtype=float)
-    expected = np.mean([0.0, highest, 1.0])
-    np.testing.assert_allclose(call(losses.class_weighted_mean)(jnp.ones(3), labels, weights), expected, rtol=1e-6)
-    gradient = call(jax.grad(lambda logits: losses.cross_entropy(logits, labels).sum()))(logits)
-    np.testing.assert_allclose(gradient.sum(axis=1), 0, atol=1e-5)
+    random = np.random.RandomState(0)
+    outputs, weights = jnp.asarray(random.randn(3, classes)), jnp.asarray(random.rand(classes))
+    labels = [0, min(classes - 1, np.iinfo(dtype).max), 1]
+
+    def measured(labels):
+        each = [loss(outputs, labels) for loss in (losses.cross_entropy, losses.squared_error)]
+        gradient = jax.grad(lambda outputs: losses.cross_entropy(outputs, labels).sum())(outputs)
+        weighted = losses.class_weighted_mean(each[0], labels, weights)
+        return *each, gradient, weighted, losses.accuracy(outputs, labels)
+
+    found, expected = (jax.jit(measured)(jnp.asarray(labels, kind)) for kind in (dtype, "int32"))
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+    assert np.isfinite(expected[3])
 
 
 @pytest.mark.parametrize("jitted", [False, True])

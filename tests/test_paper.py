@@ -22,11 +22,6 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFC", re.sub(r"[\s${}*\\]", "", letters))
 
 
-def test_formulas_are_compared_in_plain_letters():
-    assert plain(r"$\Gamma_{j \neq i} < 1$, $\hat{\lambda}_{max} \sim 0.9$") == plain("Γ_j≠i < 1, λ_max ~ 0.9")
-    assert plain("a b") == plain("a\n\nb") != plain("a c")
-
-
 @pytest.mark.parametrize("name", paper.SAYS)
 def test_every_quotation_stands_in_the_paper(name):
     if not TEXT.is_file():

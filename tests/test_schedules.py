@@ -34,14 +34,6 @@ def test_closed_forms(x64, num_classes, amplitude, period):
     assert weights[2::4].argmax(axis=1).tolist() == list(range(num_classes))
 
 
-def test_never_negative_and_sum_to_the_number_of_classes():
-    for interpretation in ("text", "code"):
-        weights = np.asarray(over(jnp.arange(500), 37.0, 70.0, interpretation=interpretation))
-        assert (weights > 0).all()
-        np.testing.assert_allclose(weights.sum(axis=1), 3, rtol=1e-6)
-        assert weights.max() <= 3 * 70 / 72 * (1 + 1e-6)
-
-
 @pytest.mark.parametrize("interpretation", ["text", "code"])
 @pytest.mark.parametrize(
     ("period", "amplitude", "num_classes", "stop"), [(20, 10.0, 3, 170), (7, 3.5, 4, 55), (1, 9.0, 2, 30)]
@@ -52,16 +44,6 @@ def test_equals_the_reference(x64, interpretation, period, amplitude, num_classe
     np.testing.assert_allclose(weights, expected, rtol=1e-13)
     np.testing.assert_array_equal(weights[stop:], 1.0)
     assert period == 1 or (np.asarray(weights[stop - 3 : stop]) != 1).any()
-
-
-def test_the_readings_differ_by_one_step_a_class():
-    steps = jnp.arange(0, 3001)
-    text, code = (over(steps, 100.0, 10.0, interpretation=interpretation) for interpretation in ("text", "code"))
-    np.testing.assert_array_equal(text[::100], 1.0)
-    np.testing.assert_array_equal(code[::101], 1.0)
-    np.testing.assert_allclose(code[100::101], 1.0, rtol=2e-5)  # t_T = T: the wave is back at 1
-    np.testing.assert_array_equal(text[:100], code[:100])
-    assert oscillating(4, 3, 2)(4).tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("period", [3.0, 333.0, 1000.0, 5000.0])
@@ -118,26 +100,19 @@ def test_without_oscillations_every_weight_is_exactly_one(x64, num_classes):
             np.testing.assert_array_equal(weights, 1.0)
 
 
-@pytest.mark.parametrize("wrong", [0, -1, float("nan"), 0.5, float("inf")])
-@pytest.mark.parametrize("name", ["period", "amplitude"])
-def test_misuse_names_the_value(name, wrong):
-    with pytest.raises(ValueError, match=f"{name} must be finite and at least 1, got {wrong}"):
-        oscillating(**{"period": 100, "amplitude": 10, "num_classes": 3} | {name: wrong})
-
-
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"period": 0}, "period must be finite and at least 1, got 0"),
+        ({"amplitude": 0.5}, "amplitude must be finite and at least 1, got 0.5"),
+        ({"amplitude": float("nan")}, "amplitude must be finite and at least 1, got nan"),
         ({"num_classes": 0}, "num_classes must be an integer, at least 1, got 0"),
         ({"stop": -1}, "stop must be finite and at least 0, got -1"),
-        ({"stop": float("nan")}, "got nan"),
     ],
 )
-def test_other_misuse(change, said):
+def test_misuse_names_the_value(change, said):
     with pytest.raises(ValueError, match=said):
         oscillating(**{"period": 100, "amplitude": 10, "num_classes": 3} | change)
-    with pytest.raises(ValueError, match="num_classes"):
-        static(0)
 
 
 @pytest.mark.parametrize(("steps", "period"), [(70_000, 5000), (1000, 60), (305, 100), (50, 100), (100, 100)])
@@ -153,58 +128,11 @@ def test_last_period(steps, period):
             break
         clock += 1
     assert last_period(steps, period, interpretation="code") == stop
-
-
-def test_last_period_is_traceable_and_checked():
-    traced = jax.jit(lambda steps, period: last_period(steps, period, interpretation="code"))(70_000, 5000)
-    assert int(traced) == 65_013
-    with pytest.raises(ValueError, match="period must be finite and at least 1, got 0"):
-        last_period(100, 0)
+    traced = jax.jit(lambda steps, period: last_period(steps, period, interpretation="code"))
+    assert int(traced(steps, period)) == stop
 
 
 # The clock
-
-
-def as_it_was(step, period, amplitude, dtype, stop):
-    """The weights by a clock in floating-point numbers, which the archived results were computed with."""
-    t, T, A = (jnp.asarray(x).astype(dtype) for x in (step, period, amplitude))
-    phase = jnp.mod(t, T)
-    emphasised = jnp.mod(jnp.round((t - phase) / T), 3).astype(jnp.int32)
-    slope = 2 * (A - 1) / T
-    wave = jnp.where(phase <= T / 2, 1 + slope * phase, 2 * A - 1 - slope * phase)
-    wave = jnp.where(t >= jnp.asarray(stop).astype(dtype), jnp.ones_like(wave), wave)
-    raw = jnp.where(jnp.arange(3, dtype=jnp.int32) == emphasised, wave, jnp.ones_like(wave))
-    return raw * (3 / jnp.sum(raw))
-
-
-PERIODS = (1, 2, 3, 10, 16, 22, 26, 33, 42, 46, 60, 67, 97, 100, 173, 250, 500, 1000, 1165, 3000, 5000, 7.5)
-STEPS = 70_000
-
-
-def by_the_clock_of_now(step, period, amplitude, dtype, stop):
-    return schedules.oscillating(period, amplitude, 3, stop=stop)(step, dtype)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("traced", [False, True])
-def test_the_clock_gives_the_bits_that_it_gave_at_every_step_of_the_archive(x64, dtype, traced):
-    """Every step, T and A of the paper and of this book: results of before the change of clock are those after it."""
-
-    def over_all(weights, period, amplitude):
-        every = jax.vmap(lambda step: weights(step, period, amplitude, dtype, STEPS - period))
-        return every(jnp.arange(STEPS))
-
-    each = by_the_clock_of_now, as_it_was
-    if traced:
-        programs = [jax.jit(partial(over_all, weights)) for weights in each]
-        for period in PERIODS:
-            for amplitude in (1.0, 1.5, 4.6, 10.0, 70.0, 100.0):
-                values = jnp.asarray(period, dtype), jnp.asarray(amplitude, dtype)
-                np.testing.assert_array_equal(*(program(*values) for program in programs))
-    else:
-        for values in ((100, 10.0), (5000, 70.0), (7.5, 4.6)):
-            np.testing.assert_array_equal(*(jax.jit(partial(over_all, weights, *values))() for weights in each))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
@@ -224,11 +152,10 @@ def test_the_clock_is_exact_below_two_to_the_31(step, dtype, interpretation):
     np.testing.assert_array_equal(stopped(step - 1), gamma(step - 1))
 
 
-@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "uint32"])
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (0,)])
-def test_weights_at_arrays_of_steps(dtype, shape):
+def test_weights_at_arrays_of_steps(shape):
     """An array of C steps was taken for classes, and others raised an error."""
-    steps = np.arange(np.prod(shape)).reshape(shape).astype(dtype) * 7
+    steps = np.arange(np.prod(shape)).reshape(shape).astype("uint8") * 7
     for gamma in (schedules.oscillating(10, 4, 3), schedules.static(3)):
         found = gamma(jnp.asarray(steps))
         assert found.shape == (*shape, 3)

@@ -79,12 +79,6 @@ def test_without_a_period_the_same_weights_occur_as_often(hold):
     assert any((table[:18] != table[18 * i : 18 * (i + 1)]).any() for i in range(1, 5))
 
 
-def test_stopped():
-    table = over(waveforms.stopped(ALL["square"], 4), jnp.arange(8))
-    assert (table[:4] != 1).all()
-    np.testing.assert_array_equal(table[4:], np.ones((4, 3)))
-
-
 @pytest.mark.parametrize("wrong", [{"period": 0}, {"amplitude": 0.5}, {"wave": "saw"}])
 def test_misuse(wrong):
     with pytest.raises(ValueError, match=str(next(iter(wrong)))):

@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import reference
 from jax import lax
 
 from dynloss.models import convolution as module
 from dynloss.models.convolution import convolution
 from dynloss.models.myrtle import Myrtle
-from dynloss_book.figS4_wide_resnet.model import WideResNet
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 on_a_processor = pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere it is JAX's own")
@@ -92,31 +92,14 @@ def test_many_at_once(x64, axes):
     agree(everything(convolution), everything(plain((1, 1), "SAME")))
 
 
-def test_inside_a_loop_and_alone(x64):
+def test_short_numbers():
     random = np.random.RandomState(0)
-    inputs, kernel = jnp.asarray(random.randn(20, 4, 4, 2)), jnp.asarray(random.randn(3, 3, 2, 2))
-
-    def descended(convolved):
-        def step(kernel, _):
-            return kernel - 0.01 * cotangents(convolved)(inputs, kernel)[1], None
-
-        return lax.scan(step, kernel, length=3)[0]
-
-    expected = descended(plain((1, 1), "SAME"))
-    agree(descended(convolution), expected)
-    assert np.abs(expected - kernel).max() > 1e-3
-
-
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])
-def test_short_numbers(dtype):
-    random = np.random.RandomState(0)
-    inputs, kernel = (jnp.asarray(random.randn(*shape), dtype) for shape in ((40, 6, 6, 4), (3, 3, 4, 4)))
+    inputs, kernel = (jnp.asarray(random.randn(*shape), jnp.bfloat16) for shape in ((40, 6, 6, 4), (3, 3, 4, 4)))
     exact = jax.jit(cotangents(plain((1, 1), "SAME")))(inputs.astype(jnp.float32), kernel.astype(jnp.float32))
     found = jax.jit(cotangents(convolution))(inputs, kernel)
     for one, other in zip(found, exact, strict=True):
-        assert one.dtype == dtype
-        error = np.linalg.norm(one.astype(jnp.float32) - other) / np.linalg.norm(other)
-        assert error < (0.03 if dtype == jnp.bfloat16 else 1e-5)
+        assert one.dtype == jnp.bfloat16
+        assert np.linalg.norm(one.astype(jnp.float32) - other) < 0.03 * np.linalg.norm(other)
 
 
 @on_a_processor
@@ -141,13 +124,6 @@ def test_what_else_jax_can_do_is_jaxs_own(x64, options):
     )
 
 
-def test_misuse_is_told_by_jax():
-    with pytest.raises(TypeError, match="same dtype"):
-        convolution(jnp.zeros((1, 4, 4, 2)), jnp.zeros((3, 3, 2, 2), jnp.bfloat16))
-    with pytest.raises((TypeError, ValueError), match="feature"):
-        convolution(jnp.zeros((1, 4, 4, 2)), jnp.zeros((3, 3, 3, 2)))
-
-
 @on_a_processor
 def test_elsewhere_it_is_jaxs_own(monkeypatch):
     at = jnp.zeros((2, 4, 4, 2)), jnp.zeros((3, 3, 2, 2))
@@ -156,37 +132,20 @@ def test_elsewhere_it_is_jaxs_own(monkeypatch):
     assert "convolve" not in str(jax.make_jaxpr(lambda *at: convolution(*at))(*at))
 
 
-@pytest.mark.parametrize(
-    "model", [Myrtle(5, 4, 3, 1, param_dtype=jnp.float64), WideResNet(10, 1, 3)], ids=["Myrtle", "WRN"]
-)
-def test_models_are_the_same_with_plain_convolutions(x64, monkeypatch, model):
-    """The outputs, the gradient and a Hessian-vector product, forward over reverse, of whole networks."""
-    random = np.random.RandomState(0)
-    inputs = jnp.asarray(random.randn(4, 8, 8, 3).astype(getattr(model, "param_dtype", np.float32)))
-    shapes = jax.eval_shape(model.init, jax.random.key(0), inputs)
-
-    def draw(leaf):
-        if len(leaf.shape) == 1:
-            return jnp.asarray(random.uniform(0.5, 1.5, leaf.shape), leaf.dtype)
-        return jnp.asarray(random.randn(*leaf.shape) / np.prod(leaf.shape[:-1]) ** 0.5, leaf.dtype)
-
-    variables, direction = jax.tree.map(draw, shapes), jax.tree.map(draw, shapes["params"])
+def test_a_network_is_the_same_with_plain_convolutions(x64, monkeypatch):
+    """The outputs, the gradient and a Hessian-vector product, forward over reverse, of a whole network."""
+    random, model = np.random.RandomState(0), Myrtle(5, 4, 3, 1, param_dtype=jnp.float64)
+    inputs = jnp.asarray(random.randn(4, 8, 8, 3))
+    params, direction = (reference.drawn(model, inputs, seed) for seed in (1, 2))
 
     def everything():
         def outputs(params):
-            return model.apply(variables | {"params": params}, inputs)
+            return model.apply(params, inputs)
 
         gradient = jax.grad(lambda params: jnp.sum(jnp.sin(outputs(params))))
-        at, change = variables["params"], direction
-        return jax.jit(
-            lambda at: (outputs(at), jax.jvp(gradient, (at,), (change,)), jax.linearize(gradient, at)[1](change))
-        )(at)
+        return jax.jit(lambda at: (outputs(at), jax.jvp(gradient, (at,), (direction,))))(params)
 
     found = everything()
-    for name in ("dynloss.models.myrtle", "dynloss_book.figS4_wide_resnet.model"):
-        monkeypatch.setattr(f"{name}.convolution", lax.conv_general_dilated)
-    expected = everything()
-    precise = jax.tree.leaves(inputs)[0].dtype == jnp.float64
-    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        scale = float(np.abs(other).max())
-        np.testing.assert_allclose(one, other, rtol=0, atol=scale * (1e-11 if precise else 2e-3))
+    monkeypatch.setattr("dynloss.models.myrtle.convolution", lax.conv_general_dilated)
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(everything()), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-11 * float(np.abs(other).max()))

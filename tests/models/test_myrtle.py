@@ -1,11 +1,11 @@
-"""Myrtle networks against NumPy, neural-tangents and the literature: layers, weights at the start, precision."""
+"""Myrtle networks against NumPy and the literature: layers, weights at the start, precision."""
 
-import importlib.util
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import reference
 
 from dynloss.models.myrtle import Myrtle, average_pool, check_images
 
@@ -14,18 +14,6 @@ SMALL = {"channels": 4, "num_classes": 3, "final_pools": 1}
 
 def pictures(samples, side, colours=3, dtype=np.float32):
     return jnp.asarray(np.random.RandomState(0).randn(samples, side, side, colours).astype(dtype))
-
-
-def filled(model, inputs, dtype=np.float32):
-    """Parameters drawn by NumPy, far cheaper than ``init``, and with biases that are not zero, so that they count."""
-    shapes = jax.eval_shape(model.init, jax.random.key(0), inputs)
-    random = np.random.RandomState(1)
-
-    def draw(leaf):
-        fan_in = np.prod(leaf.shape[:-1])
-        return jnp.asarray((random.randn(*leaf.shape) * (2 / fan_in) ** 0.5).astype(dtype))
-
-    return jax.tree.map(lambda leaf: draw(leaf) if len(leaf.shape) > 1 else 0.1 * draw(leaf), shapes)
 
 
 # Every convolution of c channels on c has 9 c² + c parameters, the first one 27 c + c, the dense layer 10 c + 10.
@@ -44,29 +32,8 @@ def test_shapes_and_number_of_parameters(depth, channels, parameters):
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == parameters
 
 
-@pytest.mark.parametrize(("depth", "sides"), [(5, [32, 32, 16, 8]), (7, [32, 32, 16, 16, 8, 8])])
-def test_what_the_convolutions_see(depth, sides):
-    def run(key, inputs):
-        return Myrtle(depth, 8).init_with_output(key, inputs, capture_intermediates=True)
-
-    logits, variables = jax.eval_shape(run, jax.random.key(0), jnp.zeros((2, 32, 32, 3)))
-    assert logits.shape == (2, 10)
-    layers = variables["intermediates"]
-    seen = [layers[f"convolution_{n}"]["__call__"][0].shape for n in range(1, depth)]
-    assert seen == [(2, side, side, 8) for side in sides]
-
-
 def by_hand(params, inputs, groups, final_pools):
     """The network in NumPy, pixel by pixel and pooling by pooling."""
-
-    def convolved(x, kernel, bias):
-        padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-        outputs = np.zeros((*x.shape[:3], kernel.shape[-1]))
-        for row in range(x.shape[1]):
-            for column in range(x.shape[2]):
-                window = padded[:, row : row + 3, column : column + 3].reshape(len(x), -1)
-                outputs[:, row, column] = window @ kernel.reshape(-1, kernel.shape[-1]) + bias
-        return np.maximum(outputs, 0)
 
     def pooled(x):
         return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
@@ -75,7 +42,8 @@ def by_hand(params, inputs, groups, final_pools):
     x, layers = np.asarray(inputs), iter(range(1, 10))
     for convolutions, pools in zip(groups, (1, 1, final_pools), strict=True):
         for _ in range(convolutions):
-            x = convolved(x, **params[f"convolution_{next(layers)}"])
+            layer = params[f"convolution_{next(layers)}"]
+            x = np.maximum(reference.convolved(x, layer["kernel"]) + layer["bias"], 0)
         for _ in range(pools):
             x = pooled(x)
     return x.reshape(len(x), -1) @ params["output"]["kernel"] + params["output"]["bias"]
@@ -88,86 +56,23 @@ def by_hand(params, inputs, groups, final_pools):
 def test_outputs(x64, depth, groups, side, final_pools):
     model = Myrtle(depth, 4, 3, final_pools, param_dtype=jnp.float64)
     inputs = pictures(3, side, dtype=np.float64)
-    params = filled(model, inputs, np.float64)
+    params = reference.drawn(model, inputs)
     outputs = jax.jit(model.apply)(params, inputs)
     assert outputs.dtype == jnp.float64
     np.testing.assert_allclose(outputs, by_hand(params, inputs, groups, final_pools), rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("neural_tangents") is None, reason="needs neural-tangents")
-def test_outputs_and_weights_are_those_of_neural_tangents(standard_promotion):
-    from dynloss_book.squared_error import neural_tangents
-
-    neural_tangents.load()
-    from neural_tangents import stax
-
-    def layer(kind, *arguments, **options):
-        return kind(*arguments, W_std=2**0.5, b_std=0.0, parameterization="standard", **options)
-
-    def convolutions(number):
-        return [layer(stax.Conv, 4, (3, 3), padding="SAME"), stax.Relu()] * number
-
-    pool = stax.AvgPool((2, 2), strides=(2, 2))
-    init, apply, _ = stax.serial(
-        *convolutions(2), pool, *convolutions(1), pool, *convolutions(1), pool, pool, pool,
-        stax.Flatten(), layer(stax.Dense, 10),
-    )  # fmt: skip
-    inputs = pictures(2, 32)
-    started = jax.jit(lambda key: init(key, inputs.shape)[1])(jax.random.key(0))
-    theirs = [leaves for leaves in started if leaves]
-    model = Myrtle(channels=4)
-    layers = [*(f"convolution_{n}" for n in range(1, 5)), "output"]
-    ours = jax.jit(model.init)(jax.random.key(0), inputs)["params"]
-    for name, (kernel, bias) in zip(layers, theirs, strict=True):
-        assert ours[name]["kernel"].shape == kernel.shape and not np.any(bias) and not np.any(ours[name]["bias"])
-        # Both are Gaussian with the variance 2/fan_in: the deviation of a sample variance is (2/n)^1/2 of it.
-        for sample in (kernel, ours[name]["kernel"]):
-            scaled = np.asarray(sample) / (2 / np.prod(kernel.shape[:-1])) ** 0.5
-            assert abs(np.mean(scaled**2) - 1) < 5 * (2 / scaled.size) ** 0.5
-    theirs = jax.tree.map(lambda leaf: np.asarray(leaf) + np.float32(0.1), theirs)
-    params = {name: {"kernel": k, "bias": b.ravel()} for name, (k, b) in zip(layers, theirs, strict=True)}
-    filled = iter(theirs)
-    structure = [next(filled) if leaves else leaves for leaves in started]
-    expected = jax.jit(apply)(structure, inputs)
-    outputs = jax.jit(model.apply)({"params": params}, inputs)
-    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
-
-
 def test_initialisation():
     params = jax.jit(Myrtle(channels=128).init)(jax.random.key(1), jnp.zeros((1, 32, 32, 3)))["params"]
-    for layer, leaves in params.items():
-        kernel = np.asarray(leaves["kernel"]).ravel()
-        scaled = kernel / (2 / np.prod(leaves["kernel"].shape[:-1])) ** 0.5
-        assert abs(scaled.mean()) < 5 / len(scaled) ** 0.5, layer
-        assert abs(scaled.var() - 1) < 5 * (2 / len(scaled)) ** 0.5, layer
-        # A truncated Gaussian has nothing beyond two of its own deviations, a Gaussian 4.55 %.
-        assert abs(np.mean(np.abs(scaled) > 2) - 0.0455) < 5 * (0.0455 / len(scaled)) ** 0.5, layer
+    for leaves in params.values():
+        reference.assert_gaussian(leaves["kernel"], (2 / np.prod(leaves["kernel"].shape[:-1])) ** 0.5)
         np.testing.assert_array_equal(leaves["bias"], 0)
-
-
-def test_the_mean_square_survives_the_layers():
-    """What enters the ReLUs has twice the mean square of what the convolution sees, and the ReLUs halve it again."""
-    model = Myrtle(7, 128, final_pools=1)
-    inputs = pictures(4, 16)
-    params = jax.jit(model.init)(jax.random.key(2), inputs)
-    _, seen = jax.jit(lambda p, x: model.apply(p, x, capture_intermediates=True))(params, inputs)
-    sums = [np.asarray(seen["intermediates"][f"convolution_{n}"]["__call__"][0]) for n in range(1, 5)]
-
-    def mean_square(values, border):
-        return np.mean(values[:, border:-border, border:-border] ** 2)
-
-    # Pixels at the border see zeros beyond it.
-    assert mean_square(sums[0], 1) == pytest.approx(2 * np.mean(np.asarray(inputs) ** 2), rel=0.1)
-    for before, after in [(0, 1), (2, 3)]:
-        rectified = np.maximum(sums[before], 0)
-        assert mean_square(rectified, 1) == pytest.approx(mean_square(sums[before], 1) / 2, rel=0.15)
-        assert mean_square(sums[after], 2) == pytest.approx(2 * mean_square(rectified, 1), rel=0.15)
 
 
 def test_bfloat16_computes_and_float32_remembers():
     inputs = pictures(4, 8)
     model, exact = Myrtle(**SMALL, dtype=jnp.bfloat16), Myrtle(**SMALL)
-    params = filled(model, inputs)
+    params = reference.drawn(model, inputs)
     declared = jax.eval_shape(model.init, jax.random.key(0), inputs)
     assert {leaf.dtype for leaf in jax.tree.leaves(declared)} == {jnp.dtype(jnp.float32)}
     _, seen = jax.eval_shape(lambda p, x: model.apply(p, x, capture_intermediates=True), params, inputs)
@@ -188,17 +93,6 @@ def test_bfloat16_computes_and_float32_remembers():
     # bfloat16 rounds to 8 bits, 0.4 %.
     error = np.abs(np.asarray(outputs - expected)).max() / np.abs(np.asarray(expected)).max()
     assert 0 < error < 0.03
-
-
-def test_many_networks_at_once_are_each_alone():
-    model, inputs = Myrtle(**SMALL), pictures(3, 8)
-    one = filled(model, inputs)
-    other = jax.tree.map(lambda leaf: -leaf, one)
-    both = jax.tree.map(lambda *leaves: jnp.stack(leaves), one, other)
-    many = jax.jit(jax.vmap(model.apply, in_axes=(0, None)))(both, inputs)
-    apply = jax.jit(model.apply)
-    np.testing.assert_allclose(many, np.stack([apply(one, inputs), apply(other, inputs)]), rtol=1e-5, atol=1e-5)
-    assert np.abs(many[0] - many[1]).max() > 1e-3
 
 
 def test_pooling():

@@ -2,7 +2,6 @@
 
 import json
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -131,4 +130,3 @@ def test_the_papers_panels_at_the_papers_size(run_of_figure_4):
     eigenvalues = learning_dynamics.plot_eigenvalues(run, cascades, 1.8, {"λ₁ crosses": 4100}, (4000, 6000))
     assert [ax.get_xlim() for ax in eigenvalues.axes[::2]] == [(0, 70_000)] * 2
     assert smallest_type(eigenvalues) >= 6
-    plt.close("all")

@@ -1,8 +1,6 @@
 """The edge of each optimiser, on made-up onsets, and how they are drawn."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pytest
 import xarray as xr
 from made_up import labelled
 
@@ -10,12 +8,6 @@ from dynloss_book.cascades_edge import claims as cascades_edge
 from dynloss_book.plots import why_cascades as figure
 
 SETTINGS = {"width": 100, "seeds": 3, "steps": 8000, "period": 2000, "amplitude": 70.0, "learning_rate": 1.0}
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def edges(onset, cascades=2):

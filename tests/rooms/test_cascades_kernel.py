@@ -1,6 +1,5 @@
 """Which kernel has a threshold, on made-up onsets, and how they are drawn."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -11,12 +10,6 @@ from dynloss_book.engine.findings import Verdict
 from dynloss_book.plots import why_cascades as figure
 
 SETTINGS = {"width": 100, "seeds": 3, "steps": 8000, "period": 2000, "amplitude": 70.0, "learning_rate": 1.0}
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def kernels(hessian, weighted, plain):

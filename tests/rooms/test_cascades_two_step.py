@@ -1,6 +1,5 @@
 """What breaks the bounce: toy losses with a known answer, made-up cascades, and how they are drawn."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -12,12 +11,6 @@ from dynloss_book.cascades_two_step import experiment as toy_losses
 from dynloss_book.plots import why_cascades as figure
 
 SETTINGS = {"width": 100, "seeds": 3, "steps": 8000, "period": 2000, "amplitude": 70.0, "learning_rate": 1.0}
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def doubling(lowest, alternating, broken=True, crosses=True, turning=0.0, points=5, seeds=2):

@@ -58,18 +58,7 @@ def test_the_flow_holds_the_sharpness_at_the_edge_and_leaves_it_alone_below(x64,
     assert (eigenvalues[-1, 0] > 1.99) == (height == 0)
 
 
-def test_far_above_the_edge_the_formula_is_no_longer_true(x64):
-    """The formula speaks of S at its edge; far above, gradient descent leaves the valley in a few steps."""
-    w = jnp.array([1e-3, (6 / RATE - S) / A])
-    static = jnp.array([1.0, 0.0])
-    at = jax.jit(lambda w: central_flow.edge(gradient, w, static, jnp.zeros(2), RATE))(w)
-    step = jax.jit(lambda w: w - RATE * gradient(w, static))
-    for _ in range(12):
-        w = step(w)
-    assert abs(float(w[0])) > 10 * float(at.variance) ** 0.5
-
-
-@pytest.mark.parametrize(("width", "points"), [(3, 8), (1, 8), (3, 1)])
+@pytest.mark.parametrize(("width", "points"), [(3, 8), (1, 8)])
 def test_every_term_by_finite_differences(x64, width, points):
     params = reference.parameters(1, 2, width, 3)
     inputs, labels = reference.samples(2, points, 2, 3)

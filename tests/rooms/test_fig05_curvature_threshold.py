@@ -4,7 +4,6 @@
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -22,12 +21,6 @@ from dynloss_book.tasks import spiral
 
 RATES = np.array([0.25, 0.5, 1.0, 2.0])
 READINGS = {"threshold": "0.1", "scaled_threshold": "0.1/η"}
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def network(scale):

@@ -1,5 +1,7 @@
 """λ_max followed from one measurement to the next, with products written out: against dense spectra."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,13 @@ from dynloss.models import mlp
 from dynloss.spectral import hessian
 from dynloss_book.fig05_curvature_threshold import mlp_hessian, tracking
 from dynloss_book.tasks import spiral
+
+
+@partial(jax.jit, static_argnames=("num_matvecs", "tolerance", "fewest"))
+def largest(spectrum, start=None, **how):
+    """Of the diagonal operator with these eigenvalues."""
+    start = tracking.cold_start(len(spectrum), spectrum.dtype) if start is None else start
+    return tracking.largest(lambda v: spectrum * v, start, **how)
 
 
 @pytest.fixture
@@ -52,41 +61,34 @@ def test_the_largest_is_that_of_a_dense_spectrum(point):
     params, *_, gradient = point
     dense = np.linalg.eigvalsh(jax.jit(lambda w: hessian.hessian_matrix(gradient, w))(params))
     operator, size = hessian.hessian_operator(gradient, params)
-    start = tracking.cold_start(size, "float64")
-    found = tracking.largest(operator, start, num_matvecs=40, tolerance=1e-6)
+    track = jax.jit(lambda start: tracking.largest(operator, start, num_matvecs=40, tolerance=1e-6))
+    found = track(tracking.cold_start(size, "float64"))
     assert found.eigenvalue == pytest.approx(dense[-1], rel=1e-9)
     assert found.residual <= 1e-6 * found.eigenvalue and tracking.FEWEST <= found.products < 40
-    again = tracking.largest(operator, found.start, num_matvecs=40, tolerance=1e-6)
+    again = track(found.start)
     assert again.eigenvalue == pytest.approx(dense[-1], rel=1e-9)
     assert again.products < found.products
 
 
 def test_an_eigenvalue_that_overtakes_is_seen():
     """The new top vector had no part in the old one, and the old one is an eigenvector still: its residual is zero."""
-    others = jnp.linspace(-0.2, 0.9, 500)
-
-    @jax.jit
-    def top(first, second, start):
-        spectrum = jnp.concatenate([jnp.asarray([first, second]), others])
-        return tracking.largest(lambda v: spectrum * v, start, num_matvecs=10, tolerance=0.01)
-
-    start = tracking.cold_start(502, "float32")
+    spectrum, start = jnp.linspace(-0.2, 0.9, 502).at[1].set(2.0), tracking.cold_start(502, "float32")
     for first in np.linspace(3, 1, 21):
-        found = top(first, 2.0, start)
+        found = largest(spectrum.at[0].set(first), start, num_matvecs=10, tolerance=0.01)
         assert found.eigenvalue == pytest.approx(max(first, 2.0), rel=0.01)
         start = found.start
 
 
 def test_what_is_not_finite_ends_and_stays_so():
-    found = tracking.largest(lambda v: v * jnp.nan, tracking.cold_start(9, "float32"), num_matvecs=8, tolerance=0.01)
+    found = largest(jnp.full(9, jnp.nan), num_matvecs=8, tolerance=0.01)
     assert np.isnan(found.eigenvalue) and found.products == tracking.FEWEST
 
 
 def test_small_and_exhausted_spaces():
-    found = tracking.largest(lambda v: 0 * v, tracking.cold_start(7, "float32"), num_matvecs=7, tolerance=0.01)
+    found = largest(jnp.zeros(7), num_matvecs=7, tolerance=0.0)
     assert found.eigenvalue == 0 and found.residual == 0
     twice = jnp.asarray([2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0])
-    found = tracking.largest(lambda v: twice * v, tracking.cold_start(7, "float32"), num_matvecs=7, tolerance=0.0)
+    found = largest(twice, num_matvecs=7, tolerance=0.0)
     assert found.eigenvalue == pytest.approx(2.0, rel=1e-5)
 
 
@@ -100,8 +102,8 @@ def test_misuse(num_matvecs, said):
 
 def test_fewer_products_where_they_will_do():
     spectrum = jnp.linspace(0, 1, 30).at[-1].set(5)
-    first = tracking.largest(lambda v: spectrum * v, tracking.cold_start(30, "float32"), num_matvecs=9, tolerance=0.01)
-    then = tracking.largest(lambda v: spectrum * v, first.start, num_matvecs=9, tolerance=0.01, fewest=3)
+    first = largest(spectrum, num_matvecs=9, tolerance=0.01)
+    then = largest(spectrum, first.start, num_matvecs=9, tolerance=0.01, fewest=3)
     assert then.eigenvalue == pytest.approx(5, rel=1e-3) and 3 <= then.products < first.products
     with pytest.raises(ValueError, match="fewest"):
         tracking.largest(lambda v: v, first.start, num_matvecs=9, tolerance=0.01, fewest=0)
@@ -116,9 +118,7 @@ def test_fewer_products_where_they_will_do():
 def test_a_spectrum_away_from_zero(x64, low, high, dtype, num_matvecs):
     """No Ritz value lies outside the spectrum, and the residual is a bound: one orthogonalisation gave 84.6 for 5."""
     spectrum = jnp.linspace(low, high, 100, dtype=dtype)
-    start = tracking.cold_start(100, dtype)
-    how = {"num_matvecs": num_matvecs, "tolerance": 1e-3}
-    found = jax.jit(lambda start: tracking.largest(lambda v: spectrum * v, start, **how))(start)
+    found = largest(spectrum, num_matvecs=num_matvecs, tolerance=1e-3)
     rounding = 100 * float(jnp.finfo(dtype).eps) * max(abs(low), abs(high))
     assert low - rounding <= found.eigenvalue <= high + rounding
     assert np.min(np.abs(spectrum - found.eigenvalue)) <= found.residual + rounding
@@ -127,7 +127,6 @@ def test_a_spectrum_away_from_zero(x64, low, high, dtype, num_matvecs):
 
 @pytest.mark.parametrize("scale", [1e-20, 1e19, 1e-3, 1.0])
 def test_operators_of_any_norm(scale):
-    spectrum = scale * np.linspace(1, 5, 30, dtype="float32")
-    found = tracking.largest(lambda v: spectrum * v, tracking.cold_start(30, "float32"), num_matvecs=12, tolerance=1e-3)
+    found = largest(scale * jnp.linspace(1, 5, 30), num_matvecs=12, tolerance=1e-3)
     assert found.eigenvalue == pytest.approx(5 * scale, rel=1e-3)
     assert found.residual <= 0.05 * found.eigenvalue

@@ -1,6 +1,5 @@
 """Fig. S2: what is drawn is what is given."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -13,12 +12,6 @@ from dynloss_book.plots.style import END, START
 STEPS, EVERY = 200, 9
 CASCADES = [Instability(60, 80, 45.0, 39.0), Instability(150, 170, 44.0, 38.0)]
 WEIGHTS = np.stack([1 + np.sin(np.arange(STEPS) / 30) * shift for shift in (0.5, -0.25, 0)], axis=1)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def trajectory(ranks=2):

@@ -1,21 +1,13 @@
 """Fig. S3: each seed's curve, their mean, the dotted line and the stop are where the data say."""
 
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pytest
 import xarray as xr
 from made_up import MIXED, NO, ONE, SCALE, YES, scattered, verdicts
 
 from dynloss_book import paper
 from dynloss_book.figS3_stopping_oscillations import claims
 from dynloss_book.figS3_stopping_oscillations import figure as stopping_oscillations
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def runs(seeds=3):

@@ -1,9 +1,7 @@
 """Fig. S4: what is drawn is what is given, complete or not."""
 
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pytest
 import xarray as xr
 from made_up import NO, NOTHING, OPEN, SCALE, YES, scattered, verdicts
 
@@ -12,12 +10,6 @@ from dynloss_book.figS4_wide_resnet import claims as wide_resnet
 from dynloss_book.figS4_wide_resnet import figure
 
 PERIODS, AMPLITUDES = [2.0, 10.0, 50.0], [1.0, 2.0, 5.0]
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def along(values):

@@ -1,6 +1,5 @@
 """The page on one's own data says what it gains."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -24,12 +23,6 @@ def test_other_data_say_what_they_gain():
 
 
 RATES, PERIODS, AMPLITUDES = [0.1, 0.2], [30.0, 100.0], [1.0, 10.0, 100.0]
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def search(seeds):

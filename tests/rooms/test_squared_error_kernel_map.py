@@ -30,18 +30,6 @@ def outputs(params, inputs):
     return units @ output["kernel"] + output["bias"], units
 
 
-def step(params, inputs, targets, rate):
-    """A step of gradient descent on eq. (8), written out."""
-    f, units = outputs(params, inputs)
-    delta = (f - targets) / len(inputs)
-    back = (delta @ params["params"]["output"]["kernel"].T) * (units > 0)
-    slopes = {"hidden": {"kernel": inputs.T @ back, "bias": back.sum(0)},
-              "output": {"kernel": units.T @ delta, "bias": delta.sum(0)}}  # fmt: skip
-    moved = {layer: {leaf: params["params"][layer][leaf] - rate * slopes[layer][leaf] for leaf in slopes[layer]}
-             for layer in slopes}  # fmt: skip
-    return {"params": moved}, slopes
-
-
 def test_the_prediction_is_the_kernel_written_out(case):
     apply, params, inputs, targets = case
     residuals = outputs(params, inputs)[0] - targets
@@ -52,37 +40,6 @@ def test_the_prediction_is_the_kernel_written_out(case):
     predicted = jax.jit(lambda *arrays: kernel_map.next_residuals(apply, *arrays[:3], 0.3, *arrays[3:]))
     np.testing.assert_allclose(predicted(params, inputs, residuals), expected, rtol=1e-12)
     np.testing.assert_allclose(predicted(params, inputs, residuals, weights), weighted, rtol=1e-12)
-
-
-def test_what_it_leaves_out_is_known_and_of_second_order(case):
-    """As long as no unit crosses its kink, the next outputs are a polynomial of second degree in η."""
-    apply, params, inputs, targets = case
-    residuals = outputs(params, inputs)[0] - targets
-    _, slopes = step(params, inputs, targets, 0.0)
-    active = outputs(params, inputs)[1] > 0
-    second = (active * (inputs @ slopes["hidden"]["kernel"] + slopes["hidden"]["bias"])) @ slopes["output"]["kernel"]
-    for rate in (1e-3, 5e-4):
-        after = outputs(step(params, inputs, targets, rate)[0], inputs)[0] - targets
-        predicted = kernel_map.next_residuals(
-            apply, jax.tree.map(jnp.asarray, params), jnp.asarray(inputs), jnp.asarray(residuals), rate
-        )
-        np.testing.assert_allclose(after - predicted, rate**2 * second, rtol=1e-6, atol=1e-15)
-
-
-@pytest.mark.parametrize("ratio", [1e-3, 0.5, 1.5, 2.5, 1e3])
-def test_the_regimes_of_a_linear_model(x64, ratio):
-    """The outputs x·W are linear in W: the top mode is multiplied by 1 - ηλ/N, far below and far above the edge."""
-    x, y, w = (np.random.RandomState(i).randn(*shape) for i, shape in enumerate([(6, 2), (6, 1), (2, 1)]))
-    values, vectors = np.linalg.eigh(x @ x.T)
-    rate = ratio * 6 / values[-1]
-    here = x @ w - y
-    there = x @ (w - rate / 6 * x.T @ here) - y
-    predicted = kernel_map.next_residuals(
-        lambda w, x: x @ w, jnp.asarray(w), jnp.asarray(x), jnp.asarray(here), rate
-    )
-    np.testing.assert_allclose(predicted, there, rtol=1e-10)
-    mode = vectors[:, -1]
-    np.testing.assert_allclose(mode @ predicted[:, 0] / (mode @ here[:, 0]), 1 - ratio, rtol=1e-9)
 
 
 def test_the_weighted_kernel_has_the_eigenvalues_of_the_weighted_map(case):

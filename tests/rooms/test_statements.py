@@ -66,11 +66,8 @@ def test_turns_need_a_middle_and_every_class(tasks):
 
 
 def test_the_kernel_says_what_the_first_step_does_to_each_mode(x64):
-    wide = [spiral.task(300, "float64", seed) for seed in (1, 0)]  # where a single kink weighs little
-    both = statements.kernel(wide, modes=5, ratio=1e-3, small_steps=4, steps=3)
-    alone = statements.kernel(wide[1:], modes=5, ratio=1e-3, small_steps=4, steps=3)
-    found = both.isel(seed=1)
-    xr.testing.assert_equal(found, alone.isel(seed=0))
+    wide = [spiral.task(300, "float64", 0)]  # where a single kink weighs little
+    found = statements.kernel(wide, modes=5, ratio=1e-3, small_steps=4, steps=3).isel(seed=0)
     values = found.mode_eigenvalue.values
     assert (np.diff(values) <= 0).all() and found.mode_residual[:, 0].values.tolist() == [1.0] * 5
     shrunk = 1 - 1e-3 * values / values[0]

@@ -28,34 +28,17 @@ def middle(outputs, labels):
     return matrix
 
 
-def square_root(matrix):
-    values, vectors = np.linalg.eigh(matrix)
-    return vectors @ np.diag(np.sqrt(values.clip(0))) @ vectors.T
-
-
 def case(width, points):
     params = reference.parameters(5, 2, width, 3)
     inputs, labels = reference.samples(6, points, 2, 3)
     return params, inputs, labels
 
 
-def test_the_root_is_one_of_a(x64):
-    params, inputs, labels = case(4, 9)
-    outputs = reference.logits(params, inputs)
-    roots = np.asarray(gauss_newton.root(jnp.asarray(outputs), jnp.asarray(WEIGHTS[labels])))
-    whole = middle(outputs, labels)
-    for j, root in enumerate(roots):
-        block = slice(3 * j, 3 * j + 3)
-        np.testing.assert_allclose(root @ root.T, whole[block, block], atol=1e-14)
-
-
 @pytest.mark.parametrize(("width", "points"), [(6, 15), (1, 15), (1, 1)])
 def test_weighted_kernel_and_gauss_newton_share_their_eigenvalues(x64, width, points):
-    """A^½ Θ A^½ / P and JᵀAJ / P, both dense, against the products of the library."""
+    """JᵀAJ / P, dense, against the products of the library with A^½ Θ A^½ / P."""
     params, inputs, labels = case(width, points)
     middles = middle(reference.logits(params, inputs), labels)
-    half = square_root(middles)
-    kernel = np.linalg.eigvalsh(half @ reference.ntk(params, inputs) @ half / points)[::-1]
     jacobian = reference.differences(lambda p: reference.logits(p, inputs).ravel(), params).T
     newton = np.linalg.eigvalsh(jacobian.T @ middles @ jacobian / points)[::-1]
     tree = jax.tree.map(jnp.asarray, params)
@@ -66,7 +49,6 @@ def test_weighted_kernel_and_gauss_newton_share_their_eigenvalues(x64, width, po
         return gauss_newton.weighted_kernel_eigenvalues(apply, *arrays, 2, num_matvecs=3 * points)
 
     ritz = jax.jit(leading)(*arrays, jnp.asarray(WEIGHTS))
-    np.testing.assert_allclose(ritz.eigenvalues, kernel[:2], atol=1e-8)
     np.testing.assert_allclose(ritz.eigenvalues, newton[:2], atol=1e-7)
 
 

@@ -52,12 +52,6 @@ def test_order_n_gives_every_eigenvalue(x64, name, dtype, tolerance, which):
     assert (np.asarray(ritz.residuals) <= 10 * tolerance * scale).all()
 
 
-def test_the_zero_operator_is_exactly_zero():
-    for num_matvecs in (1, 8):
-        ritz = extreme(jnp.zeros((SIZE, SIZE)), k=1, num_matvecs=num_matvecs)
-        assert ritz.eigenvalues.tolist() == [0.0] and ritz.residuals.tolist() == [0.0]
-
-
 def test_repeated_top_eigenvalues_are_found_before_order_n(x64):
     ritz = extreme(jnp.asarray(with_spectrum(SPECTRA["repeated"])), k=2, num_matvecs=8)
     np.testing.assert_allclose(ritz.eigenvalues, [5, 5], rtol=1e-13)
@@ -146,10 +140,10 @@ def test_more_products_than_the_operators_size(x64):
 def test_operators_of_any_norm(scale, which):
     """Squares of such numbers are zero or infinite in float32: the answer was wrong, with a residual of 0."""
     spectrum = scale * np.linspace(1, 5, 30, dtype="float32")
-    found = extreme_eigenvalues(lambda v: spectrum * v, 30, 2, num_matvecs=30, which=which)
+    found = extreme(jnp.diag(spectrum), k=2, num_matvecs=30, which=which)
     expected = np.sort(spectrum)[::-1][:2] if which == "largest" else np.sort(spectrum)[:2]
     np.testing.assert_allclose(found.eigenvalues, expected, rtol=1e-4)
-    half = extreme_eigenvalues(lambda v: spectrum * v, 30, num_matvecs=5, which=which)
+    half = extreme(jnp.diag(spectrum), k=1, num_matvecs=5, which=which)
     assert 0 < half.residuals[0] / scale < 1
 
 

@@ -8,7 +8,7 @@ import pytest
 import reference
 import xarray as xr
 
-from dynloss.datasets import Dataset, spiral
+from dynloss.datasets import spiral
 from dynloss.models import MLP
 from dynloss.models.mlp import cross_entropy_gradient
 from dynloss.schedules import oscillating, static
@@ -87,13 +87,6 @@ def test_a_run_that_goes_on_is_the_whole_one(params, gradient, standard_promotio
         np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
-def test_divergence_is_recorded(params, gradient, recording):
-    run = full_batch.train(
-        params, DATA, SCHEDULE, gradient=gradient, optimizer=optax.sgd(1e300), steps=20, recorders=recording
-    )
-    assert 1 <= run.trajectory.attrs["diverged_at"] < 20
-
-
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -106,13 +99,6 @@ def test_misuse(params, gradient, changed, message):
     given = {"schedule": SCHEDULE, "gradient": gradient, "optimizer": optax.sgd(0.1), "steps": 3} | changed
     with pytest.raises(ValueError, match=message):
         full_batch.train(params, DATA, **given)
-
-
-def test_a_class_without_samples_is_said(params, gradient):
-    only = Dataset(DATA.inputs, np.zeros_like(DATA.labels), num_classes=3)
-    with pytest.warns(UserWarning) as said:
-        full_batch.train(params, only, SCHEDULE, gradient=gradient, optimizer=optax.sgd(0.1), steps=3)
-    assert [str(each.message)[:22] for each in said] == ["class 1 has no samples", "class 2 has no samples"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """The compiled descent: against automatic differentiation, alone and in batches, traced, diverged, and misused."""
 
-import subprocess
 import sys
 import warnings
 
@@ -75,29 +74,24 @@ def test_three_hundred_steps_on_the_spiral_equal_automatic_differentiation(x64):
     assert distance(params, expected) > 0.1
 
 
-@pytest.mark.parametrize(("rate", "steps"), [(0.3, 100), (1.0, 300)])
-def test_in_float32_it_is_as_near_to_the_exact_path_as_automatic_differentiation(x64, rate, steps):
+def test_in_float32_it_is_as_near_to_the_exact_path_as_automatic_differentiation(x64):
     data, schedule, networks = spiral(), schedules.oscillating(60, 10, 3), 9
     keys = jax.random.split(jax.random.key(0), networks)
     single = jax.jit(jax.vmap(lambda key: MLP(100).init(key, jnp.asarray(data.inputs, "float32"))))(keys)
     double = jax.tree.map(lambda w: w.astype("float64"), single)
-    exact, near = (jax.vmap(lambda w: plain(w, data, schedule, rate, 0, steps))(start) for start in (double, single))
-    ours = jax.vmap(lambda w: jitted(w, data, schedule, rate, 0, steps))(single)
+    exact, near = (jax.vmap(lambda w: plain(w, data, schedule, 0.3, 0, 100))(start) for start in (double, single))
+    ours = jax.vmap(lambda w: jitted(w, data, schedule, 0.3, 0, 100))(single)
     assert {leaf.dtype.name for leaf in jax.tree.leaves(ours)} == {"float32"}
     error, usual = (np.median([distance(at(run, i), at(exact, i)) for i in range(networks)]) for run in (ours, near))
-    # At a rate of 1 the dynamics enlarges rounding, in one network a thousandfold, in another hardly.
-    assert error < {0.3: 2, 1.0: 8}[rate] * usual
-    assert error < {0.3: 1e-6, 1.0: 0.02}[rate]
+    assert error < min(2 * usual, 1e-6)
 
 
 @pytest.mark.parametrize(
     ("samples", "dimensions", "width", "classes", "dtype"),
     [
         (7, 3, 5, 2, "float32"),
-        (7, 3, 5, 5, "float64"),
         (1, 1, 1, 2, "float64"),
         (33, 2, 1, 3, "float32"),
-        (65, 2, 33, 3, "float32"),
         (65, 2, 33, 3, "float64"),
         (300, 1, 17, 4, "float32"),
         (40, 5, 9, 10, "float64"),
@@ -290,14 +284,6 @@ def test_the_exponential_is_within_two_ulp_and_knows_its_limits(dtype):
     np.testing.assert_array_equal(result[len(steps) :], [1, 0, 0, np.nan])
 
 
-def test_auto_is_compiled_on_a_cpu_with_numba():
-    schedule, params = schedules.oscillating(30, 3, 3), parameters(SMALL)
-    assert compiled.compiled_fits(SMALL)
-    auto, ours, xla = (descend(params, SMALL, schedule, 0.5, 0, 50, method=m) for m in ("auto", "compiled", "xla"))
-    assert_equal(auto, ours)
-    assert not np.array_equal(reference.flatten(xla), reference.flatten(ours))
-
-
 def without_numba(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     return SMALL, "needs numba"
@@ -332,11 +318,6 @@ def test_auto_follows_the_platform_that_is_lowered_for(platform, by_kernel):
     traced = jax.jit(jax.vmap(point, (0, None))).trace(jnp.array([1.0, 3.0]), parameters(SMALL))
     program = traced.lower(lowering_platforms=(platform,)).as_text()
     assert ("dynloss_descend" in program) == by_kernel
-
-
-def test_numba_is_imported_only_when_used():
-    code = "import sys, dynloss.training.compiled; assert 'numba' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def half(params):

@@ -1,7 +1,6 @@
 """Gradient descent in one scan: against NumPy, against a loop, cut in pieces, interrupted, diverged, and misused."""
 
 import errno
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,13 +9,12 @@ import pytest
 import reference
 import xarray as xr
 
-from dynloss import losses
 from dynloss.datasets import Dataset, spiral
 from dynloss.models import MLP
 from dynloss.models.mlp import cross_entropy_gradient
 from dynloss.schedules import last_period, oscillating, static
 from dynloss.training import checkpoints, full_batch, recorders
-from dynloss.training.full_batch import descend, loss_gradient, train
+from dynloss.training.full_batch import descend, train
 
 WIDTH = 12
 PARAMS = reference.parameters(0, 2, WIDTH, 3)
@@ -81,27 +79,6 @@ def test_three_hundred_steps_equal_the_reference_loop(x64, interpretation):
     assert float(trajectory["static_loss"][-1]) < 0.9 * float(trajectory["static_loss"][0])
 
 
-def test_one_step_with_the_automatic_gradient(x64):
-    weights = jnp.array([2.0, 0.5, 0.5])
-    ours = descend(params(np.float64), loss_gradient(APPLY, DATA), lambda step, dtype: weights, 0.7, 0, 1)[0]
-    expected = reference.descend(PARAMS, DATA.inputs, DATA.labels, [np.asarray(weights)], 0.7)[1]
-    np.testing.assert_allclose(reference.flatten(ours), reference.flatten(expected), rtol=1e-12, atol=1e-14)
-
-
-def test_scan_equals_a_loop(x64):
-    schedule, grad = oscillating(8, 5, 3), gradient(DATA)
-    scanned, _ = jax.jit(lambda w: descend(w, grad, schedule, 0.5, 0, 40))(params(np.float64))
-
-    @jax.jit
-    def step(w, t):
-        return jax.tree.map(lambda w, g: w - 0.5 * g, w, grad(w, schedule(t)))
-
-    looped = params(np.float64)
-    for t in range(40):
-        looped = step(looped, t)
-    np.testing.assert_allclose(reference.flatten(scanned), reference.flatten(looped), rtol=1e-12, atol=1e-14)
-
-
 def test_vmapped_descent_equals_each_alone(x64):
     grad = gradient(DATA)
     state = recorders.training_state(APPLY, DATA, every=2)
@@ -127,42 +104,11 @@ def test_cut_in_segments_equals_the_whole_to_the_last_bit(whole):
     assert_same(run(101, segments=7), whole)  # 6 × 15 and 11
 
 
-def test_spectra_too_are_the_same_in_segments():
-    spectra = [recorders.hessian(1, num_matvecs=3, every=7)]
-    whole, pieces = (run(34, recorders=spectra, segments=segments) for segments in (1, 2))
-    assert_same(pieces, whole)
-    assert whole.trajectory["hessian_eigenvalues"].dims == ("step_7", "rank")
-    assert (whole.trajectory["hessian_eigenvalues"] != 0).all()
-
-
-@pytest.mark.parametrize(
-    ("steps", "segments", "length"),
-    [(100, 10, 10), (100, 7, 20), (101, 7, 15), (3, 100, 1), (70_000, 100, 700), (9, 1, 9)],
-)
-def test_segment_lengths(steps, segments, length):
-    assert full_batch._segment_length(steps, segments) == length
-
-
-def interrupted(monkeypatch, path, after, **arguments):
-    """A run killed once its checkpoint has been written ``after`` times."""
-    save, written = checkpoints.save, []
-
-    def save_and_die(*args):
-        save(*args)
-        written.append(args[2])
-        if len(written) == after:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoints, "save", save_and_die)
-        with pytest.raises(KeyboardInterrupt):
-            run(101, checkpoint=path, segments=7, **arguments)
-    return written[-1]
-
-
-def test_a_resumed_run_equals_the_uninterrupted_one(monkeypatch, tmp_path, whole):
+def test_a_resumed_run_equals_the_uninterrupted_one(killed, monkeypatch, tmp_path, whole):
     path = tmp_path / "run.npz"
-    assert interrupted(monkeypatch, path, after=2) == 30
+    with killed(after=2) as written:
+        run(101, checkpoint=path, segments=7)
+    assert written == [15, 30]
     assert [file.name for file in tmp_path.iterdir()] == ["run.npz"]
     # It goes on from step 30: what it does not compute again cannot come from anywhere but the file.
     seen, kept = [], full_batch._kept
@@ -172,9 +118,10 @@ def test_a_resumed_run_equals_the_uninterrupted_one(monkeypatch, tmp_path, whole
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_kill_while_writing_leaves_the_older_checkpoint(monkeypatch, tmp_path, whole):
+def test_a_kill_while_writing_leaves_the_older_checkpoint(killed, monkeypatch, tmp_path, whole):
     path = tmp_path / "run.npz"
-    interrupted(monkeypatch, path, after=1)
+    with killed(after=1):
+        run(101, checkpoint=path, segments=7)
     before = path.read_bytes()
     with monkeypatch.context() as patched:
         patched.setattr("os.replace", lambda *names: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -184,9 +131,10 @@ def test_a_kill_while_writing_leaves_the_older_checkpoint(monkeypatch, tmp_path,
     assert_same(run(101, checkpoint=path, segments=7), whole)
 
 
-def test_a_checkpoint_cut_in_half_is_left_aside_with_a_warning(monkeypatch, tmp_path, whole):
+def test_a_checkpoint_cut_in_half_is_left_aside_with_a_warning(killed, tmp_path, whole):
     path = tmp_path / "run.npz"
-    interrupted(monkeypatch, path, after=2)
+    with killed(after=2):
+        run(101, checkpoint=path, segments=7)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.warns(UserWarning, match=r"checkpoint run.npz cannot be read .*: starting again"):
         assert_same(run(101, checkpoint=path, segments=7), whole)
@@ -209,10 +157,11 @@ OTHERS = {"rate": {"learning_rate": 0.3}, "amplitude": {"schedule": oscillating(
 
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
-def test_a_checkpoint_of_another_rate_or_amplitude_is_left_aside(monkeypatch, tmp_path, whole, other):
+def test_a_checkpoint_of_another_rate_or_amplitude_is_left_aside(killed, tmp_path, whole, other):
     """Else one trajectory would be of both runs."""
     path = tmp_path / "run.npz"
-    interrupted(monkeypatch, path, after=2, **other)
+    with killed(after=2):
+        run(101, checkpoint=path, segments=7, **other)
     with pytest.warns(UserWarning, match="checkpoint run.npz is of another run: starting again"):
         assert_same(run(101, checkpoint=path, segments=7), whole)
 
@@ -229,11 +178,6 @@ def test_recorded_at_their_cadences(whole):
     assert trajectory.attrs == {"steps": 101, "diverged_at": -1}
 
 
-def test_step_zero_is_the_untrained_network(whole):
-    expected = reference.loss(PARAMS, DATA.inputs, DATA.labels, np.ones(3))
-    assert float(whole.trajectory["loss"][0]) == pytest.approx(expected, rel=1e-5)
-
-
 def test_a_diverged_run_is_recorded_not_raised():
     state = recorders.training_state(APPLY, DATA.astype(np.float32))
     diverged = run(30, learning_rate=1e38, recorders=[state, recorders.hessian(1, num_matvecs=3, every=7)])
@@ -242,20 +186,6 @@ def test_a_diverged_run_is_recorded_not_raised():
     finite = np.isfinite(diverged.trajectory["loss"].values)
     assert finite[:at].all() and not finite[at]
     assert not np.isfinite(diverged.trajectory["hessian_eigenvalues"].values[-1]).any()
-
-
-def test_a_large_learning_rate_passes_through_too():
-    trajectory = run(30, learning_rate=1e6).trajectory
-    series = np.stack([trajectory[name] for name in ("loss", "static_loss", "accuracy")])
-    bad = ~np.isfinite(series).all(axis=0)
-    assert trajectory.attrs["diverged_at"] == (bad.argmax() if bad.any() else -1)
-    assert float(np.nanmax(trajectory["loss"])) > 1e3
-
-
-def test_without_recorders():
-    bare = run(3, recorders=[])
-    assert not bare.trajectory.data_vars and bare.trajectory.attrs["steps"] == 3
-    assert not np.array_equal(reference.flatten(bare.params), reference.flatten(params()))
 
 
 def test_progress_is_shown_on_request(capsys):
@@ -288,31 +218,6 @@ def test_a_class_without_samples_is_warned_of():
 def test_misuse(arguments, said):
     with pytest.raises(ValueError, match=said):
         run(**{"steps": 3} | arguments)
-
-
-def test_half_precision_is_resumed(monkeypatch, tmp_path):
-    """It began again from 0 each time, or crashed: NumPy's files do not know the name of bfloat16."""
-    half = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.bfloat16), params())
-    data = Dataset(np.asarray(DATA.inputs, "float32"), DATA.labels, 3)
-    inputs, labels = jnp.asarray(data.inputs, jnp.bfloat16), jnp.asarray(data.labels)
-    norm = full_batch.Recorder(lambda at: {"bias": at.params["params"]["output"]["bias"]}, {"bias": (("class",), {})})
-
-    def slope(w, weights):
-        each = lambda w: losses.cross_entropy(APPLY(w, inputs), labels)  # noqa: E731
-        return jax.grad(lambda w: losses.class_weighted_mean(each(w), labels, weights))(w)
-
-    path, firsts, kept = tmp_path / "run.npz", [], full_batch._kept
-    options = {"gradient": slope, "learning_rate": 0.1, "steps": 20, "recorders": [norm]}
-    train = partial(full_batch.train, half, data, oscillating(5, 4, 3), **options)
-    alone = train()
-    save = checkpoints.save
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(checkpoints, "save", lambda *args: save(*args) or (_ for _ in ()).throw(KeyboardInterrupt))
-        train(checkpoint=path, segments=4)
-    monkeypatch.setattr(full_batch, "_kept", lambda *args: firsts.append(args[2]) or kept(*args))
-    resumed = train(checkpoint=path, segments=4)
-    assert firsts == [5, 10, 15] and resumed.trajectory.bias.dtype == jnp.bfloat16
-    jax.tree.map(np.testing.assert_array_equal, resumed.params, alone.params)
 
 
 def test_a_full_disk_is_warned_of_and_the_run_goes_on(monkeypatch, tmp_path, whole):

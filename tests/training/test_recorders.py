@@ -1,6 +1,6 @@
 """What each recorder measures, against NumPy, and what it says of its variables."""
 
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -35,22 +35,21 @@ def every_recorder():
     }
 
 
+@cache
+def measure():
+    """All of them, measured in one compiled program."""
+    arrays = jnp.asarray(DATA.inputs), jnp.asarray(DATA.labels)
+
+    def all_at_once(params, weights):
+        snapshot = Snapshot(0, params, weights, lambda w: cross_entropy_gradient(w, *arrays, weights))
+        return {name: recorder.measure(snapshot) for name, recorder in every_recorder().items()}
+
+    return jax.jit(all_at_once)(jax.tree.map(jnp.asarray, PARAMS), jnp.asarray(WEIGHTS))
+
+
 @pytest.fixture
 def measured(x64):
-    """All of them, measured in one compiled program."""
-    global _measured
-    if _measured is None:
-        arrays = jnp.asarray(DATA.inputs), jnp.asarray(DATA.labels)
-
-        def measure(params, weights):
-            snapshot = Snapshot(0, params, weights, lambda w: cross_entropy_gradient(w, *arrays, weights))
-            return {name: recorder.measure(snapshot) for name, recorder in every_recorder().items()}
-
-        _measured = jax.jit(measure)(jax.tree.map(jnp.asarray, PARAMS), jnp.asarray(WEIGHTS))
-    return _measured
-
-
-_measured = None
+    return measure()
 
 
 def test_losses_and_accuracies(measured):

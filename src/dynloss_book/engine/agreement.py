@@ -178,7 +178,10 @@ def _laid_out(mine: xr.Dataset, published: xr.Dataset) -> tuple[xr.Dataset, xr.D
         axes = [", ".join(sorted(set(map(str, each.done.dims)) - {SEED})) for each in (mine, published)]
         if SEED not in mine.dims or axes[0] != axes[1]:
             raise Incomparable(f"its axes are {axes[0]}, published {axes[1]}, and seeds")
-        mine, published = xr.align(mine, published, join="inner", exclude=[SEED])
+        try:
+            mine, published = xr.align(mine, published, join="inner", exclude=[SEED])
+        except xr.AlignmentError as error:
+            raise Incomparable(f"it is not whole: {error}") from error
         mine, published = (each.assign(done=each.done.fillna(0) > 0) for each in (mine, published))
         if not bool((mine.done.any(SEED) & published.done.any(SEED)).any()):
             raise Incomparable("it shares no computed point with the published sweep")
