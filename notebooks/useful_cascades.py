@@ -164,13 +164,12 @@ archive.provenance(branches)
 archive.provenance(runs)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** In (d), first two columns, large steps end with a higher accuracy
-# than small ones on the same time-dependent loss. The last two columns show the
-# opposite for the static loss: only the oscillating loss benefits from the bounces. In
-# (a) one period of bounces does not change the accuracy significantly; in (b) the
-# sharpness stays lower with bounces than without. In (e) and (f), towards the change of
-# the class at 0, the curvature along the unstable direction comes from one or two of
-# the three classes.
+# **What to look at.** In (d), compare the first two columns, large and small steps on
+# the same time-dependent loss, and then the last two, the same with the static loss. At
+# the paper's $T = 5000$ bounces raise the accuracy in the first periods in (a), and in
+# (b) they lead into wider valleys; once the network has learned, they make no
+# difference. In (f) the curvature along the unstable direction comes mostly from the
+# class that has the largest weight, before the change of the class at 0 and after it.
 
 # %% tags=["lead"]
 findings
@@ -187,8 +186,9 @@ findings
 pd.DataFrame(claims.table(branches)).set_index("score")
 
 # %% [markdown]
-# The ends of the whole runs: each is near an edge of its own, so that $\lambda_{\max}$
-# reflects the step size rather than the effect of the cascades.
+# The ends of the whole runs, beside the edge of stability of each step size: near its
+# edge, $\lambda_{\max}$ reflects the step size rather than the effect of the cascades;
+# well below it, the valley is wider than the step demands.
 
 # %%
 ends = claims.edges(runs, learning_rate, parts)

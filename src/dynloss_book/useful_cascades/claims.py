@@ -46,7 +46,7 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
               f"{interval(bounces, signed=True)} with oscillations, {interval(without, signed=True)} without", in_part,
               SIGN + "; so has the difference"),
         Claim("Cascades let the network find wider valleys", paper.SAYS["find wider"], "wider",
-              f"in a period with a cascade, λ_max of the static loss rises by {interval(wider, signed=True)}; in the "
+              f"in a period with a cascade, λ_max of the static loss changes by {interval(wider, signed=True)}; in the "
               f"same period in small steps by {interval(narrower, signed=True)}", positive(-wider), SIGN),
         Claim("Networks end in wider minima than with the static loss", paper.SAYS["wider minima"], "> 0",
               f"λ_max of the static loss at the end is {interval(runs.sharpness.sel(run='oscillating'))}, and "
@@ -76,7 +76,7 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
         f"{interval(gain, signed=True)}, and in kernel-target alignment {interval(fit, signed=True)}. Runs end at "
         f"$\\lambda_{{\\max}}$ = {interval(runs.sharpness.sel(run='oscillating'))} of the static loss, static training "
         f"at {interval(runs.sharpness.sel(run='static'))}. $\\lambda_{{\\max}}$ of the static "
-        f"loss rises by {interval(wider, signed=True)} in a period with a cascade and by "
+        f"loss changes by {interval(wider, signed=True)} in a period with a cascade and by "
         f"{interval(narrower, signed=True)} in small "
         f"steps{': within a period, a cascade keeps the valley from narrowing' if kept else ''}.",
         runs.attrs["scale"],
