@@ -176,7 +176,7 @@ def mutilations(dataset: xr.Dataset, random) -> Iterator[tuple[str, xr.Dataset]]
             if dim in each.dims
         ]
         places = np.arange(dataset.sizes[dim])
-        ends = [int(of[0].argmin()), int(of[0].argmax())]
+        ends = [int(of[0].values.argmin()), int(of[0].values.argmax())]
         places[ends] = ends[::-1]
         yield "exchanged classes", reordered(dataset, dim, places)
     if "labels" in dataset:
