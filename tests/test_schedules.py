@@ -43,6 +43,8 @@ def test_equals_the_reference(x64, interpretation, period, amplitude, num_classe
     expected = reference.class_weights(200, period, amplitude, num_classes, stop, interpretation)
     np.testing.assert_allclose(weights, expected, rtol=1e-13)
     np.testing.assert_array_equal(weights[stop:], 1.0)
+    np.testing.assert_allclose(weights.sum(axis=1), num_classes)
+    assert (weights > 0).all()
     assert period == 1 or (np.asarray(weights[stop - 3 : stop]) != 1).any()
 
 
