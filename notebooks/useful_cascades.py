@@ -152,7 +152,7 @@ runs = sweep(
 findings = claims.judge(branches, runs, fixed)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "The effect of bounces. (a)-(c) From the same weights through one period, in large steps and in small ones: the difference in validation accuracy, in the largest Hessian eigenvalue of the static loss and in kernel-target alignment, after each period. (d) Validation accuracy at the end of whole runs. Grey, single networks; blue, means with 95 % confidence intervals. (e) How far each class's gradient lies along the unstable direction u and (f) the classes' shares of the curvature along it, through one cascade; grey where the largest eigenvalue is above the edge in most networks.", "name": "fig-useful-cascades"}, "image": {"alt": "Six panels. Differences between branches by large and by small steps against the period, in accuracy, largest eigenvalue and alignment; the accuracy of four whole runs, oscillating and static, by large and by small steps; and two panels in which, towards the turn of the classes, the curvature along the unstable direction is made by one or two of the three classes."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "The effect of bounces. (a)-(c) From the same weights through one period, in large steps and in small ones: the difference in validation accuracy, in the largest Hessian eigenvalue of the static loss and in kernel-target alignment, after each period. (d) Validation accuracy at the end of whole runs. Grey, single networks; blue, means with 95 % confidence intervals. (e) How far each class's gradient lies along the unstable direction u and (f) the classes' shares of the curvature along it, through one cascade; grey where the largest eigenvalue is above the edge in most networks.", "name": "fig-useful-cascades"}, "image": {"alt": "Six panels. Differences between branches by large and by small steps against the period, in accuracy, largest eigenvalue and alignment; the accuracy of four whole runs, oscillating and static, by large and by small steps; and two panels in which the curvature along the unstable direction belongs mostly to the class with the largest weight, and at the turn of the classes to all three."}}
 from dynloss_book.useful_cascades import figure
 
 figure.plot(branches, runs, learning_rate, shown - 1);
@@ -167,9 +167,10 @@ archive.provenance(runs)
 # **What to look at.** In (d), compare the first two columns, large and small steps on
 # the same time-dependent loss, and then the last two, the same with the static loss. At
 # the paper's $T = 5000$ bounces raise the accuracy in the first periods in (a), and in
-# (b) they lead into wider valleys; once the network has learned, they make no
-# difference. In (f) the curvature along the unstable direction comes mostly from the
-# class that has the largest weight, before the change of the class at 0 and after it.
+# (b) they lead into wider valleys; later they make no difference to the accuracy, and
+# ever less to the valley. In (f), at the change of the class at 0, where the direction
+# is unstable, all three classes share its curvature; before and after it is mostly that
+# of the class with the largest weight.
 
 # %% tags=["lead"]
 findings
@@ -179,8 +180,8 @@ findings
 #
 # Means over the periods of each network, with the intervals over networks. A valley is
 # *wider* where $\lambda_{\max}$ is lower than before the period. Being lower than in
-# small steps is not enough: these lead into narrower valleys, as their higher edge
-# allows.
+# small steps is not enough, for these may lead into narrower valleys, as their higher
+# edge allows; nor is being lower than before, for small steps may widen the valley too.
 
 # %%
 pd.DataFrame(claims.table(branches)).set_index("score")

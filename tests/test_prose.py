@@ -6,7 +6,7 @@ import pytest
 
 from tools import prose
 
-ROOT = Path(__file__).parents[1]
+ROOT = prose.ROOT
 PAGE = "# A page\n\nOne line `what stands here` $stands$\n\n```\nwhat stands here\n```\n\nand what\n  stands here.\n"
 NOTEBOOK = """# %% [markdown]
 # # A title

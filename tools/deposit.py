@@ -84,7 +84,7 @@ def _add_result(made: ROCrate, name: str, found: Mapping[str, Any], root: Path, 
 
 
 def main() -> None:
-    """Write the deposit and read it back."""
+    """Write the deposit."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--report", type=Path, default=ROOT / "_build" / "report.pdf")
     parser.add_argument("--output", type=Path, default=ROOT / "_build" / "deposit.zip")

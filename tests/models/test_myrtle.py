@@ -125,3 +125,13 @@ def test_only_images_of_floating_point_numbers(inputs):
         ValueError, match=r"inputs must be floating-point images \(P, H, W, D\), got .*normalised first"
     ):
         check_images(inputs, 32)
+
+
+def test_many_networks_at_once_are_each_alone():
+    model, inputs = Myrtle(**SMALL), pictures(3, 8)
+    both = [reference.drawn(model, inputs, seed) for seed in (1, 2)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *both)
+    many = jax.jit(jax.vmap(model.apply, in_axes=(0, None)))(stacked, inputs)
+    apply = jax.jit(model.apply)
+    np.testing.assert_allclose(many, np.stack([apply(each, inputs) for each in both]), rtol=1e-5, atol=1e-5)
+    assert np.abs(many[0] - many[1]).max() > 1e-3

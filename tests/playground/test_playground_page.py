@@ -215,6 +215,19 @@ def test_without_an_oscillation_there_is_no_cascade(page):
     assert MARK in page.tab.evaluate("[...pens]")
 
 
+@pytest.mark.slow
+def test_too_large_an_amplitude_forgets(page):
+    page.preset("tooLarge")
+    page.choose("speed", "full")
+    page.press("play")
+    seen = []
+    for step in (4000, 5000, 6000, 7000, 8000):
+        page.wait(f"step >= {step}")
+        seen.append(page.number("accuracy"))
+        assert "bounces" not in page.sentence()
+    assert max(seen) < 0.7
+
+
 def test_words_are_those_of_the_moment(page):
     """A cascade that ended with step 1014 goes on no longer at step 1030, though its end lies in the same frame."""
     page.tab.evaluate(ANOTHER, {"period": 1000})
@@ -328,6 +341,15 @@ def test_fits_every_window(page, width):
         assert page.tab.locator(canvas).evaluate(sharpness) == pytest.approx([1, 1], abs=0.01)
 
 
+def test_on_a_phone_the_plane_comes_first(page):
+    page.tab.set_viewport_size({"width": 390, "height": 844})
+    page.tab.wait_for_timeout(200)
+    plane = page.tab.locator(".dl-plane").bounding_box()
+    assert plane["width"] > 300 and plane["y"] + plane["height"] < 844
+    controls = page.tab.locator(".dl-playground :is(button, input, select, summary)")
+    assert min(each.bounding_box()["y"] for each in controls.all()) >= plane["y"] + plane["height"]
+
+
 @pytest.mark.parametrize("width", [320, 500, 640, 1280])
 @pytest.mark.parametrize("name", ["full.html", "small.html"])
 def test_nothing_moves_when_it_comes(opened, address, name, width):
@@ -432,6 +454,16 @@ def test_reduced_motion_draws_seldom(opened):
     page.tab.wait_for_timeout(2000)
     assert 2 <= page.tab.evaluate("window.drawn") <= 6
     assert page.number("step") > 500
+
+
+def test_small_one_waits_for_a_click(opened):
+    page = opened("small.html")
+    page.tab.wait_for_timeout(300)
+    assert page.number("step") == 0
+    page.press("play")
+    page.wait("cascades === 1", seconds=30)
+    assert page.tab.locator("[data-preset]").count() == 0
+    assert "?" not in page.tab.url
 
 
 def test_without_webassembly_a_link_stands_in(chromium, address):

@@ -109,6 +109,18 @@ def test_hessian_products(params, dense):
     np.testing.assert_allclose(jax.jit(matrix)(params), dense, rtol=1e-10, atol=1e-12)
 
 
+def test_both_ends_of_the_spectrum(params, dense):
+    def ends(w):
+        gradient = at_weights(data(), 3)
+        return [
+            batched.hessian_eigenvalues(gradient, w, k=1, num_matvecs=30, which=end).eigenvalues[0]
+            for end in ("largest", "smallest")
+        ]
+
+    exact = np.linalg.eigvalsh(dense)
+    np.testing.assert_allclose(jax.jit(ends)(params), [exact[-1], exact[0]], rtol=1e-6)
+
+
 def test_products_ask_for_full_precision():
     """TF32 on recent GPUs has three digits; what Lanczos traces says how exactly it is to be multiplied."""
     gradient = batched.loss_gradient(lambda w, x: x @ w, data_of_rows(6), 2)

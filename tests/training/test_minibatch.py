@@ -282,11 +282,11 @@ def test_a_checkpoint_of_another_run_is_left_aside(killed, tmp_path, whole, othe
 
 def test_checkpoints_keep_every_type_of_number(tmp_path):
     state = {"a": jnp.arange(3, dtype=jnp.bfloat16) / 3, "b": jnp.ones((2, 2)), "c": jnp.array(7)}
-    checkpoints.save(tmp_path / "x.npz", "me", 4, state, {"loss": [1.0, np.nan]})
-    epoch, restored, records = checkpoints.load(tmp_path / "x.npz", "me", state, ["loss"])
+    checkpoints.save(tmp_path / "x.npz", "me", 4, state, {"loss": [1.0, np.nan], "half": state["a"]})
+    epoch, restored, records = checkpoints.load(tmp_path / "x.npz", "me", state, ["loss", "half"])
     jax.tree.map(np.testing.assert_array_equal, restored, state)
     assert epoch == 4 and records["loss"][0] == 1.0 and np.isnan(records["loss"][1])
-    assert restored["a"].dtype == jnp.bfloat16
+    assert restored["a"].dtype == jnp.asarray(records["half"]).dtype == jnp.bfloat16
     wider = state | {"b": jnp.ones((2, 3))}
     with pytest.warns(UserWarning, match=r"it holds float32 \(2, 2\) for float32 \(2, 3\)"):
         assert checkpoints.load(tmp_path / "x.npz", "me", wider, ["loss"]) is None

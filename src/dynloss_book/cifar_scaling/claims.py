@@ -74,7 +74,7 @@ def table(ladders: Mapping[str, Sequence[Rung]], runs: Mapping[str, Sequence[xr.
             **{quantity: getattr(each, quantity) for quantity in FIGURE_1_SCALE},
             "static": interval(run.validation_accuracy.isel(amplitude=0)),
             "oscillating": interval(run.validation_accuracy.isel(amplitude=1)),
-            "gain": interval(run.validation_accuracy.diff("amplitude")[0], signed=True),
+            "gain": interval(run.validation_accuracy.diff("amplitude").isel(amplitude=0), signed=True),
         }
         for name, rungs in ladders.items()
         for each, run in zip(rungs, runs[name], strict=True)

@@ -48,7 +48,9 @@ def list_() -> None:
     root, figures = _book()
     rows = list(runner.tables.profile_rows(root, figures))
     click.echo(runner.tables.plain([runner.tables.PROFILES, *rows]))
-    _name_damaged(runner.tables.unreadable(root, only=runner.tables.SHOWN))
+    # Of thousands no more is read than is shown, unless a row says that there is damage besides.
+    beside = any("cannot be read" in row[-1] for row in rows)
+    _name_damaged(runner.tables.unreadable(root, only=() if beside else runner.tables.SHOWN))
     if all(row[-1] == runner.tables.NOTHING for row in rows):
         raise UsageError(runner.tables.nothing_in(root))
 

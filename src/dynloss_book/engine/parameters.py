@@ -52,8 +52,11 @@ def settings(source: Path, schema: Mapping[str, Any]) -> Any:
         found = yaml.safe_load(source.read_text("utf-8")) or {}
     except yaml.YAMLError as error:
         raise UsageError(f"{source} is no valid YAML: {' '.join(str(error).split())}") from error
-    misfits = sorted(Draft202012Validator(schema).iter_errors(found), key=lambda error: error.json_path)
-    refuse([f"{source.name}: {error.json_path.removeprefix('$.')}: {error.message}" for error in misfits])
+    misfits = []
+    for error in Draft202012Validator(schema).iter_errors(found):
+        place = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in error.absolute_path)
+        misfits.append(f"{source.name}: {place.removeprefix('.')}: {error.message}")
+    refuse(sorted(misfits))
     return found
 
 

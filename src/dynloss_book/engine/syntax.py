@@ -5,6 +5,7 @@ that it mentions are numbers too. A name is followed from file to file, by impor
 """
 
 import ast
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -234,7 +235,9 @@ def _imports(nodes: Iterable[ast.AST]) -> dict[str, list[str]]:
 
 def absolute(package: str, names: list[str]) -> list[str]:
     """Names of which the first, a module's, may begin with the dots of a relative import."""
-    return [importlib.util.resolve_name(names[0], package), *names[1:]]
+    with contextlib.suppress(ImportError):  # of no package, it is an import that fails
+        return [importlib.util.resolve_name(names[0], package), *names[1:]]
+    return names
 
 
 class Module:

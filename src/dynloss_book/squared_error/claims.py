@@ -92,15 +92,15 @@ def exponents(error: xr.DataArray, rates: Sequence[float]) -> xr.DataArray:
 
 
 def crossings(factor: xr.DataArray, ratios: Sequence[float], level: float) -> xr.DataArray:
-    """Where a falling factor first crosses a level, by straight lines between the ratios; NaN where it never does.
-
-    See ``analysis.period_doubling.crossing``: a factor that lies below from the first ratio on has that ratio.
+    """Where a falling factor first crosses a level, by straight lines between the ratios; NaN where it never does, or
+    lies below from the first ratio on.
     """
 
     def first(values):
         return crossing(np.asarray(ratios), values, level)
 
-    return xr.apply_ufunc(first, factor, input_core_dims=[["ratio"]], vectorize=True)
+    found = xr.apply_ufunc(first, factor, input_core_dims=[["ratio"]], vectorize=True)
+    return found.where(factor.isel(ratio=0, drop=True) > level)
 
 
 def cascade_starts(loss: xr.DataArray, period: int) -> list[list[int]]:

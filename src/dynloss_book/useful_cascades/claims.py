@@ -33,6 +33,9 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
     gain, fit = (difference(branches, name).mean("turn") for name in ("validation_accuracy", "alignment"))
     wider, narrower = (change(branches, "sharpness", way) for way in ("bouncing", "calm"))
     kept = positive(narrower) is Verdict.REPRODUCED and positive(wider) is Verdict.UNDECIDED
+    widens = positive(-wider)
+    if widens is Verdict.REPRODUCED:  # and more than the flow does without bounces
+        widens = positive(narrower - wider)
     in_part = positive(bounces)
     if in_part is Verdict.REPRODUCED:  # but where they help without oscillations as well, these have not gained by them
         in_part = positive(bounces - without)
@@ -46,8 +49,9 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
               f"{interval(bounces, signed=True)} with oscillations, {interval(without, signed=True)} without", in_part,
               SIGN + "; so has the difference"),
         Claim("Cascades let the network find wider valleys", paper.SAYS["find wider"], "wider",
-              f"in a period with a cascade, λ_max of the static loss changes by {interval(wider, signed=True)}; in the "
-              f"same period in small steps by {interval(narrower, signed=True)}", positive(-wider), SIGN),
+              f"in a period λ_max of the static loss changes by {interval(wider, signed=True)} in large steps, which "
+              f"bounce, and by {interval(narrower, signed=True)} in small ones", widens,
+              SIGN + "; so has the difference"),
         Claim("Networks end in wider minima than with the static loss", paper.SAYS["wider minima"], "> 0",
               f"λ_max of the static loss at the end is {interval(runs.sharpness.sel(run='oscillating'))}, and "
               f"{interval(runs.sharpness.sel(run='static'))} after static training: "
@@ -76,7 +80,7 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
         f"{interval(gain, signed=True)}, and in kernel-target alignment {interval(fit, signed=True)}. Runs end at "
         f"$\\lambda_{{\\max}}$ = {interval(runs.sharpness.sel(run='oscillating'))} of the static loss, static training "
         f"at {interval(runs.sharpness.sel(run='static'))}. $\\lambda_{{\\max}}$ of the static "
-        f"loss changes by {interval(wider, signed=True)} in a period with a cascade and by "
+        f"loss changes by {interval(wider, signed=True)} in a period in large steps and by "
         f"{interval(narrower, signed=True)} in small "
         f"steps{': within a period, a cascade keeps the valley from narrowing' if kept else ''}.",
         runs.attrs["scale"],

@@ -13,7 +13,7 @@ import xarray as xr
 
 from dynloss_book.engine import archive
 from dynloss_book.engine.runner import gallery, page
-from dynloss_book.plots.interactive import MIME, curves
+from dynloss_book.plots.interactive import MIME
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def notebook(*outputs):
 
 def test_data_to_explore_stand_under_the_picture(pdf, tmp_path):
     picture = {"image/png": "", "application/pdf": base64.b64encode(pdf).decode()}
-    record = curves("x", []).record | {"name": "</script>"}
+    record = {"kind": "curves", "name": "</script>", "panels": []}
     made = page.arranged(notebook(picture, {"text/plain": "", MIME: record}), tmp_path, tmp_path)
     _, figure, explore, download, _ = made["cells"]
     assert [output["data"] for output in figure["outputs"]] == [{"image/png": ""}]

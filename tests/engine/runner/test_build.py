@@ -1,5 +1,6 @@
 """The book is built from what passed the gate, whole or not at all. Sphinx itself runs in one test only."""
 
+import errno
 import io
 import json
 import re
@@ -227,3 +228,18 @@ def test_a_result_that_can_no_longer_be_read_is_named(site, executed_site):
     result.write_bytes(result.read_bytes()[:5000])
     with pytest.raises(archive.Unreadable, match=f"{result} cannot be read"):
         book._arrange(copy, site / "notebooks", site / "data")
+
+
+def test_the_old_book_stays_where_the_new_one_cannot_take_its_place(site, published, monkeypatch):
+    builder(monkeypatch)
+    rename = book.Path.rename
+
+    def full(path, target):
+        if path.name == "html" and target == published:
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        return rename(path, target)
+
+    monkeypatch.setattr(book.Path, "rename", full)
+    with pytest.raises(OSError, match="No space left"):
+        book.build(site, load(site), "smoke")
+    assert pages(published) == {"index.html": "old"}

@@ -1,5 +1,7 @@
 import errno
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -276,6 +278,22 @@ def test_files_that_another_process_merges_are_not_written_again(folder):
     opened(folder).merge()
     store.refresh()
     assert not store._unsaved and store.holds(points(1, 2)).all() and len(store.parts) == 1
+
+
+def test_a_store_that_is_deleted_while_it_is_used_is_written_again(folder):
+    store = opened(folder)
+    add(store, 1)
+    shutil.rmtree(folder)
+    store.refresh()
+    assert store.holds(points(1)).all()
+    add(store, 2)
+    check(folder, 1, 2)
+
+
+def test_a_link_that_leads_nowhere_is_passed_over(folder):
+    add(opened(folder), 1)
+    os.symlink(folder / "unpacked elsewhere.nc", folder / "0.nc")
+    assert opened(folder).holds(points(1)).all()
 
 
 def test_there_are_never_many_files(folder, monkeypatch):

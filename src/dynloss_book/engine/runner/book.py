@@ -214,6 +214,11 @@ def _publish(built: Path, published: Path) -> Path:
     shutil.rmtree(old, ignore_errors=True)
     if published.exists():
         published.rename(old)
-    built.rename(published)
+    try:
+        built.rename(published)
+    except OSError:
+        if old.exists():
+            old.rename(published)
+        raise
     shutil.rmtree(old, ignore_errors=True)
     return published

@@ -17,6 +17,7 @@ from dynloss_book.engine import archive, policy, untrusted
 from dynloss_book.engine.agreement import FREE, Agreement, Incomparable, Quantity, compare, different, is_sweep
 from dynloss_book.engine.runner import answers, page, profiles, recorded, tables
 from dynloss_book.engine.sweeps import overview
+from dynloss_book.engine.sweeps.store import REQUEST
 
 NOTEBOOK = ".ipynb"
 
@@ -160,7 +161,7 @@ def stored(path: Path) -> dict[Path, dict[str, Any]]:
     """The results in a file or folder, and what each says of itself: figure, parameters, and `axes` if it is a sweep.
 
     A sweep's is a folder of files, whose parameters are those beside its axes. A file that is ``unreadable``, which is
-    said, is of no figure.
+    said, is of no figure, nor is a sweep of which there is no more than its request.
     """
     found: dict[Path, dict[str, Any]] = {}
     for file in [path] if path.is_file() else sorted(path.rglob("[!.]*.nc")):
@@ -172,6 +173,9 @@ def stored(path: Path) -> dict[Path, dict[str, Any]]:
         about["parameters"] = {name: value for name, value in about["parameters"].items() if name not in axes}
         if not any(folder.suffix == ".old" for folder in file.relative_to(path).parents):
             found.setdefault(file.parent if axes and file != path else file, about)
+    for request in sorted(path.rglob(REQUEST)):
+        if not any(archive.paths(request.parent)):
+            found[request.parent] = {"figure": "", "parameters": {}}
     return found
 
 

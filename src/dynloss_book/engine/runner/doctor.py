@@ -16,7 +16,7 @@ from dynloss_book.engine.provenance import device, versions
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 NEEDS = {  # what for -> (modules, the command that gets them)
     "the notebooks": (
-        ("papermill", "jupytext", "nbformat", "ipykernel", "yaml", "sklearn"),
+        ("papermill", "jupytext", "nbformat", "ipykernel", "yaml", "jsonschema", "sklearn"),
         "pip install 'dynloss[notebooks]'",
     ),
     "the book": (("jupyter_book",), "pip install 'dynloss[book]'"),

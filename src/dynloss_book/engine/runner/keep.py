@@ -112,6 +112,8 @@ class Affirmer(_Reviewer):
     """
 
     def __init__(self, root: Path, because: str):
+        if not because.strip():
+            raise UsageError('say why the change moves no number: --because "…"')
         if (now := commit()).endswith("+dirty"):
             raise UsageError(f"{now}: commit first; what is affirmed is a commit")
         self.root, self.because, self.commit = root, because, now

@@ -38,5 +38,7 @@ def lay_out(root: Path, name: str) -> list[Path]:
 
 def _with_page(toc: str, name: str) -> str:
     """The book's contents with a page more, behind the last notebook."""
-    *_, last = re.finditer(r"^( *- file: notebooks/)\w+\n", toc, re.M)
-    return f"{toc[: last.end()]}{last[1]}{name}\n{toc[last.end() :]}"
+    if not (notebooks := list(re.finditer(r"^( *- file: notebooks/).*\n?", toc, re.M))):
+        raise UsageError("_toc.yml has no notebook behind which the new one could come")
+    last = notebooks[-1]
+    return f"{toc[: last.end()].rstrip()}\n{last[1]}{name}\n{toc[last.end() :]}"

@@ -29,12 +29,14 @@ class Step(NamedTuple):
         words: what, or why not.
         act: does it; None where nothing is to be done, or can be.
         whole: afterwards all of it is published.
+        files: that were read for it.
     """
 
     place: Path
     words: str
     act: Callable[[], Any] | None = None
     whole: bool = False
+    files: tuple[Path, ...] = ()
 
 
 def places(records: Iterable[Mapping[str, Any]]) -> list[Path]:
@@ -52,9 +54,9 @@ def steps(chosen: Iterable[Path], target: Path, renew: bool = False) -> Iterator
         renew: replace published values by others.
     """
     for path in chosen:
-        place = Path(*path.parts[-2:])
+        place, there = Path(*path.parts[-2:]), tuple(archive.paths(path)) if path.is_dir() else (path,)
         try:
-            yield (_sweep if path.is_dir() else _single)(path, place, target / place, renew)
+            yield (_sweep if path.is_dir() else _single)(path, place, target / place, renew)._replace(files=there)
         except (archive.Unreadable, store.SweepError) as error:
             yield Step(place, str(error))
 
@@ -65,7 +67,10 @@ def publish(step: Step, source: Path, move: bool) -> None:
         step.act()
     if move and step.whole:
         own = source / step.place
-        shutil.rmtree(own) if own.is_dir() else own.unlink()
+        for path in step.files:  # and no other: another process may have computed more since
+            path.unlink(missing_ok=True)
+        if own.is_dir() and not list(archive.paths(own)):
+            shutil.rmtree(own)
         with contextlib.suppress(OSError):  # there is more of the figure
             own.parent.rmdir()
 

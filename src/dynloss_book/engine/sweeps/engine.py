@@ -127,6 +127,8 @@ def run(
         how = begin()
         if how.layout:
             contract.check_layout(how.layout, variables or {}, names)
+            if kept.parts and not anew:
+                contract.check_same(how.layout, kept.layout(), f"the store {kept.folder}")
         if anew:
             kept.set_aside(points)
         kept.note_request({name: values.tolist() for name, values in wanted.axes.items()}, wanted.size)

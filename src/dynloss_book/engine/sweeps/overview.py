@@ -83,12 +83,15 @@ def _progress(*folders: Path) -> Progress | None:
             request = found if not parts or set(found["axes"]) == set(axes) else request
     if not (parts or request or unreadable):
         return None
-    told: dict[str, Any] = {"figure": folders[0].parent.name, "parameters": "{}", "seconds": 0.0, "date": "–"} | request
+    told: dict[str, Any] = {"figure": folders[0].parent.name, "parameters": "{}", "seconds": 0.0, "date": "–"}
+    told |= {name: request[name] for name in ("figure", "parameters") if request}
     wanted = grids.Grid({name: np.asarray(values) for name, values in request.get("axes", {}).items()})
     done, scale = 0, "–"
     if parts:
         told |= combined(parts)
-        points = rows(parts, axes)
+        # Without their results, which nobody has looked at: they may not fit each other, or into memory.
+        bare = [xr.Dataset({}, {name: ("point", part[name].values) for name in axes}, part.attrs) for part in parts]
+        points = rows(bare, axes)
         done = len(points.point)
         if request:
             result = grids.assemble(wanted, points)

@@ -60,8 +60,8 @@ class Store:
         self._parts: dict[str, xr.Dataset] = {}  # what is on disk, by file
         self._unsaved: list[xr.Dataset] = []
         self._held: set[bytes] = set()  # the points of all these
-        # Files that do not count, and why; empty where other files hold all of their points.
-        self._left_out: dict[str, str] = {}
+        # Files that do not count, when they were written, and why; empty where other files hold all of their points.
+        self._left_out: dict[str, tuple[tuple[int, int], str]] = {}
         self.locks = Locks(folder, names)
         self._open = False
         self.beside = list(beside)
@@ -84,29 +84,47 @@ class Store:
 
     def refresh(self) -> None:
         """Read the files that have appeared, of this process or another, and forget those that were merged."""
-        while True:
-            with contextlib.suppress(FileNotFoundError):  # another process has just merged it: look again
-                return self._look()
+        gone: list[xr.Dataset] = []
+        while not self._look(gone):
+            pass
+        # Gone and nowhere else: somebody has deleted the store under us. What is in memory is written again.
+        for part in gone:
+            if not self._held.issuperset(own := grids.keys(part, self.names)):
+                self._unsaved.append(part)
+                self._held.update(own)
 
-    def _look(self) -> None:
-        paths = archive.paths(self.folder) if self.folder.is_dir() else ()
-        sizes = {path.name: path.stat().st_size for path in paths}
-        if self._parts.keys() - sizes:
-            self._parts = {name: part for name, part in self._parts.items() if name in sizes}
-            self._left_out = {name: why for name, why in self._left_out.items() if why}
-            self._held = {key for part in self.own for key in grids.keys(part, self.names)}
-        new = sizes.keys() - self._parts.keys() - self._left_out.keys()
-        # The largest first: where a merger was killed before it removed what it had merged, that adds nothing.
-        for name in sorted(new, key=lambda each: (-sizes[each], each)):
-            part = self._read(self.folder / name)
-            if isinstance(part, str):
-                self._left_out[name] = part
-                archive.warn(f"{part}: it is left out, and its points are computed again.")
-            elif self._held.issuperset(points := grids.keys(part, self.names)):
-                self._left_out[name] = ""
-            else:
-                self._parts[name] = part
-                self._held.update(points)
+    def _look(self, gone: list[xr.Dataset]) -> bool:
+        """Whether the files were still there when they were read; those known before that are not are now ``gone``."""
+        try:
+            present = set(os.listdir(self.folder)) if self.folder.is_dir() else set()
+            if missing := self._parts.keys() - present:
+                gone += [self._parts.pop(name) for name in missing]
+                self._left_out = {name: left for name, left in self._left_out.items() if left[1]}
+                self._held = {key for part in self.own for key in grids.keys(part, self.names)}
+            new = present - self._parts.keys()
+            named = [self.folder / name for name in new if name.endswith(".nc") and name[0] != "."]
+            there = [path for path in named if path.exists() or not path.is_symlink()]  # no link that leads nowhere
+            files = {path.name: path.stat() for path in there}
+            # The largest first: where a merger was killed before it removed what it had merged, that adds nothing.
+            for name in sorted(files, key=lambda each: (-files[each].st_size, each)):
+                self._admit(name, (files[name].st_mtime_ns, files[name].st_size))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _admit(self, name: str, stamp: tuple[int, int]) -> None:
+        if self._left_out.get(name, (None, ""))[0] == stamp:
+            return
+        part = self._read(self.folder / name)
+        self._left_out.pop(name, None)
+        if isinstance(part, str):
+            self._left_out[name] = stamp, part
+            archive.warn(f"{part}: it is left out, and its points are computed again.")
+        elif self._held.issuperset(new := grids.keys(part, self.names)):
+            self._left_out[name] = stamp, ""
+        else:
+            self._parts[name] = part
+            self._held.update(new)
 
     @property
     def own(self) -> list[xr.Dataset]:
@@ -132,7 +150,7 @@ class Store:
     @property
     def left_out(self) -> dict[str, str]:
         """The files that are there but do not count, and why: as a rule, since they cannot be read."""
-        return {name: why for name, why in self._left_out.items() if why}
+        return {name: why for name, (_, why) in self._left_out.items() if why}
 
     def rows(self, of: Callable[[xr.Dataset], bool] = lambda part: True) -> xr.Dataset | None:
         """All rows of these parts, each point once."""
@@ -180,7 +198,7 @@ class Store:
         """All files into one: quicker to read, and one to archive. Whoever else adds or merges is not disturbed."""
         # Only who has just written all rows of a file may remove it, and the same rows have the same name: so two
         # processes never remove each other's.
-        superfluous = [name for name, why in self._left_out.items() if not why]
+        superfluous = [name for name, (_, why) in self._left_out.items() if not why]
         names = [*self._parts, *superfluous]
         if len(names) <= more_than or self._unsaved or self.stale():
             return
@@ -193,7 +211,8 @@ class Store:
         except OSError:  # it was only to be tidier
             return
         self._parts = {name: merged}
-        self._left_out = self.left_out
+        for each in superfluous:
+            del self._left_out[each]
 
     def keep(self, attributes: Mapping[str, Any], of: Callable[[xr.Dataset], bool] = lambda part: True) -> None:
         """Give the code of now, and these attributes, to those parts that come from other code."""
