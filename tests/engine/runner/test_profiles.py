@@ -25,7 +25,7 @@ fig02_gone: {quick: {}}
 @pytest.mark.parametrize(
     ("profiles", "wrong"),
     [
-        (SHAPES, ["yml: fig01_good: 'best'", "dear.cost.GPU: 3 is not", "odd: ", "fig02_gone: 'quick' is a required"]),
+        (SHAPES, ["dear.cost.GPU: 3 is not", "odd: ", "yml: fig01_good: 'best'", "fig02_gone: 'quick' is a required"]),
         (VALUES, ["fig02_gone.ipynb", "smoke: steps=1.5", "'steqs'"]),
     ],
 )
