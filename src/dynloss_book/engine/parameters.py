@@ -53,9 +53,9 @@ def settings(source: Path, schema: Mapping[str, Any]) -> Any:
     except yaml.YAMLError as error:
         raise UsageError(f"{source} is no valid YAML: {' '.join(str(error).split())}") from error
     misfits = []
-    for error in Draft202012Validator(schema).iter_errors(found):
-        place = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in error.absolute_path)
-        misfits.append(f"{source.name}: {place.removeprefix('.')}: {error.message}")
+    for misfit in Draft202012Validator(schema).iter_errors(found):
+        place = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in misfit.absolute_path)
+        misfits.append(f"{source.name}: {place.removeprefix('.')}: {misfit.message}")
     refuse(sorted(misfits))
     return found
 
