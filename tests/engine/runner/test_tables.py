@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -31,13 +33,13 @@ def status(site):
 
 
 def test_profiles_say_cost_and_what_the_archive_has(site):
-    smoke, quick = tables.profile_rows(site, load(site))
+    smoke, quick = tables.profile_rows(tables.layers(site), load(site))
     assert smoke[:3] == ("fig01_good", "smoke", "2.0 s, 0.2 GB on 2 CPU cores")
     assert quick == ("fig01_good", "quick", "–", "–")  # archived with 3 steps, not with 10
     (result,) = (site / "results" / "fig01_good").glob("*.nc")
     assert "commit" in smoke[3]
     result.write_bytes(result.read_bytes()[:100])
-    assert [row[3] for row in tables.profile_rows(site, load(site))] == ["– (1 file cannot be read)"] * 2
+    assert [row[3] for row in tables.profile_rows(tables.layers(site), load(site))] == ["– (1 file cannot be read)"] * 2
     (line,) = tables.unreadable(site, {"fig01_good"})
     assert line.startswith(f"{result} cannot be read (") and tables.unreadable(site, {"fig02_other"}) == []
 
@@ -57,7 +59,7 @@ def test_list_marks_what_other_code_computed(site):
         assert source.count(old) == 1
         imports = "import numpy as np", "from dynloss_book.engine.runner import tables\\nimport numpy as np"
         path.write_text(source.replace(old, new).replace(*imports))
-        smoke, quick = tables.profile_rows(site, load(site))
+        smoke, quick = tables.profile_rows(tables.layers(site), load(site))
         assert (", stale: compute" in smoke[3]) == changed and "commit" in smoke[3], new
         assert quick[3] == "–"
 
@@ -70,7 +72,7 @@ def test_a_list_of_many_results_reads_each_once_and_of_its_attributes_few(site, 
     read = []
     about = untrusted.about
     monkeypatch.setattr(untrusted, "about", lambda content, only: read.append(only) or about(content, only))
-    assert "commit" in next(tables.profile_rows(site, load(site)))[3]
+    assert "commit" in next(tables.profile_rows(tables.layers(site), load(site)))[3]
     assert sorted(map(len, read)) == [0, *[len(tables.SHOWN)] * 21]  # of one all is told
 
 
@@ -78,7 +80,7 @@ def test_what_another_program_has_locked_is_there(site):
     fcntl = pytest.importorskip("fcntl")
     with next((site / "results" / "fig01_good").glob("*.nc")).open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert "commit" in next(tables.profile_rows(site, load(site)))[3]
+        assert "commit" in next(tables.profile_rows(tables.layers(site), load(site)))[3]
         assert tables.unreadable(site) == []
 
 
@@ -101,7 +103,7 @@ def test_archive_of_another_figure_counts_where_the_notebook_asks_for_it(site):
     (notebooks / "fig02_same.ipynb").write_text((notebooks / "fig01_good.ipynb").read_text())
     profiles = "fig01_good: {quick: {}}\nfig02_same: {quick: {}, smoke: {parameters: {steps: 3}}}"
     (notebooks / "profiles.yml").write_text(profiles)
-    assert "commit" in list(tables.profile_rows(site, load(site)))[-1][3]
+    assert "commit" in list(tables.profile_rows(tables.layers(site), load(site)))[-1][3]
 
 
 def test_status_says_what_made_a_notebook(site):
@@ -164,3 +166,21 @@ def test_sweep_rows_say_how_far_a_sweep_is(tmp_path, monkeypatch):
     (folder / "request.json").unlink()
     (row,) = map(tables.sweep_row, tables.sweeps(tmp_path))
     assert row[2] == "4"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="one process reads all")
+def test_several_processes_list_the_same(site):
+    """In a process of its own, as forks of one that has used JAX are not safe."""
+    (result,) = (site / "results" / "fig01_good").glob("*.nc")
+    result.with_name("0" * 16 + ".nc").write_bytes(result.read_bytes()[:100])
+    code = """if True:
+        import sys
+        from dynloss_book.command import main
+        from dynloss_book.engine.runner import tables
+        tables.MANY = int(sys.argv.pop())
+        main()
+    """
+    command = [sys.executable, "-c", code, "list"]
+    one, several = (subprocess.run([*command, many], cwd=site, capture_output=True, text=True) for many in ("9", "0"))
+    assert (one.returncode, one.stdout, one.stderr) == (several.returncode, several.stdout, several.stderr)
+    assert "commit" in one.stdout and "cannot be read (" in one.stdout
