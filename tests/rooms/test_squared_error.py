@@ -60,7 +60,7 @@ def test_the_squared_error():
         assert verdicts(diverging)[4] == YES and "the kernel has changed" not in str(diverging.claims[4])
 
 
-@pytest.mark.parametrize(("edge", "expected"), [(1.0, 2.0), (0.98, 2 / 0.98), (0.2, np.nan)])
+@pytest.mark.parametrize(("edge", "expected"), [(1.0, 2.0), (0.98, 2 / 0.98), (0.2, np.nan), (10, np.nan)])
 def test_where_a_factor_crosses(edge, expected):
     factor = xr.DataArray(1 - edge * np.asarray(RATIOS)[None], dims=("seed", "ratio"))
     found = squared_error_claims.crossings(factor, RATIOS, -1.0)

@@ -9,8 +9,11 @@ from dynloss_book.engine.findings import Verdict
 from dynloss_book.useful_cascades import claims as useful_cascades
 
 
-def cascades(ends, wider=0.0):
-    """Whole runs, and branches whose accuracy grows with the bounces; ``wider``: how much λ_max falls in a period."""
+def cascades(ends, wider=0.0, calm=-3.0):
+    """Whole runs, and branches whose accuracy grows with the bounces.
+
+    λ_max falls by ``wider`` in a period in large steps, and by ``calm`` in small ones.
+    """
     sharpness = [2, 9, 2, 9]
     runs = xr.Dataset(
         {"validation_accuracy": (("seed", "run"), seeds(ends)), "sharpness": (("seed", "run"), seeds(sharpness))},
@@ -31,7 +34,7 @@ def cascades(ends, wider=0.0):
     )  # fmt: skip
     wobble = 0.1 * np.array([-1, 1, -1, 1])
     branches["sharpness"] = xr.DataArray(
-        np.stack([np.full(4, 9.0), 9 - wider + wobble, 12 + wobble])[None] * np.ones((5, 1, 1)),
+        np.stack([np.full(4, 9.0), 9 - wider + wobble, 9 - calm + wobble])[None] * np.ones((5, 1, 1)),
         dims=("turn", "way", "seed"), coords={"way": ["before", "bouncing", "calm"]},
     ).transpose("seed", "turn", "way")  # fmt: skip
     return branches, runs
@@ -51,6 +54,8 @@ def test_useful_cascades():
     assert verdicts(judge(branches, sharper))[1:] == [NO, NO]
     assert useful_cascades.judge(branches, runs, paper.FIGURE_4 | {"period": 1000}).claims[0].reduced
     assert verdicts(judge(*cascades([0.5, 0.7, 0.4, 0.5], wider=-2.0)))[:2] == [NO, NO]
+    for small, verdict in ((2.0, YES), (4.0, NO)):  # small steps widen the valley too, less or more
+        assert verdicts(judge(*cascades([0.7, 0.5, 0.4, 0.5], wider=3.0, calm=small)))[1] == verdict
     kept = judge(*cascades([0.7, 0.5, 0.4, 0.5]))  # narrower than before only in small steps: no wider valley
     assert verdicts(kept)[:2] == [YES, Verdict.UNDECIDED] and "keeps the valley from narrowing" in kept.summary
     for narrowing in (-5.0, -2.0):

@@ -55,6 +55,14 @@ def test_a_folder_that_agrees(checkout, tmp_path, dynloss):
     assert "fig02_sweep: This run agrees with the published one point by point, at 2 of 2 points." in out
 
 
+def test_a_sweep_without_a_point_yet_does_not_pass(checkout, tmp_path, dynloss):
+    mine = fill(tmp_path / "mine", seeds=4)
+    for path in (mine / "fig02_sweep" / "abc").glob("*.nc"):
+        path.unlink()
+    code, out, _ = dynloss("compare", mine)
+    assert code == 2 and "abc holds no results yet" in " ".join(out.split())
+
+
 def test_a_folder_that_differs(checkout, tmp_path, dynloss):
     code, out, _ = dynloss("compare", fill(tmp_path / "mine", computed=other, point=drifted))
     assert code == 1

@@ -158,6 +158,15 @@ def test_other_code_is_replaced_as_a_whole_or_not_at_all(layers):
     assert points(published) == {(x, seed): 3 * x - seed for x in (1, 2) for seed in (0, 1)}
 
 
+def test_what_is_computed_while_it_is_published_stays(layers):
+    own, published = layers
+    sweep([0])
+    (step,) = steps(*layers)
+    sweep([1])  # by another process, before what was read is taken away
+    publish.publish(step, own, move=True)
+    assert points(published).keys() | points(own).keys() == {(x, seed) for x in (1, 2) for seed in (0, 1)}
+
+
 def test_what_is_damaged_is_named_and_left(layers):
     own, published = layers
     sweep([0])

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from dynloss_book.engine import untrusted
+from dynloss_book.engine import archive, untrusted
 from dynloss_book.engine.runner import recorded, tables
 from dynloss_book.engine.runner.profiles import load
 
@@ -96,6 +96,14 @@ def test_every_command_names_what_it_cannot_read(site, command, dynloss, monkeyp
     recorded.write(site / "results", {"fig01_good": {"profile": "smoke", "claims": [CLAIM]}})
     _, out, _ = dynloss(*command)
     assert f"{result} cannot be read (" in out and f"store/{result.name} cannot be read (" in out
+
+
+def test_damage_of_what_one_row_alone_shows_is_named(site, dynloss, monkeypatch):
+    monkeypatch.chdir(site)
+    (result,) = (site / "results" / "fig01_good").glob("*.nc")
+    result.write_bytes(archive.encode(archive.read(result).assign_attrs(device="<img src=x>")))
+    code, out, _ = dynloss("list")
+    assert code == 2 and f"{result} cannot be read (its device is not that of a result)" in out
 
 
 def test_archive_of_another_figure_counts_where_the_notebook_asks_for_it(site):
