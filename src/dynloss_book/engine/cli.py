@@ -46,13 +46,9 @@ def list_() -> None:
     Exit code 2 if that is damaged.
     """
     root, figures = _book()
-    layers = runner.tables.layers(root)
-    rows = list(runner.tables.profile_rows(layers, figures))
+    rows, damaged = runner.tables.profile_rows(runner.tables.layers(root), figures)
     click.echo(runner.tables.plain([runner.tables.PROFILES, *rows]))
-    # Of thousands no more is read than is shown, unless a row says that there is damage besides.
-    damaged = [str(error) for has in layers.values() for each in has.values() for error in each.unreadable]
-    beside = any("cannot be read" in row[-1] for row in rows)
-    _name_damaged(runner.tables.unreadable(root) if beside else damaged)
+    _name_damaged(damaged)
     if all(row[-1] == runner.tables.NOTHING for row in rows):
         raise UsageError(runner.tables.nothing_in(root))
 

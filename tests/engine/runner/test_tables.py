@@ -17,6 +17,11 @@ CLAIM = {
 }  # fmt: skip
 
 
+def listed(site):
+    rows, _ = tables.profile_rows(tables.layers(site), load(site))
+    return rows
+
+
 @pytest.fixture(autouse=True)
 def own_results(monkeypatch):
     monkeypatch.delenv("DYNLOSS_RESULTS", raising=False)
@@ -33,13 +38,13 @@ def status(site):
 
 
 def test_profiles_say_cost_and_what_the_archive_has(site):
-    smoke, quick = tables.profile_rows(tables.layers(site), load(site))
+    smoke, quick = listed(site)
     assert smoke[:3] == ("fig01_good", "smoke", "2.0 s, 0.2 GB on 2 CPU cores")
     assert quick == ("fig01_good", "quick", "–", "–")  # archived with 3 steps, not with 10
     (result,) = (site / "results" / "fig01_good").glob("*.nc")
     assert "commit" in smoke[3]
     result.write_bytes(result.read_bytes()[:100])
-    assert [row[3] for row in tables.profile_rows(tables.layers(site), load(site))] == ["– (1 file cannot be read)"] * 2
+    assert [row[3] for row in listed(site)] == ["– (1 file cannot be read)"] * 2
     (line,) = tables.unreadable(site, {"fig01_good"})
     assert line.startswith(f"{result} cannot be read (") and tables.unreadable(site, {"fig02_other"}) == []
 
@@ -59,7 +64,7 @@ def test_list_marks_what_other_code_computed(site):
         assert source.count(old) == 1
         imports = "import numpy as np", "from dynloss_book.engine.runner import tables\\nimport numpy as np"
         path.write_text(source.replace(old, new).replace(*imports))
-        smoke, quick = tables.profile_rows(tables.layers(site), load(site))
+        smoke, quick = listed(site)
         assert (", stale: compute" in smoke[3]) == changed and "commit" in smoke[3], new
         assert quick[3] == "–"
 
@@ -72,7 +77,7 @@ def test_a_list_of_many_results_reads_each_once_and_of_its_attributes_few(site, 
     read = []
     about = untrusted.about
     monkeypatch.setattr(untrusted, "about", lambda content, only: read.append(only) or about(content, only))
-    assert "commit" in next(tables.profile_rows(tables.layers(site), load(site)))[3]
+    assert "commit" in listed(site)[0][3]
     assert sorted(map(len, read)) == [0, *[len(tables.SHOWN)] * 21]  # of one all is told
 
 
@@ -80,7 +85,7 @@ def test_what_another_program_has_locked_is_there(site):
     fcntl = pytest.importorskip("fcntl")
     with next((site / "results" / "fig01_good").glob("*.nc")).open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert "commit" in next(tables.profile_rows(tables.layers(site), load(site)))[3]
+        assert "commit" in listed(site)[0][3]
         assert tables.unreadable(site) == []
 
 
@@ -111,7 +116,7 @@ def test_archive_of_another_figure_counts_where_the_notebook_asks_for_it(site):
     (notebooks / "fig02_same.ipynb").write_text((notebooks / "fig01_good.ipynb").read_text())
     profiles = "fig01_good: {quick: {}}\nfig02_same: {quick: {}, smoke: {parameters: {steps: 3}}}"
     (notebooks / "profiles.yml").write_text(profiles)
-    assert "commit" in list(tables.profile_rows(tables.layers(site), load(site)))[-1][3]
+    assert "commit" in listed(site)[-1][3]
 
 
 def test_status_says_what_made_a_notebook(site):

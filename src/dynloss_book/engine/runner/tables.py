@@ -63,32 +63,41 @@ def layers(root: Path) -> dict[str, dict[str, archive.Contents]]:
 
 def profile_rows(
     layers: Mapping[str, Mapping[str, archive.Contents]], figures: Mapping[str, Figure]
-) -> Iterator[tuple[str, ...]]:
-    """Figures and profiles, what they cost, and what the archive has of them.
+) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Figures and profiles, what they cost, and what the archive has of them; and why files of it cannot be read.
 
     Of each layer the newest, and what of their code has changed since, as far as files say.
     """
+    rows: list[tuple[str, ...]] = []
+    damaged = [str(error) for has in layers.values() for each in has.values() for error in each.unreadable]
+
+    @functools.cache
+    def told(stem: str, path: Path) -> tuple[dict[str, Any], list[str]]:
+        try:
+            return _told(figures[stem], path)
+        except archive.Unreadable as error:  # in what was not asked of all
+            damaged.append(str(error))
+            return {"date": "–", "device": "cannot be read", "commit": "–"}, []
+
     for figure in figures.values():
         asked = _asked(figure)
         here = {name: [each for of, each in has.items() if of in asked] for name, has in layers.items()}
         lost = sum(len(each.unreadable) for several in here.values() for each in several)
         records = {name: [one for each in several for one in each.records] for name, several in here.items()}
-        told = functools.cache(functools.partial(_told, figure))
         for profile in figure.profiles.values():
             found = {
                 name: [one for one in has if fits(figure, profile, one["parameters"])] for name, has in records.items()
             }
-            words = "; ".join(_held(name, records, told) for name, records in found.items() if records)
+            of = functools.partial(told, figure.stem)
+            words = "; ".join(_held(name, records, of) for name, records in found.items() if records)
             nothing = f"– ({_files(lost)} cannot be read)" if lost else NOTHING
-            yield figure.stem, profile.name, cost(profile), words or nothing
+            rows.append((figure.stem, profile.name, cost(profile), words or nothing))
+    return rows, damaged
 
 
 def _told(figure: Figure, path: Path) -> tuple[dict[str, Any], list[str]]:
     """A result's attributes, and which parts of the code that computes it for a notebook have changed since."""
-    try:
-        told = archive.about(path)
-    except archive.Unreadable:
-        return {"date": "–", "device": "cannot be read", "commit": "–"}, []
+    told = archive.about(path)
     code = "\n\n".join("".join(cell["source"]) for cell in code_cells(figure.path))
     changed = fingerprint.changed_in_files(code, told)
     return told, changed.split(", ") if changed else []
@@ -219,12 +228,9 @@ def _asked(figure: Figure) -> set[str]:
     return {figure.stem, *re.findall(r"\w+", figure.path.read_text("utf-8"))}
 
 
-def unreadable(root: Path, figures: Collection[str] = (), only: tuple[str, ...] = ()) -> list[str]:
-    """The files of the archive of which these attributes, or any, cannot be read, each with the reason.
-
-    Of some figures only, or of all.
-    """
-    return [str(error) for error in archive.contents(*policy.folders(root=root), figures=figures, only=only).unreadable]
+def unreadable(root: Path, figures: Collection[str] = ()) -> list[str]:
+    """The files of the archive, of some figures or of all, that cannot be read, each with the reason."""
+    return [str(error) for error in archive.contents(*policy.folders(root=root), figures=figures).unreadable]
 
 
 def nothing_in(root: Path) -> str:
