@@ -18,6 +18,7 @@ import lean  # noqa: F401
 import pytest
 from browsing import chromium  # noqa: F401
 from jaxtyping import install_import_hook
+from reference import double
 from small_site import dynloss  # noqa: F401
 
 # The physics is checked; what works on files and streams takes whatever behaves like one.
@@ -82,11 +83,8 @@ def small_disk():
 @pytest.fixture
 def x64():
     """float64 for this test. Before any array is made: the fixture has to come first among the arguments."""
-    # The plain setting, as a notebook makes it: the context manager has moved between JAX 0.7.2 and 0.12.
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    yield
-    jax.config.update("jax_enable_x64", before)
+    with double():
+        yield
 
 
 @pytest.fixture

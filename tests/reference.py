@@ -3,9 +3,23 @@
 Parameters are those of the MLP: ``{"params": {"hidden": {"kernel", "bias"}, "output": {"kernel", "bias"}}}``.
 """
 
+import contextlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+
+@contextlib.contextmanager
+def double():
+    """JAX with 64 bits: the plain setting, as a notebook makes it, since JAX's own context has moved with versions."""
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
 
 # The order in which JAX flattens the parameters.
 LEAVES = (("hidden", "bias"), ("hidden", "kernel"), ("output", "bias"), ("output", "kernel"))

@@ -4,7 +4,6 @@ A new function has to be entered here. What is right is what the same function g
 that a byte that wraps round, a sum in half precision or a program that traces otherwise cannot pass.
 """
 
-import contextlib
 import functools
 import importlib
 import pkgutil
@@ -19,6 +18,7 @@ import optax
 import pandas as pd
 import pytest
 from jaxtyping import config as jaxtyping_config
+from reference import double
 
 from dynloss import datasets, dynamics, losses, models, schedules, spectral, training, waveforms
 from dynloss.datasets.base import Dataset
@@ -311,17 +311,6 @@ def as_users_have_it(monkeypatch):
     monkeypatch.setattr(jaxtyping_config, "jaxtyping_disable", True)
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
         yield
-
-
-@contextlib.contextmanager
-def double():
-    """JAX with 64 bits."""
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_enable_x64", before)
 
 
 def in_float64(function, **sizes):
