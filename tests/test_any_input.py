@@ -4,6 +4,7 @@ A new function has to be entered here. What is right is what the same function g
 that a byte that wraps round, a sum in half precision or a program that traces otherwise cannot pass.
 """
 
+import dataclasses
 import functools
 import importlib
 import pkgutil
@@ -479,6 +480,10 @@ def trained(**instead):
     return full_batch.train(**setting | instead)
 
 
+def moved(world):
+    return dataclasses.replace(data(world), inputs=1.1 * data(world).inputs)
+
+
 def loss_itself(params, weights=None):
     return jnp.mean(losses.cross_entropy(apply(WORLD)(params, WORLD.X), WORLD.Y))
 
@@ -496,6 +501,7 @@ MISTAKES = {
     "one recorder": (lambda: trained(recorders=recorders.hessian()), "a list of"),
     "a recorder not called": (lambda: trained(recorders=[recorders.hessian]), "a list of .*got .*function hessian"),
     "another data set": (lambda: trained(data=datasets.spiral(5)), "gradient and data .* same samples: give"),
+    "other inputs": (lambda: trained(data=moved(WORLD)), "gradient and data .* same samples: give"),
     "data as a tuple": (lambda: trained(data=(WORLD.X, WORLD.Y)), "data must be .*got tuple: Dataset"),
     "a schedule as an array": (lambda: trained(schedule=WORLD.W), r"function step -> .*an array \(3,\)"),
     "a text column": (lambda: Dataset(np.array([["a"], ["b"]]), [0, 1], 2), "numbers, got one of <U1"),

@@ -1,10 +1,12 @@
 """Gradient descent in one scan: against NumPy, against a loop, cut in pieces, interrupted, diverged, and misused."""
 
+import dataclasses
 import errno
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import reference
 import xarray as xr
@@ -39,7 +41,8 @@ def run(steps, **arguments):
         "recorders": [recorders.training_state(APPLY, DATA.astype(np.float32)), recorders.class_weights(every=7)],
     }
     chosen |= arguments
-    return train(params(), DATA, gradient=gradient(DATA), steps=steps, **chosen)
+    data = chosen.pop("data", DATA)
+    return train(params(), data, gradient=gradient(data), steps=steps, **chosen)
 
 
 @pytest.fixture(scope="module")
@@ -153,11 +156,17 @@ def test_a_checkpoint_of_another_network_or_other_recorders_is_left_aside(tmp_pa
         assert_same(run(101, checkpoint=str(path), segments=1), whole)
 
 
-OTHERS = {"rate": {"learning_rate": 0.3}, "amplitude": {"schedule": oscillating(20, 4, 3)}}
+MOVED = dataclasses.replace(DATA, inputs=DATA.inputs + 0.1)
+OTHERS = {
+    "rate": {"learning_rate": 0.3},
+    "amplitude": {"schedule": oscillating(20, 4, 3)},
+    "optimizer": {"learning_rate": None, "optimizer": optax.sgd(0.5, momentum=0.9)},
+    "inputs": {"data": MOVED},
+}
 
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
-def test_a_checkpoint_of_another_rate_or_amplitude_is_left_aside(killed, tmp_path, whole, other):
+def test_a_checkpoint_of_another_run_is_left_aside(killed, tmp_path, whole, other):
     """Else one trajectory would be of both runs."""
     path = tmp_path / "run.npz"
     with killed(after=2):

@@ -1,5 +1,6 @@
 """Training in batches: against a plain loop with optax, resumed, killed, diverged, augmented, and misused."""
 
+import dataclasses
 import inspect
 from typing import Any
 
@@ -269,6 +270,9 @@ def test_checkpoints_and_evaluations_at_their_own_cadences(killed, tmp_path):
         {"learning_rate": 0.05},
         {"variables": jax.tree.map(lambda leaf: 0.5 * leaf, VARIABLES)},
         {"epochs": 6},
+        {"training": dataclasses.replace(TRAINING, inputs=1.1 * TRAINING.inputs)},
+        {"direction": minibatch.MOMENTUM},
+        {"learning_rate": None, "optimizer": optax.sgd(0.05)},
     ],
     ids=lambda other: next(iter(other)),
 )

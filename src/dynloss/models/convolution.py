@@ -173,12 +173,12 @@ def _correlate_to_inputs(kernel: Array, _: Any, cotangents: Array, *, padding: _
     return _to_inputs(cotangents, _, kernel, padding=padding)
 
 
-def _correlate_to_slopes(kernel: Array, inputs: Array, _: Any, *, padding: _Padding) -> Any:
+def _correlate_to_cotangents(kernel: Array, inputs: Array, _: Any, *, padding: _Padding) -> Any:
     return _convolve.bind(inputs, kernel, padding=padding)
 
 
 ad.defbilinear(_convolve, _to_inputs, _to_kernel)
-ad.defbilinear(_correlate, _correlate_to_inputs, _correlate_to_slopes)
+ad.defbilinear(_correlate, _correlate_to_inputs, _correlate_to_cotangents)
 
 
 def _one_by_one(primitive: Primitive, arguments: Any, axes: Any, **options: Any) -> tuple[Any, int]:

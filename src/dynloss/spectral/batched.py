@@ -75,8 +75,8 @@ def hessian_operator(gradient: Callable[[Any], Any], params: Any) -> tuple[Opera
     Returns:
         The operator and its size, the number of parameters.
     """
-    slope, flat = flattened(gradient, params)
-    return lambda v: jax.jvp(slope, (flat,), (v,))[1], flat.size
+    flat_gradient, flat = flattened(gradient, params)
+    return lambda v: jax.jvp(flat_gradient, (flat,), (v,))[1], flat.size
 
 
 def hessian_eigenvalues(

@@ -18,12 +18,12 @@ def flattened(gradient: Callable[[Any], Any], params: Any) -> tuple[Callable[[An
     check_parameters(params)
     flat, unravel = ravel_pytree(params)
 
-    def slope(w: Any) -> Any:
+    def flat_gradient(w: Any) -> Any:
         found = gradient(unravel(w))
         check_shaped_as("gradient", found, params)
         return ravel_pytree(found)[0]
 
-    return slope, flat
+    return flat_gradient, flat
 
 
 def hessian_operator(gradient: Callable[[Any], Any], params: Any) -> tuple[Operator, int]:
@@ -41,9 +41,9 @@ def hessian_operator(gradient: Callable[[Any], Any], params: Any) -> tuple[Opera
     Raises:
         ValueError: a gradient that is none, such as a loss, and parameters that are none, such as a model.
     """
-    slope, flat = flattened(gradient, params)
+    flat_gradient, flat = flattened(gradient, params)
     with jax.default_matmul_precision("highest"):
-        _, product = jax.linearize(slope, flat)
+        _, product = jax.linearize(flat_gradient, flat)
     return product, flat.size
 
 

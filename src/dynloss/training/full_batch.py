@@ -164,9 +164,9 @@ def optimize(
         weights = weights_at(schedule, step, dtype)
         snapshot = Snapshot(step, params, weights, lambda w: gradient(w, weights))
         records = [_record(recorder, snapshot) for recorder in recorders]
-        slope = gradient(params, weights)
-        check_shaped_as("gradient", slope, params)
-        change, memory = optimizer.update(slope, memory, params)
+        found = gradient(params, weights)
+        check_shaped_as("gradient", found, params)
+        change, memory = optimizer.update(found, memory, params)
         return (optax.apply_updates(params, change), memory), records
 
     return jax.lax.scan(advance, state, first + jnp.arange(steps))
@@ -175,7 +175,7 @@ def optimize(
 def _plain(learning_rate: Any) -> optax.GradientTransformation:
     """Gradient descent in the parameters' type, whatever that of the learning rate."""
     rate = jnp.asarray(learning_rate)
-    return optax.stateless(lambda gradient, _: jax.tree.map(lambda slope: -rate.astype(slope.dtype) * slope, gradient))
+    return optax.stateless(lambda gradient, _: jax.tree.map(lambda leaf: -rate.astype(leaf.dtype) * leaf, gradient))
 
 
 def _record(recorder: Recorder, snapshot: Snapshot) -> Any:
@@ -217,8 +217,8 @@ def train(
         recorders: see ``dynloss.training.recorders``.
         progress: the label of a progress bar with the time left; ``None`` shows none.
         checkpoint: a file that holds the run so far; removed when the run is complete. It knows the parameters
-            at the start, labels, learning rate, weights and recorders, and starts again where they differ; model,
-            inputs, loss and optimizer must be the same. See ``files.after_checkpoint``.
+            at the start, the data, the optimizer by its ``first_changes``, weights and recorders, and starts again where
+            they differ; model and loss must be the same. See ``files.after_checkpoint``.
         segments: into how many to cut the run; by default 1, or up to 100 with progress or checkpoint.
 
     Returns:
@@ -251,7 +251,8 @@ def train(
     records: dict[str, Any] = {name: [] for name in cadence}
     if checkpoint is not None:
         some = jax.vmap(schedule)(jnp.arange(0, steps, math.ceil(steps / 1000)))
-        known = checkpoints.identity(params, data.labels, learning_rate, some, steps, cadence, sorted(cadence))
+        rule = first_changes(optimizer, params)
+        known = checkpoints.identity(params, data.inputs, data.labels, rule, some, steps, cadence, sorted(cadence))
     if found := checkpoints.load(checkpoint, known, state, cadence):
         first, state, kept = found
         records = {name: [values] for name, values in kept.items()}
@@ -286,7 +287,8 @@ def _check_setting(params: Any, data: Any, schedule: Any, gradient: Any, recorde
     check_function("gradient", gradient, "(parameters, weights) -> gradient")
     own = getattr(gradient, "data", data)
     own = own if isinstance(own, Dataset) else data  # a gradient of one's own may have another attribute of this name
-    if (len(own), own.num_classes) != (len(data), data.num_classes) or (own.labels != data.labels).any():
+    alike = (len(own), own.num_classes) == (len(data), data.num_classes) and (own.labels == data.labels).all()
+    if not alike or not _same_inputs(own.inputs, data.inputs):
         raise ValueError("gradient and data must be of the same samples: give train the data of loss_gradient")
     check_schedule(schedule, data.num_classes)
     warn_of_empty_classes(data, stacklevel=4)
@@ -295,6 +297,14 @@ def _check_setting(params: Any, data: Any, schedule: Any, gradient: Any, recorde
     names = [name for recorder in recorders for name in recorder.variables]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"two recorders give the same variable: {', '.join(repeated)}")
+
+
+def _same_inputs(one: Any, other: Any) -> bool:
+    """Whether they are equal, but for the rounding of one of them to another type."""
+    if one is other:
+        return True
+    a, b = np.asarray(one), np.asarray(other)
+    return a.shape == b.shape and bool(np.allclose(a.astype(float), b.astype(float), rtol=0.01, equal_nan=True))
 
 
 def check_rule(learning_rate: Any, optimizer: Any, params: Any) -> None:
@@ -312,13 +322,13 @@ def check_goes_down(optimizer: optax.GradientTransformation, params: Any) -> Non
     not move at first, as in a warm-up, passes.
     """
     try:
-        rise = _first_rise(optimizer, params)
+        change = first_changes(optimizer, params)[0]
     except (TypeError, KeyError) as error:
         raise ValueError(
             f"the optimiser cannot take a step from a gradient and parameters alone ({error}); those that also need "
             "the loss, such as optax.lbfgs and optax.polyak_sgd, do not fit a loss that changes at every step"
         ) from error
-    if rise > 0:
+    if sum(float(jnp.sum(leaf.astype(jnp.float32))) for leaf in jax.tree.leaves(change)) > 0:
         raise ValueError(
             "the optimiser goes uphill: its update for a gradient of ones is positive. optax's optimisers, such as "
             "optax.sgd(0.1), hold a learning rate and its sign; bare transformations such as optax.trace(0.9) do not"
@@ -326,11 +336,12 @@ def check_goes_down(optimizer: optax.GradientTransformation, params: Any) -> Non
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _first_rise(optimizer: optax.GradientTransformation, params: Any) -> Any:
-    """How far the first step for a gradient of ones goes along it."""
+def first_changes(optimizer: optax.GradientTransformation, params: Any) -> tuple[Any, Any]:
+    """What an optimiser makes of two gradients, one of ones and one of twos, which tells it from most others."""
     ones = jax.tree.map(jnp.ones_like, params)
-    change, _ = optimizer.update(ones, optimizer.init(params), params)
-    return sum(jnp.sum(leaf.astype(jnp.float32)) for leaf in jax.tree.leaves(change))
+    first, memory = optimizer.update(ones, optimizer.init(params), params)
+    second, _ = optimizer.update(jax.tree.map(jnp.add, ones, ones), memory, params)
+    return first, second
 
 
 def check_schedule(schedule: Any, num_classes: int) -> None:

@@ -137,8 +137,8 @@ def train(
         progress: the label of a progress bar with the time left; ``None`` shows none.
         checkpoint: a file that holds the run so far; removed when the run is complete. A killed run goes on from it,
             with the same numbers to the last bit on a processor (on a GPU, where XLA is told to be deterministic).
-            It knows the seed, the tables and the variables at the start, and starts again where they differ; model,
-            data, loss, augment, and optimizer or direction must be the same.
+            It knows the seed, the tables, the training set, the optimizer or direction, and the variables at the start,
+            and starts again where they differ; model, loss and augment must be the same.
         checkpoint_every: epochs between two checkpoints; more where they pass within ``CHECKPOINT_SECONDS``.
 
     Returns:
@@ -176,7 +176,9 @@ def train(
 
     run = ""
     if checkpoint is not None:
-        run = checkpoints.identity(tables, seed, batch_size, evaluate_every, training.labels, variables)
+        changes = full_batch.first_changes(rule, variables["params"])
+        data = training.inputs, training.labels
+        run = checkpoints.identity(tables, seed, batch_size, evaluate_every, data, changes, variables)
     if found := checkpoints.load(checkpoint, run, state, records):
         first, state, kept = found
         records = {name: values.tolist() for name, values in kept.items()}

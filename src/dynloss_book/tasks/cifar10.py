@@ -34,7 +34,7 @@ CURVES = {
 def sets(images: str, image_size: int, training_images: int, held_out_images: int) -> list[Dataset]:
     """Training and held-out set, with as many images of every class; read once, for all runs.
 
-    Each colour is normalised by the training set's mean and deviation; smaller images are averages over squares.
+    Each channel is normalised by the training set's mean and deviation; smaller images are averages over squares.
 
     Args:
         images: "cifar10", or "generated": coloured stripes, for a trial without the data.
@@ -51,7 +51,7 @@ def sets(images: str, image_size: int, training_images: int, held_out_images: in
 
 
 def prepared(training: Dataset, held_out: Dataset, image_size: int) -> list[Dataset]:
-    """Both, each colour normalised by the training set's mean and deviation, and as small as that."""
+    """Both, each channel normalised by the training set's mean and deviation, and as small as that."""
     return [
         Dataset(np.asarray(myrtle.average_pool(jnp.asarray(each.inputs), window=32 // image_size)), each.labels, 10)
         for each in cifar10.normalised(training, held_out)
@@ -59,7 +59,7 @@ def prepared(training: Dataset, held_out: Dataset, image_size: int) -> list[Data
 
 
 def three_classes(images: str, size: int) -> Dataset:
-    """A number of images of the first three classes, each colour normalised as in the whole training set."""
+    """A number of images of the first three classes, each channel normalised as in the whole training set."""
     check(images)
     training, _ = cifar10.load() if images == "cifar10" else cifar10.generated(4 * size)
     (training,) = cifar10.normalised(training)
