@@ -217,8 +217,8 @@ def train(
         recorders: see ``dynloss.training.recorders``.
         progress: the label of a progress bar with the time left; ``None`` shows none.
         checkpoint: a file that holds the run so far; removed when the run is complete. It knows the parameters
-            at the start, the data, the optimizer by its ``first_changes``, weights and recorders, and starts again where
-            they differ; model and loss must be the same. See ``files.after_checkpoint``.
+            at the start, the data, the optimizer by its ``first_changes``, weights and recorders, and starts again
+            where they differ; model and loss must be the same. See ``files.after_checkpoint``.
         segments: into how many to cut the run; by default 1, or up to 100 with progress or checkpoint.
 
     Returns:
