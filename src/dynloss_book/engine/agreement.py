@@ -63,24 +63,28 @@ class Agreement:
     """What `compare` found.
 
     Attributes:
-        figure: whose results they are.
+        figure: whose results they are, or which file's.
         quantities: what was compared.
         notes: how the two runs differ before they start: seeds, precision, device, versions, code.
         how: in what sense they were compared, the end of "agrees with the published one …".
+        trouble: why they could not be compared.
     """
 
     figure: str
-    quantities: tuple[Quantity, ...]
-    notes: tuple[str, ...]
-    how: str
+    quantities: tuple[Quantity, ...] = ()
+    notes: tuple[str, ...] = ()
+    how: str = ""
+    trouble: str = ""
 
     @property
     def agrees(self) -> bool | None:
-        """False if a quantity differs by more than is allowed; else None if there were too few seeds for one."""
-        verdicts = {each.agrees for each in self.quantities}
+        """False if a quantity differs by more than is allowed; else None if one, or nothing, could be compared."""
+        verdicts = {None} if self.trouble else {each.agrees for each in self.quantities}
         return False if False in verdicts else None if None in verdicts else True
 
     def __str__(self) -> str:
+        if self.trouble:
+            return f"cannot be compared: {self.trouble}"
         apart, unknown = ([each for each in self.quantities if each.agrees is verdict] for verdict in (False, None))
         if apart:
             where = "; ".join(f"{q.name}: {q.mine}, published {q.published} (allowed: {q.allowed})" for q in apart)
