@@ -5,8 +5,8 @@ until the first cascade and go apart in it or a later one. So every variable is 
 
 - **Point by point**, as far as nothing is chaotic: what no training made, what a room says, and a trajectory until its
   instabilities begin. What is the same everywhere, to the last bit or but for rounding, is done with.
-- **By its course**, what is recorded over time: in each tenth of it, and at its end, a run's numbers, their median and
-  their spread have to be such as the published runs have there.
+- **By its course**, what is recorded over time: in each tenth of it, and at its end, the median of a run's numbers and
+  their changes from one to the next have to be such as the published runs have there.
 - **By exchanging runs**, results of several seeds. If chance alone sets two runs apart, they may change places. Of the
   same seed, each pair may (chaos parts them, at each point anew); of other seeds, whole seeds may, since points share
   them. What the results differ by is held against what such exchanges give, all of them where they are few: so the
@@ -37,7 +37,7 @@ MOST = 0.99  # of the points: a sample that crosses a kink a step earlier makes 
 CASCADE = "cascade"  # the dimension of what chaos draws anew
 SHORT = 12  # places along a dimension whose values are kept apart; a longer one is a course
 PARTS = 10  # of a course, of at least as many values each
-WIDER, RATIO, FLOOR = 1.5, 8.0, 0.01  # of the range of a part; of two spreads or changes; of the whole range
+WIDER, RATIO, FLOOR = 1.5, 8.0, 0.01  # of the range of a part; of two changes; of the whole range
 SMALLEST = 1e-12  # an order of magnitude that is told apart
 LEVEL = 0.01  # a re-run that is right differs by chance in one of a hundred
 EXCHANGES = 2000
@@ -120,8 +120,6 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
     names = [str(name) for name in published.data_vars if name not in FLAGS]
     pairs = [_pair(mine, published, name, ways) for name in names]
     found = [quantity for pair in pairs for quantity in _numbers(pair)]
-    if "diverged_at" in published.attrs:
-        found.append(_diverged(mine, published))
     chance, how = [], "point by point"
     for pair in pairs:
         quantities, settled = _without_exchange(pair, first)
@@ -142,11 +140,6 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
 def is_sweep(dataset: xr.Dataset) -> bool:
     """Whether it is of `dynloss_book.engine.sweeps`, and no single result, which may hold several seeds too."""
     return "done" in dataset
-
-
-def in_words(variable: xr.DataArray, name: str) -> str:
-    """What a variable is called."""
-    return str(variable.attrs.get("long_name", name.replace("_", " ")))
 
 
 def different(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
@@ -293,7 +286,8 @@ def _pair(mine: xr.Dataset, published: xr.Dataset, name: str, ways: Mapping[str,
     like = (like.isel({SEED: 0}, drop=True) if of_seeds else like).transpose(*order)
     tolerance = _tolerance(mine, published, name, trained)
     by_course = course is not None and not sweep and CASCADE not in units
-    known = (like, in_words(like, name), units, course, way, trained, tolerance, by_course)
+    label = str(like.attrs.get("long_name", name.replace("_", " ")))
+    known = (like, label, units, course, way, trained, tolerance, by_course)
     return _Pair(both[0], both[1], (seeds[0], seeds[1]), *known)
 
 
@@ -373,12 +367,6 @@ def _pointwise(pair: _Pair, a: np.ndarray, b: np.ndarray, first: int | None) -> 
     return Quantity(label, mine, f"{b[place]:.6g}", allowed, agrees)
 
 
-def _diverged(mine: xr.Dataset, published: xr.Dataset) -> Quantity:
-    a, b = (int(each.attrs.get("diverged_at", -1)) for each in (mine, published))
-    ours, theirs = ("never" if each < 0 else f"at step {each:,}" for each in (a, b))
-    return Quantity("the run diverges", ours, theirs, "both or neither", (a < 0) == (b < 0))
-
-
 def _parts(values: np.ndarray) -> np.ndarray:
     """Quantiles 10, 50 and 90 % and the median change, in each tenth of a course and in its last twentieth.
 
@@ -404,7 +392,7 @@ def _quantile(values: np.ndarray, share: float) -> np.ndarray:
 
 
 def _by_course(pair: _Pair, first: int | None) -> Quantity:
-    """Medians, spreads and changes of the parts of a course, against all published runs in that part and beside it."""
+    """Medians and changes of the parts of a course, against all published runs in that part and beside it."""
     from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
     a, b, label = pair.mine, pair.published, f"{pair.label}, parts of its course"
@@ -422,15 +410,14 @@ def _by_course(pair: _Pair, first: int | None) -> Quantity:
         margin = WIDER * (above - below) + floor
         fine = ours[1] >= below - np.abs(below) / np.where(below > 0, 2, 1) - margin
         fine &= ours[1] <= above + np.abs(above) / np.where(above > 0, 1, 2) + margin
-        fine &= ours[2] - ours[0] >= least(high - low) / RATIO**2 - FLOOR * floor
-        for size, published in ((ours[2] - ours[0], high - low), (ours[3], change)):
-            largest = np.nanmax(published, (0, -1), keepdims=True)[0]  # a cascade may come in another part
-            fine &= size <= np.maximum(RATIO * most(published), WIDER * largest) + floor
+        largest = np.nanmax(change, (0, -1), keepdims=True)[0]  # a cascade may come in another part
+        fine &= ours[3] <= np.maximum(RATIO * most(change), WIDER * largest) + floor
+        fine &= ours[3] >= least(change) / RATIO**2 - FLOOR * floor  # what is stuck changes no more
     apart = ~(fine | (np.isnan(ours[1]) & nothing.any(0)))
     part = np.unravel_index(int(np.argmax(apart)), apart.shape)[-1]
     shown = [f"{np.median(np.nan_to_num(each[1, ..., part], nan=np.inf)):.4g}" for each in (ours, theirs)]
     mine = f"{apart.sum()} of {apart.size} apart; median {shown[0]} in part {part + 1} of {apart.shape[-1]}"
-    allowed = f"half to twice the median and {WIDER:g} times the range; spread and changes up to {RATIO:g} times"
+    allowed = f"half to twice the median and {WIDER:g} times the range; changes up to {RATIO:g} times"
     return Quantity(label, mine, shown[1], allowed, not apart.any())
 
 
