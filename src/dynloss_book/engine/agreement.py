@@ -9,12 +9,11 @@ until the first cascade and go apart in it or a later one. So every variable is 
   their changes from one to the next have to be such as the published runs have there.
 - **By exchanging runs**, results of several seeds. If chance alone sets two runs apart, they may change places. Of the
   same seed, each pair may (chaos parts them, at each point anew); of other seeds, whole seeds may, since points share
-  them. What the results differ by is held against what such exchanges give, all of them where they are few: so the
-  level holds whatever the distribution. Where no outcome could reach the level, there are too few seeds to tell.
+  them. What the results differ by is held against what many such exchanges give: so the level holds whatever the
+  distribution. Where no outcome could reach the level, there are too few seeds to tell.
 """
 
 import functools
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -479,11 +478,14 @@ def _exchanges(
     apart = np.where(np.abs(x - y) > tolerance * np.abs(y), x - y, 0.0)
     changed = (apart != 0).any(-1)
     if changed.any():
-        number, count = int(changed.sum()), np.maximum(both.sum(0), 1)
-        signs = np.ones((min(2**number, EXCHANGES), *changed.shape))
-        signs[:, changed] = _signs(number)
+        count = np.maximum(both.sum(0), 1)
+        flipped = RANDOM().random((EXCHANGES, changed.sum())) < 0.5
+        flipped[0] = False
+        flipped = np.unique(flipped, axis=0)  # in order, so that as they are is first
+        signs = np.ones((len(flipped), *changed.shape))
+        signs[:, changed] -= 2 * flipped
         differences = np.einsum("bsr,src->brc", signs, apart, optimize=True) / count
-        what = f"{number} of {changed.size} runs of {len(shared)} same seeds"
+        what = f"{changed.sum()} of {changed.size} runs of {len(shared)} same seeds"
         yield _Exchange(what, differences, x.sum(0) / count, y.sum(0) / count)
     own = ~np.isin(seeds[0], shared[~changed.any(-1)])
     rest = ~np.isin(seeds[1], seeds[0][own])
@@ -496,27 +498,12 @@ def _of_other_seeds(x: np.ndarray, y: np.ndarray) -> _Exchange:
     mean = np.ma.masked_invalid(values := np.concatenate([x, y])).mean(0).filled(0.0)
     apart = np.where(np.isfinite(values), values - mean, 0.0)
     apart[:, apart.std(0) <= 1e-12 * np.abs(mean)] = 0.0
-    differences = np.tensordot(_choices(len(values), len(x)), apart, 1) * (1 / len(x) + 1 / len(y))
+    orders = RANDOM().random((EXCHANGES, len(values))).argsort(-1)
+    orders[0] = range(len(values))
+    chosen = np.unique(orders < len(x), axis=0)[::-1]  # in order, the last first: as they are
+    differences = np.tensordot(1.0 * chosen, apart, 1) * (1 / len(x) + 1 / len(y))
     first, second = (mean + part.mean(0) for part in (apart[: len(x)], apart[len(x) :]))
     return _Exchange(f"{len(x)} seed{'s' * (len(x) > 1)} beside {len(y)} others", differences, first, second)
-
-
-def _signs(number: int) -> np.ndarray:
-    """Every choice of signs, or many; the first has none changed."""
-    every = 2**number <= EXCHANGES
-    drawn = list(itertools.product((1, -1), repeat=number)) if every else RANDOM().choice((1, -1), (EXCHANGES, number))
-    return np.concatenate([np.ones((1, number)), drawn[1:]])
-
-
-def _choices(number: int, first: int) -> np.ndarray:
-    """Every choice of so many, or many, as ones among zeros; the first are chosen first."""
-    every = math.comb(number, first) <= EXCHANGES
-    orders = itertools.combinations(range(number), first)
-    drawn = np.array(list(orders)) if every else RANDOM().random((EXCHANGES, number)).argsort(-1)[:, :first]
-    drawn[0] = range(first)
-    chosen = np.zeros((len(drawn), number))
-    np.put_along_axis(chosen, drawn, 1.0, -1)
-    return chosen
 
 
 def _judged(exchange: _Exchange, pairs: Sequence[_Pair], owner: np.ndarray, level: float) -> list[Quantity]:

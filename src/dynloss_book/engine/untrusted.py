@@ -340,15 +340,13 @@ def attributes(of: Any, only: Iterable[str] = ()) -> dict[str, Any]:
     """The attributes of an HDF5 file or variable, by its identifier, each looked at before it is read."""
     import h5py
 
-    names = list(only)
-    if not only:
-        h5py.h5a.iterate(of, lambda name: names.append(name.decode("utf-8")))
-    _check(len(names) <= VARIABLES and all(map(is_name, names)), "it has too many attributes, or some without names")
-    found = {}
-    for name in names:
-        if name not in _NETCDF and h5py.h5a.exists(of, name.encode()):
-            found[name] = _value(name, h5py.h5a.open(of, name.encode()))
-    return found
+    if only:
+        there = [h5py.h5a.open(of, name.encode()) for name in only if h5py.h5a.exists(of, name.encode())]
+    else:
+        there = [h5py.h5a.open(of, index=at) for at in range(min(h5py.h5a.get_num_attrs(of), VARIABLES + 1))]
+    found = {each.name.decode("utf-8"): each for each in there}
+    _check(len(found) <= VARIABLES and all(map(is_name, found)), "it has too many attributes, or some without names")
+    return {name: _value(name, each) for name, each in found.items() if name not in _NETCDF}
 
 
 def _value(name: str, attribute: Any) -> Any:

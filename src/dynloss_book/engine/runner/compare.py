@@ -116,14 +116,14 @@ def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
         others = ", ".join(sorted({about["figure"] for about in there.values()} - {"", figure}))
         raise Incomparable(f"it is of {figure}, and {reference} holds {others or 'no such result'}{unreadable}")
     wanted = parameters(mine)
-    differing = [different(wanted, about["parameters"]) for _, about in same]
-    free = [sum(wanted.get(name) != about["parameters"].get(name) for name in FREE) for _, about in same]
-    place = min(range(len(same)), key=lambda each: (len(differing[each]), free[each]))
-    nearest, words = same[place][0], "; ".join(differing[place])
+    free = lambda about: sum(wanted.get(name) != about["parameters"].get(name) for name in FREE)  # noqa: E731
+    ranked = [(different(wanted, about["parameters"]), free(about), each) for each, about in same]
+    differing, _, nearest = min(ranked, key=lambda one: (len(one[0]), one[1]))
     if path.exists() and nearest.resolve() == path.resolve():
         what = "the published result itself" if policy.is_published(path) else "the same file"
         raise Incomparable(f"it is {what}; --fresh (fresh=True) computes anew, among your own results")
-    if words:
+    if differing:
+        words = "; ".join(differing)
         raise Incomparable(f"no published result has its parameters; the nearest differs in {words}{unreadable}")
     return nearest
 
