@@ -366,6 +366,7 @@ def _pointwise(pair: _Pair, a: np.ndarray, b: np.ndarray, first: int | None) -> 
     return Quantity(label, mine, f"{b[place]:.6g}", allowed, agrees)
 
 
+@np.errstate(invalid="ignore")  # infinite less infinite
 def _parts(values: np.ndarray) -> np.ndarray:
     """Quantiles 10, 50 and 90 % and the median change, in each tenth of a course and in its last twentieth.
 
@@ -377,9 +378,7 @@ def _parts(values: np.ndarray) -> np.ndarray:
     found = []
     tenths = values[..., length % parts :].reshape(*values.shape[:-1], parts, -1)
     for each in (tenths, values[..., None, -max(2, length // 20) :]):
-        with np.errstate(invalid="ignore"):
-            changes = np.abs(np.diff(each))
-        found.append([*(_quantile(each, share) for share in (0.1, 0.5, 0.9)), _quantile(changes, 0.5)])
+        found.append([*(_quantile(each, share) for share in (0.1, 0.5, 0.9)), _quantile(np.abs(np.diff(each)), 0.5)])
     return np.concatenate(found, -1)
 
 
@@ -390,6 +389,7 @@ def _quantile(values: np.ndarray, share: float) -> np.ndarray:
     return np.where(count > 0, np.take_along_axis(ordered, place[..., None], -1)[..., 0], np.nan)
 
 
+@np.errstate(invalid="ignore")
 def _by_course(pair: _Pair, first: int | None) -> Quantity:
     """Medians and changes of the parts of a course, against all published runs in that part and beside it."""
     from scipy.ndimage import maximum_filter1d, minimum_filter1d
@@ -405,13 +405,12 @@ def _by_course(pair: _Pair, first: int | None) -> Quantity:
     most = lambda values: maximum_filter1d(np.where(nothing, -np.inf, values).max(0), 3, mode="nearest")  # noqa: E731
     below, above = least(low), most(high)
     floor = FLOOR * (np.nanmax(high) - np.nanmin(low))
-    with np.errstate(invalid="ignore"):
-        margin = WIDER * (above - below) + floor
-        fine = ours[1] >= below - np.abs(below) / np.where(below > 0, 2, 1) - margin
-        fine &= ours[1] <= above + np.abs(above) / np.where(above > 0, 1, 2) + margin
-        largest = np.nanmax(change, (0, -1), keepdims=True)[0]  # a cascade may come in another part
-        fine &= ours[3] <= np.maximum(RATIO * most(change), WIDER * largest) + floor
-        fine &= ours[3] >= least(change) / RATIO**2 - FLOOR * floor  # what is stuck changes no more
+    margin = WIDER * (above - below) + floor
+    fine = ours[1] >= below - np.abs(below) / np.where(below > 0, 2, 1) - margin
+    fine &= ours[1] <= above + np.abs(above) / np.where(above > 0, 1, 2) + margin
+    largest = np.nanmax(change, (0, -1), keepdims=True)[0]  # a cascade may come in another part
+    fine &= ours[3] <= np.maximum(RATIO * most(change), WIDER * largest) + floor
+    fine &= ours[3] >= least(change) / RATIO**2 - FLOOR * floor  # what is stuck changes no more
     apart = ~(fine | (np.isnan(ours[1]) & nothing.any(0)))
     part = np.unravel_index(int(np.argmax(apart)), apart.shape)[-1]
     shown = [f"{np.median(np.nan_to_num(each[1, ..., part], nan=np.inf)):.4g}" for each in (ours, theirs)]

@@ -107,11 +107,8 @@ def printable(text: str) -> str:
     >>> printable("a\x1b[2Jb\u202ec\nd")
     'a\\x1b[2Jb\\u202ec\nd'
     """
-    return "\n".join("".join(map(_visible, line)) for line in text.split("\n"))
-
-
-def _visible(sign: str) -> str:
-    return sign if sign.isprintable() or sign in "\u00a0\u202f\u2009" else ascii(sign)[1:-1]
+    shown = "\n\u00a0\u202f\u2009"
+    return "".join(sign if sign.isprintable() or sign in shown else ascii(sign)[1:-1] for sign in text)
 
 
 def as_markdown(text: str) -> str:

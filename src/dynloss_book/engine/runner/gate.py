@@ -81,9 +81,7 @@ def _run_problems(notebook: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _cell_problems(notebook: Mapping[str, Any]) -> Iterator[str]:
-    for number, cell in enumerate(notebook["cells"], 1):
-        if cell["cell_type"] != "code":
-            continue
+    for number, cell in [each for each in enumerate(notebook["cells"], 1) if each[1]["cell_type"] == "code"]:
         run = cell["metadata"].get("papermill", {})
         empty = not cell["source"].strip()
         if run.get("status") != "completed" or not run.get("end_time") or not (cell["execution_count"] or empty):
