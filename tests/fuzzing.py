@@ -141,30 +141,30 @@ def _variable(path: Path, chance: random.Random) -> None:
 
     with h5py.File(path, "r+") as file:
         name = chance.choice(list(file))
-        how = chance.randrange(9)
-        if how == 0:
-            del file[name]
-            file[name] = h5py.ExternalLink("/etc/passwd", "/x")
-        elif how == 1:
-            file[chance.choice(("../evil", "a b", "<b>", "x" * 300, "\x1b[2J"))] = h5py.SoftLink("/nothing")
-        elif how == 2:
-            file.create_dataset("elsewhere", (100,), "u1", external=[("/etc/passwd", 0, 100)])
-        elif how == 3:
-            file.create_dataset("huge", (2_000_000_000,), "f8", chunks=(10_000,), compression="gzip")
-        elif how == 4:
-            del file[name]
-        elif how == 5:
-            shape = file[name].shape
-            del file[name]
-            file[name] = np.full(shape, chance.choice((np.nan, np.inf, -1e300, 0.0)))
-        elif how == 6:
-            del file[name]
-            file[name] = np.array([PAYLOADS[0], "a" * 10_000], dtype=object)
-        elif how == 7:
-            for number in range(300):
-                file[f"many_{number}"] = number
-        else:
-            file.create_group("inside")["x"] = np.zeros((3, 3), np.complex128)
+        match chance.randrange(9):
+            case 0:
+                del file[name]
+                file[name] = h5py.ExternalLink("/etc/passwd", "/x")
+            case 1:
+                file[chance.choice(("../evil", "a b", "<b>", "x" * 300, "\x1b[2J"))] = h5py.SoftLink("/nothing")
+            case 2:
+                file.create_dataset("elsewhere", (100,), "u1", external=[("/etc/passwd", 0, 100)])
+            case 3:
+                file.create_dataset("huge", (2_000_000_000,), "f8", chunks=(10_000,), compression="gzip")
+            case 4:
+                del file[name]
+            case 5:
+                shape = file[name].shape
+                del file[name]
+                file[name] = np.full(shape, chance.choice((np.nan, np.inf, -1e300, 0.0)))
+            case 6:
+                del file[name]
+                file[name] = np.array([PAYLOADS[0], "a" * 10_000], dtype=object)
+            case 7:
+                for number in range(300):
+                    file[f"many_{number}"] = number
+            case _:
+                file.create_group("inside")["x"] = np.zeros((3, 3), np.complex128)
 
 
 def _value(path: Path, chance: random.Random) -> None:

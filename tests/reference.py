@@ -21,10 +21,6 @@ def double():
         jax.config.update("jax_enable_x64", before)
 
 
-# The order in which JAX flattens the parameters.
-LEAVES = (("hidden", "bias"), ("hidden", "kernel"), ("output", "bias"), ("output", "kernel"))
-
-
 def class_weights(steps, period, amplitude, num_classes, stop=None, interpretation="text"):
     """Γ at steps 0 … steps-1, eqs. (2)-(5): a clock and the emphasised class, counted on as the paper tells it."""
     rows, clock, emphasised = [], 0, 0
@@ -60,28 +56,21 @@ def samples(seed, points, dimension, num_classes):
 
 
 def flatten(tree):
-    """One vector of the parameters, or of something shaped as they are."""
-    return np.concatenate([np.asarray(tree["params"][layer][leaf]).ravel() for layer, leaf in LEAVES])
+    """One vector of the parameters, or of something shaped as they are, in the order of JAX."""
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
 
 
 def unflatten(vector, like):
     """The inverse of ``flatten``."""
-    tree, start = {"params": {"hidden": {}, "output": {}}}, 0
-    for layer, leaf in LEAVES:
-        shape = like["params"][layer][leaf].shape
-        tree["params"][layer][leaf] = vector[start : start + np.prod(shape)].reshape(shape)
-        start += np.prod(shape)
-    return tree
+    leaves, structure = jax.tree.flatten(like)
+    parts = np.split(vector, np.cumsum([leaf.size for leaf in leaves])[:-1])
+    return jax.tree.unflatten(structure, [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)])
 
 
 def logits(params, inputs):
-    """The outputs of the MLP, sample by sample."""
+    """The outputs of the MLP, a row a sample."""
     hidden, output = params["params"]["hidden"], params["params"]["output"]
-    rows = []
-    for x in inputs:
-        units = np.maximum(x @ hidden["kernel"] + hidden["bias"], 0)
-        rows.append(units @ output["kernel"] + output["bias"])
-    return np.array(rows)
+    return np.maximum(inputs @ hidden["kernel"] + hidden["bias"], 0) @ output["kernel"] + output["bias"]
 
 
 def cross_entropy(outputs, labels):
@@ -92,10 +81,7 @@ def cross_entropy(outputs, labels):
 
 def loss(params, inputs, labels, weights):
     """Eq. (1) as a mean over samples."""
-    total = 0.0
-    for y, value in zip(labels, cross_entropy(logits(params, inputs), labels), strict=True):
-        total += weights[y] * value
-    return total / len(labels)
+    return np.mean(np.asarray(weights)[labels] * cross_entropy(logits(params, inputs), labels))
 
 
 def gradient(params, inputs, labels, weights):
@@ -162,14 +148,9 @@ def assert_gaussian(values, deviation):
 
 def differences(function, params, step=1e-5):
     """The derivative of ``function`` of the parameters by central differences, one row a parameter."""
+    at = lambda vector: function(unflatten(vector, params))  # noqa: E731
     flat = flatten(params)
-    rows = []
-    for i in range(len(flat)):
-        shift = np.zeros_like(flat)
-        shift[i] = step
-        ahead, behind = (function(unflatten(flat + sign * shift, params)) for sign in (1, -1))
-        rows.append((ahead - behind) / (2 * step))
-    return np.array(rows)
+    return np.array([(at(flat + shift) - at(flat - shift)) / (2 * step) for shift in step * np.eye(len(flat))])
 
 
 def hessian(params, inputs, labels, weights):

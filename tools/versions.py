@@ -43,7 +43,7 @@ def verdict(programs: Path, own: Path, arguments: str) -> str:
     command = [str(programs / "dynloss"), "run", *arguments.split()]
     subprocess.run(command, check=True, cwd=ROOT, env=os.environ | {"DYNLOSS_RESULTS": str(own)})
     found = compare.outcomes(own, ROOT / "results")
-    said = {re.sub(r"^This run ", "", f"{each.agreement or each.trouble}") for each in found}
+    said = {re.sub(r"^This run ", "", f"{each.trouble or each}") for each in found}
     return "; ".join(sorted(said))
 
 

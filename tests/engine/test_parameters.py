@@ -98,6 +98,7 @@ def test_reads_the_parameters_cell(tmp_path, line, kind, optional, default):
         ("x: int | str = 1", "annotation must be one of"),
         ("x: int | None = 1", "annotation must be one of"),  # which papermill overlooks
         ("x = 3", "needs an annotation"),
+        ("x: int", "needs an annotation and a default"),
         ("x: int = print('executed')", "plain value"),
         ("x: int = 2 * y", "plain value"),
         ("x: int = ", "cannot be read as a notebook"),

@@ -104,7 +104,7 @@ def test_runs_in_smoke_and_passes_the_gate(stem, archive, lowering, tmp_path, mo
     assert {record["stale"] for record in records} == {""}
     assert len(list(folder.rglob("*.nc"))) >= 1
     copy = shutil.copytree(folder, tmp_path / "copy")
-    assert {each.trouble or str(each.agreement.agrees) for each in compare.outcomes(folder, copy)} == {"True"}
+    assert {each.trouble or str(each.agrees) for each in compare.outcomes(folder, copy)} == {"True"}
 
 
 def imports(stem):

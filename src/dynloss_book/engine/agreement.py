@@ -5,16 +5,15 @@ until the first cascade and go apart in it or a later one. So every variable is 
 
 - **Point by point**, as far as nothing is chaotic: what no training made, what a room says, and a trajectory until its
   instabilities begin. What is the same everywhere, to the last bit or but for rounding, is done with.
-- **By its course**, what is recorded over time: in each tenth of it, and at its end, a run's numbers, their median and
-  their spread have to be such as the published runs have there.
+- **By its course**, what is recorded over time: in each tenth of it, and at its end, the median of a run's numbers and
+  their changes from one to the next have to be such as the published runs have there.
 - **By exchanging runs**, results of several seeds. If chance alone sets two runs apart, they may change places. Of the
   same seed, each pair may (chaos parts them, at each point anew); of other seeds, whole seeds may, since points share
-  them. What the results differ by is held against what such exchanges give, all of them where they are few: so the
-  level holds whatever the distribution. Where no outcome could reach the level, there are too few seeds to tell.
+  them. What the results differ by is held against what many such exchanges give: so the level holds whatever the
+  distribution. Where no outcome could reach the level, there are too few seeds to tell.
 """
 
 import functools
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +36,7 @@ MOST = 0.99  # of the points: a sample that crosses a kink a step earlier makes 
 CASCADE = "cascade"  # the dimension of what chaos draws anew
 SHORT = 12  # places along a dimension whose values are kept apart; a longer one is a course
 PARTS = 10  # of a course, of at least as many values each
-WIDER, RATIO, FLOOR = 1.5, 8.0, 0.01  # of the range of a part; of two spreads or changes; of the whole range
+WIDER, RATIO, FLOOR = 1.5, 8.0, 0.01  # of the range of a part; of two changes; of the whole range
 SMALLEST = 1e-12  # an order of magnitude that is told apart
 LEVEL = 0.01  # a re-run that is right differs by chance in one of a hundred
 EXCHANGES = 2000
@@ -63,24 +62,28 @@ class Agreement:
     """What `compare` found.
 
     Attributes:
-        figure: whose results they are.
+        figure: whose results they are, or which file's.
         quantities: what was compared.
         notes: how the two runs differ before they start: seeds, precision, device, versions, code.
         how: in what sense they were compared, the end of "agrees with the published one …".
+        trouble: why they could not be compared.
     """
 
     figure: str
-    quantities: tuple[Quantity, ...]
-    notes: tuple[str, ...]
-    how: str
+    quantities: tuple[Quantity, ...] = ()
+    notes: tuple[str, ...] = ()
+    how: str = ""
+    trouble: str = ""
 
     @property
     def agrees(self) -> bool | None:
-        """False if a quantity differs by more than is allowed; else None if there were too few seeds for one."""
-        verdicts = {each.agrees for each in self.quantities}
+        """False if a quantity differs by more than is allowed; else None if one, or nothing, could be compared."""
+        verdicts = {None} if self.trouble else {each.agrees for each in self.quantities}
         return False if False in verdicts else None if None in verdicts else True
 
     def __str__(self) -> str:
+        if self.trouble:
+            return f"cannot be compared: {self.trouble}"
         apart, unknown = ([each for each in self.quantities if each.agrees is verdict] for verdict in (False, None))
         if apart:
             where = "; ".join(f"{q.name}: {q.mine}, published {q.published} (allowed: {q.allowed})" for q in apart)
@@ -116,8 +119,6 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
     names = [str(name) for name in published.data_vars if name not in FLAGS]
     pairs = [_pair(mine, published, name, ways) for name in names]
     found = [quantity for pair in pairs for quantity in _numbers(pair)]
-    if "diverged_at" in published.attrs:
-        found.append(_diverged(mine, published))
     chance, how = [], "point by point"
     for pair in pairs:
         quantities, settled = _without_exchange(pair, first)
@@ -138,11 +139,6 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
 def is_sweep(dataset: xr.Dataset) -> bool:
     """Whether it is of `dynloss_book.engine.sweeps`, and no single result, which may hold several seeds too."""
     return "done" in dataset
-
-
-def in_words(variable: xr.DataArray, name: str) -> str:
-    """What a variable is called."""
-    return str(variable.attrs.get("long_name", name.replace("_", " ")))
 
 
 def different(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
@@ -289,7 +285,8 @@ def _pair(mine: xr.Dataset, published: xr.Dataset, name: str, ways: Mapping[str,
     like = (like.isel({SEED: 0}, drop=True) if of_seeds else like).transpose(*order)
     tolerance = _tolerance(mine, published, name, trained)
     by_course = course is not None and not sweep and CASCADE not in units
-    known = (like, in_words(like, name), units, course, way, trained, tolerance, by_course)
+    label = str(like.attrs.get("long_name", name.replace("_", " ")))
+    known = (like, label, units, course, way, trained, tolerance, by_course)
     return _Pair(both[0], both[1], (seeds[0], seeds[1]), *known)
 
 
@@ -369,12 +366,7 @@ def _pointwise(pair: _Pair, a: np.ndarray, b: np.ndarray, first: int | None) -> 
     return Quantity(label, mine, f"{b[place]:.6g}", allowed, agrees)
 
 
-def _diverged(mine: xr.Dataset, published: xr.Dataset) -> Quantity:
-    a, b = (int(each.attrs.get("diverged_at", -1)) for each in (mine, published))
-    ours, theirs = ("never" if each < 0 else f"at step {each:,}" for each in (a, b))
-    return Quantity("the run diverges", ours, theirs, "both or neither", (a < 0) == (b < 0))
-
-
+@np.errstate(invalid="ignore")  # infinite less infinite
 def _parts(values: np.ndarray) -> np.ndarray:
     """Quantiles 10, 50 and 90 % and the median change, in each tenth of a course and in its last twentieth.
 
@@ -386,9 +378,7 @@ def _parts(values: np.ndarray) -> np.ndarray:
     found = []
     tenths = values[..., length % parts :].reshape(*values.shape[:-1], parts, -1)
     for each in (tenths, values[..., None, -max(2, length // 20) :]):
-        with np.errstate(invalid="ignore"):
-            changes = np.abs(np.diff(each))
-        found.append([*(_quantile(each, share) for share in (0.1, 0.5, 0.9)), _quantile(changes, 0.5)])
+        found.append([*(_quantile(each, share) for share in (0.1, 0.5, 0.9)), _quantile(np.abs(np.diff(each)), 0.5)])
     return np.concatenate(found, -1)
 
 
@@ -399,8 +389,9 @@ def _quantile(values: np.ndarray, share: float) -> np.ndarray:
     return np.where(count > 0, np.take_along_axis(ordered, place[..., None], -1)[..., 0], np.nan)
 
 
+@np.errstate(invalid="ignore")
 def _by_course(pair: _Pair, first: int | None) -> Quantity:
-    """Medians, spreads and changes of the parts of a course, against all published runs in that part and beside it."""
+    """Medians and changes of the parts of a course, against all published runs in that part and beside it."""
     from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
     a, b, label = pair.mine, pair.published, f"{pair.label}, parts of its course"
@@ -414,19 +405,17 @@ def _by_course(pair: _Pair, first: int | None) -> Quantity:
     most = lambda values: maximum_filter1d(np.where(nothing, -np.inf, values).max(0), 3, mode="nearest")  # noqa: E731
     below, above = least(low), most(high)
     floor = FLOOR * (np.nanmax(high) - np.nanmin(low))
-    with np.errstate(invalid="ignore"):
-        margin = WIDER * (above - below) + floor
-        fine = ours[1] >= below - np.abs(below) / np.where(below > 0, 2, 1) - margin
-        fine &= ours[1] <= above + np.abs(above) / np.where(above > 0, 1, 2) + margin
-        fine &= ours[2] - ours[0] >= least(high - low) / RATIO**2 - FLOOR * floor
-        for size, published in ((ours[2] - ours[0], high - low), (ours[3], change)):
-            largest = np.nanmax(published, (0, -1), keepdims=True)[0]  # a cascade may come in another part
-            fine &= size <= np.maximum(RATIO * most(published), WIDER * largest) + floor
+    margin = WIDER * (above - below) + floor
+    fine = ours[1] >= below - np.abs(below) / np.where(below > 0, 2, 1) - margin
+    fine &= ours[1] <= above + np.abs(above) / np.where(above > 0, 1, 2) + margin
+    largest = np.nanmax(change, (0, -1), keepdims=True)[0]  # a cascade may come in another part
+    fine &= ours[3] <= np.maximum(RATIO * most(change), WIDER * largest) + floor
+    fine &= ours[3] >= least(change) / RATIO**2 - FLOOR * floor  # what is stuck changes no more
     apart = ~(fine | (np.isnan(ours[1]) & nothing.any(0)))
     part = np.unravel_index(int(np.argmax(apart)), apart.shape)[-1]
     shown = [f"{np.median(np.nan_to_num(each[1, ..., part], nan=np.inf)):.4g}" for each in (ours, theirs)]
     mine = f"{apart.sum()} of {apart.size} apart; median {shown[0]} in part {part + 1} of {apart.shape[-1]}"
-    allowed = f"half to twice the median and {WIDER:g} times the range; spread and changes up to {RATIO:g} times"
+    allowed = f"half to twice the median and {WIDER:g} times the range; changes up to {RATIO:g} times"
     return Quantity(label, mine, shown[1], allowed, not apart.any())
 
 
@@ -488,11 +477,14 @@ def _exchanges(
     apart = np.where(np.abs(x - y) > tolerance * np.abs(y), x - y, 0.0)
     changed = (apart != 0).any(-1)
     if changed.any():
-        number, count = int(changed.sum()), np.maximum(both.sum(0), 1)
-        signs = np.ones((min(2**number, EXCHANGES), *changed.shape))
-        signs[:, changed] = _signs(number)
+        count = np.maximum(both.sum(0), 1)
+        flipped = RANDOM().random((EXCHANGES, changed.sum())) < 0.5
+        flipped[0] = False
+        flipped = np.unique(flipped, axis=0)  # in order, so that as they are is first
+        signs = np.ones((len(flipped), *changed.shape))
+        signs[:, changed] -= 2 * flipped
         differences = np.einsum("bsr,src->brc", signs, apart, optimize=True) / count
-        what = f"{number} of {changed.size} runs of {len(shared)} same seeds"
+        what = f"{changed.sum()} of {changed.size} runs of {len(shared)} same seeds"
         yield _Exchange(what, differences, x.sum(0) / count, y.sum(0) / count)
     own = ~np.isin(seeds[0], shared[~changed.any(-1)])
     rest = ~np.isin(seeds[1], seeds[0][own])
@@ -505,27 +497,12 @@ def _of_other_seeds(x: np.ndarray, y: np.ndarray) -> _Exchange:
     mean = np.ma.masked_invalid(values := np.concatenate([x, y])).mean(0).filled(0.0)
     apart = np.where(np.isfinite(values), values - mean, 0.0)
     apart[:, apart.std(0) <= 1e-12 * np.abs(mean)] = 0.0
-    differences = np.tensordot(_choices(len(values), len(x)), apart, 1) * (1 / len(x) + 1 / len(y))
+    orders = RANDOM().random((EXCHANGES, len(values))).argsort(-1)
+    orders[0] = range(len(values))
+    chosen = np.unique(orders < len(x), axis=0)[::-1]  # in order, the last first: as they are
+    differences = np.tensordot(1.0 * chosen, apart, 1) * (1 / len(x) + 1 / len(y))
     first, second = (mean + part.mean(0) for part in (apart[: len(x)], apart[len(x) :]))
     return _Exchange(f"{len(x)} seed{'s' * (len(x) > 1)} beside {len(y)} others", differences, first, second)
-
-
-def _signs(number: int) -> np.ndarray:
-    """Every choice of signs, or many; the first has none changed."""
-    every = 2**number <= EXCHANGES
-    drawn = list(itertools.product((1, -1), repeat=number)) if every else RANDOM().choice((1, -1), (EXCHANGES, number))
-    return np.concatenate([np.ones((1, number)), drawn[1:]])
-
-
-def _choices(number: int, first: int) -> np.ndarray:
-    """Every choice of so many, or many, as ones among zeros; the first are chosen first."""
-    every = math.comb(number, first) <= EXCHANGES
-    orders = itertools.combinations(range(number), first)
-    drawn = np.array(list(orders)) if every else RANDOM().random((EXCHANGES, number)).argsort(-1)[:, :first]
-    drawn[0] = range(first)
-    chosen = np.zeros((len(drawn), number))
-    np.put_along_axis(chosen, drawn, 1.0, -1)
-    return chosen
 
 
 def _judged(exchange: _Exchange, pairs: Sequence[_Pair], owner: np.ndarray, level: float) -> list[Quantity]:

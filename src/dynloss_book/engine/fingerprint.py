@@ -279,11 +279,10 @@ class _Running:
         self._all(part, kind.__name__, "bases", *kind.__bases__)
         self._all(part, kind.__name__, "fields", *vars(kind).get("__annotations__", ()))
         methods = [each for each in map(_unwrapped, vars(kind).values()) if isinstance(each, types.FunctionType)]
-        for each in methods:
-            if each.__code__.co_qualname == f"{kind.__qualname__}.{each.__name__}":
-                syntax = _syntax(each, kind.__name__)
-                self._writer(part, syntax, each).plain(syntax, name=None)
-                break
+        own = [each for each in methods if each.__code__.co_qualname == f"{kind.__qualname__}.{each.__name__}"]
+        for each in own[:1]:  # any of them is in the class
+            syntax = _syntax(each, kind.__name__)
+            self._writer(part, syntax, each).plain(syntax, name=None)
         for name, value in vars(kind).items():
             if not name.startswith("__") and isinstance(value, (*_PLAIN, *_CONTAINERS, np.ndarray)):
                 self._all(part, f"{kind.__name__}.{name}", name, value)

@@ -135,27 +135,25 @@ def read_parameters(path: Path) -> dict[str, Parameter]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
         raise UsageError(f"{path} cannot be read as a notebook: {error}") from error
     found, problems = {}, []
-    for statement in tree.body:
+    for statement in [each for each in tree.body if isinstance(each, ast.Assign | ast.AnnAssign)]:
         try:
-            for parameter in _declared(statement):
-                found[parameter.name] = parameter
+            parameter = _declared(statement)
+            found[parameter.name] = parameter
         except ValueError as error:
             problems.append(f"{path}: parameters cell, {ast.unparse(statement)!r}: {error}")
     refuse(problems)
     return found
 
 
-def _declared(statement: ast.stmt) -> list[Parameter]:
+def _declared(statement: ast.Assign | ast.AnnAssign) -> Parameter:
     """The parameter of one statement of a parameters cell."""
-    if isinstance(statement, ast.Assign):
-        raise ValueError("a parameter needs an annotation")
-    if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name) or not statement.value:
-        return []
+    if isinstance(statement, ast.Assign) or statement.value is None:
+        raise ValueError("a parameter needs an annotation and a default")
     try:
         default = ast.literal_eval(statement.value)
     except ValueError as error:
         raise ValueError("the default must be a plain value") from error
-    return [_parameter(statement.target.id, ast.unparse(statement.annotation), default)]
+    return _parameter(ast.unparse(statement.target), ast.unparse(statement.annotation), default)
 
 
 def _parameter(name: str, annotation: str, default: Any) -> Parameter:

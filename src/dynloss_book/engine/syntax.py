@@ -249,23 +249,18 @@ class Module:
         self.nameless: list[tuple[set[str], ast.stmt]] = []  # each with the definitions that it is about
         self.imports: dict[str, list[str]] = {}
         self.parts: dict[Any, Part] = {}
-        unnamed: list[tuple[ast.stmt, list[ast.AST]]] = []
-        for statement in self.syntax.body:
-            if _does_nothing(statement):
-                continue
-            bound = self._bound(statement)
-            for each in bound:
-                self.definitions.setdefault(each, []).append(statement)
-            about: list[ast.AST] = [] if bound else [statement]
-            for each in getattr(statement, "decorator_list", []):
-                decorator = each.func if isinstance(each, ast.Call) else each
-                about += [decorator] * isinstance(decorator, ast.Attribute)  # ``@f.defjvp`` tells f of a function
-            if about and not isinstance(statement, ast.Import | ast.ImportFrom):
-                unnamed.append((statement, about))
-        for statement, about in unnamed:
-            names = {each.id for top in about for each in ast.walk(top) if isinstance(each, ast.Name)}
-            if (names := names & self.definitions.keys()) or about == [statement]:
-                self.nameless.append((names, statement))
+        bound = [(each, self._bound(each)) for each in self.syntax.body if not _does_nothing(each)]
+        for statement, names in bound:
+            for name in names:
+                self.definitions.setdefault(name, []).append(statement)
+        for statement, names in bound:
+            decorators = [getattr(each, "func", each) for each in getattr(statement, "decorator_list", [])]
+            # ``@f.defjvp`` tells f of a function
+            about = [statement] * (not names) + [each for each in decorators if isinstance(each, ast.Attribute)]
+            mentioned = {each.id for top in about for each in ast.walk(top) if isinstance(each, ast.Name)}
+            known = mentioned & self.definitions.keys()
+            if (known or about == [statement]) and not isinstance(statement, ast.Import | ast.ImportFrom):
+                self.nameless.append((known, statement))
 
     def _bound(self, statement: ast.stmt) -> list[str]:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -409,10 +404,8 @@ class Code:
             else:
                 path = _not_installed(name) if not rest or self.module(name.rpartition(".")[0]) else None
             self.stamps |= {path: _stamp(path)} if path else {}
-            self.modules[name] = None
-            if path:
-                package = name if path.stem == "__init__" else name.rpartition(".")[0]
-                self.modules[name] = Module(self, name, package, path.read_text("utf-8"))
+            package = name if path and path.stem == "__init__" else name.rpartition(".")[0]
+            self.modules[name] = Module(self, name, package, path.read_text("utf-8")) if path else None
         return self.modules[name]
 
     def is_current(self) -> bool:

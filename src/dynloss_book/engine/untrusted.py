@@ -6,6 +6,7 @@ before memory is taken for it. A text that passes has no control characters, and
 formulas where it is a plain word; what is shown is escaped nevertheless.
 """
 
+import contextlib
 import itertools
 import json
 import math
@@ -13,7 +14,7 @@ import os
 import re
 import stat
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,11 +107,8 @@ def printable(text: str) -> str:
     >>> printable("a\x1b[2Jb\u202ec\nd")
     'a\\x1b[2Jb\\u202ec\nd'
     """
-    return "\n".join("".join(map(_visible, line)) for line in text.split("\n"))
-
-
-def _visible(sign: str) -> str:
-    return sign if sign.isprintable() or sign in "\u00a0\u202f\u2009" else ascii(sign)[1:-1]
+    shown = "\n\u00a0\u202f\u2009"
+    return "".join(sign if sign.isprintable() or sign in shown else ascii(sign)[1:-1] for sign in text)
 
 
 def as_markdown(text: str) -> str:
@@ -131,15 +129,10 @@ def is_name(found: Any) -> bool:
     return isinstance(found, str) and bool(_NAME.fullmatch(found)) and ".." not in found
 
 
-def is_text(found: Any, most: int = WORD) -> bool:
+def is_text(found: Any, most: int = PROSE) -> bool:
     """Whether it is a text of one line without control characters."""
     one_line = isinstance(found, str) and len(found) <= most and "\n" not in found
     return one_line and (found.isprintable() or printable(found) == found)
-
-
-def is_prose(found: Any) -> bool:
-    """Whether it is such a text of any reasonable length."""
-    return is_text(found, PROSE)
 
 
 def is_plain(found: Any, most: int = WORD) -> bool:
@@ -147,60 +140,102 @@ def is_plain(found: Any, most: int = WORD) -> bool:
     return is_text(found, most) and bool(_WORDS.fullmatch(found)) and "](" not in found
 
 
-def _is_small(found: Any, is_word: Callable[[Any], bool] = is_prose, depth: int = DEPTH) -> bool:
+# What JSON and attributes have to be: a check is a function that says whether a value fits
+
+
+_Check = Callable[[Any], bool]
+
+
+def _table(values: Mapping[str, _Check], may_lack: Collection[str] = ()) -> _Check:
+    """A table with such values under these names."""
+    return lambda found: isinstance(found, dict) and all(
+        fits(found[name]) if name in found else name in may_lack for name, fits in values.items()
+    )
+
+
+def _named(names: _Check, values: _Check) -> _Check:
+    """A table of whatever names."""
+    return lambda found: isinstance(found, dict) and all(map(names, found)) and all(map(values, found.values()))
+
+
+def _list(values: _Check) -> _Check:
+    return lambda found: isinstance(found, list) and all(map(values, found))
+
+
+def _is_number(found: Any) -> bool:
+    return isinstance(found, int | float) and not isinstance(found, bool) and abs(found) < HUGE
+
+
+def _is_small(found: Any, is_word: _Check = is_text, depth: int = DEPTH) -> bool:
     """Plain values not nested deeply, whose texts, and names of values, are such."""
-    if isinstance(found, str):
-        return is_word(found)
     if isinstance(found, dict | list) and depth:
         within = [*found, *found.values()] if isinstance(found, dict) else found
         return all(_is_small(each, is_word, depth - 1) for each in within)
-    return found is None or isinstance(found, bool) or _is_number(found)
+    return found is None or isinstance(found, bool) or _is_number(found) or is_word(found)
 
 
-# Results
+def _is_axis(found: Any) -> bool:
+    return _list(_is_number)(found) and 0 < len(found) == len(set(found))
 
 
-def _of_json(fits: Callable[[Any], bool], is_word: Callable[[Any], bool] = is_prose) -> Callable[[Any], bool]:
-    """Whether a text is JSON of plain values, of such texts, that fit."""
-
-    def check(text: Any) -> bool:
-        try:
-            found = json.loads(text) if is_text(text, PROSE) else None
-            return _is_small(found, is_word) and fits(found)
-        except (ValueError, RecursionError):
-            return False
-
-    return check
-
-
-def _texts(found: Any) -> bool:
-    return _fits(found) and all(isinstance(each, str) for each in found.values())
-
-
-def _reasons(found: Any) -> bool:
+def _is_reason(found: Any) -> bool:
     """Why a result holds, with the commit at which it was found to; see `provenance.Provenance.kept`."""
-    each = found if isinstance(found, list) else [found]
     whole = ({"commit", "what"}, {"commit", "because", "evidence"})
-    return all(_texts(one) and any(names <= set(one) for names in whole) for one in each)
+    return _named(is_text, is_text)(found) and any(names <= found.keys() for names in whole)
 
 
-# What an attribute of a result has to be. Others, which a notebook may add, are numbers or plain words.
-_SCHEMA: dict[str, Callable[[Any], bool]] = {
+def _of_json(text: Any, fits: _Check) -> bool:
+    """Whether a text is JSON that fits."""
+    try:
+        return is_text(text) and fits(json.loads(text))
+    except (ValueError, RecursionError):
+        return False
+
+
+# Attributes of a result that are JSON, and others. What a notebook may add are numbers or plain words.
+_JSON: dict[str, _Check] = {
+    "parameters": _named(is_name, partial(_is_small, is_word=is_plain)),
+    "sources": _named(is_text, is_text),
+    "versions": _named(is_plain, is_plain),
+    "axes": lambda found: _list(is_name)(found) and found != [],
+    "parts": _list(_named(is_text, _is_small)),
+    "verified": _is_reason,
+    "affirmed": _list(_is_reason),
+}
+_OTHERS: dict[str, _Check] = {
     **dict.fromkeys(
         ("device", "commit", "fresh_at", "fingerprint", "dtype", "seed", "scale"), partial(is_plain, most=PROSE)
     ),
     "figure": is_name,
     "function": is_name,
-    "parameters": _of_json(lambda found: _fits(found) and all(map(is_name, found)), is_plain),
-    "sources": _of_json(_texts),
-    "versions": _of_json(_texts),
-    "axes": _of_json(lambda found: _all(found, is_name) and found != []),
-    "parts": _of_json(lambda found: _all(found, _fits)),
-    "verified": _of_json(_reasons),
-    "affirmed": _of_json(_reasons),
     "date": lambda found: isinstance(found, str) and bool(_DATE.fullmatch(found)),
     "seconds": lambda found: isinstance(found, int | float) and 0 <= found < 1e12,
 }
+_is_request = _table(
+    {
+        "axes": lambda found: _named(is_name, _is_axis)(found) and found != {},
+        "figure": is_name,
+        "parameters": lambda text: _of_json(text, _JSON["parameters"]),
+        "points": _is_number,
+    }
+)
+_outputs = _list(_table({"data": _table({})}, may_lack=("data",)))
+_cells = _list(_table({"metadata": _table({}), "outputs": _outputs}, may_lack=("outputs",)))
+_is_notebook = _table({"metadata": _table({}), "cells": _cells})
+is_claim = _table(  # the record of a claim with its verdict: see `findings.Claim`
+    {
+        **dict.fromkeys(("statement", "where", "quotation", "paper", "here", "tolerance"), is_text),
+        "verdict": list(Verdict).__contains__,
+        "kind": list(Kind).__contains__,
+        "reduced": lambda found: isinstance(found, bool),
+    }
+)
+_are_findings = _table(
+    dict.fromkeys(("question", "plain", "summary", "scale"), is_text) | {"figure": is_name, "claims": _list(is_claim)}
+)
+
+
+# Results
 
 
 def _image(content: bytes) -> Any:
@@ -226,12 +261,9 @@ def about(content: bytes, only: Iterable[str] = ()) -> dict[str, Any]:
         ValueError: it is no result of dynloss, or its attributes are not those of one.
         OSError: it is damaged.
     """
-    file = _image(content)
-    try:
+    with contextlib.closing(_image(content)) as file:
         found = attributes(file, only)
-        _check_attributes(found, set(REQUIRED) & set(only) if only else REQUIRED)
-    finally:
-        file.close()
+    _check_attributes(found, set(REQUIRED) & set(only) if only else REQUIRED)
     return found | {name: json.loads(found[name]) for name in ("parameters", "sources", "versions") if name in found}
 
 
@@ -239,8 +271,8 @@ def _check_attributes(found: Mapping[str, Any], required: Iterable[str]) -> None
     missing = ", ".join(name for name in required if name not in found)
     _check(not missing, f"no result of dynloss: it has no {missing}")
     for name, value in found.items():
-        fits = _SCHEMA[name](value) if name in _SCHEMA else not isinstance(value, str) or is_plain(value, PROSE)
-        _check(fits, f"its {name} is not that of a result")
+        other = _OTHERS.get(name, lambda value: not isinstance(value, str) or is_plain(value, PROSE))
+        _check(_of_json(value, _JSON[name]) if name in _JSON else other(value), f"its {name} is not that of a result")
 
 
 def check_result(content: bytes) -> None:
@@ -305,15 +337,13 @@ def attributes(of: Any, only: Iterable[str] = ()) -> dict[str, Any]:
     """The attributes of an HDF5 file or variable, by its identifier, each looked at before it is read."""
     import h5py
 
-    names = list(only)
-    if not only:
-        h5py.h5a.iterate(of, lambda name: names.append(name.decode("utf-8")))
-    _check(len(names) <= VARIABLES and all(map(is_name, names)), "it has too many attributes, or some without names")
-    found = {}
-    for name in names:
-        if name not in _NETCDF and h5py.h5a.exists(of, name.encode()):
-            found[name] = _value(name, h5py.h5a.open(of, name.encode()))
-    return found
+    if only:
+        there = [h5py.h5a.open(of, name.encode()) for name in only if h5py.h5a.exists(of, name.encode())]
+    else:
+        there = [h5py.h5a.open(of, index=at) for at in range(min(h5py.h5a.get_num_attrs(of), VARIABLES + 1))]
+    found = {each.name.decode("utf-8"): each for each in there}
+    _check(len(found) <= VARIABLES and all(map(is_name, found)), "it has too many attributes, or some without names")
+    return {name: _value(name, each) for name, each in found.items() if name not in _NETCDF}
 
 
 def _value(name: str, attribute: Any) -> Any:
@@ -329,7 +359,7 @@ def _value(name: str, attribute: Any) -> Any:
     attribute.read(held)
     value = held.item() if held.size == 1 else held
     value = value.decode("utf-8") if isinstance(value, bytes) else value
-    _check(not isinstance(value, str) or is_text(value, PROSE), f"its attribute {name} is no line of text")
+    _check(not isinstance(value, str) or is_text(value), f"its attribute {name} is no line of text")
     return value
 
 
@@ -344,8 +374,7 @@ def request(path: Path) -> dict[str, Any]:
         OSError, ValueError: it cannot be read, or is no request, or one of more points than there can be.
     """
     found = parsed(path)
-    fits = _fits(found, axes=_are_axes, figure=is_name, parameters=_SCHEMA["parameters"], points=_is_number)
-    _check(fits, "it is no request of a sweep")
+    _check(_is_request(found), "it is no request of a sweep")
     check_size(math.prod(map(len, found["axes"].values())), 2)  # whether each is done, and diverged
     return found
 
@@ -357,15 +386,8 @@ def notebook(path: Path) -> dict[str, Any]:
         FileNotFoundError, OSError, ValueError: it cannot be read, or is none.
     """
     found = parsed(path, NOTEBOOK)
-    _check(_fits(found, metadata=_fits, cells=lambda cells: _all(cells, _is_cell)), "it is no notebook")
+    _check(_is_notebook(found), "it is no notebook")
     return found
-
-
-def _is_cell(found: Any) -> bool:
-    def is_output(output: Any) -> bool:
-        return _fits(output) and _fits(output.get("data", {}))
-
-    return _fits(found, metadata=_fits) and _all(found.get("outputs", []), is_output)
 
 
 def check_provenance(record: Any, required: Iterable[str] = ("path",)) -> None:
@@ -373,14 +395,14 @@ def check_provenance(record: Any, required: Iterable[str] = ("path",)) -> None:
 
     The only file that it may name is called as a result is, in a folder called as its figure is.
     """
-    _check(_fits(record) and set(required) <= set(record), "it holds what is no provenance of a result")
+    _check(isinstance(record, dict) and set(required) <= set(record), "it holds what is no provenance of a result")
     for name, value in record.items():
-        if name in ("parameters", "versions"):
-            fits = _fits(value) and _is_small(value, is_plain)
+        if name in KEPT:
+            fits = value == "" or _of_json(value, _JSON[name])
         elif name in ("path", "published"):
-            fits = value == "" or (is_text(value) and _is_place(Path(value), record.get("figure")))
+            fits = value == "" or (is_text(value, WORD) and _is_place(Path(value), record.get("figure")))
         else:
-            fits = (name in KEPT and value == "") or _SCHEMA.get(name, is_plain)(value)
+            fits = (_JSON | _OTHERS).get(name, is_plain)(value)
         _check(fits, f"the {name} of its provenance is not that of a result")
 
 
@@ -392,40 +414,9 @@ def _is_place(path: Path, figure: Any) -> bool:
 
 def check_findings(record: Any) -> None:
     """Raise ``ValueError`` unless it is the record of what a notebook found: see `findings.Findings`."""
-    texts = dict.fromkeys(("question", "plain", "summary", "scale"), is_prose)
-    fits = _fits(record, figure=is_name, claims=lambda claims: _all(claims, is_claim), **texts)
-    _check(fits, "it holds what are no findings")
-
-
-def is_claim(found: Any) -> bool:
-    """Whether it is the record of a claim with its verdict: see `findings.Claim`."""
-    texts = dict.fromkeys(("statement", "where", "quotation", "paper", "here", "tolerance"), is_prose)
-    words = {"verdict": list(Verdict).__contains__, "kind": list(Kind).__contains__}
-    return _fits(found, reduced=lambda value: isinstance(value, bool), **words, **texts)
+    _check(_are_findings(record), "it holds what are no findings")
 
 
 def check_size(points: int, each: int = 1) -> None:
     """Raise ``ValueError`` if there cannot be so many points, each of so many bytes."""
     _check(points * each <= RESULT, f"a grid of {points:,} points takes more than {RESULT:,} bytes")
-
-
-def _fits(found: Any, **wanted: Callable[[Any], bool]) -> bool:
-    """Whether it is a table with such values under these names."""
-    return isinstance(found, dict) and all(name in found and fits(found[name]) for name, fits in wanted.items())
-
-
-def _all(found: Any, fits: Callable[[Any], bool]) -> bool:
-    return isinstance(found, list) and all(map(fits, found))
-
-
-def _are_axes(found: Any) -> bool:
-    return (
-        _fits(found)
-        and found != {}
-        and all(map(is_name, found))
-        and all(each != [] and _all(each, _is_number) and len(set(each)) == len(each) for each in found.values())
-    )
-
-
-def _is_number(found: Any) -> bool:
-    return isinstance(found, int | float) and not isinstance(found, bool) and abs(found) < HUGE

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import xarray as xr
 
@@ -22,18 +22,7 @@ from dynloss_book.engine.sweeps.store import REQUEST
 NOTEBOOK = ".ipynb"
 
 
-class Outcome(NamedTuple):
-    """What became of one result: an agreement, or why there is none."""
-
-    what: str
-    agreement: Agreement | None
-    trouble: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.agreement or f'cannot be compared: {self.trouble}'}"
-
-
-def outcomes(mine: Path, reference: Path) -> list[Outcome]:
+def outcomes(mine: Path, reference: Path) -> list[Agreement]:
     """Each result of a re-run beside what belongs to it in the reference.
 
     Args:
@@ -51,20 +40,18 @@ def outcomes(mine: Path, reference: Path) -> list[Outcome]:
     return [_beside(each, reference) for each in found]
 
 
-def code(found: list[Outcome]) -> int:
+def code(found: list[Agreement]) -> int:
     """1 where a result differs; else 2 where one could not be compared, or has too few seeds to tell; else 0."""
-    verdicts = {each.agreement.agrees if each.agreement is not None else None for each in found}
+    verdicts = {each.agrees for each in found}
     return 1 if False in verdicts else 2 if None in verdicts else 0
 
 
-def shown(found: Iterable[Outcome]) -> str:
+def shown(found: Iterable[Agreement]) -> str:
     """In words, with a table of the quantities."""
     lines = []
     for each in found:
-        lines.append(str(each))
-        if each.agreement is not None:
-            notes = [f"  note: {note}" for note in each.agreement.notes]
-            lines += [*notes, textwrap.indent(tables.plain(each.agreement.table), "  "), ""]
+        lines += [f"{each.figure}: {each}", *(f"  note: {note}" for note in each.notes)]
+        lines += [textwrap.indent(tables.plain(each.table), "  "), ""] * bool(each.quantities)
     return "\n".join(lines).rstrip()
 
 
@@ -72,14 +59,13 @@ def shown(found: Iterable[Outcome]) -> str:
 class Comparison:
     """What a notebook's last cell shows: what became of each result."""
 
-    found: tuple[Outcome, ...]
+    found: tuple[Agreement, ...]
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
         parts = ["**Does this run agree with the published one?**"]
         for each in self.found:
-            parts.append(str(each))
-            if each.agreement is not None:
-                parts += [*(f"- {note}" for note in each.agreement.notes), tables.markdown(each.agreement.table)]
+            parts += [f"{each.figure}: {each}", *(f"- {note}" for note in each.notes)]
+            parts += [tables.markdown(each.table)] * bool(each.quantities)
         return {"text/plain": shown(self.found), "text/markdown": "\n\n".join(parts)}
 
 
@@ -104,17 +90,17 @@ def with_published(*datasets: xr.Dataset) -> Comparison | None:
     return Comparison(tuple(dict.fromkeys(found)))
 
 
-def _beside(path: Path, reference: Path, mine: xr.Dataset | None = None) -> Outcome:
+def _beside(path: Path, reference: Path, mine: xr.Dataset | None = None) -> Agreement:
     """The result in a file or folder, or as it is at hand, beside what belongs to it."""
     what = path.name
     try:
         mine = read(path) if mine is None else mine
         what = str(mine.attrs.get("figure", what))
-        return Outcome(what, compare(gridded(mine), gridded(read(_match(mine, path, reference)))))
+        return compare(gridded(mine), gridded(read(_match(mine, path, reference))))
     except Incomparable as error:
-        return Outcome(what, None, str(error))
+        return Agreement(what, trouble=str(error))
     except Exception as error:  # an error of ours is no difference between two results, and no page must fail over it
-        return Outcome(what, None, f"{type(error).__name__}: {error}")
+        return Agreement(what, trouble=f"{type(error).__name__}: {error}")
 
 
 def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
@@ -130,14 +116,14 @@ def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
         others = ", ".join(sorted({about["figure"] for about in there.values()} - {"", figure}))
         raise Incomparable(f"it is of {figure}, and {reference} holds {others or 'no such result'}{unreadable}")
     wanted = parameters(mine)
-    differing = [different(wanted, about["parameters"]) for _, about in same]
-    free = [sum(wanted.get(name) != about["parameters"].get(name) for name in FREE) for _, about in same]
-    place = min(range(len(same)), key=lambda each: (len(differing[each]), free[each]))
-    nearest, words = same[place][0], "; ".join(differing[place])
+    free = lambda about: sum(wanted.get(name) != about["parameters"].get(name) for name in FREE)  # noqa: E731
+    ranked = [(different(wanted, about["parameters"]), free(about), each) for each, about in same]
+    differing, _, nearest = min(ranked, key=lambda one: (len(one[0]), one[1]))
     if path.exists() and nearest.resolve() == path.resolve():
         what = "the published result itself" if policy.is_published(path) else "the same file"
         raise Incomparable(f"it is {what}; --fresh (fresh=True) computes anew, among your own results")
-    if words:
+    if differing:
+        words = "; ".join(differing)
         raise Incomparable(f"no published result has its parameters; the nearest differs in {words}{unreadable}")
     return nearest
 
@@ -217,7 +203,7 @@ def _findings(path: Path) -> dict[str, Any]:
     return findings
 
 
-def _verdicts(findings: Mapping[str, Any], reference: Path) -> Outcome:
+def _verdicts(findings: Mapping[str, Any], reference: Path) -> Agreement:
     """Compare by the verdicts of another notebook, those on record, or those of the size at which the notebook ran."""
     said = "{0[here]}: {0[verdict]}".format
     what, scales = f"{findings['figure']}, by its verdicts (the files of its results are not here)", []
@@ -230,11 +216,9 @@ def _verdicts(findings: Mapping[str, Any], reference: Path) -> Outcome:
                 Quantity(new["statement"], said(new), said(old), "the same verdict", new["verdict"] == old["verdict"])
                 for new, old in pairs
             )
-            agreement = Agreement(findings["figure"], quantities, (), "in its verdicts")
-            return Outcome(what, agreement if quantities else None, "no claim in common")
-    none = f"{reference} has no verdicts of it"
+            return Agreement(what, quantities, (), "in its verdicts", "" if quantities else "no claim in common")
     other = f"another scale: {findings['scale']}; published: {'; '.join(scales)}"
-    return Outcome(what, None, other if scales else none)
+    return Agreement(what, trouble=other if scales else f"{reference} has no verdicts of it")
 
 
 def _judged(name: str, reference: Path) -> Iterator[Mapping[str, Any]]:

@@ -15,8 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dynloss_book.engine import untrusted
-from dynloss_book.engine.mime import EXPLORE, FINDINGS, PROVENANCE
+from dynloss_book.engine import mime, untrusted
 from dynloss_book.engine.runner import scripts
 from dynloss_book.engine.runner.execute import source_cells, source_hash
 from dynloss_book.engine.runner.profiles import UsageError, read_parameters
@@ -82,9 +81,7 @@ def _run_problems(notebook: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _cell_problems(notebook: Mapping[str, Any]) -> Iterator[str]:
-    for number, cell in enumerate(notebook["cells"], 1):
-        if cell["cell_type"] != "code":
-            continue
+    for number, cell in [each for each in enumerate(notebook["cells"], 1) if each[1]["cell_type"] == "code"]:
         run = cell["metadata"].get("papermill", {})
         empty = not cell["source"].strip()
         if run.get("status") != "completed" or not run.get("end_time") or not (cell["execution_count"] or empty):
@@ -135,19 +132,20 @@ def _output_problems(notebook: Mapping[str, Any]) -> Iterator[str]:
 def _shown(kind: str, shown: Any) -> str:
     """What is wrong with an output; empty if nothing."""
     try:
-        if kind in ("text/plain", "text/html", "text/markdown") and isinstance(shown, str):
-            return _markup(kind, shown)
-        if kind == FINDINGS:
-            untrusted.check_findings(shown)
-            return _markup("text/markdown", f"{shown['question']} {shown['summary']}")
-        if kind == PROVENANCE:
-            for record in shown if isinstance(shown, list) else [shown]:
-                untrusted.check_provenance(record, untrusted.PROVENANCE)
-        elif kind in ("image/png", "application/pdf"):
-            beginning = base64.b64decode(shown, validate=False)[:4]
-            return "" if beginning == (b"\x89PNG" if kind == "image/png" else b"%PDF") else "it is no such file"
-        elif kind != EXPLORE:
-            return "no page shows such"
+        match kind:
+            case "text/plain" | "text/html" | "text/markdown" if isinstance(shown, str):
+                return _markup(kind, shown)
+            case mime.FINDINGS:
+                untrusted.check_findings(shown)
+                return _markup("text/markdown", f"{shown['question']} {shown['summary']}")
+            case mime.PROVENANCE:
+                for record in shown if isinstance(shown, list) else [shown]:
+                    untrusted.check_provenance(record, untrusted.PROVENANCE)
+            case "image/png" | "application/pdf":
+                beginning = base64.b64decode(shown, validate=False)[:4]
+                return "" if beginning == (b"\x89PNG" if kind == "image/png" else b"%PDF") else "it is no such file"
+            case _ if kind != mime.EXPLORE:
+                return "no page shows such"
     except (ValueError, TypeError, RecursionError, binascii.Error) as error:
         return str(error)
     return ""
@@ -175,10 +173,7 @@ def _parameter_problems(injected: Mapping, defaults: Mapping, wanted: Mapping) -
 
 def _injected(notebook: Mapping[str, Any]) -> dict[str, Any]:
     """The values in the cell that papermill added."""
-    found: dict[str, Any] = {}
-    for cell in notebook["cells"]:
-        if "injected-parameters" in cell["metadata"].get("tags", []):
-            for statement in ast.parse(cell["source"]).body:
-                if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-                    found[statement.targets[0].id] = ast.literal_eval(statement.value)
-    return found
+    cells = [cell for cell in notebook["cells"] if "injected-parameters" in cell["metadata"].get("tags", [])]
+    code = ast.parse("\n".join(cell["source"] for cell in cells)).body
+    given = [each for each in code if isinstance(each, ast.Assign)]
+    return {ast.unparse(each.targets[0]): ast.literal_eval(each.value) for each in given}
