@@ -46,7 +46,7 @@ def list_() -> None:
     Exit code 2 if that is damaged.
     """
     root, figures = _book()
-    rows, damaged = runner.tables.profile_rows(runner.tables.layers(root), figures)
+    rows, damaged = runner.tables.profile_rows(root, figures)
     click.echo(runner.tables.plain([runner.tables.PROFILES, *rows]))
     _name_damaged(damaged)
     if all(row[-1] == runner.tables.NOTHING for row in rows):
