@@ -135,9 +135,7 @@ def book(profile: str, no_run: bool, fresh: bool, own: bool) -> None:
     try:
         first_page = runner.book.build(root, figures, profile)
     except runner.book.BookError as error:
-        _say(error)
-        _say("no book was published")
-        sys.exit(1)
+        raise click.ClickException(f"{error}\nno book was published") from error
     click.echo(first_page)
 
 
@@ -326,8 +324,7 @@ def doctor(require_gpu: bool) -> None:
     lines, well = runner.doctor.report()
     click.echo("\n".join(lines))
     if require_gpu and not runner.doctor.has_gpu():
-        _say("no GPU: JAX does not compute on one here")
-        sys.exit(1)
+        raise click.ClickException("no GPU: JAX does not compute on one here")
     sys.exit(0 if well else 1)
 
 
@@ -398,19 +395,18 @@ def _execute(
 
     jobs = jobs or (runner.together.at_once() if profile == BEST else 1)
     if min(jobs, len(figures)) == 1:
-        _report(one(figure, sys.stderr) for figure in figures)
+        _report((one(figure, sys.stderr) for figure in figures), len(figures))
         return
     running = runner.together.execute_all(lambda figure: one(figure, io.StringIO()), figures, jobs)
     with contextlib.closing(running) as outcomes:
-        _report(tqdm(outcomes, total=len(figures), unit=" notebooks", disable=None, leave=False))
+        _report(tqdm(outcomes, total=len(figures), unit=" notebooks", disable=None, leave=False), len(figures))
 
 
-def _report(outcomes: Iterable["runner.execute.Outcome"]) -> None:
+def _report(outcomes: Iterable["runner.execute.Outcome"], number: int) -> None:
     from dynloss_book.engine.provenance import duration
 
-    ran, failed = 0, 0
+    failed = 0
     for outcome in outcomes:
-        ran += 1
         took = duration(outcome.seconds)
         with tqdm.external_write_mode(sys.stderr):  # above the bar, where there is one
             if outcome.error:
@@ -420,8 +416,7 @@ def _report(outcomes: Iterable["runner.execute.Outcome"]) -> None:
             else:
                 click.echo(f"{outcome.figure} [{outcome.profile}]: {took}, {outcome.path}", err=True)
     if failed:
-        _say(f"{failed} of {ran} notebooks failed")
-        sys.exit(1)
+        raise click.ClickException(f"{failed} of {number} notebooks failed")
 
 
 def _say(message: object) -> None:

@@ -124,20 +124,23 @@ def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
         raise Incomparable(f"{path.name} is no result of dynloss")
     folder = reference / figure
     there = _results(folder if folder.is_dir() else reference)
-    same = [(each, about) for each, about in there.items() if about["figure"] == figure and ("axes" in about) == sweep]
+    same = {
+        each: about["parameters"]
+        for each, about in there.items()
+        if about["figure"] == figure and ("axes" in about) == sweep
+    }
     unreadable = "".join(f"; {about['unreadable']}" for about in there.values() if "unreadable" in about)
     if not same:
         others = ", ".join(sorted({about["figure"] for about in there.values()} - {"", figure}))
         raise Incomparable(f"it is of {figure}, and {reference} holds {others or 'no such result'}{unreadable}")
     wanted = parameters(mine)
-    differing = [different(wanted, about["parameters"]) for _, about in same]
-    free = [sum(wanted.get(name) != about["parameters"].get(name) for name in FREE) for _, about in same]
-    place = min(range(len(same)), key=lambda each: (len(differing[each]), free[each]))
-    nearest, words = same[place][0], "; ".join(differing[place])
+    differing = {each: different(wanted, given) for each, given in same.items()}
+    free = {each: sum(wanted.get(name) != given.get(name) for name in FREE) for each, given in same.items()}
+    nearest = min(same, key=lambda each: (len(differing[each]), free[each]))
     if path.exists() and nearest.resolve() == path.resolve():
         what = "the published result itself" if policy.is_published(path) else "the same file"
         raise Incomparable(f"it is {what}; --fresh (fresh=True) computes anew, among your own results")
-    if words:
+    if words := "; ".join(differing[nearest]):
         raise Incomparable(f"no published result has its parameters; the nearest differs in {words}{unreadable}")
     return nearest
 
