@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TextIO
 
 from dynloss_book.engine import policy
+from dynloss_book.engine.archive import NotArchived, NotArchivedAtAll
 from dynloss_book.engine.runner import tables
-from dynloss_book.engine.runner.execute import Ending, Outcome, execute
+from dynloss_book.engine.runner.execute import Outcome, execute
 from dynloss_book.engine.runner.profiles import DEFAULT_PROFILE, Figure, values
+
+LACKING = (NotArchived.__name__, NotArchivedAtAll.__name__)
 
 
 def execute_best(
@@ -30,7 +33,7 @@ def execute_best(
     asked = policy.Policy(read_only=True, **policy.asking(folders)).as_environment()
     for profile in candidates(figure, folders):
         outcome = execute(figure, profile, values(figure, profile), output, stream, asked)
-        if outcome.ending is not Ending.LACKING:
+        if outcome.raised not in LACKING:
             return outcome
     # What is computed here goes into an archive of its own: building a book leaves one's own results as they are.
     apart = policy.Policy(renew=True, results=str(root / "_build" / "results")).as_environment()
