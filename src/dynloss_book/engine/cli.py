@@ -179,16 +179,13 @@ def claims(names: Sequence[str], update: bool, own: bool) -> None:
 
 
 @cli.command()
-@click.argument("mine", metavar="MY_RUN", type=click.Path(path_type=Path))
-@click.argument("reference", required=False, type=click.Path(path_type=Path))
+@click.argument("mine", metavar="MY_RUN", type=click.Path(exists=True, path_type=Path))
+@click.argument("reference", required=False, type=click.Path(exists=True, path_type=Path))
 def compare(mine: Path, reference: Path | None) -> None:
     """Compare a re-run with the archive, or with REFERENCE: executed notebooks, folders of results, NetCDF files.
 
     Exit code 0 where they agree, 1 where they differ, 2 where they cannot be compared or have too few seeds to tell.
     """
-    for path in (mine, reference):
-        if path is not None and not (path.is_file() or path.is_dir()):
-            raise UsageError(f"there is no file or folder {path}")
     try:
         found = runner.compare.outcomes(mine, reference or profiles.find_root() / policy.PUBLISHED)
     except runner.compare.Incomparable as error:

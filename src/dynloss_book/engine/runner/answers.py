@@ -21,6 +21,7 @@ from unittest import mock
 from dynloss import files
 from dynloss_book.engine import policy
 from dynloss_book.engine.archive import ArchiveWarning, NotArchived
+from dynloss_book.engine.provenance import words
 from dynloss_book.engine.runner import tables
 from dynloss_book.engine.runner.best import above_default, candidates
 from dynloss_book.engine.runner.profiles import Figure, values
@@ -99,10 +100,8 @@ def answer(figure: Figure, parameters: Mapping[str, Any], folders: Sequence[Path
     if "findings" not in names:
         raise ValueError(f"{figure.stem} has no cell tagged `{ANSWER}` that makes `findings`")
     cells = [cell for cell in tables.code_cells(figure.path) if PROVENANCE in tables.tags(cell)]
-    shown = [eval("".join(cell["source"]), names) for cell in cells]
-    origins = [record for each in shown for record in each.records]
-    devices = dict.fromkeys(device for origin in origins for device in origin["device"].split(", "))
-    return names["findings"].record(), ", ".join(devices)
+    origins = [record for cell in cells for record in eval("".join(cell["source"]), names).records]
+    return names["findings"].record(), words(origin["device"] for origin in origins)
 
 
 def executed(

@@ -198,7 +198,9 @@ def _look(root: Path, item: Item, end: float, renew: bool = False) -> State:
         outcome = execute(item.figure, item.profile, item.values, copy, stream, asked)
         state = State(tuple(ledger.read(notes)), outcome.error, outcome.raised)
     if not state.failed:
-        _remember(root, item, state)
+        requests = [each._asdict() for each in state.requests]
+        content = {"stamp": _stamp(item, state.requests), **state._asdict(), "requests": requests}
+        files.write(_memory(root, item), json.dumps(content))
     return state
 
 
@@ -209,12 +211,6 @@ def _remembered(root: Path, item: Item) -> State | None:
         return State(requests, found["error"], found["raised"]) if found["stamp"] == _stamp(item, requests) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _remember(root: Path, item: Item, state: State) -> None:
-    requests = [each._asdict() for each in state.requests]
-    content = {"stamp": _stamp(item, state.requests), **state._asdict(), "requests": requests}
-    files.write(_memory(root, item), json.dumps(content))
 
 
 def _memory(root: Path, item: Item) -> Path:
