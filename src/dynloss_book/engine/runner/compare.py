@@ -6,7 +6,7 @@ holds no numbers, but names the files of its results; where these are not at han
 
 import json
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,13 +59,16 @@ def code(found: list[Outcome]) -> int:
 
 def shown(found: Iterable[Outcome]) -> str:
     """In words, with a table of the quantities."""
-    lines = []
+    return "\n".join(_parts(found, "  note: ", lambda rows: textwrap.indent(tables.plain(rows), "  ") + "\n")).rstrip()
+
+
+def _parts(found: Iterable[Outcome], note: str, table: Callable[[Any], str]) -> Iterator[str]:
+    """Each outcome, its notes with the word before them, and its table."""
     for each in found:
-        lines.append(str(each))
+        yield str(each)
         if each.agreement is not None:
-            notes = [f"  note: {note}" for note in each.agreement.notes]
-            lines += [*notes, textwrap.indent(tables.plain(each.agreement.table), "  "), ""]
-    return "\n".join(lines).rstrip()
+            yield from (f"{note}{words}" for words in each.agreement.notes)
+            yield table(each.agreement.table)
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,7 @@ class Comparison:
     found: tuple[Outcome, ...]
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
-        parts = ["**Does this run agree with the published one?**"]
-        for each in self.found:
-            parts.append(str(each))
-            if each.agreement is not None:
-                parts += [*(f"- {note}" for note in each.agreement.notes), tables.markdown(each.agreement.table)]
+        parts = ["**Does this run agree with the published one?**", *_parts(self.found, "- ", tables.markdown)]
         return {"text/plain": shown(self.found), "text/markdown": "\n\n".join(parts)}
 
 
