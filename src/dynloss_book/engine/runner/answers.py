@@ -23,7 +23,7 @@ from dynloss_book.engine import policy
 from dynloss_book.engine.archive import ArchiveWarning, NotArchived
 from dynloss_book.engine.provenance import words
 from dynloss_book.engine.runner import tables
-from dynloss_book.engine.runner.best import above_default, candidates
+from dynloss_book.engine.runner.best import sizes
 from dynloss_book.engine.runner.profiles import Figure, values
 
 # Tags of the cell that ends with `findings.answer`, of those behind it that say where its results come from, and of
@@ -70,9 +70,8 @@ def judged(figure: Figure, folders: Sequence[Path]) -> Judged:
     """The findings of the largest profile of a notebook that these folders for results can serve."""
     troubles: dict[str, Trouble] = {}
     unreadable = "; ".join(map(str, tables.archived(figure, folders).unreadable))
-    there = set(candidates(figure, folders))
-    for profile in reversed(above_default(figure)):
-        if profile not in there:
+    for profile, there in sizes(figure, folders).items():
+        if not there:
             troubles[profile] = ("missing", "the archive has no result of it")
             continue
         try:

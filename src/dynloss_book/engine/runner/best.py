@@ -7,7 +7,7 @@ So a book of the best results takes no longer to build than one of `quick`.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -31,7 +31,7 @@ def execute_best(
     for why in tables.archived(figure, folders).unreadable:
         print(f"{figure.stem}: {why}", file=sys.stderr)
     asked = policy.Policy(read_only=True, **policy.asking(folders)).as_environment()
-    for profile in candidates(figure, folders):
+    for profile in [name for name, there in sizes(figure, folders).items() if there]:
         outcome = execute(figure, profile, values(figure, profile), output, stream, asked)
         if outcome.raised not in LACKING:
             return outcome
@@ -40,15 +40,10 @@ def execute_best(
     return execute(figure, DEFAULT_PROFILE, values(figure, DEFAULT_PROFILE), output, stream, apart)
 
 
-def candidates(figure: Figure, folders: Sequence[Path]) -> Iterator[str]:
-    """The profiles from `quick` on of which these folders for results have anything, the largest first."""
-    records = tables.archived(figure, folders).records
-    for name in reversed(above_default(figure)):
-        if any(tables.fits(figure, figure.profiles[name], record["parameters"]) for record in records):
-            yield name
-
-
-def above_default(figure: Figure) -> list[str]:
-    """The profiles from `quick` on, the smallest first."""
-    names = list(figure.profiles)
-    return names[names.index(DEFAULT_PROFILE) :]
+def sizes(figure: Figure, folders: Sequence[Path]) -> dict[str, bool]:
+    """The profiles from `quick` on, the largest first, and whether these folders for results have anything of each."""
+    records, names = tables.archived(figure, folders).records, list(figure.profiles)
+    return {
+        name: any(tables.fits(figure, figure.profiles[name], record["parameters"]) for record in records)
+        for name in reversed(names[names.index(DEFAULT_PROFILE) :])
+    }
