@@ -331,24 +331,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         cli.main(arguments, prog_name="dynloss", standalone_mode=False)
     except UsageError as error:
-        _say(error)
-        sys.exit(2)
+        _end(error, 2)
     except click.ClickException as error:
-        _say(error.format_message())
-        sys.exit(error.exit_code)
+        _end(error.format_message(), error.exit_code)
     except ImportError as error:
-        _say(f"{error} (`dynloss doctor` tells what is missing and how to get it)")
-        sys.exit(1)
+        _end(f"{error} (`dynloss doctor` tells what is missing and how to get it)", 1)
     except (KeyboardInterrupt, click.Abort) as error:
-        _say(str(error.__cause__ or error) or "interrupted")
-        sys.exit(130)
+        _end(str(error.__cause__ or error) or "interrupted", 130)
     except OSError as error:
-        _say(error)
-        sys.exit(74)  # 1 would say that a verdict no longer follows
+        _end(error, 74)  # 1 would say that a verdict no longer follows
     except Exception:
         traceback.print_exc()
-        _say("a fault of dynloss itself: please report it")
-        sys.exit(70)
+        _end("a fault of dynloss itself: please report it", 70)
+
+
+def _end(message: object, code: int) -> None:
+    _say(message)
+    sys.exit(code)
 
 
 def _prepare() -> None:
