@@ -177,7 +177,7 @@ _ALONE = {Verdict.REPRODUCED: "as in the paper", Verdict.NOT_REPRODUCED: "unlike
 
 
 def _decided(values: xr.DataArray, testable: bool, yes: _Test, no: _Test) -> Verdict:
-    """The verdict of two tests, between which it is undecided; of fewer than two seeds there is none."""
+    """The verdict of two tests, between which it is inconclusive; of fewer than two seeds there is none."""
     found = summary(values)
     if found.number == 0:
         return Verdict.NOT_COMPUTED
