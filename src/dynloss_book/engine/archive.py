@@ -20,7 +20,7 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -276,22 +276,19 @@ def read_only() -> bool:
     return policy.Policy.current().read_only
 
 
-def contents(
-    *folders: Path, figures: Collection[str] = (), only: tuple[str, ...] = (), each: Callable[..., Iterable] = map
-) -> Contents:
+def contents(*folders: Path, figures: Collection[str] = (), only: tuple[str, ...] = ()) -> Contents:
     """What the archive has, of some figures or of all, and what of it cannot be read.
 
     Args:
         folders: where to look; by default wherever results are looked for.
         only: the attributes that are asked for, `date` among them; by default all, which takes longer.
-        each: how a function is applied to all files: one after the other, or as `map` of a pool of processes.
 
     Raises:
         OSError: the archive itself cannot be looked into.
     """
     looked = [place for root in folders or policy.folders() for place in places(root, figures)]
     there = [*paths(*looked), *(place / "request.json" for place in looked)]
-    told = list(each(functools.partial(_told, only), there))
+    told = [_told(only, path) for path in there]
     records = [one for one in told if isinstance(one, dict)]
     records.sort(key=lambda record: record["date"], reverse=True)
     return Contents(records, [one for one in told if isinstance(one, Unreadable)])

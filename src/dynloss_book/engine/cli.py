@@ -46,7 +46,7 @@ def list_() -> None:
     Exit code 2 if that is damaged.
     """
     root, figures = _book()
-    rows, damaged = runner.tables.profile_rows(runner.tables.layers(root), figures)
+    rows, damaged = runner.tables.profile_rows(root, figures)
     click.echo(runner.tables.plain([runner.tables.PROFILES, *rows]))
     _name_damaged(damaged)
     if all(row[-1] == runner.tables.NOTHING for row in rows):
@@ -135,9 +135,7 @@ def book(profile: str, no_run: bool, fresh: bool, own: bool) -> None:
     try:
         first_page = runner.book.build(root, figures, profile)
     except runner.book.BookError as error:
-        _say(error)
-        _say("no book was published")
-        sys.exit(1)
+        raise click.ClickException(f"{error}\nno book was published") from error
     click.echo(first_page)
 
 
@@ -181,16 +179,13 @@ def claims(names: Sequence[str], update: bool, own: bool) -> None:
 
 
 @cli.command()
-@click.argument("mine", metavar="MY_RUN", type=click.Path(path_type=Path))
-@click.argument("reference", required=False, type=click.Path(path_type=Path))
+@click.argument("mine", metavar="MY_RUN", type=click.Path(exists=True, path_type=Path))
+@click.argument("reference", required=False, type=click.Path(exists=True, path_type=Path))
 def compare(mine: Path, reference: Path | None) -> None:
     """Compare a re-run with the archive, or with REFERENCE: executed notebooks, folders of results, NetCDF files.
 
     Exit code 0 where they agree, 1 where they differ, 2 where they cannot be compared or have too few seeds to tell.
     """
-    for path in (mine, reference):
-        if path is not None and not (path.is_file() or path.is_dir()):
-            raise UsageError(f"there is no file or folder {path}")
     try:
         found = runner.compare.outcomes(mine, reference or profiles.find_root() / policy.PUBLISHED)
     except runner.compare.Incomparable as error:
@@ -326,8 +321,7 @@ def doctor(require_gpu: bool) -> None:
     lines, well = runner.doctor.report()
     click.echo("\n".join(lines))
     if require_gpu and not runner.doctor.has_gpu():
-        _say("no GPU: JAX does not compute on one here")
-        sys.exit(1)
+        raise click.ClickException("no GPU: JAX does not compute on one here")
     sys.exit(0 if well else 1)
 
 
@@ -337,24 +331,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         cli.main(arguments, prog_name="dynloss", standalone_mode=False)
     except UsageError as error:
-        _say(error)
-        sys.exit(2)
+        _end(error, 2)
     except click.ClickException as error:
-        _say(error.format_message())
-        sys.exit(error.exit_code)
+        _end(error.format_message(), error.exit_code)
     except ImportError as error:
-        _say(f"{error} (`dynloss doctor` tells what is missing and how to get it)")
-        sys.exit(1)
+        _end(f"{error} (`dynloss doctor` tells what is missing and how to get it)", 1)
     except (KeyboardInterrupt, click.Abort) as error:
-        _say(str(error.__cause__ or error) or "interrupted")
-        sys.exit(130)
+        _end(str(error.__cause__ or error) or "interrupted", 130)
     except OSError as error:
-        _say(error)
-        sys.exit(74)  # 1 would say that a verdict no longer follows
+        _end(error, 74)  # 1 would say that a verdict no longer follows
     except Exception:
         traceback.print_exc()
-        _say("a fault of dynloss itself: please report it")
-        sys.exit(70)
+        _end("a fault of dynloss itself: please report it", 70)
+
+
+def _end(message: object, code: int) -> None:
+    _say(message)
+    sys.exit(code)
 
 
 def _prepare() -> None:
@@ -398,19 +391,18 @@ def _execute(
 
     jobs = jobs or (runner.together.at_once() if profile == BEST else 1)
     if min(jobs, len(figures)) == 1:
-        _report(one(figure, sys.stderr) for figure in figures)
+        _report((one(figure, sys.stderr) for figure in figures), len(figures))
         return
     running = runner.together.execute_all(lambda figure: one(figure, io.StringIO()), figures, jobs)
     with contextlib.closing(running) as outcomes:
-        _report(tqdm(outcomes, total=len(figures), unit=" notebooks", disable=None, leave=False))
+        _report(tqdm(outcomes, total=len(figures), unit=" notebooks", disable=None, leave=False), len(figures))
 
 
-def _report(outcomes: Iterable["runner.execute.Outcome"]) -> None:
+def _report(outcomes: Iterable["runner.execute.Outcome"], number: int) -> None:
     from dynloss_book.engine.provenance import duration
 
-    ran, failed = 0, 0
+    failed = 0
     for outcome in outcomes:
-        ran += 1
         took = duration(outcome.seconds)
         with tqdm.external_write_mode(sys.stderr):  # above the bar, where there is one
             if outcome.error:
@@ -420,8 +412,7 @@ def _report(outcomes: Iterable["runner.execute.Outcome"]) -> None:
             else:
                 click.echo(f"{outcome.figure} [{outcome.profile}]: {took}, {outcome.path}", err=True)
     if failed:
-        _say(f"{failed} of {ran} notebooks failed")
-        sys.exit(1)
+        raise click.ClickException(f"{failed} of {number} notebooks failed")
 
 
 def _say(message: object) -> None:

@@ -1,7 +1,6 @@
 """Claims with their verdicts, and how a notebook and the book show them."""
 
 import html
-import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -163,10 +162,8 @@ class Answer:
 def parts(claims: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
     """Records of claims by kind and scale, in order: what is counted together."""
     listed = list(claims)
-    found = {}
-    for kind, reduced in itertools.product(Kind, (False, True)):
-        name = f"{kind}{', at reduced scale' * reduced}"
-        found[name] = [each for each in listed if (each.get("kind"), each.get("reduced")) == (kind, reduced)]
+    names = {f"{kind}{', at reduced scale' * reduced}": (kind, reduced) for kind in Kind for reduced in (False, True)}
+    found = {name: [each for each in listed if (each["kind"], each["reduced"]) == of] for name, of in names.items()}
     return {name: these for name, these in found.items() if these}
 
 

@@ -4,8 +4,7 @@ While there is a reviewer, nothing is computed for the notebook. What is stale i
 it: give it the fingerprint of the code of now, and say why in its attributes.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,15 +28,4 @@ class Reviewer(Protocol):
         """A result that is not there, or cannot be read, in words."""
 
 
-reviewer: Reviewer | None = None
-
-
-@contextlib.contextmanager
-def by(one: Reviewer) -> Iterator[None]:
-    """Let this reviewer look at what is asked for in the block."""
-    global reviewer
-    reviewer = one
-    try:
-        yield
-    finally:
-        reviewer = None
+reviewer: Reviewer | None = None  # while `keep.looked_at` lets one look

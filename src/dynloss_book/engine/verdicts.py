@@ -1,12 +1,12 @@
 """From numbers to verdicts. Values are over seeds, which are the unit of every interval (95 %, Student's t)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
 
 from dynloss_book.engine.findings import Claim, Verdict
-from dynloss_book.engine.sweeps.statistics import Summary, simultaneous, summary
+from dynloss_book.engine.sweeps.statistics import simultaneous, summary
 
 # Tolerances in words, for the claims that are judged by these functions.
 SIGN = "the whole 95 % interval of the mean over seeds has that sign"
@@ -15,6 +15,7 @@ AS_A_RULE = f"in {100 * RULE:g} % of the cases: “each” and “always” leav
 IN_RUNS = f"in {RULE:.0%} of the runs"
 EXACT = "exact but for rounding"
 
+_Test = Callable[[xr.DataArray, xr.DataArray], xr.DataArray]  # of a mean over seeds and half its interval
 WIDE = 3  # tolerances: half an interval that is wider contains nearly any number
 
 
@@ -33,12 +34,12 @@ def positive(values: xr.DataArray, *, testable: bool = True) -> Verdict:
     >>> positive(xr.DataArray([0.1, 0.2, 0.15], dims="seed")).value, positive(xr.DataArray([0.1], dims="seed")).value
     ('reproduced', 'one run')
     """
-    found = summary(values)
-    if none := _no_verdict(found, testable):
-        return none
-    if not abs(found.mean) > found.margin:
-        return Verdict.UNDECIDED
-    return Verdict.REPRODUCED if found.mean > 0 else Verdict.NOT_REPRODUCED
+    return _decided(
+        values,
+        testable,
+        yes=lambda mean, margin: mean > margin,
+        no=lambda mean, margin: -mean > margin,
+    )
 
 
 def number(values: xr.DataArray, expected: float, tolerance: float, *, testable: bool = True) -> Verdict:
@@ -52,22 +53,22 @@ def number(values: xr.DataArray, expected: float, tolerance: float, *, testable:
         tolerance: how far a number as vague as the paper's "≈" may be off.
         testable: whether the data are of the paper's scale.
     """
-    found = summary(values)
-    if none := _no_verdict(found, testable):
-        return none
-    if not abs(found.mean - expected) <= found.margin + tolerance:
-        return Verdict.NOT_REPRODUCED
-    return Verdict.UNDECIDED if found.margin > WIDE * tolerance else Verdict.REPRODUCED
+    return _decided(
+        values,
+        testable,
+        yes=lambda mean, margin: (abs(mean - expected) <= margin + tolerance) & (margin <= WIDE * tolerance),
+        no=lambda mean, margin: abs(mean - expected) > margin + tolerance,
+    )
 
 
 def at_least(values: xr.DataArray, bound: float, *, testable: bool = True) -> Verdict:
     """The verdict on a bound: reproduced if the whole interval reaches it, inconclusive if only a part of it does."""
-    found = summary(values)
-    if none := _no_verdict(found, testable):
-        return none
-    if found.mean - found.margin >= bound:
-        return Verdict.REPRODUCED
-    return Verdict.UNDECIDED if found.mean + found.margin >= bound else Verdict.NOT_REPRODUCED
+    return _decided(
+        values,
+        testable,
+        yes=lambda mean, margin: mean - margin >= bound,
+        no=lambda mean, margin: mean + margin < bound,
+    )
 
 
 def none_positive(values: xr.DataArray, bound: float, *, testable: bool = True) -> Verdict:
@@ -175,10 +176,13 @@ def by_run(runs: Sequence[Sequence[Claim]]) -> tuple[Claim, ...]:
 _ALONE = {Verdict.REPRODUCED: "as in the paper", Verdict.NOT_REPRODUCED: "unlike the paper"}
 
 
-def _no_verdict(found: Summary, testable: bool) -> Verdict | None:
-    """Why nothing can be said, if so."""
+def _decided(values: xr.DataArray, testable: bool, yes: _Test, no: _Test) -> Verdict:
+    """The verdict of two tests, between which it is inconclusive; of fewer than two seeds there is none."""
+    found = summary(values)
     if found.number == 0:
         return Verdict.NOT_COMPUTED
-    if not testable:
-        return Verdict.NOT_TESTABLE
-    return Verdict.ONE_RUN if found.number == 1 else None
+    if not testable or found.number == 1:
+        return Verdict.ONE_RUN if testable else Verdict.NOT_TESTABLE
+    if yes(found.mean, found.margin):
+        return Verdict.REPRODUCED
+    return Verdict.NOT_REPRODUCED if no(found.mean, found.margin) else Verdict.UNDECIDED

@@ -17,7 +17,7 @@ from dynloss_book.engine import cli, ledger
 from dynloss_book.engine.archive import ArchiveWarning
 from dynloss_book.engine.runner import campaign, kernels
 from dynloss_book.engine.runner.campaign import State
-from dynloss_book.engine.runner.execute import ENDINGS, Ending, Outcome
+from dynloss_book.engine.runner.execute import Outcome
 from dynloss_book.engine.runner.profiles import UsageError, load
 from dynloss_book.engine.sweeps import overview
 
@@ -111,7 +111,7 @@ def run_here(monkeypatch):
         codes = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
         codes.insert(1, "\n".join(f"{name} = {value!r}" for name, value in parameters.items()))
         ran.append(figure.stem)
-        name, code, error, ending = f"<{figure.stem} {len(ran)}>", "\n".join(codes), "", Ending.DONE
+        name, code, error, raised = f"<{figure.stem} {len(ran)}>", "\n".join(codes), "", ""
         linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)  # where inspect finds it
         with monkeypatch.context() as patch:
             patch.chdir(figure.path.parent)
@@ -120,9 +120,9 @@ def run_here(monkeypatch):
             try:
                 exec(compile(code, name, "exec"), {"__name__": name})
             except Exception as reason:
-                error = f"cell 1: {type(reason).__name__}: {reason}"
-                ending = ENDINGS.get(type(reason).__name__, Ending.FAILED)
-        return Outcome(figure.stem, profile, output, 0.0, error, ending)
+                raised = type(reason).__name__
+                error = f"cell 1: {raised}: {reason}"
+        return Outcome(figure.stem, profile, output, 0.0, error, raised)
 
     monkeypatch.setattr(campaign, "execute", execute)
     return ran
@@ -316,7 +316,7 @@ def test_costs_are_measured_where_they_can_be(make):
     missing = ledger.Request("store", 10, ((1.0,), (2.0,)), 30.0, "2 CPU cores")
     assert campaign.cost(sweep, State((missing,)), "CPU") == "1 min 00 s, 0.2 GB"
     assert campaign.cost(sweep, State((missing,)), "GPU") == "not measured yet"
-    nothing = State((ledger.Request("file", 1, ((),)),), Ending.OUT_OF_TIME)
+    nothing = State((ledger.Request("file", 1, ((),)),), "cell 1", "OutOfTime")
     assert campaign.cost(sweep, nothing, "CPU") == "not measured yet, 0.2 GB"  # minutes bound what the profile costs
     assert campaign.cost(single, nothing, "CPU") == "at most 7.0 s"
     assert campaign.cost(long, State(()), "CPU") == "–"

@@ -85,7 +85,7 @@ def test_a_single_file_and_a_store(checkout, tmp_path, dynloss):
     [
         (lambda mine, published: published, "it is the published result itself; --fresh "),
         (lambda mine, published: half(mine), "cannot be read ("),
-        (lambda mine, published: mine.parent / "nothing", "there is no "),
+        (lambda mine, published: mine.parent / "nothing", "does not exist"),
         (lambda mine, published: text(mine), "cannot be read"),
     ],
 )

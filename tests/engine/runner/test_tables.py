@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -18,7 +16,7 @@ CLAIM = {
 
 
 def listed(site):
-    rows, _ = tables.profile_rows(tables.layers(site), load(site))
+    rows, _ = tables.profile_rows(site, load(site))
     return rows
 
 
@@ -179,21 +177,3 @@ def test_sweep_rows_say_how_far_a_sweep_is(tmp_path, monkeypatch):
     (folder / "request.json").unlink()
     (row,) = map(tables.sweep_row, tables.sweeps(tmp_path))
     assert row[2] == "4"
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="one process reads all")
-def test_several_processes_list_the_same(site):
-    """In a process of its own, as forks of one that has used JAX are not safe."""
-    (result,) = (site / "results" / "fig01_good").glob("*.nc")
-    result.with_name("0" * 16 + ".nc").write_bytes(result.read_bytes()[:100])
-    code = """if True:
-        import sys
-        from dynloss_book.command import main
-        from dynloss_book.engine.runner import tables
-        tables.MANY = int(sys.argv.pop())
-        main()
-    """
-    command = [sys.executable, "-c", code, "list"]
-    one, several = (subprocess.run([*command, many], cwd=site, capture_output=True, text=True) for many in ("9", "0"))
-    assert (one.returncode, one.stdout, one.stderr) == (several.returncode, several.stdout, several.stderr)
-    assert "commit" in one.stdout and "cannot be read (" in one.stdout

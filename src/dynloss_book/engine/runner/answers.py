@@ -21,8 +21,9 @@ from unittest import mock
 from dynloss import files
 from dynloss_book.engine import policy
 from dynloss_book.engine.archive import ArchiveWarning, NotArchived
+from dynloss_book.engine.provenance import words
 from dynloss_book.engine.runner import tables
-from dynloss_book.engine.runner.best import above_default, candidates
+from dynloss_book.engine.runner.best import sizes
 from dynloss_book.engine.runner.profiles import Figure, values
 
 # Tags of the cell that ends with `findings.answer`, of those behind it that say where its results come from, and of
@@ -69,9 +70,8 @@ def judged(figure: Figure, folders: Sequence[Path]) -> Judged:
     """The findings of the largest profile of a notebook that these folders for results can serve."""
     troubles: dict[str, Trouble] = {}
     unreadable = "; ".join(map(str, tables.archived(figure, folders).unreadable))
-    there = set(candidates(figure, folders))
-    for profile in reversed(above_default(figure)):
-        if profile not in there:
+    for profile, there in sizes(figure, folders).items():
+        if not there:
             troubles[profile] = ("missing", "the archive has no result of it")
             continue
         try:
@@ -99,10 +99,8 @@ def answer(figure: Figure, parameters: Mapping[str, Any], folders: Sequence[Path
     if "findings" not in names:
         raise ValueError(f"{figure.stem} has no cell tagged `{ANSWER}` that makes `findings`")
     cells = [cell for cell in tables.code_cells(figure.path) if PROVENANCE in tables.tags(cell)]
-    shown = [eval("".join(cell["source"]), names) for cell in cells]
-    origins = [record for each in shown for record in each.records]
-    devices = dict.fromkeys(device for origin in origins for device in origin["device"].split(", "))
-    return names["findings"].record(), ", ".join(devices)
+    origins = [record for cell in cells for record in eval("".join(cell["source"]), names).records]
+    return names["findings"].record(), words(origin["device"] for origin in origins)
 
 
 def executed(

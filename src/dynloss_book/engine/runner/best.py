@@ -7,14 +7,17 @@ So a book of the best results takes no longer to build than one of `quick`.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
 from dynloss_book.engine import policy
+from dynloss_book.engine.archive import NotArchived, NotArchivedAtAll
 from dynloss_book.engine.runner import tables
-from dynloss_book.engine.runner.execute import Ending, Outcome, execute
+from dynloss_book.engine.runner.execute import Outcome, execute
 from dynloss_book.engine.runner.profiles import DEFAULT_PROFILE, Figure, values
+
+LACKING = (NotArchived.__name__, NotArchivedAtAll.__name__)
 
 
 def execute_best(
@@ -28,24 +31,19 @@ def execute_best(
     for why in tables.archived(figure, folders).unreadable:
         print(f"{figure.stem}: {why}", file=sys.stderr)
     asked = policy.Policy(read_only=True, **policy.asking(folders)).as_environment()
-    for profile in candidates(figure, folders):
+    for profile in [name for name, there in sizes(figure, folders).items() if there]:
         outcome = execute(figure, profile, values(figure, profile), output, stream, asked)
-        if outcome.ending is not Ending.LACKING:
+        if outcome.raised not in LACKING:
             return outcome
     # What is computed here goes into an archive of its own: building a book leaves one's own results as they are.
     apart = policy.Policy(renew=True, results=str(root / "_build" / "results")).as_environment()
     return execute(figure, DEFAULT_PROFILE, values(figure, DEFAULT_PROFILE), output, stream, apart)
 
 
-def candidates(figure: Figure, folders: Sequence[Path]) -> Iterator[str]:
-    """The profiles from `quick` on of which these folders for results have anything, the largest first."""
-    records = tables.archived(figure, folders).records
-    for name in reversed(above_default(figure)):
-        if any(tables.fits(figure, figure.profiles[name], record["parameters"]) for record in records):
-            yield name
-
-
-def above_default(figure: Figure) -> list[str]:
-    """The profiles from `quick` on, the smallest first."""
-    names = list(figure.profiles)
-    return names[names.index(DEFAULT_PROFILE) :]
+def sizes(figure: Figure, folders: Sequence[Path]) -> dict[str, bool]:
+    """The profiles from `quick` on, the largest first, and whether these folders for results have anything of each."""
+    records, names = tables.archived(figure, folders).records, list(figure.profiles)
+    return {
+        name: any(tables.fits(figure, figure.profiles[name], record["parameters"]) for record in records)
+        for name in reversed(names[names.index(DEFAULT_PROFILE) :])
+    }

@@ -25,8 +25,10 @@ from typing import Any, NamedTuple
 
 from dynloss import files
 from dynloss_book.engine import ledger, policy
+from dynloss_book.engine.archive import InProgress
+from dynloss_book.engine.deadline import OutOfTime
 from dynloss_book.engine.provenance import duration
-from dynloss_book.engine.runner.execute import Ending, execute
+from dynloss_book.engine.runner.execute import execute
 from dynloss_book.engine.runner.profiles import Figure, UsageError, find, refuse, settings, values
 
 DEVICES = ("CPU", "GPU")
@@ -46,7 +48,7 @@ _LIST = {
     "properties": {"campaign": {"type": "array", "minItems": 1, "items": _ITEM}},
     "required": ["campaign"],
 }
-_EXCUSES = (Ending.DONE, Ending.OUT_OF_TIME, Ending.IN_PROGRESS)  # what is no failure
+_EXCUSES = (OutOfTime.__name__, InProgress.__name__)  # errors that are no failure
 
 
 @dataclass(frozen=True)
@@ -80,21 +82,21 @@ class State(NamedTuple):
 
     Attributes:
         requests: what it asked the archive for.
-        ending: of its run; where it is done, these are all its requests.
-        error: in words.
+        error: that ended its run, in words; where there is none, these are all its requests.
+        raised: its class, if a cell raised it.
     """
 
     requests: tuple[ledger.Request, ...]
-    ending: Ending = Ending.DONE
     error: str = ""
+    raised: str = ""
 
     @property
     def complete(self) -> bool:
-        return self.ending is Ending.DONE and not ledger.missing(self.requests)
+        return not (self.error or ledger.missing(self.requests))
 
     @property
     def failed(self) -> bool:
-        return self.ending not in _EXCUSES
+        return bool(self.error) and self.raised not in _EXCUSES
 
     @property
     def left(self) -> str:
@@ -107,9 +109,9 @@ class State(NamedTuple):
         if self.complete:
             return "nothing"
         count = len(ledger.missing(self.requests))
-        parts = [f"{count} point{'s' * (count != 1)}{'' if self.ending is Ending.DONE else ' or more'}"]
+        parts = [f"{count} point{'s' * (count != 1)}{' or more' * bool(self.error)}"]
         parts += ["stale"] if any(each.stale for each in self.requests) else []
-        return ", ".join(parts + ([self.ending] if self.ending is Ending.IN_PROGRESS else []))
+        return ", ".join(parts + ["another process is at it"] * (self.raised == InProgress.__name__))
 
 
 def load(root: Path, figures: Mapping[str, Figure]) -> list[Item]:
@@ -177,7 +179,7 @@ def cost(item: Item, state: State, here: str) -> str:
     if state.complete:
         return "–"
     measured = all(("CPU" in each.device) == (here == "CPU") for each in state.requests if each.device)
-    if state.ending is Ending.DONE and measured and (pace := ledger.seconds(state.requests)) is not None:
+    if not state.error and measured and (pace := ledger.seconds(state.requests)) is not None:
         return duration(pace) + memory
     # A profile with `minutes` says what these cost, not all of it.
     own = item.figure.parameters.get("minutes")
@@ -194,9 +196,11 @@ def _look(root: Path, item: Item, end: float, renew: bool = False) -> State:
         notes = Path(folder, "ledger.jsonl")
         asked = policy.Policy(deadline=end, ledger=str(notes), renew=renew).as_environment()
         outcome = execute(item.figure, item.profile, item.values, copy, stream, asked)
-        state = State(tuple(ledger.read(notes)), outcome.ending, outcome.error)
+        state = State(tuple(ledger.read(notes)), outcome.error, outcome.raised)
     if not state.failed:
-        _remember(root, item, state)
+        requests = [each._asdict() for each in state.requests]
+        content = {"stamp": _stamp(item, state.requests), **state._asdict(), "requests": requests}
+        files.write(_memory(root, item), json.dumps(content))
     return state
 
 
@@ -204,15 +208,9 @@ def _remembered(root: Path, item: Item) -> State | None:
     try:
         found = json.loads(_memory(root, item).read_text("utf-8"))
         requests = tuple(ledger.decoded(each) for each in found["requests"])
-        return State(requests, Ending(found["ending"])) if found["stamp"] == _stamp(item, requests) else None
+        return State(requests, found["error"], found["raised"]) if found["stamp"] == _stamp(item, requests) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _remember(root: Path, item: Item, state: State) -> None:
-    requests = [each._asdict() for each in state.requests]
-    content = {"stamp": _stamp(item, state.requests), "requests": requests, "ending": state.ending}
-    files.write(_memory(root, item), json.dumps(content))
 
 
 def _memory(root: Path, item: Item) -> Path:

@@ -6,7 +6,7 @@ holds no numbers, but names the files of its results; where these are not at han
 
 import json
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,11 +48,16 @@ def code(found: list[Agreement]) -> int:
 
 def shown(found: Iterable[Agreement]) -> str:
     """In words, with a table of the quantities."""
-    lines = []
+    return "\n".join(_parts(found, "  note: ", lambda rows: textwrap.indent(tables.plain(rows), "  ") + "\n")).rstrip()
+
+
+def _parts(found: Iterable[Agreement], note: str, table: Callable[[Any], str]) -> Iterator[str]:
+    """Each outcome, its notes with the word before them, and its table."""
     for each in found:
-        lines += [f"{each.figure}: {each}", *(f"  note: {note}" for note in each.notes)]
-        lines += [textwrap.indent(tables.plain(each.table), "  "), ""] * bool(each.quantities)
-    return "\n".join(lines).rstrip()
+        yield f"{each.figure}: {each}"
+        yield from (f"{note}{words}" for words in each.notes)
+        if each.quantities:
+            yield table(each.table)
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,7 @@ class Comparison:
     found: tuple[Agreement, ...]
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
-        parts = ["**Does this run agree with the published one?**"]
-        for each in self.found:
-            parts += [f"{each.figure}: {each}", *(f"- {note}" for note in each.notes)]
-            parts += [tables.markdown(each.table)] * bool(each.quantities)
+        parts = ["**Does this run agree with the published one?**", *_parts(self.found, "- ", tables.markdown)]
         return {"text/plain": shown(self.found), "text/markdown": "\n\n".join(parts)}
 
 
@@ -110,20 +112,23 @@ def _match(mine: xr.Dataset, path: Path, reference: Path) -> Path:
         raise Incomparable(f"{path.name} is no result of dynloss")
     folder = reference / figure
     there = _results(folder if folder.is_dir() else reference)
-    same = [(each, about) for each, about in there.items() if about["figure"] == figure and ("axes" in about) == sweep]
+    same = {
+        each: about["parameters"]
+        for each, about in there.items()
+        if about["figure"] == figure and ("axes" in about) == sweep
+    }
     unreadable = "".join(f"; {about['unreadable']}" for about in there.values() if "unreadable" in about)
     if not same:
         others = ", ".join(sorted({about["figure"] for about in there.values()} - {"", figure}))
         raise Incomparable(f"it is of {figure}, and {reference} holds {others or 'no such result'}{unreadable}")
     wanted = parameters(mine)
-    free = lambda about: sum(wanted.get(name) != about["parameters"].get(name) for name in FREE)  # noqa: E731
-    ranked = [(different(wanted, about["parameters"]), free(about), each) for each, about in same]
-    differing, _, nearest = min(ranked, key=lambda one: (len(one[0]), one[1]))
+    differing = {each: different(wanted, given) for each, given in same.items()}
+    free = {each: sum(wanted.get(name) != given.get(name) for name in FREE) for each, given in same.items()}
+    nearest = min(same, key=lambda each: (len(differing[each]), free[each]))
     if path.exists() and nearest.resolve() == path.resolve():
         what = "the published result itself" if policy.is_published(path) else "the same file"
         raise Incomparable(f"it is {what}; --fresh (fresh=True) computes anew, among your own results")
-    if differing:
-        words = "; ".join(differing)
+    if words := "; ".join(differing[nearest]):
         raise Incomparable(f"no published result has its parameters; the nearest differs in {words}{unreadable}")
     return nearest
 

@@ -9,49 +9,32 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
 from dynloss import files
-from dynloss_book.engine.archive import InProgress, NotArchived, NotArchivedAtAll
-from dynloss_book.engine.deadline import OutOfTime
 from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import commit
 from dynloss_book.engine.runner.profiles import Figure
 
 
-class Ending(StrEnum):
-    """How a run ended."""
-
-    DONE = "done"
-    LACKING = "the archive lacks a result, and only it was to be asked"
-    OUT_OF_TIME = "out of time"
-    IN_PROGRESS = "another process is at it"
-    FAILED = "failed"
-
-
-# By the class of the error that a cell raised; any other has failed.
-ENDINGS = {
-    NotArchived.__name__: Ending.LACKING,
-    NotArchivedAtAll.__name__: Ending.LACKING,
-    OutOfTime.__name__: Ending.OUT_OF_TIME,
-    InProgress.__name__: Ending.IN_PROGRESS,
-}
-
-
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run; `error` is empty, or one line that names the cell."""
+    """What became of a run.
+
+    Attributes:
+        error: empty, or one line that names the cell.
+        raised: the class of the error that the cell raised; empty if none did.
+    """
 
     figure: str
     profile: str
     path: Path
     seconds: float
     error: str
-    ending: Ending
+    raised: str
 
 
 class Copy:
@@ -177,12 +160,9 @@ def execute(
             error = f"{type(reason).__name__}: {' '.join(str(reason).split())}{hint}"
     seconds = round(time.monotonic() - started, 1)
     notebook = copy.notebook
-    ending, error = _ended(notebook, error)
+    raised, error = _ended(notebook, error)
     copy.annotate(record | {"complete": not error, "seconds": seconds})
-    if not error:
-        error = copy.trouble or _not_kept(notebook)
-        ending = Ending.FAILED if error else ending
-    return Outcome(figure.stem, profile, output, seconds, error, ending)
+    return Outcome(figure.stem, profile, output, seconds, error or copy.trouble or _not_kept(notebook), raised)
 
 
 def source_hash(path: Path) -> str:
@@ -196,8 +176,8 @@ def source_cells(notebook: Mapping[str, Any]) -> list[dict]:
     return [cell for cell in notebook["cells"] if not added & set(cell["metadata"].get("tags", []))]
 
 
-def _ended(notebook: Mapping[str, Any], error: str) -> tuple[Ending, str]:
-    """How the cells ended, and what went wrong and where: an error of a cell, or else this one.
+def _ended(notebook: Mapping[str, Any], error: str) -> tuple[str, str]:
+    """The class of the error that a cell raised, if one did; and what went wrong and where: that, or else this one.
 
     `sys.exit(0)`, which papermill lets pass, is an error too.
     """
@@ -208,8 +188,8 @@ def _ended(notebook: Mapping[str, Any], error: str) -> tuple[Ending, str]:
         for output in cell.get("outputs", []):
             if output["output_type"] == "error":
                 said = " ".join(f"{output['ename']}: {output['evalue']}".split())
-                return ENDINGS.get(output["ename"], Ending.FAILED), f"{place}: {said}"
-    return (Ending.FAILED, f"{place}: {error}") if error else (Ending.DONE, "")
+                return output["ename"], f"{place}: {said}"
+    return "", f"{place}: {error}" if error else ""
 
 
 def _not_kept(notebook: Mapping[str, Any]) -> str:

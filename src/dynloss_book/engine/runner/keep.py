@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import xarray as xr
@@ -39,7 +40,8 @@ Outcome = tuple[Path, str, str]
 def looked_at(figure: Figure, profile: str, reviewer: "Verifier | Affirmer", results: Path) -> list[Outcome]:
     """What a reviewer finds among the results, in this folder, that a profile of a notebook asks for."""
     reviewer.outcomes = []
-    with review.by(reviewer), contextlib.suppress(archive.NotArchived):  # which the reviewer knows
+    looking = mock.patch.object(review, "reviewer", reviewer)
+    with looking, contextlib.suppress(archive.NotArchived):  # which the reviewer knows
         answers.executed(figure, values(figure, profile), [results])
     return reviewer.outcomes
 

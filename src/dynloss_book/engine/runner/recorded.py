@@ -114,20 +114,19 @@ _SAID = {
 
 
 def _of_figure(recorded: Mapping[str, Any] | None, judged: Judged) -> list[Row]:
+    trouble = _trouble(recorded, judged)
     before = {claim["statement"]: claim for claim in recorded["claims"]} if recorded else {}
-    if (trouble := _trouble(recorded, judged)) is not None:
-        profile = recorded["profile"] if recorded else ""
-        return [_row(judged, claim, profile, claim["verdict"], *trouble) for claim in before.values()]
-    now = {claim["statement"]: claim for claim in (judged.found or {"claims": []})["claims"]}
+    now = {claim["statement"]: claim for claim in judged.found["claims"]} if judged.found and not trouble else {}
     of = recorded["profile"] if recorded else judged.profile
-    words = f"the record is of {of}, and the archive now has {judged.profile}" if of != judged.profile else ""
+    grown = f"the record is of {of}, and the archive now has {judged.profile}" if of != judged.profile else ""
     found = []
-    for statement, claim in now.items():
+    for statement, claim in (now | {name: claim for name, claim in before.items() if name not in now}).items():
         old = before[statement]["verdict"] if statement in before else ""
-        state = FOLLOWS if old == claim["verdict"] else CHANGED if old else NEW
-        found.append(_row(judged, claim, judged.profile, old, state, words if state != FOLLOWS else ""))
-    gone = [claim for statement, claim in before.items() if statement not in now]
-    return found + [_row(judged, claim, judged.profile, claim["verdict"], GONE, words) for claim in gone]
+        state = GONE if statement not in now else FOLLOWS if old == claim["verdict"] else CHANGED if old else NEW
+        state, words = trouble or (state, grown if state != FOLLOWS else "")
+        about = {"figure": judged.figure, "profile": of if trouble else judged.profile}
+        found.append({**claim, **about, "recorded": old, "state": state, "words": words})
+    return found
 
 
 def _trouble(recorded: Mapping[str, Any] | None, judged: Judged) -> tuple[str, str] | None:
@@ -139,14 +138,3 @@ def _trouble(recorded: Mapping[str, Any] | None, judged: Judged) -> tuple[str, s
     if judged.found is None:
         return next(iter(judged.troubles.values()), ("missing", "the archive has no result of it"))
     return None
-
-
-def _row(judged: Judged, claim: Mapping[str, Any], profile: str, recorded: str, state: str, words: str) -> Row:
-    return {
-        **claim,
-        "figure": judged.figure,
-        "profile": profile,
-        "recorded": recorded,
-        "state": state,
-        "words": words,
-    }

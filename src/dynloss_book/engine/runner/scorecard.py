@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dynloss_book.engine.findings import SIGNS, Kind, Verdict, counts, parts, shown, style, titled
+from dynloss_book.engine.findings import SIGNS, Kind, Verdict, parts, shown, style, titled
 from dynloss_book.engine.runner import tables
 from dynloss_book.engine.runner.gallery import Entry
 
@@ -43,7 +43,7 @@ def section(where: str) -> str:
 
 
 def page(entries: Sequence[Entry], pages: str) -> str:
-    """The tally and a table for each section, in Markdown with raw HTML.
+    """A table for each section, in Markdown with raw HTML.
 
     Args:
         entries: of the notebooks; those without claims are left out.
@@ -51,7 +51,7 @@ def page(entries: Sequence[Entry], pages: str) -> str:
     """
     judged = [(claim, each) for each in entries if each.found for claim in each.found["claims"]]
     claims = [claim for claim, _ in judged]
-    shares = [_totals(claims), _filter(claims)]
+    shares = [_filter(claims)]
     for name in [*SECTIONS, ELSEWHERE, Kind.QUESTION, Kind.DEFINITION]:
         rows = "".join(_row(claim, entry, pages) for claim, entry in judged if _part(claim) == name)
         if rows:
@@ -76,15 +76,6 @@ def plain(entries: Sequence[Entry]) -> str:
 def _part(claim: Mapping[str, Any]) -> str:
     """The page's section for a claim: the paper's section, or the kind of the claim."""
     return section(claim["where"]) if claim["kind"] == Kind.CLAIM else claim["kind"]
-
-
-def _totals(claims: Sequence[Mapping[str, Any]]) -> str:
-    """How many have which verdict, by kind and scale."""
-    rows = [("", "Number", "Verdicts")]
-    for name, these in parts(claims).items():
-        said = ", ".join(f"{SIGNS[verdict]} {number} {words}" for verdict, words, number in counts(these))
-        rows.append((titled(name), str(len(these)), said))
-    return tables.markdown(rows)
 
 
 def _filter(claims: Sequence[Mapping[str, Any]]) -> str:

@@ -1,15 +1,10 @@
 """What there is, and what was run: the rows of `dynloss list`, `dynloss status` and the book's tables."""
 
-import contextlib
 import functools
 import json
-import multiprocessing
-import os
 import re
-import sys
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +17,6 @@ from dynloss_book.engine.sweeps.overview import Progress, overview
 PROFILES = ("figure", "profile", "cost", "archive")
 SWEEPS = ("figure", "constants", "points", "seeds", "computing", "newest", "results")
 SHOWN = ("parameters", "fingerprint", "date", "axes")  # of a result: to read all takes three times as long
-MANY = 1000  # results, so many that several processes read them
 CONSTANTS = 120  # characters of a sweep's constants that are shown
 NOTHING = "–"
 STATUS = ("notebook", "profile", "result", "device", "commit", "date", "computing", "notebook's run")
@@ -45,62 +39,40 @@ def profile_of(figure: Figure, profile: str, executed: Path) -> str:
         return DEFAULT_PROFILE
 
 
-def layers(root: Path) -> dict[str, dict[str, archive.Contents]]:
-    """What each layer of the archive has of each figure, read by all cores where it is much."""
-    found = {}
-    for folder in policy.folders(root=root):
-        names = sorted(os.listdir(folder)) if folder.exists() else []
-        with contextlib.ExitStack() as stack:
-            each: Callable = map
-            if sys.platform == "linux" and sum(len(files) for _, _, files in os.walk(folder)) > MANY:
-                # Forks, since this process has imported already, and no thread of it computes yet.
-                pool = stack.enter_context(ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork")))
-                each = functools.partial(pool.map, chunksize=50)
-            has = {name: archive.contents(folder, figures=[name], only=SHOWN, each=each) for name in names}
-        found[layer(folder)] = has
-    return found
-
-
-def profile_rows(
-    layers: Mapping[str, Mapping[str, archive.Contents]], figures: Mapping[str, Figure]
-) -> tuple[list[tuple[str, ...]], list[str]]:
+def profile_rows(root: Path, figures: Mapping[str, Figure]) -> tuple[list[tuple[str, ...]], list[str]]:
     """Figures and profiles, what they cost, and what the archive has of them; and why files of it cannot be read.
 
     Of each layer the newest, and what of their code has changed since, as far as files say.
     """
     rows: list[tuple[str, ...]] = []
-    damaged = [str(error) for has in layers.values() for each in has.values() for error in each.unreadable]
+    folders = policy.folders(root=root)
+    damaged = [str(error) for error in archive.contents(*folders, only=SHOWN).unreadable]
 
     @functools.cache
     def told(stem: str, path: Path) -> tuple[dict[str, Any], list[str]]:
+        """A result's attributes, and which parts of the code that computes it for a notebook have changed since."""
         try:
-            return _told(figures[stem], path)
+            about = archive.about(path)
         except archive.Unreadable as error:  # in what was not asked of all
             damaged.append(str(error))
             return {"date": "–", "device": "cannot be read", "commit": "–"}, []
+        code = "\n\n".join("".join(cell["source"]) for cell in code_cells(figures[stem].path))
+        changed = fingerprint.changed_in_files(code, about)
+        return about, changed.split(", ") if changed else []
 
     for figure in figures.values():
-        asked = _asked(figure)
-        here = {name: [each for of, each in has.items() if of in asked] for name, has in layers.items()}
-        lost = sum(len(each.unreadable) for several in here.values() for each in several)
-        records = {name: [one for each in several for one in each.records] for name, several in here.items()}
+        here = {layer(folder): archived(figure, [folder]) for folder in folders}
+        lost = sum(len(each.unreadable) for each in here.values())
+        of = functools.partial(told, figure.stem)
         for profile in figure.profiles.values():
             found = {
-                name: [one for one in has if fits(figure, profile, one["parameters"])] for name, has in records.items()
+                name: [one for one in has.records if fits(figure, profile, one["parameters"])]
+                for name, has in here.items()
             }
-            of = functools.partial(told, figure.stem)
             words = "; ".join(_held(name, records, of) for name, records in found.items() if records)
             nothing = f"– ({_files(lost)} cannot be read)" if lost else NOTHING
             rows.append((figure.stem, profile.name, cost(profile), words or nothing))
     return rows, damaged
-
-
-def _told(figure: Figure, path: Path) -> tuple[dict[str, Any], list[str]]:
-    """A result's attributes, and which parts of the code that computes it for a notebook have changed since."""
-    told = archive.about(path)
-    code = "\n\n".join("".join(cell["source"]) for cell in code_cells(figure.path))
-    changed = fingerprint.changed_in_files(code, told)
-    return told, changed.split(", ") if changed else []
 
 
 def _held(layer: str, found: Sequence[Mapping[str, Any]], told: Callable) -> str:
@@ -220,12 +192,8 @@ def _result_rows(stem: str, profile: str, notebook: Mapping[str, Any]) -> Iterat
 
 def archived(figure: Figure, folders: Iterable[Path]) -> archive.Contents:
     """What folders have of the figures whose results a notebook may ask for: its own, and those that it names."""
-    return archive.contents(*folders, figures=_asked(figure), only=SHOWN)
-
-
-def _asked(figure: Figure) -> set[str]:
-    """The names among which those of all figures are whose results a notebook may ask for."""
-    return {figure.stem, *re.findall(r"\w+", figure.path.read_text("utf-8"))}
+    asked = {figure.stem, *re.findall(r"\w+", figure.path.read_text("utf-8"))}
+    return archive.contents(*folders, figures=asked, only=SHOWN)
 
 
 def unreadable(root: Path, figures: Collection[str] = ()) -> list[str]:
