@@ -292,7 +292,7 @@ def test_readmes_first_example_needs_no_extra():
     ("code", "said"),
     [
         ("from dynloss.models import MLP", "needs flax: pip install 'dynloss[models]'"),
-        ("from dynloss_book import command; command.main()", "needs click: pip install 'dynloss[figures]'"),
+        ("from dynloss_book import command; command.main()", "needs click: pip install 'dynloss[notebooks]'"),
         (ONE_NETWORK, "pip install 'dynloss[fast]'"),
     ],
     ids=["models", "command", "fast"],

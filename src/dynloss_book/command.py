@@ -8,5 +8,5 @@ def main() -> None:
     try:
         from dynloss_book.engine import cli
     except ModuleNotFoundError as error:
-        sys.exit(f"dynloss: the command needs {error.name}: pip install 'dynloss[figures]'")
+        sys.exit(f"dynloss: the command needs {error.name}: pip install 'dynloss[notebooks]'")
     cli.main()

@@ -105,6 +105,13 @@ def test_an_archive_that_cannot_be_written_to_is_one_line_before_anything_starts
     assert not list((checkout / "_build").rglob("*.ipynb"))
 
 
+def test_a_notebook_that_was_not_made_of_its_script_is_one_line_before_anything_starts(checkout, dynloss):
+    script = checkout / "notebooks" / "fig02_good.py"
+    script.write_text("# %%\nsteps = 11\n")
+    said = "fig02_good.ipynb was not made of fig02_good.py as it is now: make sync makes it anew"
+    assert dynloss("run", "fig02") == (2, "", f"dynloss: {said}\n") and not (checkout / "_build").exists()
+
+
 def test_negative_values_are_values(checkout, dynloss, monkeypatch):
     jobs = []
     monkeypatch.setattr(cli, "_execute", lambda *given, own: jobs.append(given))

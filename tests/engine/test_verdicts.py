@@ -117,3 +117,9 @@ def test_single_runs_together():
     ]  # fmt: skip
     assert by_run([yes, no])[0].here == "reproduced; not reproduced"
     assert agreed(Verdict.NOT_REPRODUCED, Verdict.NOT_REPRODUCED) == Verdict.NOT_REPRODUCED
+
+
+def test_a_claim_quotes_a_sentence():
+    claim = Claim("It does", "just text", "> 0", "1", Verdict.REPRODUCED)
+    with pytest.raises(ValueError, match=r"'It does' needs a sentence, as of paper\.SAYS; got 'just text'"):
+        Findings("fig", "Does it?", "It does.", "", "1 seed", (claim,))

@@ -284,20 +284,30 @@ def campaign(minutes: float | None, plan: bool, device: str | None, renew: bool,
 def publish(names: Sequence[str], profile: str | None, renew: bool, yes: bool) -> None:
     """Say what would become of one's own results in the published ones, and with --yes do it: they move there.
 
-    Exit code 1 where a result stays behind, as --renew would have to replace published values; 2 where there is none.
+    Exit code 1 where a result stays behind, as its code has changed since, or as --renew would have to replace
+    published values; 2 where there is none.
     """
     root, figures = _book()
     source = policy.folders(root=root)[0]
-    records = []
+    records, stale = [], False
     for figure in _chosen(figures, names):
         size = figure.profiles[profiles.named(figure, profile)] if profile else None
         held, unreadable = runner.tables.archived(figure, [source])
         for error in unreadable:
             _say(error)
-        records += [one for one in held if size is None or runner.tables.fits(figure, size, one["parameters"])]
-    if not records:
+        for one in held:
+            path = Path(one["path"])
+            own = path.is_relative_to(source / figure.stem)
+            if size is not None and not runner.tables.fits(figure, size, one["parameters"]):
+                continue
+            if own and (changed := runner.tables.changed(figure, path)):
+                _say(f"{path} stays: {runner.tables.some(changed)} changed since; dynloss run --fresh, or affirm --own")
+                stale = True
+            else:
+                records.append(one)
+    if not records and not stale:
         raise UsageError(f"nothing to publish in {source}")
-    if _publish(root, runner.publish.places(records), renew, yes):
+    if _publish(root, runner.publish.places(records), renew, yes) or stale:
         sys.exit(1)
 
 
@@ -376,6 +386,8 @@ def _execute(
     if profile == BEST and (overrides or fresh):
         raise UsageError("best reads the archive: to compute, name a profile")
     given = {} if profile == BEST else {f.stem: profiles.values(f, profile, overrides, fresh) for f in figures}
+    for figure in figures:
+        runner.execute.check_synced(figure)
     files.check_writable(folder)
     asked: Mapping[str, str] = {}
     if not own and not policy.Policy.current().results:
@@ -411,6 +423,8 @@ def _report(outcomes: Iterable["runner.execute.Outcome"], number: int) -> None:
                 _say(f"{outcome.figure} failed after {took}: {outcome.error}{copy}")
             else:
                 click.echo(f"{outcome.figure} [{outcome.profile}]: {took}, {outcome.path}", err=True)
+                if outcome.stale:
+                    _say(f"{outcome.figure} shows results of other code, {outcome.stale}; --fresh computes them anew")
     if failed:
         raise click.ClickException(f"{failed} of {number} notebooks failed")
 

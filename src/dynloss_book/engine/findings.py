@@ -116,6 +116,11 @@ class Findings:
     scale: str
     claims: tuple[Claim, ...] = ()
 
+    def __post_init__(self) -> None:
+        for each in self.claims:
+            if not isinstance(each.sentence, Sentence):
+                raise ValueError(f"{each.statement!r} needs a sentence, as of paper.SAYS; got {each.sentence!r}")
+
     @property
     def answer(self) -> "Answer":
         """The answer as a paragraph, with the record for the book's gallery."""

@@ -72,7 +72,7 @@ def validate(notebook: str) -> None:
     For the first cell after the parameters: what papermill handed over stands there, right or wrong.
 
     Args:
-        notebook: its name, by which its parameters' old names are known in a checkout.
+        notebook: its name, by which its parameters' old names are known.
 
     Raises:
         UsageError: a value is none of its kind, or papermill gave a parameter that the notebook does not have.
@@ -85,7 +85,9 @@ def validate(notebook: str) -> None:
     injected = [cell for cell in getattr(main, "In", []) if cell.startswith("# Parameters\n")]  # papermill's own
     given = re.findall(r"^(\w+) = ", "".join(injected[-1:]), re.M)
     others = [name for name in given if name not in declared]
-    old_names = renamed(Path(__file__).parents[3], "parameters").get(notebook, {}) if others else {}
+    places = Path(__file__).parents[3], Path(__file__).parents[1]  # of a checkout, and of the wheel
+    known = [renamed(place, "parameters") for place in places] if others else []
+    old_names = next(filter(None, known), {}).get(notebook, {})
     replaced = {old_names.get(name) for name in others}.difference(given)
     values = {name: getattr(main, name) for name in [*declared, *others] if name not in replaced}
     vars(main).update(checked(notebook, declared, values, old_names))

@@ -21,6 +21,7 @@ def point(x, seed):
     return {{"value": {point}}}
 
 dataset = fetch_or_compute("fig01_good", compute, {{"steps": steps, "amplitude": amplitude}}, fresh=fresh)
+provenance(dataset)
 """
 SWEEP = """
 from dynloss_book.engine import sweeps
@@ -78,6 +79,17 @@ def test_what_differs_stays_and_stays_stale_unless_renewed(site):
     code, out, _ = site(APART, *VERIFY, "--renew")
     assert code == 1 and "renewed: " in out  # the sweep still differs
     assert xr.load_dataset(site.single).x[0] == 1.0
+
+
+def test_what_other_code_computed_is_said_by_a_run_and_is_not_published(site):
+    run = "run", "fig01_good", "--profile", "quick"
+    assert site(BEFORE, *run)[0] == 0
+    code, _, said = site(APART, *run)
+    assert code == 0 and "shows results of other code, fig01_good (compute changed); --fresh computes them anew" in said
+    assert site(APART, *run, "--fresh")[0] == 0
+    code, out, said = site(BEFORE, "publish", "fig01_good", "--yes")
+    assert code == 1 and "stays: compute changed since; dynloss run --fresh, or affirm --own" in said, out
+    assert list((site.root / "own_results" / "fig01_good").glob("*.nc"))
 
 
 def test_a_processor_cannot_confirm_what_a_graphics_card_made(site):

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from dynloss import files
 from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import commit
-from dynloss_book.engine.runner.profiles import Figure
+from dynloss_book.engine.runner.profiles import Figure, UsageError
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Outcome:
     Attributes:
         error: empty, or one line that names the cell.
         raised: the class of the error that the cell raised; empty if none did.
+        stale: which results are shown although their code has changed since, and what of it; empty if none are.
     """
 
     figure: str
@@ -35,6 +36,7 @@ class Outcome:
     seconds: float
     error: str
     raised: str
+    stale: str = ""
 
 
 class Copy:
@@ -162,7 +164,19 @@ def execute(
     notebook = copy.notebook
     raised, error = _ended(notebook, error)
     copy.annotate(record | {"complete": not error, "seconds": seconds})
-    return Outcome(figure.stem, profile, output, seconds, error or copy.trouble or _not_kept(notebook), raised)
+    error, stale = error or copy.trouble or _not_kept(notebook), "" if error else _stale(notebook)
+    return Outcome(figure.stem, profile, output, seconds, error, raised, stale)
+
+
+def check_synced(figure: Figure) -> None:
+    """Raise ``UsageError`` if the code of a notebook is not that of the percent script beside it, its source."""
+    import jupytext
+
+    source = figure.path.with_suffix(".py")
+    both = [jupytext.read(path).cells for path in (source, figure.path) if source.is_file()]
+    code = [[cell.source for cell in cells if cell.cell_type == "code"] for cells in both]
+    if code and code[0] != code[1]:
+        raise UsageError(f"{figure.path.name} was not made of {source.name} as it is now: make sync makes it anew")
 
 
 def source_hash(path: Path) -> str:
@@ -198,6 +212,14 @@ def _not_kept(notebook: Mapping[str, Any]) -> str:
 
     lost = dict.fromkeys(record["figure"] for record in tables.provenances(notebook) if not record["path"])
     return f"results of {', '.join(lost)} were computed, but could not be kept; the copy says why" if lost else ""
+
+
+def _stale(notebook: Mapping[str, Any]) -> str:
+    """Which results are shown although their code has changed since, in words; empty if none."""
+    from dynloss_book.engine.runner import tables
+
+    changed = {record["figure"]: record["stale"] for record in tables.provenances(notebook) if record["stale"]}
+    return "; ".join(f"{figure} ({parts} changed)" for figure, parts in changed.items())
 
 
 def _literal(path: Path) -> str:

@@ -52,13 +52,10 @@ def profile_rows(root: Path, figures: Mapping[str, Figure]) -> tuple[list[tuple[
     def told(stem: str, path: Path) -> tuple[dict[str, Any], list[str]]:
         """A result's attributes, and which parts of the code that computes it for a notebook have changed since."""
         try:
-            about = archive.about(path)
+            return archive.about(path), changed(figures[stem], path)
         except archive.Unreadable as error:  # in what was not asked of all
             damaged.append(str(error))
             return {"date": "–", "device": "cannot be read", "commit": "–"}, []
-        code = "\n\n".join("".join(cell["source"]) for cell in code_cells(figures[stem].path))
-        changed = fingerprint.changed_in_files(code, about)
-        return about, changed.split(", ") if changed else []
 
     for figure in figures.values():
         here = {layer(folder): archived(figure, [folder]) for folder in folders}
@@ -75,15 +72,35 @@ def profile_rows(root: Path, figures: Mapping[str, Figure]) -> tuple[list[tuple[
     return rows, damaged
 
 
+def changed(figure: Figure, path: Path) -> list[str]:
+    """Which parts of the code that computes a result for a notebook have changed since, as far as files say.
+
+    Raises:
+        archive.Unreadable: what the result says of itself cannot be read.
+    """
+    about = archive.about(path)
+    code = "\n\n".join("".join(cell["source"]) for cell in code_cells(figure.path))
+    found = fingerprint.changed_in_files(code, about)
+    return found.split(", ") if found else []
+
+
 def _held(layer: str, found: Sequence[Mapping[str, Any]], told: Callable) -> str:
     """What a layer has of a profile: the newest result, and what has changed since any."""
     found = sorted(found, key=lambda record: record["date"])
     kinds = {record["fingerprint"]: Path(record["path"]) for record in found}  # the newest by each code
-    changed = list(dict.fromkeys(part for path in kinds.values() for part in told(path)[1]))
+    apart = list(dict.fromkeys(part for path in kinds.values() for part in told(path)[1]))
     newest = told(kinds[found[-1]["fingerprint"]])[0]
     words = f"{layer}, {newest['date'][:10]}, {newest['device']}, commit {newest['commit']}"
-    stale = f", stale: {', '.join(changed[:3])}{' and more' * (len(changed) > 3)} changed since"
-    return words + stale * bool(changed)
+    return words + f", stale: {some(apart)} changed since" * bool(apart)
+
+
+def some(parts: Sequence[str]) -> str:
+    """The first three of them.
+
+    >>> some(["a", "b", "c", "d"])
+    'a, b, c and more'
+    """
+    return ", ".join(parts[:3]) + " and more" * (len(parts) > 3)
 
 
 def cost(profile: Profile) -> str:
