@@ -33,6 +33,8 @@ from dynloss_book.engine.provenance import Provenance, decoded, execution, prove
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
 
+LOCKS = ".locks"  # beside results: of what is being computed
+
 __all__ = [
     "ArchiveError",
     "ArchiveWarning",
@@ -184,16 +186,18 @@ def _found(
 ) -> tuple[Path, xr.Dataset | None, list[str]]:
     """The first result that is fresh, else the first; None if there is none; and why some cannot be read."""
     stale, unreadable = [], []
-    for path in paths:
+    for path in filter(Path.exists, paths):
         try:
-            dataset = _read(path, parameters)
+            with _readable(path):
+                dataset = read(path)
+                if decoded(dataset.attrs)["parameters"] != json.loads(canonical(parameters)):
+                    raise ValueError("it holds other parameters than its name says")
         except Unreadable as error:
             unreadable.append(str(error))
             continue
-        if dataset is not None:
-            if not code.changed_since(dataset.attrs):
-                return path, dataset, unreadable
-            stale.append((path, dataset))
+        if not code.changed_since(dataset.attrs):
+            return path, dataset, unreadable
+        stale.append((path, dataset))
     return *(stale[0] if stale else (paths[0], None)), unreadable
 
 
@@ -204,23 +208,23 @@ def _computed(
     deadline.check()
     check_writable(path.parent)
     # The kernel of a notebook that was killed lives on for about a second.
-    with contextlib.closing(files.Locks(path.with_name(".locks"))) as locks:
+    with contextlib.closing(files.Locks(path.with_name(LOCKS))) as locks:
         alone = locks.take(path.stem.encode(), patience=5.0 if deadline.given() else 0.0)
         if not alone and deadline.given():
             raise InProgress(f"another process is computing {path}")
         checkpoint = path.with_name(f".{path.stem}-{code.whole[:8]}.checkpoint")
         takes_one = "checkpoint" in inspect.signature(compute).parameters
         dataset = _result(figure, compute, parameters, {"checkpoint": checkpoint} if takes_one else {}, code)
-        kept = ""
+        kept = str(path)
         try:
             content = encode(dataset)
             dataset = decode(content)
             write(path, content)
-            kept = str(path)
         except (OSError, TypeError, ValueError) as error:  # what was computed must not be lost with the file
             warn(f"{figure}: computed, not archived: {error}. DYNLOSS_RESULTS names another folder.")
-    if kept:
-        _note(path, dataset)
+            kept = ""
+        else:
+            _note(path, dataset)
     return dataset.assign_attrs(origin="computed", stale="", path=kept, published="")
 
 
@@ -322,15 +326,14 @@ def contents(
 
 def _told(only: tuple[str, ...], path: Path) -> dict[str, Any] | Unreadable | None:
     """What the file of a result says of itself, or why it cannot be read; None of a request that can be."""
-    try:
-        with _readable(path):
-            if path.suffix == ".nc":
-                return about(path, only) | {"path": str(path)}
-            untrusted.request(path)
-    except FileNotFoundError:  # another process has just merged it into another
-        return None
-    except Unreadable as error:
-        return error
+    with contextlib.suppress(FileNotFoundError):  # another process has just merged it into another
+        try:
+            with _readable(path):
+                if path.suffix == ".nc":
+                    return about(path, only) | {"path": str(path)}
+                untrusted.request(path)
+        except Unreadable as error:
+            return error
     return None
 
 
@@ -401,17 +404,6 @@ def _readable(path: Path) -> Iterator[None]:
     except Exception as error:
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise Unreadable(untrusted.printable(f"{path} cannot be read ({' '.join(said.split())[:300]})")) from error
-
-
-def _read(path: Path, parameters: Mapping[str, Any]) -> xr.Dataset | None:
-    """An archived result; None if it is not there."""
-    with _readable(path):
-        if not path.exists():
-            return None
-        dataset = read(path)
-        if decoded(dataset.attrs)["parameters"] != json.loads(canonical(parameters)):
-            raise ValueError("it holds other parameters than its name says")
-        return dataset
 
 
 def encode(dataset: xr.Dataset) -> bytes:

@@ -4,7 +4,6 @@ No row is lost on it. What is published keeps its values, unless they are to be 
 lacks. What other code computed is never mixed: it is replaced as a whole, by what holds all of its points.
 """
 
-import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -71,8 +70,8 @@ def publish(step: Step, source: Path, move: bool) -> None:
             path.unlink(missing_ok=True)
         if own.is_dir() and not list(archive.paths(own)):
             shutil.rmtree(own)
-        with contextlib.suppress(OSError):  # there is more of the figure
-            own.parent.rmdir()
+        if not {path.name for path in own.parent.glob("*")} - {archive.LOCKS}:  # else there is more of the figure
+            shutil.rmtree(own.parent, ignore_errors=True)
 
 
 def _single(path: Path, place: Path, published: Path, renew: bool) -> Step:

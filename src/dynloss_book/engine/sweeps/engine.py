@@ -152,7 +152,7 @@ def _look(kept: Store, begin: Callable[[], Any]) -> None:
 
 def _note(kept: Store, wanted: grids.Grid) -> None:
     """Tell the ledger which of the wanted points are there."""
-    if not ledger.kept():
+    if not policy.Policy.current().ledger:
         return
     points, stale = wanted.points(), kept.stale()
     left = grids.select(points, slice(None) if stale else ~kept.holds(points))

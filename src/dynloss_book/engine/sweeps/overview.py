@@ -46,9 +46,7 @@ def overview(*results: Path) -> Iterator[Progress]:
     stores: dict[tuple[str, ...], list[Path]] = {}
     for folder in (each for root in results for each in root.glob("*/*") if each.is_dir() and each.suffix != ".old"):
         stores.setdefault(folder.parts[-2:], []).append(folder)
-    for name in sorted(stores):
-        if (found := _progress(*stores[name])) is not None:
-            yield found
+    yield from filter(None, (_progress(*stores[name]) for name in sorted(stores)))
 
 
 def gathered(*folders: Path) -> xr.Dataset:

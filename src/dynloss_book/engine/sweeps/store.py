@@ -68,7 +68,7 @@ class Store:
         self._wanted = {**self.identity, "axes": json.dumps(names)}  # of each file
         self._files: dict[Path, _File] = {}
         self._merged: set[Path] = set()  # of this folder, and others of it hold all of their points
-        self.locks = files.Locks(folder / ".locks")
+        self.locks = files.Locks(folder / archive.LOCKS)
         self._open = False
         for place in (folder, *self.beside):
             self._look(place)
@@ -295,13 +295,12 @@ def origins(parts: Sequence[xr.Dataset]) -> tuple[list[dict[str, Any]], list[np.
         own = {name: part.attrs[name] for name in _OF_PART if name in part.attrs}
         mine = []
         for told in json.loads(part.attrs["parts"]) if "parts" in part.attrs else [own]:
-            told["seconds"] = float(told["seconds"])
             told.setdefault("fresh_at", told["commit"])
             alike = json.dumps([told.get(name) for name in _OF_PART[:-2]])
-            if alike in known:
-                told |= {"seconds": round(told["seconds"] + known[alike]["seconds"], 3),
-                         "date": max(told["date"], known[alike]["date"])}  # fmt: skip
-            known[alike] = told
+            others = known.get(alike, {"seconds": 0.0, "date": ""})
+            both = {"seconds": round(float(told["seconds"] + others["seconds"]), 3),
+                    "date": max(told["date"], others["date"])}  # fmt: skip
+            known[alike] = told | both
             mine.append(list(known).index(alike))
         row = part[grids.PART].values if grids.PART in part.coords else np.zeros(len(part.point), int)
         places.append(np.array(mine)[row])
