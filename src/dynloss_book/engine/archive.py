@@ -28,10 +28,12 @@ import numpy as np
 import xarray as xr
 
 from dynloss import files
-from dynloss_book.engine import deadline, fingerprint, ledger, policy, review, untrusted
+from dynloss_book.engine import deadline, fingerprint, ledger, policy, untrusted
 from dynloss_book.engine.provenance import Provenance, decoded, execution, provenance
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
+
+LOCKS = ".locks"  # beside results: of what is being computed
 
 __all__ = [
     "ArchiveError",
@@ -73,6 +75,33 @@ class ArchiveError(OSError):
 
 class Unreadable(OSError):
     """A file of the archive cannot be read; the message says which, and why."""
+
+
+class Reviewer:
+    """Who looks at what only the archive is asked for: this one lets nothing count that is stale.
+
+    Others (`runner.keep`) may keep it: give it the fingerprint of the code of now, and say why in its attributes.
+    """
+
+    def result(
+        self, path: Path, dataset: xr.Dataset, code: fingerprint.Fingerprint, again: Callable[[], xr.Dataset]
+    ) -> xr.Dataset:
+        """A stale result, the code of now, and what computes it again; returns it as it is afterwards."""
+        raise _stale(dataset.attrs["figure"], code.changed_since(dataset.attrs))
+
+    def sweep(self, store: Any, how: Callable[[], Any]) -> None:
+        """A stale store of `dynloss_book.engine.sweeps`, and what makes a way to compute points of it again."""
+        raise _stale(store.identity["figure"], store.stale())
+
+    def lacks(self, path: Path, why: str) -> None:
+        """A result that is not there, or cannot be read, in words."""
+
+
+reviewer = Reviewer()  # replaced while another one looks
+
+
+def _stale(figure: str, changed: str) -> NotArchived:
+    return NotArchived(f"the archived {figure} is stale: {changed} changed since", changed)
 
 
 class Contents(NamedTuple):
@@ -128,32 +157,27 @@ def fetch_or_compute(
     lacks = "; ".join(unreadable) or f"the archive has no {figure} with these parameters"
     if unreadable and not read_only():
         warn(f"{lacks}; it is {'left out' if dataset else 'computed again'}.")
+    stale, renew = "", policy.Policy.current().renew and not read_only()
     if dataset is not None:
         stale = code.changed_since(dataset.attrs)
-        if stale and review.reviewer is not None:
+        if stale and read_only():
             again = functools.partial(_result, figure, compute, parameters, {}, code)
-            dataset = review.reviewer.result(path, dataset, code, again)
+            dataset = reviewer.result(path, dataset, code, again)
             stale = code.changed_since(dataset.attrs)
-        elif stale and read_only():
-            raise NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
-        elif stale and not policy.Policy.current().renew:
+        elif stale and not renew:
             own = "" if policy.is_published(path) else " --own"
             warn(
                 f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. With the profile "
                 f"of this result, `dynloss verify {figure}{own} --profile …` computes it again and says whether it "
                 f"comes out the same; `dynloss run {figure} --profile … --fresh` (fresh=True) computes it anew."
             )
-        _note(paths[0], dataset, stale)
-        if not stale or not policy.Policy.current().renew or review.reviewer is not None:
-            published = str(path) if policy.is_published(path) else ""
-            return dataset.assign_attrs(origin="archived", stale=stale, path=str(path), published=published)
-    else:
-        _note(paths[0])
+    _note(paths[0], dataset, stale)
+    if dataset is not None and not (stale and renew):
+        published = str(path) if policy.is_published(path) else ""
+        return dataset.assign_attrs(origin="archived", stale=stale, path=str(path), published=published)
     if read_only():
-        if review.reviewer is not None:
-            review.reviewer.lacks(path, lacks)
+        reviewer.lacks(path, lacks)
         raise NotArchived(lacks)
-
     return _computed(figure, compute, parameters, paths[0], code)
 
 
@@ -162,16 +186,18 @@ def _found(
 ) -> tuple[Path, xr.Dataset | None, list[str]]:
     """The first result that is fresh, else the first; None if there is none; and why some cannot be read."""
     stale, unreadable = [], []
-    for path in paths:
+    for path in filter(Path.exists, paths):
         try:
-            dataset = _read(path, parameters)
+            with _readable(path):
+                dataset = read(path)
+                if decoded(dataset.attrs)["parameters"] != json.loads(canonical(parameters)):
+                    raise ValueError("it holds other parameters than its name says")
         except Unreadable as error:
             unreadable.append(str(error))
             continue
-        if dataset is not None:
-            if not code.changed_since(dataset.attrs):
-                return path, dataset, unreadable
-            stale.append((path, dataset))
+        if not code.changed_since(dataset.attrs):
+            return path, dataset, unreadable
+        stale.append((path, dataset))
     return *(stale[0] if stale else (paths[0], None)), unreadable
 
 
@@ -182,22 +208,23 @@ def _computed(
     deadline.check()
     check_writable(path.parent)
     # The kernel of a notebook that was killed lives on for about a second.
-    with files.file_lock(path.with_name(f".{path.stem}.lock"), patience=5.0 if deadline.given() else 0.0) as alone:
+    with contextlib.closing(files.Locks(path.with_name(LOCKS))) as locks:
+        alone = locks.take(path.stem.encode(), patience=5.0 if deadline.given() else 0.0)
         if not alone and deadline.given():
             raise InProgress(f"another process is computing {path}")
         checkpoint = path.with_name(f".{path.stem}-{code.whole[:8]}.checkpoint")
         takes_one = "checkpoint" in inspect.signature(compute).parameters
         dataset = _result(figure, compute, parameters, {"checkpoint": checkpoint} if takes_one else {}, code)
-        kept = ""
+        kept = str(path)
         try:
             content = encode(dataset)
             dataset = decode(content)
             write(path, content)
-            kept = str(path)
         except (OSError, TypeError, ValueError) as error:  # what was computed must not be lost with the file
             warn(f"{figure}: computed, not archived: {error}. DYNLOSS_RESULTS names another folder.")
-    if kept:
-        _note(path, dataset)
+            kept = ""
+        else:
+            _note(path, dataset)
     return dataset.assign_attrs(origin="computed", stale="", path=kept, published="")
 
 
@@ -296,15 +323,14 @@ def contents(*folders: Path, figures: Collection[str] = (), only: tuple[str, ...
 
 def _told(only: tuple[str, ...], path: Path) -> dict[str, Any] | Unreadable | None:
     """What the file of a result says of itself, or why it cannot be read; None of a request that can be."""
-    try:
-        with _readable(path):
-            if path.suffix == ".nc":
-                return about(path, only) | {"path": str(path)}
-            untrusted.request(path)
-    except FileNotFoundError:  # another process has just merged it into another
-        return None
-    except Unreadable as error:
-        return error
+    with contextlib.suppress(FileNotFoundError):  # another process has just merged it into another
+        try:
+            with _readable(path):
+                if path.suffix == ".nc":
+                    return about(path, only) | {"path": str(path)}
+                untrusted.request(path)
+        except Unreadable as error:
+            return error
     return None
 
 
@@ -375,17 +401,6 @@ def _readable(path: Path) -> Iterator[None]:
     except Exception as error:
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise Unreadable(untrusted.printable(f"{path} cannot be read ({' '.join(said.split())[:300]})")) from error
-
-
-def _read(path: Path, parameters: Mapping[str, Any]) -> xr.Dataset | None:
-    """An archived result; None if it is not there."""
-    with _readable(path):
-        if not path.exists():
-            return None
-        dataset = read(path)
-        if decoded(dataset.attrs)["parameters"] != json.loads(canonical(parameters)):
-            raise ValueError("it holds other parameters than its name says")
-        return dataset
 
 
 def encode(dataset: xr.Dataset) -> bytes:

@@ -42,11 +42,6 @@ def note(request: Request, call: str = "") -> None:
             file.write(json.dumps({"call": f"{request.place} {call}", **request._asdict()}) + "\n")
 
 
-def kept() -> bool:
-    """Whether this process keeps a ledger."""
-    return bool(Policy.current().ledger)
-
-
 def read(path: Path) -> list[Request]:
     """The requests in a ledger, each as it was written last; a line that was cut off by a kill does not count."""
     calls: dict[str, Request] = {}

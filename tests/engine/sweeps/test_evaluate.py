@@ -50,7 +50,7 @@ def test_the_batch_fits_the_memory(monkeypatch):
     assert 1 <= size(needs[0]) < 10 and needs[-1] < needs[0] / 2
     assert size(0, chunk=10) == 10  # asked for
     assert size(0) == 1
-    assert size(None) == 10
+    assert size(float("inf")) == 10
 
 
 def test_threads_compute_point_by_point_with_plain_numbers():

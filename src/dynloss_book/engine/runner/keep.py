@@ -19,7 +19,7 @@ from unittest import mock
 import numpy as np
 import xarray as xr
 
-from dynloss_book.engine import agreement, archive, review
+from dynloss_book.engine import agreement, archive
 from dynloss_book.engine.fingerprint import Fingerprint
 from dynloss_book.engine.provenance import commit, date, device
 from dynloss_book.engine.runner import answers
@@ -40,13 +40,13 @@ Outcome = tuple[Path, str, str]
 def looked_at(figure: Figure, profile: str, reviewer: "Verifier | Affirmer", results: Path) -> list[Outcome]:
     """What a reviewer finds among the results, in this folder, that a profile of a notebook asks for."""
     reviewer.outcomes = []
-    looking = mock.patch.object(review, "reviewer", reviewer)
-    with looking, contextlib.suppress(archive.NotArchived):  # which the reviewer knows
+    alone = mock.patch.object(archive, "reviewer", reviewer)
+    with alone, contextlib.suppress(archive.NotArchived):  # which the reviewer knows
         answers.executed(figure, values(figure, profile), [results])
     return reviewer.outcomes
 
 
-class _Reviewer:
+class _Reviewer(archive.Reviewer):
     """What both have in common: the outcomes, and results that are not there."""
 
     outcomes: list[Outcome]
@@ -180,15 +180,13 @@ def kind(device: str) -> str:
 def _first_apart(rows: xr.Dataset, names: list[str], how: Any, count: int) -> str:
     """Where one of so many points, computed again, is not equal but for rounding; empty if all are."""
     chosen = np.sort(np.random.RandomState(0).permutation(len(rows.point))[:count])
-    points = {name: rows[name].values[chosen] for name in names}
-    place = {key: row for row, key in enumerate(grids.keys(rows, names))}
     for first in range(0, count, how.size):
-        computed = grids.select(points, slice(first, first + how.size))
-        outputs = how.submit(computed).result()
-        for row, key in enumerate(grids.keys(computed, names)):
-            for name, found in outputs.items():
-                if not _equal(rows[name].values[place[key]], found[row]):
-                    at = contract.place(grids.select(computed, slice(row, row + 1)))
+        then = rows.isel(point=chosen[first : first + how.size])
+        points = {name: then[name].values for name in names}
+        for name, found in how.submit(points).result().items():
+            for row, value in enumerate(found):
+                if not _equal(then[name].values[row], value):
+                    at = contract.place(grids.select(points, slice(row, row + 1)))
                     return f"at {at} the code of now gives another {name}"
     return ""
 

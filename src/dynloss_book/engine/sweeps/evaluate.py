@@ -5,6 +5,7 @@ many at once. A point that ran out of time raises ``OutOfTime``; its unfinished 
 point's results look like, where that is known before anything is computed.
 """
 
+import math
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -77,7 +78,8 @@ def vectorised(
     wanted = min(most, size or (8 * (os.cpu_count() or 1) if on_cpu else 4096))
     batch = len(devices) * -(-wanted // len(devices))
     program, layout = _compiled(function, constants, names, sharding, batch)
-    while size is None and batch > len(devices) and not _fits(program, devices[0]):
+    free = _SHARE_OF_MEMORY * _bytes_free(devices[0])
+    while size is None and batch > len(devices) and _bytes_needed(program) >= free:
         batch = len(devices) * max(1, batch // 2 // len(devices))
         program, layout = _compiled(function, constants, names, sharding, batch)
 
@@ -141,12 +143,6 @@ def _one_point(function, constants, checkpoint, point) -> Outputs:
     return {name: np.asarray(value)[np.newaxis] for name, value in outputs.items()}
 
 
-def _fits(program, device) -> bool:
-    """Whether a program fits the memory at hand, as far as that is known."""
-    free = _bytes_free(device)
-    return free is None or _bytes_needed(program) < _SHARE_OF_MEMORY * free
-
-
 def _bytes_needed(program) -> int:
     analysis = program.memory_analysis()
     if analysis is None:  # not every backend tells
@@ -154,7 +150,8 @@ def _bytes_needed(program) -> int:
     return analysis.temp_size_in_bytes + analysis.output_size_in_bytes + analysis.argument_size_in_bytes
 
 
-def _bytes_free(device) -> int | None:
+def _bytes_free(device) -> float:
+    """As far as that is known; else infinitely many."""
     if stats := device.memory_stats():
         return stats["bytes_limit"] - stats["bytes_in_use"]
     try:
@@ -162,4 +159,4 @@ def _bytes_free(device) -> int | None:
             lines = dict(line.split(":") for line in file)
         return int(lines["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
-        return None
+        return math.inf

@@ -46,9 +46,7 @@ def overview(*results: Path) -> Iterator[Progress]:
     stores: dict[tuple[str, ...], list[Path]] = {}
     for folder in (each for root in results for each in root.glob("*/*") if each.is_dir() and each.suffix != ".old"):
         stores.setdefault(folder.parts[-2:], []).append(folder)
-    for name in sorted(stores):
-        if (found := _progress(*stores[name])) is not None:
-            yield found
+    yield from filter(None, (_progress(*stores[name]) for name in sorted(stores)))
 
 
 def gathered(*folders: Path) -> xr.Dataset:
@@ -62,7 +60,7 @@ def gathered(*folders: Path) -> xr.Dataset:
         raise archive.Unreadable("; ".join([f"{folders[0]} holds no results of a sweep", *map(str, unreadable)]))
     for error in unreadable:
         archive.warn(f"{error}: it is left out.")
-    return whole(parts)
+    return whole(list(parts.values()))
 
 
 def whole(parts: list[xr.Dataset]) -> xr.Dataset:
@@ -74,21 +72,21 @@ def whole(parts: list[xr.Dataset]) -> xr.Dataset:
 
 
 def _progress(*folders: Path) -> Progress | None:
-    parts, unreadable = read_parts(*folders)
+    found, unreadable = read_parts(*folders)
+    parts = list(found.values())
     axes = json.loads(parts[0].attrs["axes"]) if parts else []
     request: dict[str, Any] = {}
     for folder in reversed(folders):  # one's own is the last word
         with contextlib.suppress(OSError, ValueError):  # `archive.contents` says why
-            found = untrusted.request(folder / REQUEST)
-            request = found if not parts or set(found["axes"]) == set(axes) else request
+            asked = untrusted.request(folder / REQUEST)
+            request = asked if not parts or set(asked["axes"]) == set(axes) else request
     if not (parts or request or unreadable):
         return None
     told: dict[str, Any] = {"figure": folders[0].parent.name, "parameters": "{}", "seconds": 0.0, "date": "–"}
-    told |= {name: request[name] for name in ("figure", "parameters") if request}
+    told |= request | (combined(parts) if parts else {})
     wanted = grids.Grid({name: np.asarray(values) for name, values in request.get("axes", {}).items()})
     done, scale = 0, "–"
     if parts:
-        told |= combined(parts)
         # Without their results, which nobody has looked at: they may not fit each other, or into memory.
         bare = [xr.Dataset({}, {name: ("point", part[name].values) for name in axes}, part.attrs) for part in parts]
         points = rows(bare, axes)
@@ -109,21 +107,20 @@ def _progress(*folders: Path) -> Progress | None:
     )
 
 
-def read_parts(*folders: Path) -> tuple[list[xr.Dataset], list[archive.Unreadable]]:
+def read_parts(*folders: Path) -> tuple[dict[Path, xr.Dataset], list[archive.Unreadable]]:
     """The files of stores; and why some cannot be read, or do not belong to the others."""
-    parts: list[xr.Dataset] = []
+    parts: dict[Path, xr.Dataset] = {}
     unreadable: list[archive.Unreadable] = []
     for path in archive.paths(*folders):
-        try:
-            part = archive.read(path)
-            alike = all(part.attrs.get(name) == parts[0].attrs.get(name) for name in _SWEEP if parts)
-            if not alike or not _has_points(part):
-                raise archive.Unreadable(f"{path} is no result of the sweep whose files are beside it")
-            parts.append(part)
-        except FileNotFoundError:  # another process has just merged it into another
-            continue
-        except archive.Unreadable as error:
-            unreadable.append(error)
+        with contextlib.suppress(FileNotFoundError):  # another process has just merged it into another
+            try:
+                part = archive.read(path)
+                first = next(iter(parts.values()), part)
+                if not _has_points(part) or any(part.attrs.get(name) != first.attrs.get(name) for name in _SWEEP):
+                    raise archive.Unreadable(f"{path} is no result of the sweep whose files are beside it")
+                parts[path] = part
+            except archive.Unreadable as error:
+                unreadable.append(error)
     return parts, unreadable
 
 

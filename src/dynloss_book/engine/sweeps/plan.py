@@ -1,5 +1,6 @@
 """A sweep in stages: on one store, each with more points or more seeds than the last, as far as the time allows."""
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import xarray as xr
 
-from dynloss_book.engine import archive, deadline, ledger
+from dynloss_book.engine import archive, deadline
 from dynloss_book.engine.sweeps.store import NothingYet
 
 _ONE_BATCH = 1e-6  # minutes: over before the first batch ends
@@ -40,7 +41,8 @@ def run_plan(
     Args:
         sweep: ``sweeps.run`` with all but its axes, seeds, minutes and fresh, by ``functools.partial``.
         plan: the stages, in order.
-        minutes: for all of them together; a stage that has begun computes at least one batch. ``None`` has no limit.
+        minutes: for all of them together; a stage that has begun computes at least one batch, and one that comes too
+            late is only read. ``None`` has no limit.
         fresh: compute the first stage again. The others hold it, so they go on from there.
         needed: the least that is worth showing of the archive alone; by default the first stage.
 
@@ -57,33 +59,28 @@ def run_plan(
             if not done.all():
                 raise archive.NotArchived(f"the archive has {int(done.sum())} of the {done.size} points of {name!r}")
         return "archived"
-    began, origins, lacking = time.monotonic(), {"archived"}, []
-    for number, stage in enumerate(plan):
-        left = None if minutes is None else minutes - (time.monotonic() - began) / 60
-        if left is not None and left <= 0:
-            break
-        try:
-            result = sweep(axes=stage.axes, seeds=stage.seeds, minutes=left, fresh=fresh and number == 0)
-            origins.add(result.attrs["origin"])
-        except (NothingYet, deadline.OutOfTime) as error:
-            lacking.append(error)
-            if not ledger.kept():  # which is to know of every stage
-                break
-    if lacking:
-        raise lacking[0]
-    return "computed" if "computed" in origins else "archived"
+    stages = {
+        number: functools.partial(sweep, axes=stage.axes, seeds=stage.seeds, fresh=fresh and number == 0)
+        for number, stage in enumerate(plan)
+    }
+    found = in_turn(stages, minutes=minutes, begin=False)
+    return "computed" if any(each.attrs["origin"] == "computed" for each in found.values()) else "archived"
 
 
 def in_turn(
-    sweeps: Mapping[Any, Callable[..., xr.Dataset]], *, minutes: float | None = None, needed: Iterable[Any] = ()
+    sweeps: Mapping[Any, Callable[..., xr.Dataset]],
+    *,
+    minutes: float | None = None,
+    needed: Iterable[Any] = (),
+    begin: bool = True,
 ) -> dict[Any, xr.Dataset]:
     """Compute what is missing of one sweep after the other, all of them in so many minutes together.
 
     Args:
         sweeps: {name: ``sweeps.run`` with all but its minutes, by ``functools.partial``}, in the order of computing.
-        minutes: for all together. One that comes too late is only read, or, if nothing of it is there, computes its
-            first batch. 0 computes nothing, ``None`` has no limit.
+        minutes: for all together. One that comes too late is only read. 0 computes nothing, ``None`` has no limit.
         needed: the names of those without which there is nothing to show; by default one of them is enough.
+        begin: one that comes too late computes its first batch, if nothing of it is there.
 
     Returns:
         {name: the sweep}, without those of which nothing is there yet.
@@ -95,7 +92,7 @@ def in_turn(
     began, found, missing = time.monotonic(), {}, {}
     for name, sweep in sweeps.items():
         left = None if minutes is None else max(0.0, minutes - (time.monotonic() - began) / 60)
-        for time_given in [left, _ONE_BATCH] if minutes and left == 0 else [left]:
+        for time_given in [left, _ONE_BATCH] if begin and minutes and left == 0 else [left]:
             try:
                 found[name] = sweep(minutes=time_given)
                 break
