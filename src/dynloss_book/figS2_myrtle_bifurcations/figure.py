@@ -30,7 +30,7 @@ def plot(trajectory, weights, cascades: list[Instability], threshold: float, edg
             levels=[(edge, INK, ":"), (threshold, THRESHOLD, "--")], at=curvature[curvature.dims[0]].values),
     ]  # fmt: skip
     figure, axes = panels(4, 2, by_column=True, figsize=(10, 10), sharex="col", width_ratios=[1.7, 1])
-    draw(axes, rows, trajectory.step.values, cascades, zoom, sizes=(3, 5))
+    draw(axes, rows, trajectory.step.values, cascades, zoom, sizes=(2.5, 5))
     figure.align_ylabels(axes[:, 0])
     handles = [*dots("class {}", classes), *dots(r"$\lambda_{}$", ranks, 1), *mark_handles("bouncing", threshold)]
     handles.append(plt.Line2D([], [], color=INK, linestyle=":", label=rf"$2/\eta$ = {edge:.3g}"))

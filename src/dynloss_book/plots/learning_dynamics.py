@@ -147,7 +147,7 @@ def _rows(trajectory, weights, threshold: float) -> list[Row]:
 def draw(
     axes, rows: Sequence[Row], step, cascades, zoom, *, titles: str = "center", sizes: tuple[float, float] = (1.6, 1.6)
 ) -> None:
-    """Each row along the whole run, and around one cascade; with dots of these sizes."""
+    """Each row along the whole run, and around one cascade; with dots of these sizes, larger where there are few."""
     windows = (step[0], step[-1]), zoom
     for both, row in zip(axes, rows, strict=True):
         both[0].set_ylabel(row.label)
@@ -156,7 +156,7 @@ def draw(
             inside = (at >= first) & (at <= last)
             series = [values[inside] for values in row.series]
             for values, colour in zip(series, row.colours, strict=True):
-                ax.plot(at[inside], values, color=colour, markersize=size, **DOTS)
+                ax.plot(at[inside], values, color=colour, markersize=size + 2 * (row.at is not None), **DOTS)
             sight = [*extent(series, _RARE), *row.sight]
             ax.set(**{"yscale": "log"} if row.log else {"ylim": (min(sight), max(sight))})
             cascade_lines(ax, cascades if row.marked else [])
@@ -179,6 +179,6 @@ def dots(label: str, colours: Sequence[str], first: int = 0) -> list:
 
 def mark_handles(what: str, threshold: float) -> list:
     """For a legend, the lines of starts and ends, and of the threshold where there is one."""
-    known = {rf"threshold $\lambda_{{th}}$ = {threshold:.2f}": THRESHOLD} if np.isfinite(threshold) else {}
+    known = {rf"threshold $\lambda_{{th}}$ = {threshold:.3g}": THRESHOLD} if np.isfinite(threshold) else {}
     looks = {f"{what} starts": START, f"{what} ends": END} | known
     return [plt.Line2D([], [], color=colour, linestyle="--", label=label) for label, colour in looks.items()]
