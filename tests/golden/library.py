@@ -654,9 +654,7 @@ def recorded_in_batches() -> Arrays:
         steps=3,
         recorders=[
             batched_recorders.training_state(_outputs, data, 4),
-            batched_recorders.validation_accuracy(_outputs, _dataset(1, 6), 4, every=2),
             batched_recorders.hessian(2, num_matvecs=4),
-            batched_recorders.ntk(_outputs, data.inputs, 4, num_matvecs=3),
         ],
     )
     return _variables(run.trajectory)

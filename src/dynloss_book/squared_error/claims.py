@@ -9,7 +9,7 @@ import xarray as xr
 from dynloss import dynamics
 from dynloss.dynamics import PowerLaw
 from dynloss_book import paper
-from dynloss_book.analysis.cascades import SQUARED
+from dynloss_book.analysis.cascades import SQUARED, bouncing
 from dynloss_book.analysis.period_doubling import crossing
 from dynloss_book.engine.findings import Claim, Findings, Kind
 from dynloss_book.engine.sweeps.statistics import interval
@@ -104,18 +104,15 @@ def crossings(factor: xr.DataArray, ratios: Sequence[float], level: float) -> xr
 
 
 def cascade_starts(loss: xr.DataArray, period: int) -> list[list[int]]:
-    """The steps at which the bouncing begins, for each seed: see ``analysis.cascades.by_loss``.
+    """The steps at which the bouncing begins, for each seed: see ``analysis.cascades.bouncing``.
 
     The first half of the first period is left out, as in Figure 5: there the initial weights settle, and what flips
     its sign shrinks.
     """
-    found = []
-    for values in loss.transpose("seed", "step").values:
-        cascades = dynamics.instabilities(
-            np.arange(2, len(values)), np.diff(values, 2), jump=4 * SQUARED, quiet=max(1, period // 10), lasting=4
-        )
-        found.append([cascade.start for cascade in cascades if cascade.start >= period // 2])
-    return found
+    return [
+        [cascade.start for cascade in bouncing(values, period, SQUARED) if cascade.start >= period // 2]
+        for values in loss.transpose("seed", "step").values
+    ]
 
 
 def at_starts(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> dict[str, xr.DataArray]:
