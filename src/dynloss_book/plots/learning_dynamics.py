@@ -108,10 +108,9 @@ def explore(trajectory, weights, cascades: list[Instability], threshold: float) 
 
     Args: those of ``plot``.
     """
-    windows = [(each.start - 20, each.end + 20, 100) for each in cascades]
-    windows += [(each.start - 20, each.start + 130, 150) for each in cascades]
-    marks = [interactive.mark("x", each.start, START) for each in cascades]
-    marks += [interactive.mark("x", each.end, END) for each in cascades]
+    windows = [(each.start - 20, last, parts) for each in cascades
+               for last, parts in ((each.end + 20, 100), (each.start + 130, 150))]  # fmt: skip
+    marks = [interactive.mark("x", *where) for each in cascades for where in ((each.start, START), (each.end, END))]
     drawn_panels = []
     for row in _rows(trajectory, weights, threshold):
         at = interactive.kept(row.series, 700, windows) if row.marked else interactive.kept(row.series, 300)
@@ -159,7 +158,8 @@ def draw(
                 ax.plot(at[inside], values, color=colour, markersize=size + 2 * (row.at is not None), **DOTS)
             sight = [*extent(series, _RARE), *row.sight]
             ax.set(**{"yscale": "log"} if row.log else {"ylim": (min(sight), max(sight))})
-            cascade_lines(ax, cascades if row.marked else [])
+            if row.marked:
+                cascade_lines(ax, [each.start for each in cascades], [each.end for each in cascades])
             for level, colour, style in row.levels:
                 ax.axhline(level, color=colour, linestyle=style, linewidth=1)
     columns = ("whole run", (step[0], step[-1] + 1)), ("one cascade", zoom)

@@ -43,7 +43,10 @@ def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
             if min(values.shape) > 1 and np.isfinite(values).any():
                 drawn = ax.contourf(values.period, values.amplitude, np.ma.masked_invalid(values), levels=levels,
                                     cmap="viridis")  # fmt: skip
-            _region(ax, regions[label], float(values.period.min()))
+            region, left = regions[label], float(values.period.min())
+            ax.add_patch(Rectangle((left, region.weakest), region.longest - left, region.strongest - region.weakest,
+                                   fill=False, edgecolor="white", linestyle="--", linewidth=2, path_effects=_OUTLINE)
+                         )  # fmt: skip
             ax.axhline(1, color="#D55E00", linewidth=6)
             for axis, grid in ((ax.xaxis, values.period), (ax.yaxis, values.amplitude)):
                 logarithmic(axis, grid.values if grid.size <= _FEW else None)
@@ -270,9 +273,3 @@ def frame(ax: Any, inside: Any, **look: Any) -> None:
     if columns.size and rows.size:
         ax.add_patch(Rectangle((columns[0] - 0.5, rows[0] - 0.5), float(np.ptp(columns)) + 1, float(np.ptp(rows)) + 1,
                                fill=False, linestyle="--", linewidth=2, clip_on=False, **look))  # fmt: skip
-
-
-def _region(ax, region, left):
-    """A white frame that begins at the left edge."""
-    ax.add_patch(Rectangle((left, region.weakest), region.longest - left, region.strongest - region.weakest, fill=False,
-                           edgecolor="white", linestyle="--", linewidth=2, path_effects=_OUTLINE))  # fmt: skip

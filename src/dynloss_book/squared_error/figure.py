@@ -11,7 +11,7 @@ from dynloss_book.plots.style import (
     DOTS,
     INK,
     RANKS,
-    START,
+    cascade_lines,
     exponent_in_words,
     figure_style,
     intervals,
@@ -68,8 +68,7 @@ def plot_oscillating(run: Any, starts: Any, every: int, seed: int = 0):
     below.plot(at, shown["weighted"].values, color=RANKS[1], linewidth=1.2, label="NTK weighted by the classes")
     below.set_ylabel(r"$\eta\lambda_{\max}/N$")
     for ax in (above, below):
-        for start in starts[seed]:
-            ax.axvline(start, color=START, linestyle="--", linewidth=1)
+        cascade_lines(ax, starts[seed])
     step_axis(below)
     figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
