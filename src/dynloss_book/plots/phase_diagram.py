@@ -223,10 +223,8 @@ def plot_curves(curves: Mapping[str, Mapping[str, Summary]], regions: Mapping[st
 def _planes(rows, columns=2, *, height):
     """Panels of the (T, A) plane, labelled below and on the left."""
     figure, axes = panels(rows, columns, figsize=(10, height * rows), sharex=True, sharey=True)
-    for ax in axes[-1]:
-        ax.set_xlabel("period $T$ (steps)")
-    for ax in axes[:, 0]:
-        ax.set_ylabel("amplitude $A$")
+    plt.setp(axes[-1], xlabel="period $T$ (steps)")
+    plt.setp(axes[:, 0], ylabel="amplitude $A$")
     return figure, axes
 
 
