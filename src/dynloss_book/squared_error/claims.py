@@ -84,22 +84,16 @@ def judge(
 
 def exponents(error: xr.DataArray, rates: Sequence[float]) -> xr.DataArray:
     """The exponents of the error in η, (unit, seed), fitted to its mean over the moments: single kinks make it jump."""
-
-    def exponent(errors):
-        return dynamics.power_law(rates, errors).exponent
-
-    return xr.apply_ufunc(exponent, error.mean("moment"), input_core_dims=[["rate"]], vectorize=True)
+    return xr.apply_ufunc(lambda errors: dynamics.power_law(rates, errors).exponent, error.mean("moment"),
+                          input_core_dims=[["rate"]], vectorize=True)  # fmt: skip
 
 
 def crossings(factor: xr.DataArray, ratios: Sequence[float], level: float) -> xr.DataArray:
     """Where a falling factor first crosses a level, by straight lines between the ratios; NaN where it never does, or
     lies below from the first ratio on.
     """
-
-    def first(values):
-        return crossing(np.asarray(ratios), values, level)
-
-    found = xr.apply_ufunc(first, factor, input_core_dims=[["ratio"]], vectorize=True)
+    found = xr.apply_ufunc(lambda values: crossing(np.asarray(ratios), values, level), factor,
+                           input_core_dims=[["ratio"]], vectorize=True)  # fmt: skip
     return found.where(factor.isel(ratio=0, drop=True) > level)
 
 

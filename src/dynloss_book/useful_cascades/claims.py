@@ -33,12 +33,8 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
     gain, fit = (difference(branches, name).mean("turn") for name in ("validation_accuracy", "alignment"))
     wider, narrower = (change(branches, "sharpness", way) for way in ("bouncing", "calm"))
     kept = positive(narrower) is Verdict.REPRODUCED and positive(wider) is Verdict.UNDECIDED
-    widens = positive(-wider)
-    if widens is Verdict.REPRODUCED:  # and more than the flow does without bounces
-        widens = positive(narrower - wider)
-    in_part = positive(bounces)
-    if in_part is Verdict.REPRODUCED:  # but where they help without oscillations as well, these have not gained by them
-        in_part = positive(bounces - without)
+    widens = _also(-wider, narrower - wider)  # and more than the flow does without bounces
+    in_part = _also(bounces, bounces - without)  # where they help without oscillations as well, these gain nothing
     narrowest = runs.sharpness.sel(run="static") - runs.sharpness.sel(run="oscillating")
     reduced = any(settings[name] != paper.FIGURE_4[name] for name in ("width", "period", "amplitude"))
     claims = (
@@ -86,6 +82,12 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
         runs.attrs["scale"],
         tuple(claim._replace(reduced=reduced) for claim in claims),
     )
+
+
+def _also(values: xr.DataArray, further: xr.DataArray) -> Verdict:
+    """Whether the first are positive; where they are, whether the others are as well."""
+    found = positive(values)
+    return positive(further) if found is Verdict.REPRODUCED else found
 
 
 def change(branches: xr.Dataset, name: str, way: str) -> xr.DataArray:
