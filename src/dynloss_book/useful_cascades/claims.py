@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from dynloss_book import paper
@@ -155,7 +156,7 @@ def correlations(branches: xr.Dataset, learning_rate: float) -> list[dict[str, A
 
 def _ranked(first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
     """Spearman's rank correlation over the turns, for each seed; NaN where one of the two does not vary."""
-    known = np.isfinite(first) & np.isfinite(second)
-    ranks = (each.where(known).transpose("seed", "turn").to_pandas().rank(axis=1) for each in (first, second))
-    found = xr.DataArray(next(ranks).corrwith(next(ranks), axis=1), dims="seed")
-    return found.where(known.sum("turn") > 2)
+    known = xr.apply_ufunc(np.isfinite, first + second)
+    chosen = (each.where(known).transpose("seed", "turn").values for each in (first, second))
+    a, b = (pd.DataFrame(values).rank(axis=1) for values in chosen)
+    return xr.DataArray(a.corrwith(b, axis=1), dims="seed").where(known.sum("turn") > 2)
