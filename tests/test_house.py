@@ -22,7 +22,6 @@ OWN = {
     "figS4_wide_resnet": {"model"},
     "fig05_curvature_threshold": {"mlp_hessian", "tracking"},
     "squared_error": {"infinite_width", "kernel_map", "neural_tangents"},
-    "useful_cascades": {"alignment"},
 }
 NOTEBOOKS = {path.stem for path in (ROOT / "notebooks").glob("*.py")}
 

@@ -56,7 +56,7 @@ from dynloss_book.figS4_wide_resnet.model import WideResNet
 from dynloss_book.spiral_interpretations import experiment as readings
 from dynloss_book.squared_error import infinite_width, kernel_map
 from dynloss_book.tasks import augmentation, digits, plane, spiral
-from dynloss_book.useful_cascades import alignment
+from dynloss_book.useful_cascades import experiment as useful_cascades
 
 Arrays = dict[str, Any]
 
@@ -654,9 +654,7 @@ def recorded_in_batches() -> Arrays:
         steps=3,
         recorders=[
             batched_recorders.training_state(_outputs, data, 4),
-            batched_recorders.validation_accuracy(_outputs, _dataset(1, 6), 4, every=2),
             batched_recorders.hessian(2, num_matvecs=4),
-            batched_recorders.ntk(_outputs, data.inputs, 4, num_matvecs=3),
         ],
     )
     return _variables(run.trajectory)
@@ -886,8 +884,8 @@ def kernel_of_infinite_width() -> Arrays:
 def alignments() -> Arrays:
     def compute(rows, labels, direction):
         return {
-            "alignment": alignment.kernel_target_alignment(rows @ rows.T, labels, CLASSES),
-            "cosines": alignment.cosines(rows, direction / jnp.linalg.norm(direction)),
+            "alignment": useful_cascades.kernel_target_alignment(rows @ rows.T, labels, CLASSES),
+            "cosines": useful_cascades.cosines(rows, direction / jnp.linalg.norm(direction)),
         }
 
     return jax.jit(compute)(_drawn(1, POINTS, 4), _samples()[1], _drawn(2, 4))

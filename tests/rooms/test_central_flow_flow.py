@@ -11,7 +11,7 @@ from dynloss.datasets.base import Dataset
 from dynloss.models import MLP
 from dynloss.training import full_batch
 from dynloss_book.central_flow import flow as central_flow
-from dynloss_book.useful_cascades import alignment
+from dynloss_book.useful_cascades import experiment as useful_cascades
 
 S, A, B, Q, RATE = 1.9, 0.5, 0.002, 1.0, 1.0
 
@@ -99,7 +99,7 @@ def test_a_static_loss_does_not_move(x64):
 def test_alignment_of_a_kernel_with_the_labels():
     random, labels = np.random.RandomState(0), jnp.arange(60) % 3
     ideal = np.eye(3)[np.asarray(labels)]
-    of = lambda kernel: float(alignment.kernel_target_alignment(jnp.asarray(kernel, "float32"), labels, 3))  # noqa: E731
+    of = lambda kernel: float(useful_cascades.kernel_target_alignment(jnp.asarray(kernel, "float32"), labels, 3))  # noqa: E731
     assert of(ideal @ ideal.T) == pytest.approx(1, abs=1e-5)
     features = random.randn(60, 200)
     assert abs(of(features @ features.T)) < 0.2
@@ -109,4 +109,4 @@ def test_alignment_of_a_kernel_with_the_labels():
 
 def test_cosines():
     rows = jnp.array([[1.0, 1.0], [0.0, -2.0], [0.0, 0.0]])
-    np.testing.assert_allclose(alignment.cosines(rows, jnp.array([0.0, 1.0])), [0.5**0.5, -1, 0], atol=1e-6)
+    np.testing.assert_allclose(useful_cascades.cosines(rows, jnp.array([0.0, 1.0])), [0.5**0.5, -1, 0], atol=1e-6)

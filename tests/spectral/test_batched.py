@@ -175,7 +175,7 @@ def test_memory_does_not_grow_with_the_number_of_batches(what, bytes_a_sample):
 
 
 def test_recorders_are_those_of_all_samples_at_once(small):
-    training, validation = data_of_rows(8, np.float64), data_of_rows(11, np.float64)
+    training = data_of_rows(8, np.float64)
     apply, start = small
 
     def trajectory(gradient, recorders):
@@ -189,18 +189,14 @@ def test_recorders_are_those_of_all_samples_at_once(small):
         batched.loss_gradient(apply, training, 3),
         [
             batched_recorders.training_state(apply, training, 3),
-            batched_recorders.validation_accuracy(apply, validation, 3, every=2),
             batched_recorders.hessian(k=2, num_matvecs=12, every=3),
-            batched_recorders.ntk(apply, training.inputs, 3, num_matvecs=12, every=3),
         ],
     )
     whole = trajectory(
         full_batch.loss_gradient(apply, training),
         [
             recorders.training_state(apply, training),
-            recorders.validation_accuracy(apply, validation, every=2),
             recorders.hessian(k=2, num_matvecs=12, every=3),
-            recorders.ntk(apply, training.inputs, num_matvecs=12, every=3),
         ],
     )
     assert parts.hessian_eigenvalues.dims == ("step_3", "rank") and parts.loss.sizes == {"step": 6}
@@ -225,7 +221,6 @@ def test_misuse_of_the_batch_size(batch_size):
         lambda: batched.loss_gradient(MODEL.apply, data(), batch_size),
         lambda: batched.ntk_operator(lambda w, x: x * w, jnp.ones(5), data_of_rows(4).inputs, batch_size),
         lambda: batched_recorders.training_state(MODEL.apply, data(), batch_size),
-        lambda: batched_recorders.validation_accuracy(MODEL.apply, data(), batch_size),
     ):
         with pytest.raises(ValueError, match=expected):
             call()

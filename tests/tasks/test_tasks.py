@@ -73,15 +73,15 @@ def test_a_plane_grows_and_shows_the_static_loss_at_every_period(tmp_path):
         sweeps.Stage("static", {"period": [4.0], "amplitude": [1.0, 10.0]}, range(2)),
         sweeps.Stage("whole", axes | {"amplitude": [10.0]}, range(2)),
     ]
-    first = plane.staged(sweep, plan, 1)
-    assert first.values.attrs["origin"] == "computed"
-    assert first.progress["computed"].tolist() == [4, 2]
-    static = first.values.accuracy.sel(amplitude=1, seed=1)
+    first, progress = plane.staged(sweep, plan, 1)
+    assert first.attrs["origin"] == "computed"
+    assert progress["computed"].tolist() == [4, 2]
+    static = first.accuracy.sel(amplitude=1, seed=1)
     assert static.values.tolist() == [1.1, 1.1, 1.1]
-    assert np.isnan(first.values.accuracy.sel(amplitude=10, period=2)).all()
-    whole = plane.staged(sweep, plan, 2)
-    assert np.isfinite(whole.values.accuracy).all()
-    assert plane.staged(sweep, plan, 2).values.attrs["origin"] == "archived"
+    assert np.isnan(first.accuracy.sel(amplitude=10, period=2)).all()
+    whole, _ = plane.staged(sweep, plan, 2)
+    assert np.isfinite(whole.accuracy).all()
+    assert plane.staged(sweep, plan, 2)[0].attrs["origin"] == "archived"
     with pytest.raises(ValueError, match="stages must be from 0 to 2, got 3"):
         plane.staged(sweep, plan, 3)
 

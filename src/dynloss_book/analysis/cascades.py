@@ -45,16 +45,28 @@ def by_curvature(run: Any, period: int, jump: float = 0.1) -> list[Instability]:
     return dynamics.instabilities(run.step, run.hessian_eigenvalues[:, 0], jump=jump, quiet=max(1, period // 10))
 
 
-def by_loss(run: Any, period: int, distance: float = BOUNCE) -> list[Instability]:
-    """Where the loss bounces, read from the loss alone; with λ₁ as measured last before and first after.
+def bouncing(loss: Any, period: int, distance: float) -> list[Instability]:
+    """Where a loss bounces, at every step from 0 on; λ₁ there is not known.
 
     Where the loss alternates between two values a distance d apart, its second difference alternates between ±2d, while
     the drift between the walls hardly changes it. A cascade is where this stands for four steps in a row.
 
     Args:
+        loss: at every step.
+        period: T; a tenth of it without a bounce ends a cascade.
+        distance: the least d, as the loss is measured.
+    """
+    return dynamics.instabilities(
+        np.arange(2, len(loss)), np.diff(loss, 2), jump=4 * distance, quiet=max(1, period // 10), lasting=4
+    )
+
+
+def by_loss(run: Any, period: int) -> list[Instability]:
+    """Where the loss bounces, read from the loss alone; with λ₁ as measured last before and first after.
+
+    Args:
         run: with ``loss`` at every step and ``hessian_eigenvalues`` at any cadence.
         period: T, as above.
-        distance: the least d, in nats.
     """
     curvature = run.hessian_eigenvalues[:, 0]
     measured = curvature[curvature.dims[0]].values
@@ -64,10 +76,7 @@ def by_loss(run: Any, period: int, distance: float = BOUNCE) -> list[Instability
         after = min(np.searchsorted(measured, cascade.end, side="right"), len(measured) - 1)
         return cascade._replace(curvature_at_start=float(curvature[before]), curvature_at_end=float(curvature[after]))
 
-    found = dynamics.instabilities(
-        run.step[2:], np.diff(run.loss, 2), jump=4 * distance, quiet=max(1, period // 10), lasting=4
-    )
-    return [beside(cascade) for cascade in found]
+    return [beside(cascade) for cascade in bouncing(run.loss.values, period, BOUNCE)]
 
 
 def marks(run: Any, cascades: Sequence[Instability], period: int) -> xr.DataArray:

@@ -1,9 +1,10 @@
-"""In what sense two runs at the edge of stability agree: until their first cascade, and by what they have in common.
+"""Where a cascade starts, as a table for the glossary, and in what sense two runs at the edge of stability agree.
 
-Training there is chaotic. Two runs that differ in the last digit, on two devices say, are alike until the first
-cascade and go apart in it or a later one.
+They do until their first cascade, and by what they have in common. Training there is chaotic: two runs that differ in
+the last digit, on two devices say, are alike until the first cascade and go apart in it or a later one.
 """
 
+import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,29 @@ ONSETS = "<!-- onsets -->"
 def publish(book: Path, text: str) -> None:
     """Write the table of the criteria of an onset into the glossary."""
     if ONSETS in text:
-        from dynloss_book.analysis import criteria
-
         glossary = book / "glossary.md"
-        files.write(glossary, glossary.read_text("utf-8").replace(ONSETS, criteria.table()))
+        files.write(glossary, glossary.read_text("utf-8").replace(ONSETS, criteria()))
+
+
+def criteria() -> str:
+    """Each criterion with its threshold, as the code has it, and the pages that use it; in Markdown."""
+    from dynloss_book.analysis import onsets, period_doubling  # with all that trains
+
+    jump = inspect.signature(dynamics.instabilities).parameters["jump"].default
+    rows = [
+        ("Jump of λ_max", f"{jump:g} or more from one step to the next, as in the paper", "Figures 4, 5 and S1"),
+        ("Jump in proportion", f"{jump:g}/η or more across one step, with the class weights held", "Figure 5"),
+        ("Jump relative to the edge",
+         f"{onsets.MARKS[0]:.0%} of the edge of stability or more across one step, {onsets.LASTING} times in a row",
+         "Why the cascades happen, 1 and 3"),
+        ("Alternating loss", f"two values {reading.BOUNCE:g} nats or more apart, four steps in a row", "Figure S2"),
+        ("Alternating squared error", f"two values {reading.SQUARED:g} or more apart, four steps in a row",
+         "The squared error"),
+        ("Returning weights", f"a distance over two steps below {period_doubling.BOUNCING:g} of that over one step",
+         "Why the cascades happen, 2"),
+    ]  # fmt: skip
+    lines = ["| criterion | threshold | page |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join(lines).replace("%", " %")
 
 
 def ways(figure: str) -> dict[str, str]:

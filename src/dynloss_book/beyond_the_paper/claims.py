@@ -96,20 +96,16 @@ def shapes_table(
         labels, strengths, lost: of each shape, the last by ``diverged``.
     """
     mean = {name: values.mean("period") for name, values in by_shape.items()}
-
-    def beside(name: str, other: str) -> str:
-        return "" if name == other else interval(mean[name] - mean[other], signed=True)
-
     return [
         {
             "weights": labels[name],
             "strength": round(strengths[name], 2),
-            "validation accuracy": interval(mean[name], bounds=SHARE),
-            "gain over static": beside(name, "static"),
-            "gain over the triangle": beside(name, "triangle"),
+            "validation accuracy": interval(values, bounds=SHARE),
+            "gain over static": interval(values - mean["static"], signed=True) if name != "static" else "",
+            "gain over the triangle": interval(values - mean["triangle"], signed=True) if name != "triangle" else "",
             "diverged": lost[name],
         }
-        for name in by_shape
+        for name, values in mean.items()
     ]
 
 

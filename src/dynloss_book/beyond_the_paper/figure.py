@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dynloss_book.plots.style import CLASSES, INK, MARKERS, RANKS, figure_style, intervals, panels
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from dynloss_book.plots.style import INK, MARKERS, RANKS, figure_style, intervals, panels
 
 
 @figure_style()
@@ -14,31 +18,27 @@ def plot(by_shape: Mapping[str, Any], by_way: Mapping[str, Mapping[str, Any]]):
         by_shape: {label: validation accuracy (period, seed)}, the static loss first.
         by_way: {label: {"static": validation accuracy (seed,), "dynamical": …}}.
     """
+    static, *_ = by_shape  # which has no period
+    shapes = xr.concat(by_shape.values(), pd.Index(by_shape, name="row"))
+    both = {name: xr.concat([each[name] for each in by_way.values()], "row") for name in ("static", "dynamical")}
+    periods = {
+        f"$T$ = {period:g} steps": shapes.sel(period=period).where(shapes.row != static)
+        for period in shapes.period.values
+    }
+    periods = {"static loss": shapes.isel(period=0).where(shapes.row == static)} | periods
+    shown = (
+        (by_shape, periods, "lower left"),
+        (by_way, {f"{name} loss": values for name, values in both.items()}, "upper left"),
+    )
     rows = len(by_shape), len(by_way)
     figure, axes = panels(2, figsize=(10, 2.4 + 0.45 * sum(rows)), height_ratios=rows, sharex=True)
-    _shapes(axes[0, 0], by_shape)
-    _ways(axes[1, 0], by_way)
+    for ax, (names, series, place) in zip(axes[:, 0], shown, strict=True):
+        for number, (label, values) in enumerate(series.items()):
+            at = np.arange(len(names)) + 0.2 * (number - (len(series) - 1) / 2)
+            intervals(ax, at, values, sideways=True, linestyle="", color=(INK, *RANKS)[number % 4],
+                      marker=MARKERS[number], capsize=3, label=label)  # fmt: skip
+        ax.set_yticks(range(len(names)), list(names))
+        ax.invert_yaxis()
+        ax.legend(fontsize="small", loc=place)
     axes[1, 0].set_xlabel("validation accuracy")
     return figure
-
-
-def _shapes(ax, by_shape):
-    for row, values in enumerate(by_shape.values()):
-        for number, period in enumerate(values.period.values if row else values.period.values[:1]):
-            intervals(ax, row + 0.2 * number - 0.2, values.sel(period=period), sideways=True, linestyle="",
-                      color=RANKS[number % 3] if row else INK, marker=MARKERS[number], capsize=3,
-                      label=f"$T$ = {period:g} steps" if row == 1 else None)  # fmt: skip
-    ax.set_yticks(range(len(by_shape)), list(by_shape))
-    ax.invert_yaxis()
-    ax.legend(fontsize="small", loc="lower left")
-
-
-def _ways(ax, by_way):
-    for row, ways in enumerate(by_way.values()):
-        for number, (name, values) in enumerate(ways.items()):
-            intervals(ax, row + 0.24 * (number - 0.5), values, sideways=True, color=(INK, CLASSES[2])[number],
-                      marker=MARKERS[number], capsize=3, linestyle="",
-                      label=None if row else f"{name} loss")  # fmt: skip
-    ax.set_yticks(range(len(by_way)), list(by_way))
-    ax.invert_yaxis()
-    ax.legend(fontsize="small", loc="upper left")

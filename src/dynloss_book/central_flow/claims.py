@@ -61,25 +61,24 @@ def table(runs: xr.Dataset, learning_rate: float) -> list[dict[str, Any]]:
     flow, of_flow = (at_moments(runs, values) for values in (runs.flow_variance, runs.flow_curvature.isel(rank_flow=1)))
     whole = runs.measured_at < breaks(runs, learning_rate)
     level, rest = learning_rate / 2 * runs.curvature.isel(rank=0), 1 - runs.measured / runs.all_directions
-    rows = []
-    for name, predicted, chosen in (
+    rows = (
         (ONE, runs.predicted, at_edge & ~second & whole),
         (BROKEN, runs.predicted, at_edge & ~second & ~whole),
         (TWO, runs.predicted, at_edge & second),
         (FLOW, flow, (learning_rate * of_flow <= AT_EDGE) & (flow > 0)),
-    ):
-        ratio = (runs.measured / predicted.where(predicted > 0)).where(chosen)
-        rows.append(
-            {
-                "moments": name,
-                RATIO: interval(ratio.median("moment")),
-                "ηλ₁/2 at the mean of the bounces": interval(level.where(chosen).median("moment")),
-                "displacement along other modes": interval(rest.where(chosen).median("moment")),
-                "networks": int(ratio.notnull().any("moment").sum()),
-                MOMENTS: int(ratio.notnull().sum()),
-            }
-        )
-    return rows
+    )
+    ratios = ((runs.measured / predicted.where(predicted > 0)).where(chosen) for _, predicted, chosen in rows)
+    return [
+        {
+            "moments": name,
+            RATIO: interval(ratio.median("moment")),
+            "ηλ₁/2 at the mean of the bounces": interval(level.where(chosen).median("moment")),
+            "displacement along other modes": interval(rest.where(chosen).median("moment")),
+            "networks": int(ratio.notnull().any("moment").sum()),
+            MOMENTS: int(ratio.notnull().sum()),
+        }
+        for (name, _, chosen), ratio in zip(rows, ratios, strict=True)
+    ]
 
 
 def _at_edge(runs: xr.Dataset, learning_rate: float) -> xr.DataArray:

@@ -31,8 +31,7 @@ def plot(both: Any, peak_epoch: float, stop_epoch: float):
         ax.set(xlabel="epoch (passes over the data)", title=f"peak rate {rate:g}")
     last = both.validation_accuracy.isel(epoch=-1).transpose("amplitude", "peak_rate", "seed").values
     at = np.array([[-0.15], [0.15]]) + range(len(rates))
-    for place in range(len(rates)):
-        ends.plot(at[:, place], last[:, place], color=INK, linewidth=0.6, alpha=0.6)
+    ends.plot(np.repeat(at, last.shape[2], axis=1), last.reshape(2, -1), color=INK, linewidth=0.6, alpha=0.6)
     for x, values, colour in zip(at, last, colours, strict=True):
         ends.plot(x, values, "o", color=colour, markersize=5)
     ends.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])

@@ -41,7 +41,6 @@ def judge(
     ranges = "; ".join(
         f"{name} {', '.join(f'{getattr(each, name):,}' for each in rungs)}" for name, rungs in ladders.items()
     )
-    computed = claim.verdict != Verdict.NOT_COMPUTED
     away = ", ".join(f"{factor:.2g} times in {name}" for name, factor in far.items())
     paper = ", ".join(f"{value:,} {name}" for name, value in FIGURE_1_SCALE.items())
     return Findings(
@@ -53,7 +52,8 @@ def judge(
             "Extrapolated to the paper's scale, the gain does not agree with the paper's.",
             "Inconclusive: these networks are too few and too small to extrapolate the gain to the paper's scale.",
         ),
-        (f"Slope of the gain, for a tenfold increase: {slopes}." if computed else "Not computed yet.")
+        ("Not computed yet." if claim.verdict == Verdict.NOT_COMPUTED
+         else f"Slope of the gain, for a tenfold increase: {slopes}.")
         + f" The paper's scale is {away} above our largest, with 32 × 32 pixels instead of {size} × {size}"
         f"{'' if near else ': too far for an extrapolation'}.",
         f"{ranges}; the paper: {paper}",

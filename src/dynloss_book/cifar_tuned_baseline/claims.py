@@ -59,17 +59,15 @@ def judge(
         if len(values) > 1 and settings[quantity] == max(values)
     ]
     gained = gains(found)
+    said = {name: interval(each, signed=True) for name, each in gained.items()}
+    so_far = "; ".join(f"{name}: {gain}" for name, gain in said.items())
+    summary = f"The gain over each baseline so far, {so_far}." if said else ""
     if TUNED in gained:
         summary = (
             "With learning rate and weight decay tuned for each of the two losses, the oscillating one gains "
-            f"{interval(gained[TUNED], signed=True)} in test accuracy over the static one"
+            f"{said[TUNED]} in test accuracy over the static one"
+            f"{f'; untuned it gains {said[STATIC]}' if STATIC in said else ''}."
         )
-        summary += f"; untuned it gains {interval(gained[STATIC], signed=True)}." if STATIC in gained else "."
-    elif gained:
-        so_far = "; ".join(f"{name}: {interval(each, signed=True)}" for name, each in gained.items())
-        summary = f"The gain over each baseline so far, {so_far}."
-    else:
-        summary = ""
     verdict = positive(gained[TUNED]) if TUNED in gained else Verdict.NOT_COMPUTED
     if any(float(values.mean()) < LEARNED for values in ours):
         verdict = Verdict.NOT_TESTABLE  # the oscillating networks are too small to learn

@@ -184,16 +184,16 @@ def inside_out(network: xr.Dataset, region: paper.Region) -> dict[str, dict[str,
     The best point is judged on the seeds that did not choose it.
     """
     holds = region.holds(network.period, network.amplitude)
-    found = {}
-    for name, label in {"accuracy": "training", "validation_accuracy": "validation"}.items():
-        static = network[name].sel(amplitude=1).mean("period")
-        oscillating = network[name].where(holds).mean(["period", "amplitude"])
-        perfect = (summary(network[name]).mean.where(holds) >= 0.95).sum()
-        found[label] = {
-            "A = 1": interval(static, bounds=SHARE),
-            "inside the region": interval(oscillating, bounds=SHARE),
-            "gain": interval(oscillating - static, signed=True),
-            "points inside at 0.95 or more": f"{int(perfect)} of {int(holds.sum())}",
+    static = network.sel(amplitude=1).mean("period")
+    oscillating = network.where(holds).mean(["period", "amplitude"])
+    return {
+        label: {
+            "A = 1": interval(static[name], bounds=SHARE),
+            "inside the region": interval(oscillating[name], bounds=SHARE),
+            "gain": interval(oscillating[name] - static[name], signed=True),
+            "points inside at 0.95 or more": f"{int((summary(network[name]).mean.where(holds) >= 0.95).sum())} of "
+            f"{int(holds.sum())}",
             "best point": interval(best_point(network[name])),
         }
-    return found
+        for name, label in {"accuracy": "training", "validation_accuracy": "validation"}.items()
+    }

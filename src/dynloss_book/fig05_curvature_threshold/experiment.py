@@ -195,10 +195,15 @@ def power_laws(networks: Mapping[str, Any]) -> dict[str, dict[str, dynamics.Powe
     Args:
         networks: {label: the thresholds over learning_rate and seed}.
     """
-    laws: dict[str, dict[str, dynamics.PowerLaw]] = {reading: {} for reading in READINGS}
-    for reading, found in laws.items():
-        for label, network in networks.items():
-            values = network[reading].stack(point=("learning_rate", "seed")).dropna("point")
-            if len(np.unique(values.learning_rate)) > 1 and len(values) > 2:
-                found[label] = dynamics.power_law(values.learning_rate.values, values.values)
-    return laws
+    points = {
+        label: network[list(READINGS)].stack(point=("learning_rate", "seed")) for label, network in networks.items()
+    }
+    known = {reading: {label: each[reading].dropna("point") for label, each in points.items()} for reading in READINGS}
+    return {
+        reading: {
+            label: dynamics.power_law(each.learning_rate.values, each.values)
+            for label, each in found.items()
+            if len(np.unique(each.learning_rate)) > 1 and len(each) > 2
+        }
+        for reading, found in known.items()
+    }

@@ -118,11 +118,9 @@ def _power_law(ax, networks, readings, fits):
         ax.plot(reach, height * (reach / middle) ** EXPONENT, color=INK, linestyle=":", linewidth=1.6,
                 label=rf"the paper's $\eta^{{{EXPONENT}}}$")  # fmt: skip
     ax.set(xlabel=r"learning rate $\eta$", ylabel=r"curvature threshold $\lambda_{th}$")
-    for axis in (ax.xaxis, ax.yaxis):
-        logarithmic(axis)
     ticks = np.outer(10.0 ** np.arange(-6, 7), [1, 2, 5]).ravel()  # over one decade Matplotlib would label two
-    for axis, (low, high) in ((ax.xaxis, reach), (ax.yaxis, ax.get_ylim())):
-        axis.set_ticks(ticks[(ticks >= low) & (ticks <= high)])
+    for axis in (ax.xaxis, ax.yaxis):
+        logarithmic(axis, ticks)
 
 
 def _static(ax, label, trajectory, law, rate, colour):

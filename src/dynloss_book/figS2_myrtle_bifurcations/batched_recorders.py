@@ -10,7 +10,7 @@ from dynloss.checks import check_count
 from dynloss.datasets.base import Dataset
 from dynloss.spectral import batched
 from dynloss.training.full_batch import Recorder, check_task
-from dynloss.training.recorders import STATE, VALIDATION, spectrum
+from dynloss.training.recorders import STATE, spectrum
 
 
 def training_state(
@@ -33,20 +33,6 @@ def training_state(
     return Recorder(lambda at: sums(at.params, at.weights), STATE, every)
 
 
-def validation_accuracy(apply: Callable[..., Any], data: Dataset, batch_size: int, every: int = 1) -> Recorder:
-    """``validation_accuracy``: the fraction of ``data`` classified correctly.
-
-    Args:
-        apply, data, every: as of ``recorders.validation_accuracy``.
-        batch_size: samples at a time.
-
-    Raises:
-        ValueError: as ``training_state``.
-    """
-    sums = _sums(apply, data, batch_size, losses.cross_entropy)
-    return Recorder(lambda at: {"validation_accuracy": sums(at.params, at.weights)["accuracy"]}, VALIDATION, every)
-
-
 def hessian(k: int = 1, num_matvecs: int = 16, every: int = 1) -> Recorder:
     """The k largest eigenvalues of the Hessian of F(·; Γ(t)), descending, with their residuals.
 
@@ -61,20 +47,6 @@ def hessian(k: int = 1, num_matvecs: int = 16, every: int = 1) -> Recorder:
     check_count("k", k, at_least=1)
     found = lambda at: batched.hessian_eigenvalues(at.gradient, at.params, k, num_matvecs=num_matvecs)  # noqa: E731
     return spectrum("hessian", "Hessian eigenvalue λ", "rank", found, every)
-
-
-def ntk(apply: Callable[..., Any], inputs: Any, batch_size: int, num_matvecs: int = 16, every: int = 1) -> Recorder:
-    """The largest eigenvalue of the full NTK of eq. (11) on ``inputs``, with its residual.
-
-    Args:
-        apply, inputs, num_matvecs, every: as of ``recorders.ntk``.
-        batch_size: samples at a time.
-
-    Raises:
-        ValueError: a cadence below 1; a batch size below 1, when it is first called.
-    """
-    found = lambda at: batched.ntk_eigenvalues(apply, at.params, inputs, batch_size=batch_size, num_matvecs=num_matvecs)  # noqa: E731
-    return spectrum("ntk", "NTK eigenvalue", "ntk_rank", found, every)
 
 
 def _sums(apply: Any, data: Dataset, batch_size: int, loss: Callable[..., Any]) -> Callable[..., dict[str, Any]]:

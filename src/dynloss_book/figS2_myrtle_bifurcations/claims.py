@@ -86,8 +86,8 @@ def preceded(cascades: Sequence[Instability], rate: float) -> int:
 
 def accuracy_changes(run: xr.Dataset, cascades: Sequence[Instability]) -> tuple[float, float]:
     """The mean change of the accuracy a step, inside the cascades and outside."""
-    change, bouncing = np.abs(np.diff(run.accuracy)), reading.inside(run.step.values[1:], cascades)
-    return _mean(change[bouncing]), _mean(change[~bouncing])
+    change, bouncing = abs(run.accuracy.diff("step")), reading.inside(run.step.values[1:], cascades)
+    return float(change[bouncing].mean()), float(change[~bouncing].mean())
 
 
 def numbers(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[str, Any]) -> pd.Series:
@@ -102,7 +102,3 @@ def numbers(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[
             "first step that is not finite (-1: none)": run.attrs["diverged_at"],
         }
     )
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else float("nan")

@@ -26,9 +26,9 @@ def plot(curve: Mapping[str, Any], plane: Any, period: float):
     left.legend(loc="best")
     logarithmic(left.xaxis, mean.amplitude.values)
     left.set(xlabel="amplitude $A$", ylabel="test accuracy", title=f"$T$ = {period:g} steps")
-    cells(figure, right, plane.transpose("amplitude", "period"), "mean test accuracy", empty="nothing computed")
+    cells(figure, right, plane, "mean test accuracy", "over period and amplitude", empty="nothing computed")
     frame(right, (plane.period == period) & (plane.amplitude > 0), color=RANKS[1])
-    right.set(xlabel="period $T$ (steps)", ylabel="amplitude $A$", title="over period and amplitude")
+    right.set(xlabel="period $T$ (steps)", ylabel="amplitude $A$")
     return figure
 
 

@@ -25,11 +25,10 @@ def judge(finals: Mapping[str, Mapping[str, xr.Dataset]], samples: int) -> Findi
         finals: {network: {"static": dataset, "dynamical": dataset, …}}, with ``test`` over digit and seed.
         samples: training images.
     """
-    words, helped = [], []
-    for label, each in finals.items():
-        gain = each["dynamical"].test.mean("digit") - each["static"].test.mean("digit")
-        helped += [label] * (positive(gain) is Verdict.REPRODUCED)
-        words.append(f"{label}: {_SAID[positive(gain)]} ({interval(gain, signed=True)})")
+    means = {label: {name: each.test.mean("digit") for name, each in ways.items()} for label, ways in finals.items()}
+    gains = {label: ways["dynamical"] - ways["static"] for label, ways in means.items()}
+    helped = [label for label, gain in gains.items() if positive(gain) is Verdict.REPRODUCED]
+    words = [f"{label}: {_SAID[positive(gain)]} ({interval(gain, signed=True)})" for label, gain in gains.items()]
     return Findings(
         "own_data",
         "Does it help on your data?",
@@ -43,18 +42,19 @@ def judge(finals: Mapping[str, Mapping[str, xr.Dataset]], samples: int) -> Findi
 
 def gains(results: Mapping[str, Mapping[str, xr.Dataset]]) -> list[dict[str, Any]]:
     """Rows of a table: accuracies, and the gain over the static loss at its best rate and at the same rate."""
-    rows = []
-    for label, each in results.items():
-        for name in ("training", "test"):
-            static, dynamical, same = (result[name].mean("digit") for result in each.values())
-            rows.append(
-                {
-                    "network": label,
-                    "images": name,
-                    "static loss": interval(static),
-                    "dynamical loss": interval(dynamical),
-                    "gain": interval(dynamical - static, signed=True),
-                    "gain at the same rate": interval(dynamical - same, signed=True),
-                }
-            )
-    return rows
+    means = {
+        (label, images): [result[images].mean("digit") for result in each.values()]
+        for label, each in results.items()
+        for images in ("training", "test")
+    }
+    return [
+        {
+            "network": label,
+            "images": images,
+            "static loss": interval(static),
+            "dynamical loss": interval(dynamical),
+            "gain": interval(dynamical - static, signed=True),
+            "gain at the same rate": interval(dynamical - same, signed=True),
+        }
+        for (label, images), (static, dynamical, same) in means.items()
+    ]

@@ -8,7 +8,7 @@ learns each other class: learning one thing first disturbs the rest. With equal 
 and the ball stays behind the first. While one class counts more, the others' bumps shrink and its own step grows.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,14 +30,6 @@ PERIOD, AMPLITUDE, LEARNING_RATE = 200, 8.0, 0.02
 STEPS = 4 * PERIOD  # one cycle through three classes, then one period with equal weights
 
 
-class Descent(NamedTuple):
-    """One run of gradient descent: the weights (step, class), the positions (step,) and the loss at equal weights."""
-
-    weights: np.ndarray
-    positions: np.ndarray
-    equal_loss: np.ndarray
-
-
 def class_losses(w) -> np.ndarray:
     """The toy's f_i(w), with the three classes along a new last axis."""
     w = np.asarray(w)[..., None]
@@ -52,51 +44,51 @@ def landscape(w, weights) -> np.ndarray:
     return (class_losses(w) * weights).mean(-1)
 
 
-def descend(weights: np.ndarray) -> Descent:
-    """Roll the ball from `START`, one step of gradient descent for each row of `weights`."""
+def descend(weights: np.ndarray) -> np.ndarray:
+    """Where the ball is that rolls from `START`, one step of gradient descent for each row of `weights`."""
     h = 1e-5  # central differences are exact enough for a picture, and need no second formula
     positions = [START]
     for now in weights[:-1]:
         w = positions[-1]
         slope = (landscape(w + h, now) - landscape(w - h, now)) / (2 * h)
         positions.append(w - LEARNING_RATE * slope)
-    return Descent(weights, np.array(positions), landscape(np.array(positions), 1.0))
+    return np.array(positions)
 
 
 def plot() -> Figure:
     """Four views of the tilting landscape; below them the weights, and the loss of both balls."""
     schedule = schedules.oscillating(PERIOD, AMPLITUDE, num_classes=3, stop=3 * PERIOD)
     weights = np.asarray(schedules.weights_over(schedule, np.arange(STEPS)))
-    still, tilted = descend(np.ones_like(weights)), descend(weights)
+    still, tilted = descend(np.ones_like(weights)), descend(weights)  # the balls' places, (steps,)
     with plt.rc_context({"font.size": 14, "axes.spines.top": False, "axes.spines.right": False}):
         figure = plt.figure(figsize=(6.4, 9), facecolor="white", layout="constrained")
         axes = figure.subplot_mosaic(
             [["still", "0"], ["1", "2"], ["weights", "weights"], ["losses", "losses"]], height_ratios=[1, 1, 0.5, 0.9]
         )
-        _snapshot(axes["still"], still, STEPS - 1, "All classes count the\nsame: the ball is stuck", INK)
+        _snapshot(axes["still"], np.ones(3), still, "All classes count the\nsame: the ball is stuck", INK)
         for i, title in enumerate(["Class 0 counts more:\nthe barrier melts", "Then class 1:\nthe next one melts",
                                    "Then class 2: down\ninto the deep valley"]):  # fmt: skip
-            _snapshot(axes[str(i)], tilted, _peak(i), title, CLASSES[i], since=i * PERIOD)
+            peak = i * PERIOD + PERIOD // 2  # where class i counts most
+            _snapshot(axes[str(i)], weights[peak], tilted[i * PERIOD : peak + 1], title, CLASSES[i])
             axes[str(i)].text(3.95, 1.45, str(i), **NUMBER)
+            axes["weights"].plot(weights[:, i], color=CLASSES[i], lw=3)
+            axes["weights"].text(peak, weights[peak, i], str(i), **NUMBER)
         axes["still"].set(ylabel="loss")
         axes["1"].set(ylabel="loss", xlabel="parameter $w$")
         axes["2"].set(xlabel="parameter $w$")
-        _weights(axes["weights"], tilted)
+        axes["weights"].text(3.5 * PERIOD, 1.15, "all the same", color=INK, ha="center", va="bottom")
+        axes["weights"].set(ylabel="weight\nof a class", xlim=(0, STEPS), ylim=(0, 3.2), yticks=[0, 1, 2, 3],
+                            xticklabels=[])  # fmt: skip
         _losses(axes["losses"], still, tilted)
         figure.align_ylabels()
     plt.close(figure)  # the figure lives on; pyplot need not keep it
     return figure
 
 
-def _peak(i: int) -> int:
-    """The step at which class i counts most."""
-    return i * PERIOD + PERIOD // 2
-
-
-def _snapshot(axis, descent: Descent, step: int, title: str, colour: str, since: int = 0) -> None:
-    """The landscape at `step`, the ball on it, and where the ball was at `since`."""
+def _snapshot(axis, now: np.ndarray, way: np.ndarray, title: str, colour: str) -> None:
+    """The landscape of these weights, the ball on it at the end of its way, and where the ball came from."""
     w = np.linspace(0, 4.1, 500)
-    now, ball, before = descent.weights[step], descent.positions[step], descent.positions[since]
+    before, *_, ball = way
 
     def above(w):
         return landscape(w, now) + 0.09  # the centre of a ball that rests on the line
@@ -113,19 +105,10 @@ def _snapshot(axis, descent: Descent, step: int, title: str, colour: str, since:
     axis.set_title(title, fontsize=14)
 
 
-def _weights(axis, descent: Descent) -> None:
-    """The weights Γ_i(t), with the steps of the three views."""
-    for i, colour in enumerate(CLASSES[:3]):
-        axis.plot(descent.weights[:, i], color=colour, lw=3)
-        axis.text(_peak(i), descent.weights[_peak(i), i], str(i), **NUMBER)
-    axis.text(3.5 * PERIOD, 1.15, "all the same", color=INK, ha="center", va="bottom")
-    axis.set(ylabel="weight\nof a class", xlim=(0, STEPS), ylim=(0, 3.2), yticks=[0, 1, 2, 3], xticklabels=[])
-
-
-def _losses(axis, still: Descent, tilted: Descent) -> None:
+def _losses(axis, still: np.ndarray, tilted: np.ndarray) -> None:
     """The loss at equal weights along both descents."""
-    axis.plot(still.equal_loss, color=PALE, lw=2.5, ls=(0, (4, 2)))
-    axis.plot(tilted.equal_loss, color=INK, lw=3)
+    axis.plot(landscape(still, 1.0), color=PALE, lw=2.5, ls=(0, (4, 2)))
+    axis.plot(landscape(tilted, 1.0), color=INK, lw=3)
     axis.text(STEPS - 8, 1.0, "equal weights", color="#6A6A6A", ha="right", va="bottom")
     axis.text(STEPS - 8, 0.07, "oscillating weights", color=INK, ha="right", va="bottom")
     axis.set(xlabel="training step", ylabel="loss at\nequal weights", xlim=(0, STEPS), ylim=(0, 1.3),

@@ -1,4 +1,4 @@
-"""Figs. 4 and S1: a run with a dynamical loss, and the eigenvalues that explain its instabilities."""
+"""Figs. 4, S1 and S2: a run with a dynamical loss, and the eigenvalues that explain its instabilities."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from dynloss_book.plots.style import (
 _RARE = 0.002  # the share of values at each end that an axis may leave out: steps of a cascade reach far out
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
     """One quantity, or several alike, along a run.
 
     Attributes:
@@ -35,8 +35,9 @@ class _Row(NamedTuple):
         title, symbol, unit: for a reader who reads values off.
         log: whether the axis is logarithmic.
         marked: whether starts and ends of cascades are.
-        level: a dashed line, the threshold.
-        by_outer: whether the first and the last series alone limit the axis.
+        levels: lines across, each with its colour and style.
+        sight: values that the axis holds in any case.
+        at: the steps, where they are not those of the run.
     """
 
     label: str
@@ -47,8 +48,9 @@ class _Row(NamedTuple):
     unit: str = ""
     log: bool = False
     marked: bool = True
-    level: float | None = None
-    by_outer: bool = False
+    levels: Sequence[tuple[float, str, str]] = ()
+    sight: Sequence[float] = ()
+    at: np.ndarray | None = None
 
 
 @figure_style()
@@ -64,10 +66,10 @@ def plot(trajectory, weights, cascades: list[Instability], threshold: float, zoo
     """
     rows = _rows(trajectory, weights, threshold)
     figure, axes = panels(len(rows), 2, by_column=True, figsize=(10, 13), sharex="col", width_ratios=[2, 1])
-    _draw(axes, rows, trajectory.step.values, cascades, zoom, titles="center")
+    draw(axes, rows, trajectory.step.values, cascades, zoom)
     figure.align_ylabels(axes[:, 0])
-    handles = [_dot(colour, f"class {number}") for number, colour in enumerate(rows[0].colours)]
-    figure.legend(handles=handles + _mark_handles(threshold), loc="outside lower center", ncols=3)
+    handles = [*dots("class {}", rows[0].colours), *mark_handles("instability", threshold)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 
@@ -85,19 +87,19 @@ def plot_eigenvalues(trajectory, cascades: list[Instability], threshold: float, 
     eigenvalues = trajectory.hessian_eigenvalues.values
     ranks = RANKS[: eigenvalues.shape[1]]
     rows = [
-        _Row(r"$\mathcal{F}(t)-\mathcal{F}(t-1)$ (nats)", [np.diff(trajectory.loss.values, prepend=np.nan)], [INK]),
-        _Row(r"Hessian eigenvalues $\lambda_{1,2,3}$", eigenvalues.T[::-1], ranks[::-1], level=threshold,
-             by_outer=True),
+        Row(r"$\mathcal{F}(t)-\mathcal{F}(t-1)$ (nats)", [np.diff(trajectory.loss.values, prepend=np.nan)], [INK]),
+        Row(r"Hessian eigenvalues $\lambda_{1,2,3}$", eigenvalues.T[::-1], ranks[::-1],
+            levels=[(threshold, THRESHOLD, "--")]),
     ]  # fmt: skip
     figure, axes = panels(2, 2, figsize=(10, 6.6), sharex="col", width_ratios=[1.6, 1])
-    _draw(axes, rows, trajectory.step.values, cascades, zoom, titles="left")
+    draw(axes, rows, trajectory.step.values, cascades, zoom, titles="left")
     for label, at in crossings.items():
         colour = dict(zip("₁₂₃", RANKS, strict=True)).get(label[1:2], INK)
         for ax in axes[:, 1]:
             ax.axvline(at, color=colour, linestyle="-.", linewidth=1.2, label=label)
-    dots = [_dot(colour, rf"$\lambda_{k}$") for k, colour in enumerate(ranks, 1)]
     lines, _ = axes[0, 1].get_legend_handles_labels()
-    figure.legend(handles=[*dots, *lines, *_mark_handles(threshold)], loc="outside lower center", ncols=3)
+    handles = [*dots(r"$\lambda_{}$", ranks, 1), *lines, *mark_handles("instability", threshold)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 
@@ -106,10 +108,9 @@ def explore(trajectory, weights, cascades: list[Instability], threshold: float) 
 
     Args: those of ``plot``.
     """
-    windows = [(each.start - 20, each.end + 20, 100) for each in cascades]
-    windows += [(each.start - 20, each.start + 130, 150) for each in cascades]
-    marks = [interactive.mark("x", each.start, START) for each in cascades]
-    marks += [interactive.mark("x", each.end, END) for each in cascades]
+    windows = [(each.start - 20, last, parts) for each in cascades
+               for last, parts in ((each.end + 20, 100), (each.start + 130, 150))]  # fmt: skip
+    marks = [interactive.mark("x", *where) for each in cascades for where in ((each.start, START), (each.end, END))]
     drawn_panels = []
     for row in _rows(trajectory, weights, threshold):
         at = interactive.kept(row.series, 700, windows) if row.marked else interactive.kept(row.series, 300)
@@ -120,45 +121,47 @@ def explore(trajectory, weights, cascades: list[Instability], threshold: float) 
         x = interactive.steps(trajectory.step.values[at], len(trajectory.step) - 1)
         reach = None if row.log else interactive.rounded(extent(row.series, _RARE))
         y = {"log": row.log, "unit": row.unit, "range": reach}
-        level = [] if row.level is None else [interactive.mark("y", row.level, THRESHOLD)]
-        drawn_panels.append(interactive.panel(row.title, "steps", x, y, drawn, marks * row.marked + level))
+        levels = [interactive.mark("y", level, colour) for level, colour, _ in row.levels]
+        drawn_panels.append(interactive.panel(row.title, "steps", x, y, drawn, marks * row.marked + levels))
     return interactive.Explorable({"kind": "curves", "name": "fig-learning-dynamics", "panels": drawn_panels})
 
 
-def _rows(trajectory, weights, threshold: float) -> list[_Row]:
+def _rows(trajectory, weights, threshold: float) -> list[Row]:
     """The six quantities of Fig. 4."""
     loss = trajectory.loss.values
     hessian, ntk = (trajectory[f"{name}_eigenvalues"].values[:, 0] for name in ("hessian", "ntk"))
     return [
-        _Row(r"$\Gamma_i$", list(np.asarray(weights).T), CLASSES[: weights.shape[1]], "Class weights Γ", "Γ",
-             marked=False),
-        _Row(r"loss $\mathcal{F}$ (nats)", [loss], [INK], "Loss F", "F", " nats", log=True),
-        _Row(r"$\mathcal{F}(t)-\mathcal{F}(t-1)$" + "\n(nats)", [np.diff(loss, prepend=np.nan)], [INK],
-             "Change of the loss", "F(t) − F(t−1)", " nats"),
-        _Row("training\naccuracy", [trajectory.accuracy.values], [INK], "Training accuracy", "accuracy"),
-        _Row(r"Hessian $\lambda_{\max}$", [hessian], [RANKS[0]], "Largest eigenvalue of the Hessian", "λ_max",
-             level=threshold),
-        _Row(r"NTK $\lambda_{\max}$", [ntk], [RANKS[2]], "Largest eigenvalue of the NTK", "λ_max"),
+        Row(r"$\Gamma_i$", list(np.asarray(weights).T), CLASSES[: weights.shape[1]], "Class weights Γ", "Γ",
+            marked=False),
+        Row(r"loss $\mathcal{F}$ (nats)", [loss], [INK], "Loss F", "F", " nats", log=True),
+        Row(r"$\mathcal{F}(t)-\mathcal{F}(t-1)$" + "\n(nats)", [np.diff(loss, prepend=np.nan)], [INK],
+            "Change of the loss", "F(t) − F(t−1)", " nats"),
+        Row("training\naccuracy", [trajectory.accuracy.values], [INK], "Training accuracy", "accuracy"),
+        Row(r"Hessian $\lambda_{\max}$", [hessian], [RANKS[0]], "Largest eigenvalue of the Hessian", "λ_max",
+            levels=[(threshold, THRESHOLD, "--")]),
+        Row(r"NTK $\lambda_{\max}$", [ntk], [RANKS[2]], "Largest eigenvalue of the NTK", "λ_max"),
     ]  # fmt: skip
 
 
-def _draw(axes, rows: Sequence[_Row], step, cascades, zoom, titles: str) -> None:
-    """Each row along the whole run, and around one cascade."""
+def draw(
+    axes, rows: Sequence[Row], step, cascades, zoom, *, titles: str = "center", sizes: tuple[float, float] = (1.6, 1.6)
+) -> None:
+    """Each row along the whole run, and around one cascade; with dots of these sizes, larger where there are few."""
+    windows = (step[0], step[-1]), zoom
     for both, row in zip(axes, rows, strict=True):
         both[0].set_ylabel(row.label)
-        for ax, (first, last) in zip(both, ((step[0], step[-1]), zoom), strict=True):
-            inside = (step >= first) & (step <= last)
+        at = step if row.at is None else row.at
+        for ax, (first, last), size in zip(both, windows, sizes, strict=True):
+            inside = (at >= first) & (at <= last)
             series = [values[inside] for values in row.series]
             for values, colour in zip(series, row.colours, strict=True):
-                ax.plot(step[inside], values, color=colour, markersize=1.6, **DOTS)
-            if row.log:
-                ax.set_yscale("log")
-            else:
-                ax.set_ylim(extent(np.concatenate([series[0], series[-1]] if row.by_outer else series), _RARE))
+                ax.plot(at[inside], values, color=colour, markersize=size + 2 * (row.at is not None), **DOTS)
+            sight = [*extent(series, _RARE), *row.sight]
+            ax.set(**{"yscale": "log"} if row.log else {"ylim": (min(sight), max(sight))})
             if row.marked:
-                cascade_lines(ax, cascades)
-            if row.level is not None:
-                ax.axhline(row.level, color=THRESHOLD, linestyle="--", linewidth=1)
+                cascade_lines(ax, [each.start for each in cascades], [each.end for each in cascades])
+            for level, colour, style in row.levels:
+                ax.axhline(level, color=colour, linestyle=style, linewidth=1)
     columns = ("whole run", (step[0], step[-1] + 1)), ("one cascade", zoom)
     for (top, *_, bottom), (title, window) in zip(axes.T, columns, strict=True):
         top.set_title(title, loc=titles)
@@ -166,13 +169,16 @@ def _draw(axes, rows: Sequence[_Row], step, cascades, zoom, titles: str) -> None
         bottom.set_xlim(window)
 
 
-def _dot(colour: str, label: str):
-    return plt.Line2D([], [], color=colour, marker="o", linestyle="", label=label)
-
-
-def _mark_handles(threshold):
+def dots(label: str, colours: Sequence[str], first: int = 0) -> list:
+    """For a legend, a dot of each colour; the label has its number, from ``first`` on."""
     return [
-        plt.Line2D([], [], color=START, linestyle="--", label="instability starts"),
-        plt.Line2D([], [], color=END, linestyle="--", label="instability ends"),
-        plt.Line2D([], [], color=THRESHOLD, linestyle="--", label=rf"threshold $\lambda_{{th}}$ = {threshold:.2f}"),
+        plt.Line2D([], [], color=colour, marker="o", linestyle="", label=label.format(number))
+        for number, colour in enumerate(colours, first)
     ]
+
+
+def mark_handles(what: str, threshold: float) -> list:
+    """For a legend, the lines of starts and ends, and of the threshold where there is one."""
+    known = {rf"threshold $\lambda_{{th}}$ = {threshold:.3g}": THRESHOLD} if np.isfinite(threshold) else {}
+    looks = {f"{what} starts": START, f"{what} ends": END} | known
+    return [plt.Line2D([], [], color=colour, linestyle="--", label=label) for label, colour in looks.items()]

@@ -42,7 +42,9 @@ def plot_search(searches: Mapping[str, Any]):
     """
     figure, axes = panels(1, len(searches), figsize=(10, 4.2))
     for ax, (label, accuracy) in zip(axes[0], searches.items(), strict=True):
-        gain = _gain(accuracy)
+        rate = accuracy.mean("seed").fillna(-1).argmax("learning_rate")
+        best = accuracy.isel(learning_rate=rate).drop_vars("learning_rate")
+        gain = best.drop_sel(amplitude=1) - best.sel(amplitude=1, drop=True).isel(period=0, drop=True)
         ax.axhline(0, color=INK, linestyle="--", linewidth=1.2, label="the static loss, $A = 1$")
         for number, (period, colour) in enumerate(zip(gain.period.values, RANKS, strict=False)):
             at = gain.amplitude.values * 1.08 ** (number - 0.5)  # a little apart, so that no bar hides another
@@ -76,10 +78,3 @@ def plot_classes(accuracies: Mapping[str, Mapping[str, Any]], rare: Sequence[int
     axes[-1, 0].set(xlabel="class (grey: one training sample in ten kept)", xticks=range(values.sizes["digit"]))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
-
-
-def _gain(accuracy):
-    """Over (period, amplitude > 1, seed): each point less the static loss, both at their best learning rates."""
-    rate = accuracy.mean("seed").fillna(-1).argmax("learning_rate")
-    best = accuracy.isel(learning_rate=rate).drop_vars("learning_rate")
-    return best.drop_sel(amplitude=1) - best.sel(amplitude=1, drop=True).isel(period=0, drop=True)

@@ -35,14 +35,18 @@ def plot(means: Mapping[str, Any], regions: Mapping[str, Region]):
     """
     figure, axes = _planes(len(means), height=4.2)
     for row, (label, mean) in zip(axes, means.items(), strict=True):
-        levels = _levels(np.concatenate([mean[name].values.ravel() for name in ACCURACIES]))
+        whole = xr.concat([mean[name] for name in ACCURACIES], "accuracy")
+        levels = MaxNLocator(_LEVELS).tick_values(whole.min(), whole.max())
         for ax, name in zip(row, ACCURACIES, strict=True):
             values = mean[name].transpose("amplitude", "period")
             drawn = None
             if min(values.shape) > 1 and np.isfinite(values).any():
                 drawn = ax.contourf(values.period, values.amplitude, np.ma.masked_invalid(values), levels=levels,
                                     cmap="viridis")  # fmt: skip
-            _region(ax, regions[label], float(values.period.min()))
+            region, left = regions[label], float(values.period.min())
+            ax.add_patch(Rectangle((left, region.weakest), region.longest - left, region.strongest - region.weakest,
+                                   fill=False, edgecolor="white", linestyle="--", linewidth=2, path_effects=_OUTLINE)
+                         )  # fmt: skip
             ax.axhline(1, color="#D55E00", linewidth=6)
             for axis, grid in ((ax.xaxis, values.period), (ax.yaxis, values.amplitude)):
                 logarithmic(axis, grid.values if grid.size <= _FEW else None)
@@ -96,11 +100,8 @@ def plot_cells(means: Mapping[str, Any], region: Region):
     """
     figure, axes = _planes(1, height=4.2)
     for ax, (name, title) in zip(axes[0], ACCURACIES.items(), strict=True):
-        values = means[name].transpose("amplitude", "period")
-        cells(figure, ax, values, f"mean {title}", empty="nothing computed")
-        _numbers(ax, values)
-        frame(ax, region.holds(values.period, values.amplitude), color="#D55E00")
-        ax.set_title(title, loc="center")
+        cells(figure, ax, means[name], f"mean {title}", title, empty="nothing computed", written=True)
+        frame(ax, region.holds(means[name].period, means[name].amplitude), color="#D55E00")
     return figure
 
 
@@ -146,14 +147,13 @@ def plot_gain(gains: Mapping[str, Any], margins: Mapping[str, Any], regions: Map
     for ax, (label, gain) in zip(axes[0], gains.items(), strict=True):
         gain, margin = (each.transpose("amplitude", "period") for each in (gain, margins[label]))
         most = max(0.01, float(gain.max().fillna(0)))
-        cells(figure, ax, gain, "gain in validation accuracy", cmap="RdBu", vmin=-most, vmax=most, extend="min")
+        cells(figure, ax, gain, "gain in validation accuracy", label, cmap="RdBu", vmin=-most, vmax=most, extend="min")
         unsure: dict[str, Any] = {"fill": False, "hatch": "////", "edgecolor": "0.45", "linewidth": 0}
         alone: dict[str, Any] = {"facecolor": "0.85", "linewidth": 0}
         for marked, look in ((abs(gain) <= margin, unsure), (gain.notnull() & margin.isnull(), alone)):
             for row, column in np.argwhere(marked.values):
                 ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **look))
         frame(ax, regions[label].holds(gain.period, gain.amplitude), color=INK)
-        ax.set_title(label, loc="center")
     return figure
 
 
@@ -168,14 +168,13 @@ def plot_certainty(errors: Mapping[str, Any], numbers: Mapping[str, Any]):
     varied = any(number.min() < number.max() for number in numbers.values())  # else one panel would be of one colour
     figure, axes = _planes(len(errors), height=3.8) if varied else _planes(1, len(errors), height=4)
     for place, label in enumerate(errors):
-        error, number = (each[label].transpose("amplitude", "period") for each in (errors, numbers))
-        ax, most = axes[place, 0] if varied else axes[0, place], max(1, int(number.max()))
-        cells(figure, ax, error, "standard error", cmap="magma_r")
-        ax.set_title(f"{label}: {'standard error' if varied else f'{most} seeds at each point'}", loc="center")
+        ax, most = axes[place, 0] if varied else axes[0, place], max(1, int(numbers[label].max()))
+        said = "standard error" if varied else f"{most} seeds at each point"
+        cells(figure, ax, errors[label], "standard error", f"{label}: {said}", cmap="magma_r")
         if varied:
             steps = np.unique(np.linspace(-0.5, most + 0.5, min(most + 2, 12)).round(1))
-            cells(figure, axes[place, 1], number, "seeds", cmap="cividis", norm=BoundaryNorm(steps, 256))
-            axes[place, 1].set_title(f"{label}: seeds", loc="center")
+            cells(figure, axes[place, 1], numbers[label], "seeds", f"{label}: seeds", cmap="cividis",
+                  norm=BoundaryNorm(steps, 256))  # fmt: skip
     return figure
 
 
@@ -224,34 +223,27 @@ def plot_curves(curves: Mapping[str, Mapping[str, Summary]], regions: Mapping[st
 def _planes(rows, columns=2, *, height):
     """Panels of the (T, A) plane, labelled below and on the left."""
     figure, axes = panels(rows, columns, figsize=(10, height * rows), sharex=True, sharey=True)
-    for ax in axes[-1]:
-        ax.set_xlabel("period $T$ (steps)")
-    for ax in axes[:, 0]:
-        ax.set_ylabel("amplitude $A$")
+    plt.setp(axes[-1], xlabel="period $T$ (steps)")
+    plt.setp(axes[:, 0], ylabel="amplitude $A$")
     return figure, axes
 
 
-def _levels(values):
-    finite = values[np.isfinite(values)]
-    if not len(finite) or np.ptp(finite) < 1e-6:
-        middle = finite[0] if len(finite) else 0.5
-        return np.linspace(middle - 0.01, middle + 0.01, _LEVELS)
-    return MaxNLocator(_LEVELS).tick_values(finite.min(), finite.max())
-
-
 def cells(
-    figure: Any, ax: Any, values: Any, label: str, *, empty: str = "fewer than two seeds", extend: str = "neither",
-    **look: Any,
+    figure: Any, ax: Any, values: Any, label: str, title: str, *, empty: str = "fewer than two seeds",
+    extend: str = "neither", written: bool = False, **look: Any,
 ) -> None:  # fmt: skip
     """A map of cells of one size, whatever the values between them, with its colours explained beside it.
 
     Args:
-        values: over (amplitude, period); NaN stays blank.
+        values: over period and amplitude; NaN stays blank.
         label: of the colours.
+        title: of the panel.
         empty: what stands there if all are NaN.
         extend: which end of the colours is cut.
+        written: whether each value stands in its cell, dark on bright ones.
         look: as of matplotlib's ``imshow``.
     """
+    values = values.transpose("amplitude", "period")
     if not np.isfinite(values).any():
         ax.text(0.5, 0.5, empty, transform=ax.transAxes, ha="center", va="center")
     drawn = ax.imshow(np.ma.masked_invalid(values), origin="lower", aspect="auto", **{"cmap": "viridis"} | look)
@@ -260,6 +252,12 @@ def cells(
     if values.sizes["period"] > _FEW + 2:
         ax.tick_params(axis="x", rotation=90)
     figure.colorbar(drawn, ax=ax, label=label, extend=extend, ticks=MaxNLocator(6, integer="norm" in look))
+    ax.set_title(title, loc="center")
+    size = "small" if values.sizes["period"] <= _FEW else "xx-small"
+    for row, column in np.argwhere(np.isfinite(values.values) & written):
+        value = values.values[row, column]
+        ax.text(column, row, f"{value:.3f}", color=INK if drawn.norm(value) > 0.5 else "white", ha="center",
+                va="center", fontsize=size)  # fmt: skip
 
 
 def frame(ax: Any, inside: Any, **look: Any) -> None:
@@ -273,19 +271,3 @@ def frame(ax: Any, inside: Any, **look: Any) -> None:
     if columns.size and rows.size:
         ax.add_patch(Rectangle((columns[0] - 0.5, rows[0] - 0.5), float(np.ptp(columns)) + 1, float(np.ptp(rows)) + 1,
                                fill=False, linestyle="--", linewidth=2, clip_on=False, **look))  # fmt: skip
-
-
-def _numbers(ax, values):
-    """Write each value into its cell, dark on bright ones."""
-    middle = (float(values.max()) + float(values.min())) / 2
-    size = "small" if values.sizes["period"] <= _FEW else "xx-small"
-    for (row, column), value in np.ndenumerate(values.values):
-        if np.isfinite(value):
-            ax.text(column, row, f"{value:.3f}", color=INK if value > middle else "white", ha="center", va="center",
-                    fontsize=size)  # fmt: skip
-
-
-def _region(ax, region, left):
-    """A white frame that begins at the left edge."""
-    ax.add_patch(Rectangle((left, region.weakest), region.longest - left, region.strongest - region.weakest, fill=False,
-                           edgecolor="white", linestyle="--", linewidth=2, path_effects=_OUTLINE))  # fmt: skip

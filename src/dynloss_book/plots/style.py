@@ -124,10 +124,10 @@ def step_axis(ax, slanted: bool = False) -> None:
         ax.tick_params(axis="x", labelrotation=30)
 
 
-def cascade_lines(ax, cascades) -> None:
+def cascade_lines(ax, starts, ends=()) -> None:
     """Where cascades start and end, as dashed lines."""
-    for cascade in cascades:
-        for at, colour in ((cascade.start, START), (cascade.end, END)):
+    for places, colour in ((starts, START), (ends, END)):
+        for at in places:
             ax.axvline(at, color=colour, linestyle="--", linewidth=0.8, alpha=0.8)
 
 

@@ -14,6 +14,7 @@ from dynloss_book.plots.style import (
     INK,
     RANKS,
     START,
+    cascade_lines,
     figure_style,
     intervals,
     logarithmic,
@@ -41,8 +42,7 @@ def plot_edges(result: Any):
     for ax, name, colour in zip(axes.values(), names, CLASSES[2:], strict=False):
         one = result.sel(optimiser=name)
         ax.plot(one.step, one.level.isel(seed=0), color=colour, **_DOTS)
-        for at in one.onset_step.isel(seed=0, mark=0).values:
-            ax.axvline(at, color=START, linestyle="--", linewidth=1)
+        cascade_lines(ax, one.onset_step.isel(seed=0, mark=0).values)
         ax.axhline(1, color=INK, linestyle=":", linewidth=1.4)
         ax.set(xlim=(0, float(result.step[-1])), ylim=(0, 1.9), ylabel=r"$\lambda$ / edge")
         ax.set_title(name, loc="center")
@@ -86,8 +86,7 @@ def plot_kernels(result: Any):
     above.set(ylim=(0, 1.15 * max(2, np.nanquantile(one.hessian, 0.995))), ylabel=r"$\eta\lambda_{\max}$")
     below.set(ylim=(0, None), ylabel=r"plain NTK $\frac{\eta}{P}\lambda_{\max}$")
     for ax in (above, below):
-        for at in one.onset_step.isel(mark=0).values:
-            ax.axvline(at, color=START, linestyle="--", linewidth=1)
+        cascade_lines(ax, one.onset_step.isel(mark=0).values)
         step_axis(ax)
         ax.set_xlim(0, float(one.step[-1]))
     above.set_xlabel("")
@@ -222,7 +221,5 @@ def _strip(ax, groups, colours, shift, filled):
         spread = 0.08 * np.linspace(-1, 1, len(points)) if len(points) > 1 else np.zeros(len(points))
         ax.plot(place + shift + spread, points, color=colour, marker="o", markersize=4, linestyle="", alpha=0.6,
                 markerfacecolor=colour if filled else "none")  # fmt: skip
-        means = values.mean("cascade")
-        if means.notnull().sum() > 1:
-            intervals(ax, place + shift, means, color=INK, marker="_", markersize=12, capsize=4, linewidth=1.6,
-                      zorder=3)  # fmt: skip
+        intervals(ax, place + shift, values.mean("cascade"), color=INK, marker="_", markersize=12, capsize=4,
+                  linewidth=1.6, zorder=3)  # fmt: skip

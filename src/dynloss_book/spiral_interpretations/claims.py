@@ -1,12 +1,14 @@
 """Figure 3 under other interpretations of the paper: do its claims hold under any of them?"""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+import pandas as pd
 import xarray as xr
 
 from dynloss_book.engine.findings import Claim, Findings, Kind, Verdict
-from dynloss_book.engine.sweeps.statistics import interval, summary
+from dynloss_book.engine.sweeps.statistics import interval, simultaneous, summary
+from dynloss_book.engine.verdicts import none_positive
 from dynloss_book.paper import FIGURE_3, FIGURE_3_REGIONS, FIGURE_3_SCALE, FIGURE_3_STATIC, NEARLY_PERFECT, SAYS, VAGUE
 
 SMALL = 0.01  # a gain that would matter: the smallest that two digits show
@@ -34,39 +36,29 @@ def _points(networks: xr.Dataset, width: str) -> xr.Dataset:
     return networks.where(FIGURE_3_REGIONS[width].holds(networks.period, networks.amplitude), drop=True)
 
 
-class Gain(NamedTuple):
-    """A gain in validation accuracy inside the region, the same seeds compared.
-
-    Attributes:
-        way: to train.
-        validation: the validation set.
-        values: over seed.
-        mean: of them.
-        margin: half the width of its interval, of 95 % for all gains of the width together.
-    """
-
-    way: str
-    validation: str
-    values: xr.DataArray
-    mean: float
-    margin: float
-
-
-def gains(ways: Mapping[str, xr.Dataset], width: str) -> list[Gain]:
+def gains(ways: Mapping[str, xr.Dataset], width: str) -> xr.DataArray:
     """Each validation set after training in the book's way, and each other way on the book's validation set.
 
     Args:
         ways: {way to train: ``validation_accuracy`` over period, amplitude (1 among them), seed and validation}.
         width: "narrow" or "wide".
+
+    Returns:
+        The gain in validation accuracy inside the region, the same seeds compared, over ``gain`` (``way`` to train and
+        ``validation`` set) and seed.
     """
-    found = []
-    for way, networks in ways.items():
-        difference = inside(networks, width).validation_accuracy - static(networks).validation_accuracy
-        names = difference.validation.values if way == BOOK else [OURS]
-        found += [(way, str(name), difference.sel(validation=name, drop=True)) for name in names]
-    # Bonferroni's: the more interpretations, the likelier one gains by luck.
-    summaries = [summary(values, 1 - 0.05 / len(found)) for _, _, values in found]
-    return [Gain(*each, float(of.mean), float(of.margin)) for each, of in zip(found, summaries, strict=True)]
+    differences = {
+        way: inside(networks, width).validation_accuracy - static(networks).validation_accuracy
+        for way, networks in ways.items()
+    }
+    found = {
+        (way, str(name)): each.sel(validation=name, drop=True)
+        for way, each in differences.items()
+        for name in (each.validation.values if way == BOOK else [OURS])
+    }
+    names = pd.MultiIndex.from_tuples(found, names=["way", "validation"])
+    coords = xr.Coordinates.from_pandas_multiindex(names, "gain")
+    return xr.concat(found.values(), "gain").assign_coords(coords)
 
 
 def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[str, Any]) -> Findings:
@@ -77,16 +69,18 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
         settings: ``steps``, and ``narrow`` and ``wide``, the hidden units.
     """
     wide = gains(networks["wide"], "wide")
+    together = simultaneous(wide)  # the more interpretations, the likelier one gains by luck
     alone = {way: static(each).accuracy for way, each in networks["narrow"].items()}
     region = {way: inside(each, "narrow").accuracy for way, each in networks["narrow"].items()}
     nearest = min(alone, key=lambda way: abs(float(summary(alone[way]).mean) - FIGURE_3_STATIC))
     highest = max(region, key=lambda way: float(summary(region[way]).mean))
     testable = all(settings[name] == FIGURE_3[name] for name in ("narrow", "wide", "steps"))
-    largest = max(wide, key=lambda gain: gain.mean - gain.margin if gain.margin == gain.margin else gain.mean)
+    clearest = wide[int((together.mean - together.margin.fillna(0)).argmax("gain"))]
+    absent = none_positive(wide, SMALL, testable=testable)
     claims = (
-        Claim(f"Does the wide network gain in its region under any interpretation (clearest: {_called(largest)})?",
+        Claim(f"Does the wide network gain in its region under any interpretation (clearest: {_called(clearest)})?",
               SAYS["wide region"],
-              "> 0", interval(largest.values, signed=True), _any_positive(wide) if testable else Verdict.NOT_TESTABLE,
+              "> 0", interval(clearest, signed=True), _OPPOSITE.get(absent, absent),
               f"at least one interval is above zero, at 95 % for all of them together; no, if each is below {SMALL:g}"),
         Claim(f"Does the narrow network reach {FIGURE_3_STATIC:g} with the static loss under any (nearest: {nearest})?",
               SAYS["narrow static"],
@@ -99,8 +93,7 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
               _any(region.values(), NEARLY_PERFECT, 1, testable),
               "the mean of at least one is; inconclusive if only an interval reaches it"),
     )  # fmt: skip
-    ours = next(gain for gain in wide if (gain.way, gain.validation) == (BOOK, OURS))
-    positive = [gain for gain in wide if gain.mean > gain.margin]
+    positive = wide[(together.mean > together.margin).values]
     shown = {BOOK: f"{BOOK} way", SETTLED: SETTLED}
     nearly = [f"{perfect(each)} points with {shown[way]}" for way, each in networks["narrow"].items() if way in shown]
     said = f"it gains significantly with {', '.join(map(_called, positive))}"
@@ -108,9 +101,10 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
         "spiral_interpretations",
         "Does the wide network gain under any interpretation of the paper?",
         f"The wide network gains significantly under {len(positive) or 'none'} of {len(wide)} interpretations.",
-        f"Of {len(wide)} interpretations, {said if positive else 'none gives a significant gain'}; "
-        f"with Figure 3's own the gain is {interval(ours.values, signed=True)}. Where the paper sees it, the training "
-        f"accuracy of the narrow network is {NEARLY_PERFECT:g} or more at {', at '.join(nearly)}.",
+        f"Of {len(wide)} interpretations, {said if len(positive) else 'none gives a significant gain'}; "
+        f"with Figure 3's own the gain is {interval(wide.sel(way=BOOK, validation=OURS), signed=True)}. Where the "
+        f"paper sees it, the training accuracy of the narrow network is {NEARLY_PERFECT:g} or more at "
+        f"{', at '.join(nearly)}.",
         f"{settings['narrow']} and {settings['wide']} units, "
         f"{networks['narrow'][BOOK].sizes['seed']} and {networks['wide'][BOOK].sizes['seed']} seeds, "
         f"{settings['steps']:,} steps; {FIGURE_3_SCALE}",
@@ -123,25 +117,21 @@ def table(networks: Mapping[str, Mapping[str, xr.Dataset]]) -> list[dict[str, st
     return [
         {
             "network": width,
-            "training": gain.way,
-            "validation set": gain.validation,
-            "static, training": interval(static(ways[gain.way]).accuracy),
-            "static, validation": interval(static(ways[gain.way]).validation_accuracy.sel(validation=gain.validation)),
-            "inside, training": interval(inside(ways[gain.way], width).accuracy),
-            "gain": interval(gain.values, signed=True),
-            "± for all together": "–" if gain.margin != gain.margin else f"{gain.margin:.3f}",
+            "training": way,
+            "validation set": validation,
+            "static, training": interval(static(ways[way]).accuracy),
+            "static, validation": interval(static(ways[way]).validation_accuracy.sel(validation=validation)),
+            "inside, training": interval(inside(ways[way], width).accuracy),
+            "gain": interval(gain, signed=True),
+            "± for all together": f"{float(margin):.3f}".replace("nan", "–"),
         }
         for width, ways in networks.items()
-        for gain in gains(ways, width)
+        for each in [gains(ways, width)]
+        for (way, validation), gain, margin in zip(each.gain.values, each, simultaneous(each).margin, strict=True)
     ]
 
 
-def _any_positive(found: list[Gain]) -> Verdict:
-    if not any(int(summary(gain.values).number) for gain in found):
-        return Verdict.NOT_COMPUTED
-    if any(gain.mean > gain.margin for gain in found):
-        return Verdict.REPRODUCED
-    return Verdict.NOT_REPRODUCED if all(gain.mean + gain.margin <= SMALL for gain in found) else Verdict.UNDECIDED
+_OPPOSITE = {Verdict.REPRODUCED: Verdict.NOT_REPRODUCED, Verdict.NOT_REPRODUCED: Verdict.REPRODUCED}
 
 
 def _any(found: Iterable[xr.DataArray], low: float, high: float, testable: bool) -> Verdict:
@@ -155,5 +145,6 @@ def _any(found: Iterable[xr.DataArray], low: float, high: float, testable: bool)
     return Verdict.NOT_REPRODUCED if all(outside) else Verdict.UNDECIDED
 
 
-def _called(gain: Gain) -> str:
-    return f"{gain.way}, {gain.validation}" if gain.way == BOOK else gain.way
+def _called(gain: xr.DataArray) -> str:
+    way, validation = gain.gain.item()
+    return f"{way}, {validation}" if way == BOOK else way

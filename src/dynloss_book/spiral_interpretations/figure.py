@@ -1,32 +1,33 @@
 """Figure 3 under other interpretations: what each of them gains, and how far its region reaches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from dynloss_book.engine.sweeps.statistics import simultaneous
 from dynloss_book.plots.style import CLASSES, INK, MARKERS, RANKS, figure_style, intervals, logarithmic, panels
 
 
 @figure_style()
-def plot(gains: Mapping[str, Sequence[Any]], book: str):
+def plot(gains: Mapping[str, Any], book: str):
     """A gain a row, with its interval, for each width; a rule parts validation sets from ways to train.
 
     Args:
-        gains: {label of a network: gains, of ``claims.spiral_interpretations.gains``}.
+        gains: {label of a network: ``claims.gains``}.
         book: the way to train whose rows differ in the validation set.
     """
     size = 10, 1 + 0.36 * max(map(len, gains.values()))
     figure, axes = panels(1, len(gains), figsize=size, sharey=True)
-    for ax, (label, rows) in zip(axes[0], gains.items(), strict=True):
-        for row, gain in enumerate(rows):
-            colour, marker = (RANKS[0], "o") if gain.way == book else (RANKS[1], "s")
-            ax.errorbar(gain.mean, row, xerr=np.nan_to_num(gain.margin), color=colour, marker=marker, capsize=3)
-        ax.axhline(sum(gain.way == book for gain in rows) - 0.5, color=INK, linewidth=0.6)
+    for ax, (label, values) in zip(axes[0], gains.items(), strict=True):
+        rows, (mean, _, _, margin) = values.gain.values, simultaneous(values)
+        for row, (way, _) in enumerate(rows):
+            look = {"color": RANKS[0], "marker": "o"} if way == book else {"color": RANKS[1], "marker": "s"}
+            ax.errorbar(mean[row], row, xerr=margin[row].fillna(0), capsize=3, **look)
+        ax.axhline(sum(way == book for way, _ in rows) - 0.5, color=INK, linewidth=0.6)
         ax.axvline(0, color=INK, linestyle="--", linewidth=1)
-        ax.set_yticks(range(len(rows)), [gain.validation if gain.way == book else gain.way for gain in rows])
+        ax.set_yticks(range(len(rows)), [validation if way == book else way for way, validation in rows])
         ax.set(title=label, xlabel="gain in validation accuracy", ylim=(len(rows) - 0.5, -0.5))
         ax.xaxis.set_major_locator(MaxNLocator(5))
     axes[0, 0].set_ylabel("way to train · validation set")

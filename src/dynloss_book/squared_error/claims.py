@@ -9,7 +9,7 @@ import xarray as xr
 from dynloss import dynamics
 from dynloss.dynamics import PowerLaw
 from dynloss_book import paper
-from dynloss_book.analysis.cascades import SQUARED
+from dynloss_book.analysis.cascades import SQUARED, bouncing
 from dynloss_book.analysis.period_doubling import crossing
 from dynloss_book.engine.findings import Claim, Findings, Kind
 from dynloss_book.engine.sweeps.statistics import interval
@@ -84,38 +84,29 @@ def judge(
 
 def exponents(error: xr.DataArray, rates: Sequence[float]) -> xr.DataArray:
     """The exponents of the error in η, (unit, seed), fitted to its mean over the moments: single kinks make it jump."""
-
-    def exponent(errors):
-        return dynamics.power_law(rates, errors).exponent
-
-    return xr.apply_ufunc(exponent, error.mean("moment"), input_core_dims=[["rate"]], vectorize=True)
+    return xr.apply_ufunc(lambda errors: dynamics.power_law(rates, errors).exponent, error.mean("moment"),
+                          input_core_dims=[["rate"]], vectorize=True)  # fmt: skip
 
 
 def crossings(factor: xr.DataArray, ratios: Sequence[float], level: float) -> xr.DataArray:
     """Where a falling factor first crosses a level, by straight lines between the ratios; NaN where it never does, or
     lies below from the first ratio on.
     """
-
-    def first(values):
-        return crossing(np.asarray(ratios), values, level)
-
-    found = xr.apply_ufunc(first, factor, input_core_dims=[["ratio"]], vectorize=True)
+    found = xr.apply_ufunc(lambda values: crossing(np.asarray(ratios), values, level), factor,
+                           input_core_dims=[["ratio"]], vectorize=True)  # fmt: skip
     return found.where(factor.isel(ratio=0, drop=True) > level)
 
 
 def cascade_starts(loss: xr.DataArray, period: int) -> list[list[int]]:
-    """The steps at which the bouncing begins, for each seed: see ``analysis.cascades.by_loss``.
+    """The steps at which the bouncing begins, for each seed: see ``analysis.cascades.bouncing``.
 
     The first half of the first period is left out, as in Figure 5: there the initial weights settle, and what flips
     its sign shrinks.
     """
-    found = []
-    for values in loss.transpose("seed", "step").values:
-        cascades = dynamics.instabilities(
-            np.arange(2, len(values)), np.diff(values, 2), jump=4 * SQUARED, quiet=max(1, period // 10), lasting=4
-        )
-        found.append([cascade.start for cascade in cascades if cascade.start >= period // 2])
-    return found
+    return [
+        [cascade.start for cascade in bouncing(values, period, SQUARED) if cascade.start >= period // 2]
+        for values in loss.transpose("seed", "step").values
+    ]
 
 
 def at_starts(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> dict[str, xr.DataArray]:

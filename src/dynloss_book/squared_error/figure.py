@@ -10,8 +10,9 @@ from dynloss_book.plots.style import (
     CLASSES,
     DOTS,
     INK,
+    MARKERS,
     RANKS,
-    START,
+    cascade_lines,
     exponent_in_words,
     figure_style,
     intervals,
@@ -20,7 +21,6 @@ from dynloss_book.plots.style import (
     step_axis,
 )  # fmt: skip
 
-_MARKERS = "os^Dv"
 _UNITS = {"relu": "ReLU units", "tanh": "tanh units"}
 
 
@@ -68,8 +68,7 @@ def plot_oscillating(run: Any, starts: Any, every: int, seed: int = 0):
     below.plot(at, shown["weighted"].values, color=RANKS[1], linewidth=1.2, label="NTK weighted by the classes")
     below.set_ylabel(r"$\eta\lambda_{\max}/N$")
     for ax in (above, below):
-        for start in starts[seed]:
-            ax.axvline(start, color=START, linestyle="--", linewidth=1)
+        cascade_lines(ax, starts[seed])
     step_axis(below)
     figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
@@ -80,7 +79,7 @@ def _regimes(axes, regimes):
     for number, ratio in enumerate(regimes.ratio.values):
         for ax, name in zip(axes, ("mode", "eigenvalue"), strict=True):
             for seed, values in enumerate(regimes[name].sel(ratio=ratio).transpose("seed", "step").values):
-                ax.plot(values[:24], color=CLASSES[::2][number], marker=_MARKERS[number], markersize=3, linewidth=0.9,
+                ax.plot(values[:24], color=CLASSES[::2][number], marker=MARKERS[number], markersize=3, linewidth=0.9,
                         alpha=0.35 if seed else 1, label=None if seed else rf"$\eta\lambda/N = {ratio:g}$")  # fmt: skip
     axes[0].set_ylabel("top mode of the residuals,\nover its first value")
     axes[1].set_ylabel(r"$\eta\lambda_{\max}/N$ of the NTK")
@@ -106,7 +105,7 @@ def _factors(ax, probes, ratios):
     line = np.array([0, max(ratios) * 1.05])
     ax.plot(line, 1 - line, color=INK, linewidth=1, label=r"$1-\eta\lambda/N$")
     for number, moment in enumerate(probes.moment.values):
-        intervals(ax, ratios, probes.factor.sel(moment=moment), color=CLASSES[number % 6], marker=_MARKERS[number % 5],
+        intervals(ax, ratios, probes.factor.sel(moment=moment), color=CLASSES[number % 6], marker=MARKERS[number % 6],
                   markersize=4, linestyle="", capsize=2, elinewidth=0.8, label=f"after {moment:g} steps")  # fmt: skip
         ax.plot(ratios, probes.disturbance.sel(moment=moment).mean("seed").values, color=INK, marker="_", markersize=7,
                 linestyle="", zorder=3, label="a small disturbance" if number == 0 else None)  # fmt: skip
@@ -122,7 +121,7 @@ def _errors(ax, probes, rates, laws):
     """The error of eq. (14) against η, with the fitted power laws."""
     for number, (unit, law) in enumerate(laws.items()):
         ax.plot(rates, probes.error.sel(unit=unit).mean(["moment", "seed"]), color=RANKS[number],
-                marker=_MARKERS[number], markersize=4, linestyle="",
+                marker=MARKERS[number], markersize=4, linestyle="",
                 label=f"{_UNITS[unit]}: exponent {exponent_in_words(law)}")  # fmt: skip
         ax.plot(rates, law.at(rates), color=RANKS[number], linewidth=1)
     ax.set(yscale="log", xlabel=r"learning rate $\eta$", ylabel="mean error of eq. (14)\nover the outputs")

@@ -79,10 +79,11 @@ def best_settings(search) -> dict[str, dict[str, float]]:
         "static" (A = 1), "dynamical" (A > 1), and "static at the same rate" as the dynamical one.
     """
     mean = search.validation.mean(["digit", "seed"])
-    found = {}
-    for label, allowed in {"static": mean.amplitude == 1, "dynamical": mean.amplitude > 1}.items():
-        best = mean.where(allowed)
-        found[label] = {str(name): float(best[name][at]) for name, at in best.argmax(...).items()}
+    allowed = {"static": mean.where(mean.amplitude == 1), "dynamical": mean.where(mean.amplitude > 1)}
+    found = {
+        label: {str(name): float(mean[name][at]) for name, at in each.argmax(...).items()}
+        for label, each in allowed.items()
+    }
     return found | {"static at the same rate": found["dynamical"] | {"amplitude": 1.0}}
 
 

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,19 +12,6 @@ from dynloss_book.engine import archive, deadline
 from dynloss_book.engine.sweeps import Stage, progress_of, run_plan
 from dynloss_book.engine.sweeps.grid import scale
 from dynloss_book.engine.sweeps.store import NothingYet
-
-
-class Plane(NamedTuple):
-    """What is computed of a plan.
-
-    Attributes:
-        values: the sweep over all periods, amplitudes (1 among them) and seeds; NaN where nothing is computed yet. The
-            static loss, A = 1, does not depend on T: its networks are trained once and stand at every period.
-        progress: the stages, their points, and the hours that they take.
-    """
-
-    values: xr.Dataset
-    progress: pd.DataFrame
 
 
 def axis(name: str, values: Sequence[float], *also: float) -> list[float]:
@@ -47,7 +34,7 @@ def staged(
     minutes: float | None = None,
     fresh: bool = False,
     needed: int = 1,
-) -> Plane:
+) -> tuple[xr.Dataset, pd.DataFrame]:
     """Compute what is missing of the first stages, and gather all that there is of the whole plan.
 
     Args:
@@ -56,6 +43,11 @@ def staged(
         stages: how many of the plan to compute here.
         minutes, fresh: see ``sweeps.run_plan``.
         needed: so many of the plan's first stages are the least that is worth showing of the archive alone.
+
+    Returns:
+        The sweep over all periods, amplitudes (1 among them) and seeds, NaN where nothing is computed yet: the static
+        loss, A = 1, does not depend on T, so that its networks are trained once and stand at every period. And the
+        stages, their points, and the hours that they take.
     """
     if not 0 <= stages <= len(plan):
         raise ValueError(f"stages must be from 0 to {len(plan)}, got {stages!r}")
@@ -68,7 +60,7 @@ def staged(
     (trained_at,) = {value for stage in plan if 1.0 in stage.axes["amplitude"] for value in stage.axes["period"]}
     static = everything.sel(period=trained_at, drop=True)
     values = everything.where(everything.amplitude > 1, static)
-    return Plane(values.assign_attrs(origin=origin, scale=scale(values)), progress_of(plan, everything))
+    return values.assign_attrs(origin=origin, scale=scale(values)), progress_of(plan, everything)
 
 
 def over_area(values):

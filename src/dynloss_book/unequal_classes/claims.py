@@ -18,17 +18,23 @@ def judge(results: Mapping[str, Mapping[str, xr.DataArray]], rare: Sequence[int]
             digit and seed}}.
         rare: the digits with few samples.
     """
-    words, helped, alike = [], [], []
-    for label, ways in results.items():
-        mean = {way: test.sel(digit=list(rare)).mean("digit") for way, test in ways.items()}
-        further = mean["dynamical and balanced"] - mean["static and balanced"]
-        helped += [label] * (positive(further) is Verdict.REPRODUCED)
-        alike += [label] * (positive(mean["static and balanced"] - mean["dynamical"]) is not Verdict.REPRODUCED)
-        words.append(
-            f"{label}: balance {interval(mean['static and balanced'] - mean['static'], signed=True)}, oscillations "
-            f"alone {interval(mean['dynamical'] - mean['static'], signed=True)}, oscillations after balance "
-            f"{interval(further, signed=True)}"
-        )
+    means = {
+        label: {way: test.sel(digit=list(rare)).mean("digit") for way, test in ways.items()}
+        for label, ways in results.items()
+    }
+
+    def gaining(way: str, other: str) -> list[str]:
+        return [label for label, of in means.items() if positive(of[way] - of[other]) is Verdict.REPRODUCED]
+
+    helped = gaining("dynamical and balanced", "static and balanced")
+    more = gaining("static and balanced", "dynamical")
+    alike = [label for label in means if label not in more]
+    words = [
+        f"{label}: balance {interval(of['static and balanced'] - of['static'], signed=True)}, oscillations alone "
+        f"{interval(of['dynamical'] - of['static'], signed=True)}, oscillations after balance "
+        f"{interval(of['dynamical and balanced'] - of['static and balanced'], signed=True)}"
+        for label, of in means.items()
+    ]
     return Findings(
         "unequal_classes",
         "Do oscillations replace balanced weights?",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from dynloss_book import paper
@@ -33,12 +34,8 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
     gain, fit = (difference(branches, name).mean("turn") for name in ("validation_accuracy", "alignment"))
     wider, narrower = (change(branches, "sharpness", way) for way in ("bouncing", "calm"))
     kept = positive(narrower) is Verdict.REPRODUCED and positive(wider) is Verdict.UNDECIDED
-    widens = positive(-wider)
-    if widens is Verdict.REPRODUCED:  # and more than the flow does without bounces
-        widens = positive(narrower - wider)
-    in_part = positive(bounces)
-    if in_part is Verdict.REPRODUCED:  # but where they help without oscillations as well, these have not gained by them
-        in_part = positive(bounces - without)
+    widens = _also(-wider, narrower - wider)  # and more than the flow does without bounces
+    in_part = _also(bounces, bounces - without)  # where they help without oscillations as well, these gain nothing
     narrowest = runs.sharpness.sel(run="static") - runs.sharpness.sel(run="oscillating")
     reduced = any(settings[name] != paper.FIGURE_4[name] for name in ("width", "period", "amplitude"))
     claims = (
@@ -86,6 +83,12 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
         runs.attrs["scale"],
         tuple(claim._replace(reduced=reduced) for claim in claims),
     )
+
+
+def _also(values: xr.DataArray, further: xr.DataArray) -> Verdict:
+    """Whether the first are positive; where they are, whether the others are as well."""
+    found = positive(values)
+    return positive(further) if found is Verdict.REPRODUCED else found
 
 
 def change(branches: xr.Dataset, name: str, way: str) -> xr.DataArray:
@@ -153,12 +156,7 @@ def correlations(branches: xr.Dataset, learning_rate: float) -> list[dict[str, A
 
 def _ranked(first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
     """Spearman's rank correlation over the turns, for each seed; NaN where one of the two does not vary."""
-    from scipy import stats
-
-    def correlation(a, b):
-        both = np.isfinite(a) & np.isfinite(b)
-        if both.sum() < 3 or np.ptp(a[both]) == 0 or np.ptp(b[both]) == 0:
-            return np.nan
-        return float(stats.spearmanr(a[both], b[both]).statistic)
-
-    return xr.apply_ufunc(correlation, first, second, input_core_dims=[["turn"], ["turn"]], vectorize=True)
+    known = xr.apply_ufunc(np.isfinite, first + second)
+    chosen = (each.where(known).transpose("seed", "turn").values for each in (first, second))
+    a, b = (pd.DataFrame(values).rank(axis=1) for values in chosen)
+    return xr.DataArray(a.corrwith(b, axis=1), dims="seed").where(known.sum("turn") > 2)

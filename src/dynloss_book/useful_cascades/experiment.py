@@ -5,8 +5,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, Integer
 
-from dynloss import schedules
+from dynloss import losses, schedules
+from dynloss.checks import check_arrays
 from dynloss.models import mlp
 from dynloss.schedules import Schedule
 from dynloss.spectral.hessian import hessian_eigenvalues
@@ -14,7 +16,6 @@ from dynloss.spectral.lanczos import extreme_eigenvalues
 from dynloss.training import compiled, full_batch
 from dynloss_book.tasks import spiral
 from dynloss_book.tasks.spiral import SpiralTask
-from dynloss_book.useful_cascades import alignment
 
 # The variables of sweeps over `branches` and `whole_runs`.
 SCORES = {
@@ -129,7 +130,7 @@ def _watched(
         )
         u = found.vectors[0]
         return {
-            "cosine": alignment.cosines(by_class, u),
+            "cosine": cosines(by_class, u),
             "share": at.weights * (product(u) @ u) / found.eigenvalues[0],
             "curvature": found.eigenvalues,
         }
@@ -178,5 +179,42 @@ def _scores(task: SpiralTask, params, num_matvecs: int):
     """See ``SCORES``."""
     ones = jnp.ones(spiral.CLASSES, task.inputs.dtype)
     found = hessian_eigenvalues(lambda w: task.gradient(w, ones), params, num_matvecs=num_matvecs)
-    fit = alignment.kernel_target_alignment(mlp.output_averaged_ntk(params, task.inputs), task.labels, spiral.CLASSES)
+    fit = kernel_target_alignment(mlp.output_averaged_ntk(params, task.inputs), task.labels, spiral.CLASSES)
     return task.outcome(params) | {"alignment": fit, "sharpness": found.eigenvalues[0]}
+
+
+def kernel_target_alignment(
+    kernel: Float[Array, "P P"], labels: Integer[Array, " P"], num_classes: int
+) -> Float[Array, ""]:
+    r"""The cosine between a kernel K and the ideal one, with both centred (Cortes et al. 2012),
+
+    .. math:: \frac{\langle K_c, Y_c Y_c^\top \rangle}{\lVert K_c \rVert \lVert Y_c Y_c^\top \rVert},
+
+    where Y holds the one-hot labels and c means that rows and columns have a mean of 0. It is 1 for a kernel that only
+    knows the classes, and 0 for one that knows nothing of them.
+
+    >>> labels = jnp.array([0, 0, 1, 1])
+    >>> ideal = (labels[:, None] == labels[None, :]).astype(float)
+    >>> round(float(kernel_target_alignment(ideal, labels, 2)), 3)
+    1.0
+    """
+    check_arrays(kernel=kernel)
+    onehot = losses.one_hot(labels, num_classes).astype(kernel.dtype)
+    ideal, centred = _centred(onehot @ onehot.T), _centred(kernel)
+    return jnp.sum(centred * ideal) / (jnp.linalg.norm(centred) * jnp.linalg.norm(ideal))
+
+
+def cosines(rows: Float[Array, "k n"], direction: Float[Array, " n"]) -> Float[Array, " k"]:
+    """The cosine of each row with a unit vector; 0 for a row of zeros.
+
+    >>> cosines(jnp.array([[3.0, 4.0], [0.0, 0.0]]), jnp.array([1.0, 0.0])).round(3).tolist()
+    [0.6000000238418579, 0.0]
+    """
+    check_arrays(rows=rows, direction=direction)
+    norms = jnp.linalg.norm(rows, axis=1)
+    return jnp.where(norms > 0, rows @ direction / jnp.where(norms > 0, norms, 1), 0)
+
+
+def _centred(matrix):
+    rows = matrix - jnp.mean(matrix, axis=0)[None, :]
+    return rows - jnp.mean(rows, axis=1)[:, None]
