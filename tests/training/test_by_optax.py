@@ -11,7 +11,7 @@ import xarray as xr
 from dynloss.datasets import spiral
 from dynloss.models import MLP
 from dynloss.models.mlp import cross_entropy_gradient
-from dynloss.schedules import oscillating, static
+from dynloss.schedules import oscillating
 from dynloss.training import full_batch, recorders
 
 WIDTH = 12
@@ -85,20 +85,6 @@ def test_a_run_that_goes_on_is_the_whole_one(params, gradient, standard_promotio
     rest, _ = full_batch.optimize(half, gradient, SCHEDULE, optimizer, 25, 15)
     for one, other in zip(jax.tree.leaves(rest), jax.tree.leaves(whole), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"steps": 0}, "steps"),
-        ({"schedule": static(4)}, r"weights \(4,\) for 3 classes"),
-        ({"recorders": [recorders.class_weights(), recorders.class_weights()]}, "two recorders give the same variable"),
-    ],
-)
-def test_misuse(params, gradient, changed, message):
-    given = {"schedule": SCHEDULE, "gradient": gradient, "optimizer": optax.sgd(0.1), "steps": 3} | changed
-    with pytest.raises(ValueError, match=message):
-        full_batch.train(params, DATA, **given)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ import errno
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import reference
 import xarray as xr
+from misuse import refused
 
 from dynloss.datasets import Dataset, spiral
 from dynloss.models import MLP
@@ -203,21 +205,19 @@ def test_a_class_without_samples_is_warned_of():
     assert np.isfinite(reference.flatten(result.params)).all()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({"learning_rate": 0}, "learning_rate must be finite and greater than 0, got 0"),
-        ({"learning_rate": -1.0}, "got -1.0"),
-        ({"learning_rate": float("nan")}, "got nan"),
-        ({"steps": 0}, "steps must be an integer, at least 1, got 0"),
-        ({"segments": 0}, "segments must be an integer, at least 1, got 0"),
-        ({"segments": -2}, "segments must be an integer, at least 1, got -2"),
-        ({"schedule": oscillating(20, 10, 4)}, r"the schedule gives weights \(4,\) for 3 classes"),
-    ],
+test_misuse = refused(
+    run,
+    {"steps": 3},
+    ({"learning_rate": 0}, "learning_rate must be finite and greater than 0, got 0"),
+    ({"learning_rate": -1.0}, "got -1.0"),
+    ({"learning_rate": float("nan")}, "got nan"),
+    ({"steps": 0}, "steps must be an integer, at least 1, got 0"),
+    ({"segments": 0}, "segments must be an integer, at least 1, got 0"),
+    ({"segments": -2}, "segments must be an integer, at least 1, got -2"),
+    ({"schedule": oscillating(20, 10, 4)}, r"the schedule gives weights \(4,\) for 3 classes"),
+    ({"recorders": [recorders.class_weights(), recorders.class_weights()]}, "two recorders give the same variable"),
+    ({"learning_rate": None, "optimizer": optax.sgd(0.1), "steps": 0}, "steps must be an integer, at least 1, got 0"),
 )
-def test_misuse(arguments, said):
-    with pytest.raises(ValueError, match=said):
-        run(**{"steps": 3} | arguments)
 
 
 def test_a_full_disk_is_warned_of_and_the_run_goes_on(monkeypatch, tmp_path, whole):
