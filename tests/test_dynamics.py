@@ -151,13 +151,6 @@ test_misuse_of_pairs = refused(
 )
 
 
-def test_curvature_at_marks():
-    assert curvature_at_marks([Instability(1, 9, 1.8, 2.0), Instability(20, 30, 2.4, 2.2)]).tolist() == [
-        1.8, 2.0, 2.4, 2.2,
-    ]  # fmt: skip
-    assert curvature_at_marks([]).shape == (0,)
-
-
 @pytest.mark.parametrize(("exponent", "prefactor"), [(-0.9, 2.0), (0.0, 3.0), (1.5, 1e-3)])
 def test_an_exact_power_law(exponent, prefactor):
     x = np.array([0.2, 0.5, 0.5, 1.0, 2.0])

@@ -22,8 +22,7 @@ def test_the_spiral_task_descends_as_automatic_differentiation_does():
     gradient = full_batch.loss_gradient(task.model.apply, task.training)
     expected, _ = jax.jit(lambda w: full_batch.descend(w, gradient, weights, 0.5, 0, 12))(task.start)
     found = task.descend(weights, 0.5, 12)
-    for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-6)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=2e-4, atol=2e-6), found, expected)
 
 
 def test_a_diverged_network_has_no_accuracy():

@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -48,10 +49,7 @@ def jitted(params, data, schedule, learning_rate, first, steps):
 
 
 def assert_equal(one, other):
-    assert jax.tree.structure(one) == jax.tree.structure(other)
-    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
-        assert a.dtype == b.dtype
-        np.testing.assert_array_equal(a, b)
+    jax.tree.map(partial(np.testing.assert_array_equal, strict=True), one, other)
 
 
 def distance(one, other):
@@ -69,8 +67,7 @@ def test_three_hundred_steps_on_the_spiral_equal_automatic_differentiation(x64):
     params = parameters(data, 100, "float64")
     ours = jitted(params, data, schedule, 1.0, 0, 300)
     expected = plain(params, data, schedule, 1.0, 0, 300)
-    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-11), ours, expected)
     # It is the dynamics that were compared, not a standstill.
     assert distance(params, expected) > 0.1
 

@@ -51,8 +51,7 @@ def whole():
 
 def assert_same(one, other):
     xr.testing.assert_identical(one.trajectory, other.trajectory)
-    for a, b in zip(jax.tree.leaves(one.params), jax.tree.leaves(other.params), strict=True):
-        np.testing.assert_array_equal(a, b)
+    jax.tree.map(np.testing.assert_array_equal, one.params, other.params)
 
 
 @pytest.mark.parametrize("interpretation", ["text", "code"])
