@@ -1,6 +1,7 @@
-"""Gradient descent in one scan: against NumPy, against a loop, cut in pieces, interrupted, diverged, and misused."""
+"""Training by all samples in one scan: against NumPy, cut in pieces, interrupted, diverged, misused; by optax too."""
 
 import errno
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,7 @@ WIDTH = 12
 PARAMS = reference.parameters(0, 2, WIDTH, 3)
 DATA = spiral(points_per_class=10)
 APPLY = MLP(WIDTH, 3).apply
+SCHEDULE = oscillating(20, 10, 3)
 
 
 def params(dtype=np.float32):
@@ -36,7 +38,7 @@ def gradient(data):
 def run(steps, **arguments):
     """A short run in float32, with something recorded every step and something every 7."""
     chosen = {
-        "schedule": oscillating(20, 10, 3),
+        "schedule": SCHEDULE,
         "learning_rate": 0.5,
         "recorders": [recorders.training_state(APPLY, DATA.astype(np.float32)), recorders.class_weights(every=7)],
     }
@@ -107,9 +109,7 @@ def test_cut_in_segments_equals_the_whole_to_the_last_bit(whole):
 
 def test_a_resumed_run_equals_the_uninterrupted_one(killed, monkeypatch, tmp_path, whole):
     path = tmp_path / "run.npz"
-    with killed(after=2) as written:
-        run(101, checkpoint=path, segments=7)
-    assert written == [15, 30]
+    assert killed(2, run, 101, checkpoint=path, segments=7) == [15, 30]
     assert [file.name for file in tmp_path.iterdir()] == ["run.npz"]
     # It goes on from step 30: what it does not compute again cannot come from anywhere but the file.
     seen, kept = [], full_batch._kept
@@ -121,8 +121,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(killed, monkeypatch, tmp_pat
 
 def test_a_kill_while_writing_leaves_the_older_checkpoint(killed, monkeypatch, tmp_path, whole):
     path = tmp_path / "run.npz"
-    with killed(after=1):
-        run(101, checkpoint=path, segments=7)
+    killed(1, run, 101, checkpoint=path, segments=7)
     before = path.read_bytes()
     with monkeypatch.context() as patched:
         patched.setattr("os.replace", lambda *names: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -134,8 +133,7 @@ def test_a_kill_while_writing_leaves_the_older_checkpoint(killed, monkeypatch, t
 
 def test_a_checkpoint_cut_in_half_is_left_aside_with_a_warning(killed, tmp_path, whole):
     path = tmp_path / "run.npz"
-    with killed(after=2):
-        run(101, checkpoint=path, segments=7)
+    killed(2, run, 101, checkpoint=path, segments=7)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.warns(UserWarning, match=r"checkpoint run.npz cannot be read .*: starting again"):
         assert_same(run(101, checkpoint=path, segments=7), whole)
@@ -161,8 +159,7 @@ OTHERS = {"rate": {"learning_rate": 0.3}, "amplitude": {"schedule": oscillating(
 def test_a_checkpoint_of_another_rate_or_amplitude_is_left_aside(killed, tmp_path, whole, other):
     """Else one trajectory would be of both runs."""
     path = tmp_path / "run.npz"
-    with killed(after=2):
-        run(101, checkpoint=path, segments=7, **other)
+    killed(2, run, 101, checkpoint=path, segments=7, **other)
     with pytest.warns(UserWarning, match="checkpoint run.npz is of another run: starting again"):
         assert_same(run(101, checkpoint=path, segments=7), whole)
 
@@ -228,3 +225,86 @@ def test_a_full_disk_is_warned_of_and_the_run_goes_on(monkeypatch, tmp_path, who
         found = run(101, checkpoint=tmp_path / "run.npz", segments=7)
     assert_same(found, whole)
     assert list(tmp_path.iterdir()) == []
+
+
+# By any optimiser of optax
+
+
+def by_optax(optimizer, steps, schedule=SCHEDULE, **options):
+    """In float64."""
+    start = params(np.float64)
+    return train(start, DATA, schedule, gradient=gradient(DATA), optimizer=optimizer, steps=steps, **options)
+
+
+def by_hand(update):
+    """The path of w ← w + update(∇F, t), flat, in NumPy."""
+    weights = reference.class_weights(60, 20, 10, 3)
+    w, memory = reference.flatten(PARAMS), {}
+    for step in range(60):
+        slope = reference.gradient(reference.unflatten(w, PARAMS), DATA.inputs, DATA.labels, weights[step])
+        w = w + update(memory, reference.flatten(slope), step + 1)
+    return w
+
+
+def adam(memory, slope, count, rate=0.01, decays=(0.9, 0.999)):
+    first = memory["m"] = decays[0] * memory.get("m", 0) + (1 - decays[0]) * slope
+    second = memory["v"] = decays[1] * memory.get("v", 0) + (1 - decays[1]) * slope**2
+    return -rate * first / (1 - decays[0] ** count) / (np.sqrt(second / (1 - decays[1] ** count)) + 1e-8)
+
+
+def momentum(memory, slope, count, rate=0.1):
+    memory["m"] = 0.9 * memory.get("m", 0) + slope
+    return -rate * memory["m"]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "update"), [(optax.adam(0.01), adam), (optax.sgd(0.1, 0.9), momentum)], ids=["Adam", "momentum"]
+)
+def test_the_path_is_the_textbook_s(x64, standard_promotion, optimizer, update):
+    run = by_optax(optimizer, 60)
+    np.testing.assert_allclose(reference.flatten(run.params), by_hand(update), rtol=1e-8, atol=1e-10)
+
+
+def test_without_memory_it_is_plain_descent(x64):
+    recording = [recorders.training_state(APPLY, DATA), recorders.class_weights(every=7)]
+    ours = by_optax(optax.sgd(0.5), 60, recorders=recording)
+    plain = by_optax(None, 60, learning_rate=0.5, recorders=recording)
+    xr.testing.assert_allclose(ours.trajectory, plain.trajectory, rtol=1e-9)
+    assert ours.trajectory.attrs == plain.trajectory.attrs
+    assert ours.trajectory["class_weights"].dims == ("step_7", "class")
+    assert float(abs(ours.trajectory["static_loss"][-1] - ours.trajectory["static_loss"][0])) > 0.1  # it has moved
+
+
+def test_a_run_that_goes_on_is_the_whole_one(x64, standard_promotion):
+    optimizer, start = optax.adam(0.01), params(np.float64)
+    given, state = (gradient(DATA), SCHEDULE, optimizer), (start, optimizer.init(start))
+    whole, _ = full_batch.optimize(state, *given, 0, 40)
+    half, _ = full_batch.optimize(state, *given, 0, 25)
+    rest, _ = full_batch.optimize(half, *given, 25, 15)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-12), rest, whole)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "said"),
+    [
+        (optax.trace(0.9), "the optimiser goes uphill"),
+        (optax.scale(1.0), "the optimiser goes uphill"),
+        (optax.lbfgs(), "cannot take a step from a gradient and parameters alone"),
+        (optax.polyak_sgd(), "cannot take a step from a gradient and parameters alone"),
+    ],
+)
+def test_what_is_no_optimiser_here_is_refused(x64, standard_promotion, optimizer, said):
+    with pytest.raises(ValueError, match=said):
+        by_optax(optimizer, 3)
+
+
+def test_a_warm_up_passes(x64, standard_promotion):
+    by_optax(optax.sgd(optax.linear_schedule(0.0, 0.1, 5)), 3)
+
+
+def test_a_schedule_of_ones_own_and_parameters_that_diverge_unseen(x64):
+    own = lambda t: jnp.ones(3) * SCHEDULE(t)  # noqa: E731
+    one, other = (by_optax(optax.sgd(0.5), 9, schedule=each) for each in (SCHEDULE, own))
+    jax.tree.map(np.testing.assert_array_equal, one.params, other.params)
+    assert one.trajectory.diverged_at == -1
+    assert by_optax(optax.sgd(1e300), 9).trajectory.diverged_at == 9

@@ -243,9 +243,7 @@ def test_epochs_that_pass_fast_share_a_checkpoint(monkeypatch, tmp_path, whole):
 
 def test_a_resumed_run_equals_the_uninterrupted_one(killed, monkeypatch, tmp_path, whole):
     path = tmp_path / "runs" / "run.npz"
-    with killed(after=3) as written:
-        run(checkpoint=path)
-    assert written == [1, 2, 3]
+    assert killed(3, run, checkpoint=path) == [1, 2, 3]
     (path.parent / ".run.npz.123.part").write_bytes(b"half")  # of a kill in the middle of writing
     seen, one_epoch = [], minibatch._one_epoch
     monkeypatch.setattr(minibatch, "_one_epoch", lambda *args: seen.append(args[4]) or one_epoch(*args))
@@ -256,9 +254,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(killed, monkeypatch, tmp_pat
 
 def test_checkpoints_and_evaluations_at_their_own_cadences(killed, tmp_path):
     path, cadences = tmp_path / "run.npz", {"evaluate_every": 3, "checkpoint_every": 2}
-    with killed(after=2) as written:
-        run(checkpoint=path, **cadences)
-    assert written == [2, 4]
+    assert killed(2, run, checkpoint=path, **cadences) == [2, 4]
     assert_same(run(checkpoint=path, **cadences), run(**cadences))
 
 
@@ -275,8 +271,7 @@ def test_checkpoints_and_evaluations_at_their_own_cadences(killed, tmp_path):
 )
 def test_a_checkpoint_of_another_run_is_left_aside(killed, tmp_path, whole, other):
     path = tmp_path / "run.npz"
-    with killed(after=1):
-        run(checkpoint=path, **other)
+    killed(1, run, checkpoint=path, **other)
     with pytest.warns(UserWarning, match=r"checkpoint run.npz is of another run: starting again"):
         assert_same(run(checkpoint=path), whole)
 
@@ -319,8 +314,7 @@ def test_batch_statistics_and_augmentation_are_resumed_too(killed, tmp_path, nor
     )
     assert all(jax.tree.leaves(moved)) and whole.trajectory.attrs["diverged_at"] == -1
     path = tmp_path / "run.npz"
-    with killed(after=1):
-        run(model=model, variables=variables, checkpoint=path, **arguments)
+    killed(1, run, model=model, variables=variables, checkpoint=path, **arguments)
     assert_same(run(model=model, variables=variables, checkpoint=path, **arguments), whole)
 
 
