@@ -22,6 +22,7 @@ DESK = {"width": 1280, "height": 800}
 RENDERED = """async () => { if (window.MathJax) { await MathJax.startup.promise; } }"""
 
 
+@functools.cache
 def chapters() -> list[str]:
     """The pages of _toc.yml, without suffix, the root first."""
     toc = yaml.safe_load((Path(__file__).resolve().parents[1] / "_toc.yml").read_text(encoding="utf-8"))

@@ -77,13 +77,17 @@ def archive(tmp_path, packed):
     return path
 
 
-@pytest.fixture
-def folder(tmp_path, batches):
-    path = tmp_path / "mine" / "cifar-10-batches-bin"
+def unpacked(path, batches):
+    """A folder of these files."""
     path.mkdir(parents=True)
     for name, content in batches.items():
         (path / name).write_bytes(content)
     return path
+
+
+@pytest.fixture
+def folder(tmp_path, batches):
+    return unpacked(tmp_path / "mine" / "cifar-10-batches-bin", batches)
 
 
 @pytest.fixture
@@ -240,14 +244,11 @@ def wrong_batches(batches):
 
 @pytest.mark.parametrize("case", range(4))
 @pytest.mark.parametrize("packing", ["folder", "archive"])
-def test_wrong_contents(case, packing, batches, folder, archive):
+def test_wrong_contents(case, packing, batches, archive, tmp_path):
     said, wrong = list(wrong_batches(batches).items())[case]
     bad = pack(members(wrong))
     archive.write_bytes(bad)
-    for name in FILES:
-        (folder / name).unlink()
-    for name, content in wrong.items():
-        (folder / name).write_bytes(content)
+    folder = unpacked(tmp_path / "wrong", wrong)
     with pytest.raises(cifar10.Cifar10Error, match=said) as caught:
         cifar10.load(folder if packing == "folder" else archive, release=released(bad))
     assert "\n" not in str(caught.value)

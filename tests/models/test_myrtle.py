@@ -116,12 +116,13 @@ test_misuse = refused(
 )
 
 
-@pytest.mark.parametrize("inputs", [np.zeros((1, 32, 32, 3), np.uint8), np.zeros((32, 32, 3), np.float32)])
-def test_only_images_of_floating_point_numbers(inputs):
-    with pytest.raises(
-        ValueError, match=r"inputs must be floating-point images \(P, H, W, D\), got .*normalised first"
-    ):
-        check_images(inputs, 32)
+FLOATING = r"inputs must be floating-point images \(P, H, W, D\), got .*normalised first"
+test_only_images_of_floating_point_numbers = refused(
+    check_images,
+    {"divisor": 32},
+    ({"inputs": np.zeros((1, 32, 32, 3), np.uint8)}, FLOATING),
+    ({"inputs": np.zeros((32, 32, 3), np.float32)}, FLOATING),
+)
 
 
 def test_many_networks_at_once_are_each_alone():

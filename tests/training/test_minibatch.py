@@ -78,15 +78,10 @@ def plain_loop(model, variables, data, schedule, rate, epochs, seed=0):
     return path
 
 
-def in_one_call(monkeypatch):
-    """As on a GPU: all the steps of an epoch in one compiled loop."""
-    monkeypatch.setattr(batches, "calls", lambda steps, *_: [(0, steps)])
-
-
 @pytest.mark.parametrize("looped", [False, True])
 def test_equals_a_plain_loop_in_float64(x64, monkeypatch, looped):
-    if looped:
-        in_one_call(monkeypatch)
+    if looped:  # as on a GPU: all the steps of an epoch in one compiled loop
+        monkeypatch.setattr(batches, "calls", lambda steps, *_: [(0, steps)])
     model, data = MODEL.clone(param_dtype=jnp.float64), TRAINING.astype(np.float64)
     validation = VALIDATION.astype(np.float64)
     variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), VARIABLES)
