@@ -49,23 +49,13 @@ def site() -> Path:
 @pytest.fixture(scope="session")
 def parsed(site):
     """A function from a page's name to its parsed HTML."""
-
-    @functools.cache
-    def parse(name: str) -> BeautifulSoup:
-        return BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
-
-    return parse
+    return functools.cache(lambda name: BeautifulSoup((site / f"{name}.html").read_text("utf-8"), "html.parser"))
 
 
 @pytest.fixture(scope="session")
 def identifiers(parsed):
     """A function from a page's name to what can be linked to on it."""
-
-    @functools.cache
-    def find(name: str) -> set[str]:
-        return {tag["id"] for tag in parsed(name).find_all(id=True)}
-
-    return find
+    return functools.cache(lambda name: {tag["id"] for tag in parsed(name).find_all(id=True)})
 
 
 @pytest.fixture(scope="session")

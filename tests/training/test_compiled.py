@@ -318,10 +318,6 @@ def test_auto_follows_the_platform_that_is_lowered_for(platform, by_kernel):
     assert ("dynloss_descend" in program) == by_kernel
 
 
-def half(params):
-    return jax.tree.map(lambda w: w.astype(jnp.float16), params)
-
-
 MISUSES = [
     ({"method": "fast"}, "method must be one of 'auto', 'compiled', 'xla', got 'fast'"),
     ({"learning_rate": 0.0}, "learning_rate must be finite and greater than 0, got 0"),
@@ -331,7 +327,7 @@ MISUSES = [
     ({"data": random_data(9, 2, 2)}, "do not fit 2 inputs and 2 classes"),
     ({"data": Dataset(np.zeros((3, 2, 2)), np.arange(3), 3)}, r"inputs must be \(P, D\), got \(3, 2, 2\)"),
     ({"params": {"params": {"dense": jnp.zeros(3)}}}, "params must be those of an MLP"),
-    ({"params": half(parameters(SMALL))}, "params must be all float32 or all float64, got float16"),
+    ({"params": parameters(SMALL, dtype="float16")}, "params must be all float32 or all float64, got float16"),
 ]
 test_misuse = refused(
     descend,
