@@ -7,7 +7,7 @@ part: they are chaotic.
     python benchmarks/curvature_pairs.py [--pairs 1000] [--rate 1.0] [--rounds 3] [--widths 100 1000]
 """
 
-import statistics
+import functools
 import time
 
 import jax
@@ -55,17 +55,6 @@ def now(width, rate, every, pairs, oscillation):
     return lambda: run(width, "float32", 0, oscillation, rate, every * pairs, every, ORDER).curvature.values
 
 
-def in_turn(runs, rounds, clock):
-    """The median of each on a clock, in turn; all are compiled already."""
-    times: dict = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            started = clock()
-            jax.block_until_ready(run())
-            times[name].append(clock() - started)
-    return {name: statistics.median(each) for name, each in times.items()}
-
-
 def main():
     options = setting.arguments(__doc__, LEAST, pairs=1000, rate=1.0, rounds=3, widths=[100, 1000])
     print(setting.machine())
@@ -79,7 +68,7 @@ def main():
         early = slice(0, 40)  # pairs, before rounding has grown
         apart = np.abs(found["before"][::every][early] - found["now"][early]).max()
         for clock in (time.perf_counter, time.process_time):
-            seconds = in_turn(runs, options.rounds, clock)
+            seconds = setting.in_turn(runs, options.rounds, functools.partial(setting.seconds, clock=clock))
             each = {name: f"{1e3 * value / options.pairs:.2f} ms" for name, value in seconds.items()}
             ratio = seconds["before"] / seconds["now"]
             what = "" if clock is time.perf_counter else " of processor time, which other work disturbs less"

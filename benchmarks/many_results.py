@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import setting
@@ -35,10 +34,9 @@ def fill(folder: Path, number: int) -> None:
 def seconds(command: str, folder: Path) -> float:
     """How long a command of `dynloss` takes in an archive."""
     run = [sys.executable, "-c", "from dynloss_book.command import main; main()", command]
-    started = time.perf_counter()
-    subprocess.run(run, check=True, cwd=PUBLISHED.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                   env=os.environ | {"DYNLOSS_RESULTS": str(folder)})  # fmt: skip
-    return time.perf_counter() - started
+    how = {"cwd": PUBLISHED.parent, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    own = os.environ | {"DYNLOSS_RESULTS": str(folder)}
+    return setting.seconds(lambda: subprocess.run(run, check=True, env=own, **how))
 
 
 def main():

@@ -11,10 +11,10 @@ Figure 4, in turn, in the same run; JavaScript and engine are checked to give th
 import gzip
 import json
 import os
-import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -63,19 +63,17 @@ def arithmetic(tab, rounds: int) -> None:
     tab.add_script_tag(path=Path(__file__).with_suffix(".js"))
     ours, theirs = tab.evaluate(PREPARE)
     assert abs(ours - theirs) < 1e-9, "JavaScript and engine train different networks"
-    own = library()
-    setting.seconds(own)
-    times: dict[str, list[float]] = {"engine": [], "plain": [], "library": []}
-    for _ in range(rounds):
-        for name in ("engine", "plain"):
-            times[name].append(tab.evaluate(TIME, [name, STEPS]))
-        times["library"].append(setting.seconds(own))
-    rates = {name: STEPS / statistics.median(each) for name, each in times.items()}
-    names = {"engine": "engine", "plain": "JavaScript, typed arrays", "library": "library, one core, float64"}
-    for name, rate in rates.items():
-        print(f"{names[name]}: {rate:,.0f} steps a second")
-    print(f"ratio engine / JavaScript: {rates['engine'] / rates['plain']:.2f}")
-    print(f"ratio engine / library: {rates['engine'] / rates['library']:.2f}")
+    own, script = "library, one core, float64", "JavaScript, typed arrays"
+    measures = {
+        "engine": partial(tab.evaluate, TIME, ["engine", STEPS]),
+        script: partial(tab.evaluate, TIME, ["plain", STEPS]),
+        own: partial(setting.seconds, library()),
+    }
+    seconds = setting.in_turn(measures, rounds, lambda measure: measure())
+    for name, each in seconds.items():
+        print(f"{name}: {STEPS / each:,.0f} steps a second")
+    print(f"ratio engine / JavaScript: {seconds[script] / seconds['engine']:.2f}")
+    print(f"ratio engine / library: {seconds[own] / seconds['engine']:.2f}")
 
 
 def number(tab, name: str) -> float:

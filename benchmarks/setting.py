@@ -37,18 +37,18 @@ def arguments(text: str, least: dict, **usual) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def seconds(run: Callable) -> float:
+def seconds(run: Callable, clock: Callable[[], float] = time.perf_counter) -> float:
     """How long a call takes, with all its results ready."""
-    started = time.perf_counter()
+    started = clock()
     jax.block_until_ready(run())
-    return time.perf_counter() - started
+    return clock() - started
 
 
-def in_turn(runs: dict[str, Callable], rounds: int) -> dict[str, float]:
+def in_turn(runs: dict[str, Callable], rounds: int, measure: Callable[[Callable], float] = seconds) -> dict[str, float]:
     """The median seconds of each, measured in turn, so that a drift of the machine meets all of them; one warm-up."""
     for run in runs.values():
-        jax.block_until_ready(run())
-    times = [{name: seconds(run) for name, run in runs.items()} for _ in range(rounds)]
+        measure(run)
+    times = [{name: measure(run) for name, run in runs.items()} for _ in range(rounds)]
     return {name: statistics.median(each[name] for each in times) for name in runs}
 
 

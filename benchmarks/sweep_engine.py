@@ -57,6 +57,12 @@ def arguments(points, steps, folder):
     }  # fmt: skip
 
 
+def swept(points, steps):
+    """Seconds of a sweep, with its start and end."""
+    with tempfile.TemporaryDirectory() as folder:
+        return setting.seconds(lambda: sweeps.run("benchmark", final_loss, **arguments(points, steps, folder)))
+
+
 def overhead(steps, points):
     """What a sweep takes for its start and end, between its batches, and for them; and a bare loop over the same.
 
@@ -86,12 +92,9 @@ def overhead(steps, points):
             moments.append(time.perf_counter())
 
     how.begin, engine.wait = twice, waited
-    with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        sweeps.run("benchmark", final_loss, **arguments(points, steps, folder))
-        ended = time.perf_counter()
+    whole = swept(points, steps)
     within = moments[-1] - moments[0] - sum(bare[1:])
-    once = (ended - began) - (moments[-1] - moments[0]) - bare[0]
+    once = whole - (moments[-1] - moments[0]) - bare[0]
     return {"once": once, "within": within, "inside": sum(inside), "bare": sum(bare), "batches": len(bare)}
 
 
@@ -139,13 +142,9 @@ def growth(points):
     """Seconds of a sweep, less compilation, and the largest memory of the process in MB."""
     how = evaluate.vectorised(final_loss, {"steps": 10}, ["period", "amplitude", "seed"], CHUNK, 10**9)
     evaluate.vectorised = lambda *_: how
-    with tempfile.TemporaryDirectory() as folder:
-        sweeps.run("benchmark", final_loss, **arguments(100, 10, folder))
+    swept(100, 10)
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        sweeps.run("benchmark", final_loss, **arguments(points, 10, folder))
-        seconds = time.perf_counter() - began
+    seconds = swept(points, 10)
     return {"seconds": seconds, "base": base, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 

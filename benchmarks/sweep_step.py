@@ -14,6 +14,7 @@ import importlib.util
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 # Before NumPy is imported. Threads of BLAS, on top of those that share out the networks, only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -44,23 +45,15 @@ def sweep(width, networks):
 
 
 def library(method, width, networks, steps):
-    _, params, data, periods, amplitudes = sweep(width, networks)
-
-    def one(w, period, amplitude):
-        schedule = schedules.oscillating(period, amplitude, 3)
-        return compiled.descend(w, data, schedule, setting.LEARNING_RATE, 0, steps, method=method)
-
-    run = jax.jit(jax.vmap(one))
-    return lambda: run(params, periods, amplitudes)
-
-
-def plain_jax(width, networks, steps):
+    """By a method of the compiled descent, or by none: the plain loss of the plain model."""
     model, params, data, periods, amplitudes = sweep(width, networks)
     gradient = full_batch.loss_gradient(model.apply, data)
 
     def one(w, period, amplitude):
-        schedule = schedules.oscillating(period, amplitude, 3)
-        return full_batch.descend(w, gradient, schedule, setting.LEARNING_RATE, 0, steps)[0]
+        given = schedules.oscillating(period, amplitude, 3), setting.LEARNING_RATE, 0, steps
+        if method is None:
+            return full_batch.descend(w, gradient, *given)[0]
+        return compiled.descend(w, data, *given, method=method)
 
     run = jax.jit(jax.vmap(one))
     return lambda: run(params, periods, amplitudes)
@@ -223,9 +216,9 @@ def main():
     options = setting.arguments(__doc__, LEAST, widths=[100, 1000], networks=64, rounds=5)
     print(setting.machine())
     runs = {
-        "compiled": lambda *shape: library("compiled", *shape),
-        "XLA": lambda *shape: library("xla", *shape),
-        "plain JAX": plain_jax,
+        "compiled": partial(library, "compiled"),
+        "XLA": partial(library, "xla"),
+        "plain JAX": partial(library, None),
         "NumPy": numpy_loop,
     }
     if importlib.util.find_spec("torch"):

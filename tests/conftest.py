@@ -16,7 +16,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 import jax
 import lean  # noqa: F401
 import pytest
-from browsing import chromium  # noqa: F401
+from browsing import chromium, opened  # noqa: F401
 from jaxtyping import install_import_hook
 from reference import double
 from small_site import dynloss  # noqa: F401

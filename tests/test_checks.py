@@ -1,9 +1,12 @@
 """What the checks let through, and what they say of the rest."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from misuse import refused
 
 from dynloss import checks
 
@@ -14,24 +17,19 @@ def test_numbers_in_range_pass(value):
     checks.check_number("period", value, above=0)
 
 
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        (0, "period must be finite and at least 1, got 0"),
-        (-1, "got -1"),
-        (0.999, "got 0.999"),
-        (float("nan"), "got nan"),
-        (float("inf"), "got inf"),
-        (None, "period must be a number, got None"),
-        ("five", "got 'five'"),
-        (np.ones(2), "must be a number, got array"),
-        (1 + 1j, "must be a number"),
-    ],
+test_other_numbers_are_named = refused(
+    functools.partial(checks.check_number, "period"),
+    {"at_least": 1},
+    ({"value": 0}, "period must be finite and at least 1, got 0"),
+    ({"value": -1}, "period.*got -1"),
+    ({"value": 0.999}, "period.*got 0.999"),
+    ({"value": float("nan")}, "period.*got nan"),
+    ({"value": float("inf")}, "period.*got inf"),
+    ({"value": None}, "period must be a number, got None"),
+    ({"value": "five"}, "period.*got 'five'"),
+    ({"value": np.ones(2)}, "period must be a number, got array"),
+    ({"value": 1 + 1j}, "period must be a number"),
 )
-def test_other_numbers_are_named(value, said):
-    with pytest.raises(ValueError, match="period") as error:
-        checks.check_number("period", value, at_least=1)
-    assert said in str(error.value)
 
 
 def test_above_excludes_the_bound_itself():
@@ -44,11 +42,14 @@ def test_counts_pass(value):
     checks.check_count("steps", value, at_least=1)
 
 
-@pytest.mark.parametrize("value", [0, -3, 2.0, True, "2", None, float("nan")])
-def test_what_is_no_count_is_named(value):
-    with pytest.raises(ValueError, match="steps must be an integer, at least 1, got ") as error:
-        checks.check_count("steps", value, at_least=1)
-    assert str(error.value).endswith(repr(value))
+test_what_is_no_count_is_named = refused(
+    functools.partial(checks.check_count, "steps"),
+    {"at_least": 1},
+    *[
+        ({"value": each}, f"steps must be an integer, at least 1, got {each!r}$")
+        for each in (0, -3, 2.0, True, "2", None, float("nan"))
+    ],
+)
 
 
 def test_choices():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from misuse import refused
 
 from dynloss.dynamics import (
     Instability,
@@ -59,19 +60,15 @@ def test_what_is_not_finite_belongs_to_no_instability(value):
     assert [(c.start, c.end) for c in instabilities(range(1000), curvature, quiet=100)] == [(100, 140)]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({"jump": 0}, "jump must be finite and greater than 0, got 0"),
-        ({"jump": float("nan")}, "got nan"),
-        ({"quiet": 0}, "quiet must be an integer, at least 1, got 0"),
-        ({"steps": range(4)}, r"steps \(4,\) and curvature \(5,\)"),
-        ({"steps": np.zeros((5, 1)), "curvature": np.zeros((5, 1))}, "one series"),
-    ],
+test_misuse = refused(
+    instabilities,
+    {"steps": range(5), "curvature": np.zeros(5)},
+    ({"jump": 0}, "jump must be finite and greater than 0, got 0"),
+    ({"jump": float("nan")}, "got nan"),
+    ({"quiet": 0}, "quiet must be an integer, at least 1, got 0"),
+    ({"steps": range(4)}, r"steps \(4,\) and curvature \(5,\)"),
+    ({"steps": np.zeros((5, 1)), "curvature": np.zeros((5, 1))}, "one series"),
 )
-def test_misuse(arguments, said):
-    with pytest.raises(ValueError, match=said):
-        instabilities(**{"steps": range(5), "curvature": np.zeros(5)} | arguments)
 
 
 def test_threshold_is_the_mean_at_the_marks():
@@ -145,25 +142,13 @@ def test_pairs_at_a_cadence_find_the_same_cascades():
     assert curvature_at_marks(found) == pytest.approx([2.0, 2.0, 2.0, 1.9])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({"lasting": 0}, "lasting must be an integer, at least 1, got 0"),
-        ({"jump": -1}, "jump must be finite and greater than 0, got -1"),
-        ({"after": np.zeros(4)}, r"before \(5,\) and after \(4,\)"),
-    ],
+test_misuse_of_pairs = refused(
+    instabilities_of_pairs,
+    {"steps": range(5), "before": np.zeros(5), "after": np.zeros(5)},
+    ({"lasting": 0}, "lasting must be an integer, at least 1, got 0"),
+    ({"jump": -1}, "jump must be finite and greater than 0, got -1"),
+    ({"after": np.zeros(4)}, r"before \(5,\) and after \(4,\)"),
 )
-def test_misuse_of_pairs(arguments, said):
-    given = {"steps": range(5), "before": np.zeros(5), "after": np.zeros(5)}
-    with pytest.raises(ValueError, match=said):
-        instabilities_of_pairs(**given | arguments)
-
-
-def test_curvature_at_marks():
-    assert curvature_at_marks([Instability(1, 9, 1.8, 2.0), Instability(20, 30, 2.4, 2.2)]).tolist() == [
-        1.8, 2.0, 2.4, 2.2,
-    ]  # fmt: skip
-    assert curvature_at_marks([]).shape == (0,)
 
 
 @pytest.mark.parametrize(("exponent", "prefactor"), [(-0.9, 2.0), (0.0, 3.0), (1.5, 1e-3)])
@@ -195,21 +180,17 @@ def test_points_without_a_threshold_are_left_out():
     assert law.points == 3 and law.exponent == pytest.approx(-1)
 
 
-@pytest.mark.parametrize(
-    ("x", "y", "options", "said"),
-    [
-        ([1, 2], [1, 2], {}, "at least 3 points and 2 values of x, got 2"),
-        ([1, 2, 3], [1, 2, np.nan], {}, "at least 3 points"),
-        ([2, 2, 2], [1, 2, 3], {}, "2 values of x"),
-        ([1, 2, 3], [1, -2, 3], {}, "y must be finite and greater than 0"),
-        ([0, 2, 3], [1, 2, 3], {}, "x must be finite and greater than 0"),
-        ([1, 2, np.nan], [1, 2, 3], {}, "x must be finite"),
-        ([1, 2, 3], [1, 2, np.inf], {}, "y must be finite"),
-        ([1, 2, 3], [1, 2], {}, r"x \(3,\) and y \(2,\)"),
-        ([1, 2, 3], [1, 2, 3], {"confidence": 1}, "confidence must be below 1, got 1"),
-        ([1, 2, 3], [1, 2, 3], {"confidence": 0}, "confidence must be finite and greater than 0, got 0"),
-    ],
+test_misuse_of_the_power_law = refused(
+    power_law,
+    {"x": [1, 2, 3], "y": [1, 2, 3]},
+    ({"x": [1, 2], "y": [1, 2]}, "at least 3 points and 2 values of x, got 2"),
+    ({"y": [1, 2, np.nan]}, "at least 3 points"),
+    ({"x": [2, 2, 2]}, "2 values of x"),
+    ({"y": [1, -2, 3]}, "y must be finite and greater than 0"),
+    ({"x": [0, 2, 3]}, "x must be finite and greater than 0"),
+    ({"x": [1, 2, np.nan]}, "x must be finite"),
+    ({"y": [1, 2, np.inf]}, "y must be finite"),
+    ({"y": [1, 2]}, r"x \(3,\) and y \(2,\)"),
+    ({"confidence": 1}, "confidence must be below 1, got 1"),
+    ({"confidence": 0}, "confidence must be finite and greater than 0, got 0"),
 )
-def test_misuse_of_the_power_law(x, y, options, said):
-    with pytest.raises(ValueError, match=said):
-        power_law(x, y, **options)

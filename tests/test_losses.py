@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import reference
+from misuse import refused
 
 from dynloss import losses
 from dynloss.schedules import oscillating
@@ -117,11 +118,12 @@ def test_labels_that_do_not_fit_are_refused(labels, outputs, said, jitted):
             (jax.jit(plain) if jitted else plain)(outputs, labels)
 
 
-@pytest.mark.parametrize("each", [jnp.ones((4, 1)), jnp.ones(()), jnp.ones(3)])
-def test_losses_that_are_not_one_a_sample_are_refused(each):
-    """An averaged loss leaves nothing to weight: mean Γ times mean ℓ, on balanced data the static loss."""
-    with pytest.raises(ValueError, match="must be one for each sample"):
-        losses.class_weighted_mean(each, jnp.array([0, 1, 0, 1]), jnp.array([1.5, 0.5]))
+# An averaged loss leaves nothing to weight: mean Γ times mean ℓ, on balanced data the static loss.
+test_losses_that_are_not_one_a_sample_are_refused = refused(
+    losses.class_weighted_mean,
+    {"labels": jnp.array([0, 1, 0, 1]), "weights": jnp.array([1.5, 0.5])},
+    *[({"losses": each}, "must be one for each sample") for each in (jnp.ones((4, 1)), jnp.ones(()), jnp.ones(3))],
+)
 
 
 def test_a_label_without_a_weight_gives_nan():

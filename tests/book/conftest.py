@@ -17,13 +17,14 @@ MADE_BY_SPHINX = ["genindex", "py-modindex", "search"]
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`page`: every page of the book; `chapter`: those in _toc.yml; `notebook`: the notebooks among them."""
-    if "page" in metafunc.fixturenames:
-        names = chapters() + MADE_BY_SPHINX
-        metafunc.parametrize("page", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names])
-    if "chapter" in metafunc.fixturenames:
-        metafunc.parametrize("chapter", chapters())
-    if "notebook" in metafunc.fixturenames:
-        metafunc.parametrize("notebook", [name for name in chapters() if name.startswith("notebooks/")])
+    names = chapters()
+    kinds = {
+        "page": [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names + MADE_BY_SPHINX],
+        "chapter": names,
+        "notebook": [name for name in names if name.startswith("notebooks/")],
+    }
+    for kind in kinds.keys() & metafunc.fixturenames:
+        metafunc.parametrize(kind, kinds[kind])
 
 
 @pytest.fixture(scope="session")
@@ -48,23 +49,13 @@ def site() -> Path:
 @pytest.fixture(scope="session")
 def parsed(site):
     """A function from a page's name to its parsed HTML."""
-
-    @functools.cache
-    def parse(name: str) -> BeautifulSoup:
-        return BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
-
-    return parse
+    return functools.cache(lambda name: BeautifulSoup((site / f"{name}.html").read_text("utf-8"), "html.parser"))
 
 
 @pytest.fixture(scope="session")
 def identifiers(parsed):
     """A function from a page's name to what can be linked to on it."""
-
-    @functools.cache
-    def find(name: str) -> set[str]:
-        return {tag["id"] for tag in parsed(name).find_all(id=True)}
-
-    return find
+    return functools.cache(lambda name: {tag["id"] for tag in parsed(name).find_all(id=True)})
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Every page in a real browser: on a desk and on a phone, by day and by night, without a network."""
 
 import pytest
-from browsing import chapters, serious
+from browsing import DESK, chapters, serious
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
 
@@ -14,8 +14,6 @@ WIDE_CODE = """() => {
 }"""
 AT_ONCE = "* { transition: none !important; }"  # else colours fade over from day to night
 FOCUSED = """() => `${document.activeElement.tagName} ${document.activeElement.textContent.trim().slice(0, 40)}`"""
-
-RENDERED = """async () => { if (window.MathJax) { await MathJax.startup.promise; } }"""
 
 # What sticks out of the window and cannot be reached by scrolling its own box.
 STICKING_OUT = """() => {
@@ -39,20 +37,9 @@ NOT_ON_WHITE = """() => [...document.querySelectorAll("article img")]
 
 
 SCHEMES = ("light", "dark")
-WINDOWS = {"desk": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+WINDOWS = {"desk": DESK, "phone": {"width": 390, "height": 844}}
 PICTURE_WITHIN = {"desk": 1000, "phone": 1400}  # pixels from the top to the first picture
 THEME = """scheme => document.documentElement.dataset.theme === scheme"""
-
-
-def heard(tab) -> tuple[list[str], list[str]]:
-    """What goes wrong on a page, and the addresses that it asks for, as they come."""
-    complaints, requests = [], []
-    tab.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
-    tab.on("response", lambda answer: complaints.append(answer.url) if answer.status >= 400 else None)
-    tab.on("request", lambda request: requests.append(request.url))
-    return complaints, requests
 
 
 def fits(tab) -> None:
@@ -88,29 +75,18 @@ MARK_KINDS = """() => {
 }"""
 
 
-def accessible(tab) -> None:
-    """Nothing serious is wrong: by the rules of colours by day and by night, by all others once."""
-    shown_in(tab, SCHEMES[0])
-    assert not serious(tab, rules={rule: {"enabled": False} for rule in COLOURS})
-    for scheme in SCHEMES:
-        shown_in(tab, scheme)
-        assert not bad_colours(tab)
-
-
 def bad_colours(tab) -> dict[str, list[str]]:
     """What the rules of colours find in one element of each kind."""
     tab.evaluate(MARK_KINDS)
     return serious(tab, "[data-look]", runOnly={"type": "rule", "values": COLOURS})
 
 
-def test_what_we_found_takes_two_screens_and_the_introduction_little_to_load(chromium, address):
-    with chromium.new_context(viewport=WINDOWS["desk"]) as context:
-        tab = context.new_page()
-        tab.goto(f"{address}/book/found.html")
-        assert tab.evaluate("document.documentElement.scrollHeight") <= 2 * WINDOWS["desk"]["height"]
-    with chromium.new_context(viewport=WINDOWS["desk"]) as context:
-        tab, loaded = context.new_page(), []
-        network = context.new_cdp_session(tab)
+def test_what_we_found_takes_two_screens_and_the_introduction_little_to_load(chromium, opened, address):
+    found = opened("book/found.html")
+    assert found.evaluate("document.documentElement.scrollHeight") <= 2 * DESK["height"]
+    with chromium.new_page(viewport=DESK) as tab:
+        loaded = []
+        network = tab.context.new_cdp_session(tab)
         network.send("Network.enable")
         network.on("Network.loadingFinished", lambda event: loaded.append(event["encodedDataLength"]))
         tab.goto(f"{address}/book/introduction.html", wait_until="networkidle")
@@ -128,37 +104,32 @@ def marked(name: str) -> list:
 
 
 # Loading a page takes longer than all the looks at it, so it is loaded once, and then window and scheme change.
-def test_page_is_sound(page, chromium, address):
-    with chromium.new_context(viewport=WINDOWS["desk"], color_scheme="light") as context:
-        tab = context.new_page()
-        complaints, requests = heard(tab)
-        tab.goto(f"{address}/{page}.html", wait_until="load")
-        tab.evaluate(RENDERED)
-        tab.add_style_tag(content=AT_ONCE)
-        assert not tab.evaluate(BROKEN)
-        assert not tab.evaluate(UNRENDERED)
-        for window, size in WINDOWS.items():
-            tab.set_viewport_size(size)
-            fits(tab)
-            if page.startswith("notebooks/"):
-                assert 0 < tab.evaluate(TOP) <= PICTURE_WITHIN[window]
-        shown_in(tab, "dark")
-        assert not tab.evaluate(NOT_ON_WHITE)
-        assert not complaints
-        assert not [url for url in requests if not url.startswith((address, "data:", "blob:"))]
-        tab.set_viewport_size(WINDOWS["desk"])
+def test_page_is_sound(page, opened):
+    tab = opened(f"{page}.html")
+    tab.add_style_tag(content=AT_ONCE)
+    assert not tab.evaluate(BROKEN)
+    assert not tab.evaluate(UNRENDERED)
+    for window, size in WINDOWS.items():
+        tab.set_viewport_size(size)
+        fits(tab)
         if page.startswith("notebooks/"):
-            code_is_folded(tab)
+            assert 0 < tab.evaluate(TOP) <= PICTURE_WITHIN[window]
+    shown_in(tab, "dark")
+    assert not tab.evaluate(NOT_ON_WHITE)
+    tab.set_viewport_size(DESK)
+    if page.startswith("notebooks/"):
+        code_is_folded(tab)
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=marked(name)) for name in [*chapters(), "search"]])
-def test_page_is_accessible(name, chromium, address):
-    with chromium.new_context(viewport=WINDOWS["desk"], color_scheme="light") as context:
-        tab = context.new_page()
-        tab.goto(f"{address}/{name}.html", wait_until="load")
-        tab.evaluate(RENDERED)
-        tab.add_style_tag(content=AT_ONCE)
-        accessible(tab)
+def test_page_is_accessible(name, opened):
+    """Nothing serious is wrong: by the rules of colours by day and by night, by all others once."""
+    tab = opened(f"{name}.html")
+    tab.add_style_tag(content=AT_ONCE)
+    assert not serious(tab, rules={rule: {"enabled": False} for rule in COLOURS})
+    for scheme in SCHEMES:
+        shown_in(tab, scheme)
+        assert not bad_colours(tab)
 
 
 def shown_in(tab, scheme) -> None:
@@ -177,46 +148,33 @@ def code_is_folded(tab) -> None:
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("name", ["book/introduction", "notebooks/fig04_learning_dynamics"])
-def test_first_opened_in_any_scheme_and_window(name, window, scheme, chromium, address):
-    with chromium.new_context(viewport=WINDOWS[window], color_scheme=scheme) as context:
-        tab = context.new_page()
-        complaints, _ = heard(tab)
-        tab.goto(f"{address}/{name}.html", wait_until="load")
-        tab.evaluate(RENDERED)
-        assert tab.evaluate(THEME, scheme)
-        fits(tab)
-        assert not tab.evaluate(UNRENDERED)
-        assert not complaints
+def test_first_opened_in_any_scheme_and_window(name, window, scheme, opened):
+    tab = opened(f"{name}.html", viewport=WINDOWS[window], color_scheme=scheme)
+    assert tab.evaluate(THEME, scheme)
+    fits(tab)
+    assert not tab.evaluate(UNRENDERED)
 
 
 LINK = "<p>All this is <a href=y style=color:#333;text-decoration:none>one link</a> among words</p>"
 
 
 @pytest.mark.parametrize("change", ["style.color = '#aaa'", f"outerHTML = '{LINK}'"], ids=["pale", "link"])
-def test_one_bad_colour_among_many_is_found(chromium, address, change):
-    with chromium.new_context(viewport=WINDOWS["desk"], color_scheme="light") as context:
-        tab = context.new_page()
-        tab.goto(f"{address}/book/statistics.html", wait_until="load")
-        assert not bad_colours(tab)
-        tab.evaluate(f"[...document.querySelectorAll('article p')].at(-1).{change}")
-        assert bad_colours(tab)
+def test_one_bad_colour_among_many_is_found(opened, change):
+    tab = opened("book/statistics.html")
+    assert not bad_colours(tab)
+    tab.evaluate(f"[...document.querySelectorAll('article p')].at(-1).{change}")
+    assert bad_colours(tab)
 
 
-def test_keyboard_reaches_what_counts(chromium, address):
+def test_keyboard_reaches_what_counts(opened):
     """From the top of a figure's page the tab key reaches its folded code, which opens on enter."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 844})
-    try:
-        tab = context.new_page()
-        tab.goto(f"{address}/notebooks/fig04_learning_dynamics.html", wait_until="load")
-        reached = []
-        for _ in range(120):
-            tab.keyboard.press("Tab")
-            reached.append(tab.evaluate(FOCUSED))
-            if reached[-1].startswith("SUMMARY"):
-                break
-        assert reached[0] == "A Skip to main content"
-        assert reached[-1].startswith("SUMMARY Show code")
-        tab.keyboard.press("Enter")
-        assert tab.evaluate("document.activeElement.closest('details').open")
-    finally:
-        context.close()
+    tab, reached = opened("notebooks/fig04_learning_dynamics.html"), []
+    for _ in range(120):
+        tab.keyboard.press("Tab")
+        reached.append(tab.evaluate(FOCUSED))
+        if reached[-1].startswith("SUMMARY"):
+            break
+    assert reached[0] == "A Skip to main content"
+    assert reached[-1].startswith("SUMMARY Show code")
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.activeElement.closest('details').open")

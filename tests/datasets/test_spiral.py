@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from misuse import refused
 
 from dynloss.datasets import Dataset, spiral, spiral_validation
 
@@ -69,25 +70,21 @@ def test_misuse(make, arguments, said):
         make(**arguments)
 
 
-@pytest.mark.parametrize(
-    ("inputs", "labels", "classes", "said"),
-    [
-        (np.zeros((3, 2)), np.array([0, 1, 3]), 3, r"labels must lie in 0 … 2, got 3"),
-        (np.zeros((3, 2)), np.array([0, -1, 1]), 3, r"labels must lie in 0 … 2, got -1"),
-        (np.zeros((3, 2)), np.array([0.0, 1, 1]), 3, "labels must be integers in one dimension, got float64"),
-        (np.zeros((3, 2)), np.eye(3, dtype=int), 3, "in one dimension"),
-        (np.zeros((4, 2)), np.array([0, 1, 1]), 3, r"inputs \(4, 2\) and labels \(3,\)"),
-        (np.zeros((0, 2)), np.array([], int), 3, "at least one sample"),
-        (np.array([[0.0], [np.nan]]), np.array([0, 1]), 2, "inputs must be finite"),
-        (np.array([[0.0], [1.0]], object), np.array([0, 1]), 2, "array of numbers, got one of object"),
-        (np.array([["0"], ["1"]]), np.array([0, 1]), 2, "inputs must be an array of numbers, got one of <U1"),
-        (np.array(["2021-07-18"] * 2, "M8[D]"), np.array([0, 1]), 2, "array of numbers, got one of datetime64"),
-        (np.zeros((3, 2)), np.array([0, 0, 0]), 0, "num_classes must be an integer, at least 1, got 0"),
-    ],
+test_data_that_cannot_be_right_are_refused = refused(
+    Dataset,
+    {"inputs": np.zeros((3, 2)), "labels": np.array([0, 1, 2]), "num_classes": 3},
+    ({"labels": np.array([0, 1, 3])}, r"labels must lie in 0 … 2, got 3"),
+    ({"labels": np.array([0, -1, 1])}, r"labels must lie in 0 … 2, got -1"),
+    ({"labels": np.array([0.0, 1, 1])}, "labels must be integers in one dimension, got float64"),
+    ({"labels": np.eye(3, dtype=int)}, "in one dimension"),
+    ({"inputs": np.zeros((4, 2))}, r"inputs \(4, 2\) and labels \(3,\)"),
+    ({"inputs": np.zeros((0, 2)), "labels": np.array([], int)}, "at least one sample"),
+    ({"inputs": np.array([[0.0], [np.nan], [1.0]])}, "inputs must be finite"),
+    ({"inputs": np.array([[0.0], [1.0], [2.0]], object)}, "array of numbers, got one of object"),
+    ({"inputs": np.array([["0"], ["1"], ["2"]])}, "inputs must be an array of numbers, got one of <U1"),
+    ({"inputs": np.array(["2021-07-18"] * 3, "M8[D]")}, "array of numbers, got one of datetime64"),
+    ({"num_classes": 0}, "num_classes must be an integer, at least 1, got 0"),
 )
-def test_data_that_cannot_be_right_are_refused(inputs, labels, classes, said):
-    with pytest.raises(ValueError, match=said):
-        Dataset(inputs, labels, classes)
 
 
 def test_counts_and_astype():

@@ -13,7 +13,7 @@ import hashlib
 import io
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import numpy as np
 import optax
 import xarray as xr
 from flax import linen as nn
+from reference import double
 
 from dynloss import datasets, dynamics, losses, schedules, waveforms
 from dynloss.datasets import cifar10
@@ -175,16 +176,6 @@ def _variables(dataset: Any) -> Arrays:
 
 def _letters(text: str) -> np.ndarray:
     return np.frombuffer(text.encode(), np.uint8)
-
-
-@contextlib.contextmanager
-def _double_precision() -> Iterator[None]:
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_enable_x64", before)
 
 
 # Losses.
@@ -574,7 +565,7 @@ def descent_in_double_precision() -> Arrays:
     def compute(params):
         return full_batch.descend(params, _gradient("float64"), _in_turn, 0.3, 0, 5)[0]
 
-    with _double_precision():
+    with double():
         return _named(jax.jit(compute)(_few(dtype="float64")))
 
 

@@ -25,11 +25,7 @@ def said(*arguments) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def apart(half: int):
-    return pytest.param(half, marks=pytest.mark.xdist_group(f"golden {half}"))
-
-
-@pytest.mark.parametrize("half", [apart(0), apart(1)])
+@pytest.mark.parametrize("half", [pytest.param(n, marks=pytest.mark.xdist_group(f"golden {n}")) for n in (0, 1)])
 def test_golden_runs_give_the_committed_values(half, tmp_path):
     names = list(dict.fromkeys(key.partition(":")[0] for key in VALUES))[half::2]
     said(tmp_path / "found.json", *names)

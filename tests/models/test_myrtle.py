@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import reference
+from misuse import refused
 
 from dynloss.models.myrtle import Myrtle, average_pool, check_images
 
@@ -102,29 +103,26 @@ def test_pooling():
     np.testing.assert_allclose(pooled[:, 0, 1], images[:, :, 4:].mean(axis=(1, 2)), rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "shape", "said"),
-    [
-        ({"depth": 6}, (1, 32, 32, 3), "depth must be one of 5, 7, 10, got 6"),
-        ({"channels": 0}, (1, 32, 32, 3), "channels must be an integer, at least 1, got 0"),
-        ({"num_classes": 0}, (1, 32, 32, 3), "num_classes must be an integer, at least 1, got 0"),
-        ({"final_pools": -1}, (1, 32, 32, 3), "final_pools must be an integer, at least 0, got -1"),
-        ({}, (1, 16, 32, 3), "the sides of the images must be multiples of 32, got 16 × 32 pixels"),
-        ({"final_pools": 1}, (1, 12, 12, 3), "multiples of 8, got 12 × 12"),
-        ({}, (1, 0, 32, 3), "multiples of 32, got 0 × 32"),
-    ],
+test_misuse = refused(
+    lambda shape, **given: Myrtle(**given).init(jax.random.key(0), jnp.zeros(shape)),
+    {"shape": (1, 32, 32, 3)},
+    ({"depth": 6}, "depth must be one of 5, 7, 10, got 6"),
+    ({"channels": 0}, "channels must be an integer, at least 1, got 0"),
+    ({"num_classes": 0}, "num_classes must be an integer, at least 1, got 0"),
+    ({"final_pools": -1}, "final_pools must be an integer, at least 0, got -1"),
+    ({"shape": (1, 16, 32, 3)}, "the sides of the images must be multiples of 32, got 16 × 32 pixels"),
+    ({"final_pools": 1, "shape": (1, 12, 12, 3)}, "multiples of 8, got 12 × 12"),
+    ({"shape": (1, 0, 32, 3)}, "multiples of 32, got 0 × 32"),
 )
-def test_misuse(arguments, shape, said):
-    with pytest.raises(ValueError, match=said):
-        Myrtle(**arguments).init(jax.random.key(0), jnp.zeros(shape))
 
 
-@pytest.mark.parametrize("inputs", [np.zeros((1, 32, 32, 3), np.uint8), np.zeros((32, 32, 3), np.float32)])
-def test_only_images_of_floating_point_numbers(inputs):
-    with pytest.raises(
-        ValueError, match=r"inputs must be floating-point images \(P, H, W, D\), got .*normalised first"
-    ):
-        check_images(inputs, 32)
+FLOATING = r"inputs must be floating-point images \(P, H, W, D\), got .*normalised first"
+test_only_images_of_floating_point_numbers = refused(
+    check_images,
+    {"divisor": 32},
+    ({"inputs": np.zeros((1, 32, 32, 3), np.uint8)}, FLOATING),
+    ({"inputs": np.zeros((32, 32, 3), np.float32)}, FLOATING),
+)
 
 
 def test_many_networks_at_once_are_each_alone():

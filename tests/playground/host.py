@@ -31,6 +31,11 @@ class Engine:
         function = self._exports[name]
         return lambda *arguments: function(self._store, *arguments)
 
+    def begin(self, width=100, seed=0, period=5000.0, amplitude=70.0, rate=1.0, shape=1) -> None:
+        """A run from the start, with these settings."""
+        self.reset(width, seed)
+        self.set(period, amplitude, rate, shape)
+
     def bytes(self, name: str, size: int) -> np.ndarray:
         """The first ``size`` bytes of an exported array."""
         start = getattr(self, name)()

@@ -46,8 +46,7 @@ def test_initial_weights_are_the_librarys(x64, engine, width, seed):
 def test_class_weights_are_those_of_the_schedule(x64, engine, case):
     period, amplitude, shape = case
     schedule = schedules.oscillating(period, amplitude, CLASSES) if shape else schedules.static(CLASSES)
-    engine.reset(1, 0)
-    engine.set(period, amplitude, 1.0, shape)
+    engine.begin(1, period=period, amplitude=amplitude, shape=shape)
     engine.run(2000, 0)
     recorded = engine.array("tilts", 2000 * CLASSES).reshape(2000, CLASSES)
     expected = jax.vmap(lambda step: schedule(step, "float64"))(jnp.arange(2000))
@@ -63,8 +62,7 @@ def test_gradient_and_hessian_product(x64, engine, width):
     params = jax.tree.map(lambda w: w + 0.1 * random.randn(*w.shape), task.start)
     direction = jax.tree.map(lambda w: random.randn(*w.shape), task.start)
     gammas = schedules.oscillating(10, 7, CLASSES)(3, "float64")
-    engine.reset(width, 3)
-    engine.set(10.0, 7.0, 1e-300, 1)
+    engine.begin(width, 3, period=10.0, amplitude=7.0, rate=1e-300)
     engine.record(3)
     engine.fill("weights", flat(params))
     engine.fill("direction", flat(direction))
@@ -88,8 +86,7 @@ def test_500_steps_agree_with_the_library(x64, engine):
         steps=500,
         recorders=[recorders.training_state(task.model.apply, task.training)],
     )
-    engine.reset(100, 0)
-    engine.set(100.0, 20.0, 1.0, 1)
+    engine.begin(period=100.0, amplitude=20.0)
     engine.fill("weights", flat(task.start))
     loss, accuracy = engine.record(500)
     np.testing.assert_allclose(loss, run.trajectory.loss, rtol=0, atol=1e-10)
@@ -99,8 +96,7 @@ def test_500_steps_agree_with_the_library(x64, engine):
 
 def test_largest_eigenvalue(engine):
     """Against all eigenvalues of the Hessian, after some calls that each begin where the last one ended."""
-    engine.reset(20, 0)
-    engine.set(100.0, 10.0, 1.0, 1)
+    engine.begin(20, period=100.0, amplitude=10.0)
     engine.record(150)
     for _ in range(6):
         found = engine.curvature(5)
@@ -117,8 +113,7 @@ def test_largest_eigenvalue(engine):
 
 
 def test_cascades_are_those_of_the_librarys_reading(engine):
-    engine.reset(100, 0)
-    engine.set(1000.0, 70.0, 1.0, 1)
+    engine.begin(period=1000.0)
     found, loss = [], []
     for _ in range(60):
         loss.append(engine.record(100)[0])
@@ -134,15 +129,13 @@ def test_cascades_are_those_of_the_librarys_reading(engine):
 @pytest.mark.parametrize(("period", "amplitude"), [(1000.0, 1000.0), (20.0, 30.0)])
 def test_a_loss_that_falls_in_jumps_is_no_cascade(engine, period, amplitude):
     """Where Γ is steep the loss jumps at each turn of the classes, but it does not come back."""
-    engine.reset(100, 0)
-    engine.set(period, amplitude, 1.0, 1)
+    engine.begin(period=period, amplitude=amplitude)
     engine.record(3000)
     assert engine.cascades() == 0
 
 
 def test_stops_where_a_cascade_begins(engine):
-    engine.reset(100, 0)
-    engine.set(1000.0, 70.0, 1.0, 1)
+    engine.begin(period=1000.0)
     taken = engine.run(10_000, 1)
     assert engine.cascades() == 1
     assert engine.started() == taken - 4  # known with its fourth step
@@ -150,8 +143,7 @@ def test_stops_where_a_cascade_begins(engine):
 
 def test_trajectory_is_the_same_to_the_last_bit(engine):
     def trajectory():
-        engine.reset(100, 0)
-        engine.set(1000.0, 70.0, 1.0, 1)
+        engine.begin(period=1000.0)
         loss, accuracy = engine.record(2000)
         curvature = np.array([engine.curvature(5) for _ in range(3)])
         arrays = loss, accuracy, engine.array("weights", size(100)), curvature
@@ -172,8 +164,7 @@ def test_no_instruction_may_differ_between_machines():
 
 def test_pieces_make_the_same_run(engine):
     """However often the page asks, the bits are those of one long call, with spectra and pictures in between."""
-    engine.reset(50, 1)
-    engine.set(100.0, 20.0, 1.0, 1)
+    engine.begin(50, 1, period=100.0, amplitude=20.0)
     whole = engine.record(300)[0]
     engine.reset(50, 1)
     pieces = []
@@ -186,16 +177,14 @@ def test_pieces_make_the_same_run(engine):
 
 
 def test_divergence_is_recorded_and_moves_nothing(engine):
-    engine.reset(100, 0)
-    engine.set(5000.0, 70.0, 1e308, 1)
+    engine.begin(rate=1e308)
     loss, _ = engine.record(50)
     assert len(loss) < 50 and not np.isfinite(loss[-1]) and np.isfinite(loss[:-1]).all()
     before = engine.array("weights", size(100))
     assert engine.run(10, 0) == 0
     np.testing.assert_array_equal(engine.array("weights", size(100)), before)
     assert not np.isfinite(engine.curvature(5))
-    engine.reset(100, 0)
-    engine.set(5000.0, 70.0, 1.0, 1)
+    engine.begin()
     assert np.isfinite(engine.record(10)[0]).all()
 
 

@@ -68,12 +68,14 @@ STICKING_OUT = """() => [...document.querySelectorAll(".dl-playground *")]
 class Playground:
     """A playground in a tab: its buttons, its settings, its numbers."""
 
-    def __init__(self, tab, complaints):
-        self.tab, self.complaints = tab, complaints
-        self.element = tab.locator("[data-dynloss-playground]")
+    def __init__(self, tab):
+        self.tab = tab
 
-    def press(self, name):
+    def press(self, name, until=None):
+        """Press a button; and wait for a condition, where one is given."""
         self.tab.click(f"[data-button={name}]")
+        if until:
+            self.wait(until)
 
     def preset(self, name):
         self.tab.click(f"[data-preset={name}]")
@@ -91,7 +93,7 @@ class Playground:
         return float(self.tab.text_content(f"[data-value={name}]").replace("\u202f", ""))
 
     def state(self):
-        return self.element.get_attribute("data-state")
+        return self.tab.get_attribute("[data-dynloss-playground]", "data-state")
 
     def sentence(self):
         return self.tab.text_content("[data-sentence]")
@@ -109,32 +111,20 @@ class Playground:
 
 
 @pytest.fixture
-def opened(chromium, address):
-    """A function that opens a playground in a window of its own, and watches its console and its requests."""
-    contexts = []
+def opened(opened):
+    """A function that opens a playground in a window of its own, once it can be used."""
 
     def open_page(name="full.html", **options):
-        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        contexts.append(context)
-        tab, complaints = context.new_page(), []
-        tab.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        own = (address, "data:", "blob:")
-        tab.on("request", lambda asked: None if asked.url.startswith(own) else complaints.append(asked.url))
-        tab.goto(f"{address}/{name}")
+        tab = opened(name, **options)
         tab.wait_for_selector("[data-ready=yes]")
-        return Playground(tab, complaints)
+        return Playground(tab)
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    return open_page
 
 
 @pytest.fixture
 def page(opened):
-    found = opened()
-    yield found
-    assert not found.complaints
+    return opened()
 
 
 def test_same_bits_as_outside_a_browser(page):
@@ -144,8 +134,7 @@ def test_same_bits_as_outside_a_browser(page):
 def test_play_pause_step_and_reset(page):
     assert page.state() == "paused" and page.number("step") == 0
     assert page.number("loss") == pytest.approx(1.0986, abs=0.002)
-    page.press("step")
-    page.wait("step === 1")
+    page.press("step", "step === 1")
     page.press("play")
     assert page.state() == "playing"
     page.wait("step > 100")
@@ -156,20 +145,17 @@ def test_play_pause_step_and_reset(page):
     rested = page.number("step")
     time.sleep(0.3)
     assert page.number("step") == rested
-    page.press("reset")
-    page.wait("step === 0")
+    page.press("reset", "step === 0")
     assert page.number("loss") == pytest.approx(1.0986, abs=0.002)
 
 
 def test_to_the_next_cascade(page):
     """The first cascade of Figure 4, at the step at which the library reads it off the loss, and the second."""
-    page.press("next")
-    page.wait("cascades === 1 && state === 'paused'")
+    page.press("next", "cascades === 1 && state === 'paused'")
     first = page.number("step")
     assert first == 4102 + 4  # known with its fourth step
     assert "cascade 1, since step 4\u202f102" in page.sentence()
-    page.press("next")
-    page.wait("cascades === 2 && state === 'paused'")
+    page.press("next", "cascades === 2 && state === 'paused'")
     assert page.number("step") > first + 2500
 
 
@@ -188,8 +174,7 @@ def test_best_of_figure_3_learns(page):
 def test_static_fails(page):
     page.preset("static")
     page.choose("speed", "full")
-    page.press("play")
-    page.wait("step >= 20000")
+    page.press("play", "step >= 20000")
     page.press("play")
     assert page.number("accuracy") < 0.7
     assert [page.number(f"gamma{k}") for k in range(3)] == [1, 1, 1]
@@ -200,8 +185,7 @@ def test_without_an_oscillation_there_is_no_cascade(page):
     """The static loss bounces at the edge of stability, from step 225 on; nothing of it is counted or marked."""
     page.tab.evaluate(WATCH_THE_PENS)
     page.preset("static")
-    page.press("next")
-    page.wait("step >= 1000")
+    page.press("next", "step >= 1000")
     page.wait("state === 'paused'")
     assert page.number("step") >= 30_000 and page.number("cascades") == 0
     assert page.sentence().startswith("No cascade in that many steps.")
@@ -210,8 +194,7 @@ def test_without_an_oscillation_there_is_no_cascade(page):
     assert all(float(side) > 2 for side in sides.groups())
     assert MARK not in page.tab.evaluate("[...pens]")
     page.preset("figure4")
-    page.press("next")
-    page.wait("cascades === 1 && state === 'paused'")
+    page.press("next", "cascades === 1 && state === 'paused'")
     assert MARK in page.tab.evaluate("[...pens]")
 
 
@@ -252,15 +235,13 @@ def test_divergence_is_shown_and_reset_recovers(page):
     page.enter("amplitude", 1000)
     page.enter("learningRate", 10)
     page.choose("speed", "full")
-    page.press("play")
-    page.wait("state === 'diverged'")
+    page.press("play", "state === 'diverged'")
     assert page.sentence().startswith("Diverged at step")
     assert page.tab.text_content("[data-live]").startswith("Step")
     assert page.tab.is_disabled("[data-button=play]") and page.tab.is_disabled("[data-button=step]")
     page.preset("figure4")
     assert page.state() == "paused"
-    page.press("play")
-    page.wait("step > 300")
+    page.press("play", "step > 300")
     assert page.state() == "playing" and page.number("loss") < 1.2
 
 
@@ -275,8 +256,7 @@ def test_every_setting_acts_and_stands_in_the_address(page):
     for name, value in {"shape": "static", "speed": "10", "view": "close"}.items():
         page.choose(name, value)
         assert f"{name}={value}" in page.tab.url
-    page.press("step")
-    page.wait("step === 1")
+    page.press("step", "step === 1")
     assert page.number("gamma0") == 1
     page.choose("shape", "triangular")
     page.tab.reload()
@@ -288,8 +268,7 @@ def test_every_setting_acts_and_stands_in_the_address(page):
 
 def test_settings_act_in_the_middle_of_a_run(page):
     page.choose("speed", "full")
-    page.press("play")
-    page.wait("step > 1000")
+    page.press("play", "step > 1000")
     assert page.number("gamma0") > 2
     page.enter("amplitude", 1)
     page.wait("gamma0 === 1")
@@ -304,8 +283,7 @@ def test_odd_addresses_give_allowed_settings(opened, address_of):
     limits = {"amplitude": (1, 1000), "period": (2, 20000), "learningRate": (0.01, 10), "width": (1, 1000)}
     for name, (low, high) in limits.items():
         assert low <= float(page.tab.input_value(f"[data-number={name}]")) <= high
-    page.press("step")
-    page.wait("step === 1")
+    page.press("step", "step === 1")
 
 
 def test_sliders_by_keyboard(page):
@@ -355,7 +333,7 @@ def test_on_a_phone_the_plane_comes_first(page):
 def test_nothing_moves_when_it_comes(opened, address, name, width):
     page = opened(name, viewport={"width": width, "height": 800})
     after = page.tab.locator("#after").bounding_box()
-    page.tab.route("**/playground.js", lambda route: route.abort())
+    page.tab.route("**/playground.js", lambda route: route.fulfill(content_type="text/javascript"))
     page.tab.goto(f"{address}/{name}")
     assert page.tab.locator("[data-ready=yes]").count() == 0
     assert page.tab.locator("#after").bounding_box() == after
@@ -373,8 +351,7 @@ def test_curves_follow_the_window_both_ways(opened):
 
 def test_axes_are_named(page):
     page.tab.evaluate(WATCH_THE_PENS)
-    page.press("step")
-    page.wait("step === 1")
+    page.press("step", "step === 1")
     assert {"↑ x₂ from −1.15 to 1.15", "x₁ from −1.15 to 1.15 →"} <= set(page.tab.evaluate("[...labels]"))
 
 
@@ -404,14 +381,12 @@ def test_points_stand_out_from_every_region(page, scheme):
 def test_accessible(opened, scheme, name):
     page = opened(name)
     page.tab.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", scheme)
-    page.press("next")
-    page.wait("cascades === 1 && state === 'paused'")
+    page.press("next", "cascades === 1 && state === 'paused'")
     assert not serious(page.tab)
 
 
 def test_words_say_what_the_pictures_show(page):
-    page.press("play")
-    page.wait("step > 1500")
+    page.press("play", "step > 1500")
     page.press("play")
     text, (turn, within) = page.sentence(), divmod(page.number("step"), 5000)  # how far it came depends on the machine
     assert f"Class {turn % 3:.0f} ({['vermilion', 'amber', 'blue'][int(turn) % 3]})" in text and "2/η = 2" in text
@@ -428,8 +403,7 @@ def test_waits_in_a_background_tab(page):
       document.dispatchEvent(new Event("visibilitychange"));
     }"""
     page.choose("speed", "full")
-    page.press("play")
-    page.wait("step > 500")
+    page.press("play", "step > 500")
     page.tab.evaluate(hide, True)
     page.tab.wait_for_timeout(300)  # the frame that was under way
     rested = page.number("step")
@@ -476,15 +450,11 @@ def test_without_webassembly_a_link_stands_in(chromium, address):
 
 
 def test_a_missing_engine_is_told(chromium, address):
-    context = chromium.new_context()
-    try:
-        tab = context.new_page()
+    with chromium.new_page() as tab:
         tab.route("**/engine.wasm", lambda route: route.fulfill(status=404))
         tab.goto(f"{address}/full.html")
         tab.wait_for_selector("[data-state=unavailable]")
         assert "404" in tab.inner_text(".dl-playground")
-    finally:
-        context.close()
 
 
 @pytest.mark.slow
@@ -492,8 +462,7 @@ def test_memory_stays_flat(page):
     session = page.tab.context.new_cdp_session(page.tab)
 
     def used_after(step):
-        page.press("play")
-        page.wait(f"step > {step}")
+        page.press("play", f"step > {step}")
         page.press("play")
         session.send("HeapProfiler.collectGarbage")
         return session.send("Runtime.getHeapUsage")["usedSize"]

@@ -7,6 +7,8 @@ from dynloss_book.engine.findings import Verdict
 
 YES, NO, OPEN, SCALE = Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.UNDECIDED, Verdict.NOT_TESTABLE
 MIXED, ONE, NOTHING = Verdict.MIXED, Verdict.ONE_RUN, Verdict.NOT_COMPUTED
+# Of the chapters on why cascades begin.
+SETTINGS = {"width": 100, "seeds": 3, "steps": 8000, "period": 2000, "amplitude": 70.0, "learning_rate": 1.0}
 
 
 def verdicts(findings):

@@ -2,12 +2,10 @@
 
 import numpy as np
 import xarray as xr
-from made_up import labelled
+from made_up import SETTINGS, labelled
 
 from dynloss_book.cascades_edge import claims as cascades_edge
 from dynloss_book.plots import why_cascades as figure
-
-SETTINGS = {"width": 100, "seeds": 3, "steps": 8000, "period": 2000, "amplitude": 70.0, "learning_rate": 1.0}
 
 
 def edges(onset, cascades=2):

@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import NO, SCALE, YES, labelled, verdicts
+from made_up import NO, SCALE, SETTINGS, YES, labelled, verdicts
 
 from dynloss_book.cascades_kernel import claims as cascades_kernel
 from dynloss_book.engine.findings import Verdict
 from dynloss_book.plots import why_cascades as figure
-
-SETTINGS = {"width": 100, "seeds": 3, "steps": 8000, "period": 2000, "amplitude": 70.0, "learning_rate": 1.0}
 
 
 def kernels(hessian, weighted, plain):

@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import NO, SCALE, YES, labelled, verdicts
+from made_up import NO, SCALE, SETTINGS, YES, labelled, verdicts
 
 from dynloss_book.analysis.period_doubling import ABOUT
 from dynloss_book.cascades_two_step import claims as cascades_two_step
 from dynloss_book.cascades_two_step import experiment as toy_losses
 from dynloss_book.plots import why_cascades as figure
-
-SETTINGS = {"width": 100, "seeds": 3, "steps": 8000, "period": 2000, "amplitude": 70.0, "learning_rate": 1.0}
 
 
 def doubling(lowest, alternating, broken=True, crosses=True, turning=0.0, points=5, seeds=2):

@@ -63,21 +63,15 @@ def test_every_term_by_finite_differences(x64, width, points):
     params = reference.parameters(1, 2, width, 3)
     inputs, labels = reference.samples(2, points, 2, 3)
     gammas, change = np.array([1.4, 0.9, 0.7]), np.array([-0.02, 0.01, 0.01])
-    flat = reference.flatten(params)
-    slope = lambda w, g: reference.flatten(  # noqa: E731
-        reference.gradient(reference.unflatten(w, params), inputs, labels, g)
-    )
 
-    def hessian(w, g, h=1e-5):
-        rows = [(slope(w + h * e, g) - slope(w - h * e, g)) / (2 * h) for e in np.eye(len(w))]
-        return (np.array(rows) + np.array(rows).T) / 2
+    def hessian(w, g):
+        return reference.hessian(w, inputs, labels, g)
 
-    values, vectors = np.linalg.eigh(hessian(flat, gammas))
-    u, h = vectors[:, -1], 1e-4
-    sharpening = np.array(
-        [u @ (hessian(flat + h * e, gammas) - hessian(flat - h * e, gammas)) @ u / (2 * h) for e in np.eye(len(flat))]
-    )
-    drift, motion = -slope(flat, gammas) @ sharpening, u @ hessian(flat, change) @ u
+    values, vectors = np.linalg.eigh(hessian(params, gammas))
+    u = vectors[:, -1]
+    sharpening = reference.differences(lambda w: u @ hessian(w, gammas) @ u, params, step=1e-4)
+    slope = reference.flatten(reference.gradient(params, inputs, labels, gammas))
+    drift, motion = -slope @ sharpening, u @ hessian(params, change) @ u
     variance = 2 * (drift + motion / 0.5) / (sharpening @ sharpening)
 
     data = Dataset(inputs, labels, 3)

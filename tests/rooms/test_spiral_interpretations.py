@@ -44,8 +44,7 @@ def test_places_along_the_arms():
 def test_accuracies_are_the_tasks_own_and_nan_for_a_lost_network():
     task = spiral.task(20, "float32", 3)
     start = interpretations.start(20, "float32", "standard", 3)
-    for ours, theirs in zip(jax.tree.leaves(start), jax.tree.leaves(task.start), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    jax.tree.map(np.testing.assert_array_equal, start, task.start)
     found, outcome = interpretations.accuracies(start, task.training), task.outcome(task.start)
     assert float(found["accuracy"]) == float(outcome["accuracy"])
     assert float(found["validation_accuracy"][0]) == float(outcome["validation_accuracy"])

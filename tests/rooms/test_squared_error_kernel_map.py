@@ -24,15 +24,9 @@ def case(request, x64):
     return MLP(width, 3, param_dtype=jnp.float64).apply, params, INPUTS[:samples], TARGETS[:samples]
 
 
-def outputs(params, inputs):
-    hidden, output = params["params"]["hidden"], params["params"]["output"]
-    units = np.maximum(inputs @ hidden["kernel"] + hidden["bias"], 0)
-    return units @ output["kernel"] + output["bias"], units
-
-
 def test_the_prediction_is_the_kernel_written_out(case):
     apply, params, inputs, targets = case
-    residuals = outputs(params, inputs)[0] - targets
+    residuals = reference.logits(params, inputs) - targets
     kernel = reference.ntk(params, inputs)
     expected = residuals - 0.3 / len(inputs) * (kernel @ residuals.ravel()).reshape(residuals.shape)
     weights = np.linspace(0.5, 2, len(inputs))
@@ -52,17 +46,6 @@ def test_the_weighted_kernel_has_the_eigenvalues_of_the_weighted_map(case):
     found = extreme_eigenvalues(operator, size, 2, num_matvecs=32, dtype=jnp.float64)
     expected = np.sort(np.linalg.eigvals(dense).real)[::-1][:2]
     np.testing.assert_allclose(found.eigenvalues, expected, rtol=1e-8, atol=1e-10)
-
-
-def test_eigenpairs(x64):
-    matrix = np.random.RandomState(2).randn(12, 12)
-    matrix = jnp.asarray(matrix + matrix.T)
-    found = extreme_eigenvalues(lambda v: matrix @ v, 12, 3, dtype=jnp.float64)
-    np.testing.assert_allclose(found.eigenvalues, np.linalg.eigvalsh(matrix)[:-4:-1], rtol=1e-10)
-    np.testing.assert_allclose(found.vectors @ found.vectors.T, np.eye(3), atol=1e-9)
-    np.testing.assert_allclose(matrix @ found.vectors.T, found.vectors.T * found.eigenvalues[None, :], atol=1e-8)
-    with pytest.raises(ValueError, match="k must not exceed"):
-        extreme_eigenvalues(lambda v: v, 2, 3)
 
 
 def test_the_scaled_kernel_is_that_of_rescaled_parameters(x64):

@@ -56,16 +56,6 @@ def reference(what):
     return np.asarray(jax.jit({"gradient": jax.grad, "hessian": jax.hessian}[what](objective))(flat))
 
 
-@pytest.fixture
-def dense(x64):
-    return reference("hessian")
-
-
-@pytest.fixture
-def kernel(x64):
-    return reference("kernel")
-
-
 def at_weights(dataset, batch_size, weights=WEIGHTS):
     gradient = batched.loss_gradient(MODEL.apply, dataset, batch_size)
     return lambda w: gradient(w, jnp.asarray(weights))
@@ -101,15 +91,15 @@ def test_a_loss_that_is_no_number_shows(small):
     assert not all(np.isfinite(leaf).all() for leaf in leaves)
 
 
-def test_hessian_products(params, dense):
+def test_hessian_products(params):
     def matrix(w):
         operator, size = batched.hessian_operator(at_weights(data(), 3), w)
         return jax.lax.map(operator, jnp.eye(size))
 
-    np.testing.assert_allclose(jax.jit(matrix)(params), dense, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(jax.jit(matrix)(params), reference("hessian"), rtol=1e-10, atol=1e-12)
 
 
-def test_both_ends_of_the_spectrum(params, dense):
+def test_both_ends_of_the_spectrum(params):
     def ends(w):
         gradient = at_weights(data(), 3)
         return [
@@ -117,7 +107,7 @@ def test_both_ends_of_the_spectrum(params, dense):
             for end in ("largest", "smallest")
         ]
 
-    exact = np.linalg.eigvalsh(dense)
+    exact = np.linalg.eigvalsh(reference("hessian"))
     np.testing.assert_allclose(jax.jit(ends)(params), [exact[-1], exact[0]], rtol=1e-6)
 
 
@@ -138,12 +128,12 @@ def data_of_rows(samples, dtype=np.float32):
     return Dataset(random.randn(samples, 5).astype(dtype), np.arange(samples) % 3, num_classes=3)
 
 
-def test_ntk_products(params, kernel):
+def test_ntk_products(params):
     def matrix(w):
         operator, size = batched.ntk_operator(MODEL.apply, w, data().inputs, 3)
         return jax.lax.map(operator, jnp.eye(size))
 
-    np.testing.assert_allclose(jax.jit(matrix)(params), kernel, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(jax.jit(matrix)(params), reference("kernel"), rtol=1e-10, atol=1e-12)
 
 
 @cache

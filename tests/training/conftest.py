@@ -1,19 +1,16 @@
 """Runs that are killed."""
 
-import contextlib
-
 import pytest
 
 
 @pytest.fixture
 def killed(monkeypatch):
-    """A context in which a run is killed once its checkpoint is written for so many times: where it was, each time."""
+    """A function that makes a run and kills it once its checkpoint is written for so many times: where, each time."""
     from dynloss.training import checkpoints  # only now: whatever imports dynloss comes after the import hook
 
     save = checkpoints.save
 
-    @contextlib.contextmanager
-    def context(after):
+    def killed(after, run, *arguments, **options):
         written = []
 
         def save_and_die(*args):
@@ -24,6 +21,7 @@ def killed(monkeypatch):
 
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
             patched.setattr(checkpoints, "save", save_and_die)
-            yield written
+            run(*arguments, **options)
+        return written
 
-    return context
+    return killed

@@ -1,7 +1,8 @@
-"""Gradient descent in one scan: against NumPy, against a loop, cut in pieces, interrupted, diverged, and misused."""
+"""Training by all samples in one scan: against NumPy, cut in pieces, interrupted, diverged, misused; by optax too."""
 
 import dataclasses
 import errno
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ import optax
 import pytest
 import reference
 import xarray as xr
+from misuse import refused
 
 from dynloss.datasets import Dataset, spiral
 from dynloss.models import MLP
@@ -22,6 +24,7 @@ WIDTH = 12
 PARAMS = reference.parameters(0, 2, WIDTH, 3)
 DATA = spiral(points_per_class=10)
 APPLY = MLP(WIDTH, 3).apply
+SCHEDULE = oscillating(20, 10, 3)
 
 
 def params(dtype=np.float32):
@@ -36,7 +39,7 @@ def gradient(data):
 def run(steps, **arguments):
     """A short run in float32, with something recorded every step and something every 7."""
     chosen = {
-        "schedule": oscillating(20, 10, 3),
+        "schedule": SCHEDULE,
         "learning_rate": 0.5,
         "recorders": [recorders.training_state(APPLY, DATA.astype(np.float32)), recorders.class_weights(every=7)],
     }
@@ -52,8 +55,7 @@ def whole():
 
 def assert_same(one, other):
     xr.testing.assert_identical(one.trajectory, other.trajectory)
-    for a, b in zip(jax.tree.leaves(one.params), jax.tree.leaves(other.params), strict=True):
-        np.testing.assert_array_equal(a, b)
+    jax.tree.map(np.testing.assert_array_equal, one.params, other.params)
 
 
 @pytest.mark.parametrize("interpretation", ["text", "code"])
@@ -109,9 +111,7 @@ def test_cut_in_segments_equals_the_whole_to_the_last_bit(whole):
 
 def test_a_resumed_run_equals_the_uninterrupted_one(killed, monkeypatch, tmp_path, whole):
     path = tmp_path / "run.npz"
-    with killed(after=2) as written:
-        run(101, checkpoint=path, segments=7)
-    assert written == [15, 30]
+    assert killed(2, run, 101, checkpoint=path, segments=7) == [15, 30]
     assert [file.name for file in tmp_path.iterdir()] == ["run.npz"]
     # It goes on from step 30: what it does not compute again cannot come from anywhere but the file.
     seen, kept = [], full_batch._kept
@@ -123,8 +123,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(killed, monkeypatch, tmp_pat
 
 def test_a_kill_while_writing_leaves_the_older_checkpoint(killed, monkeypatch, tmp_path, whole):
     path = tmp_path / "run.npz"
-    with killed(after=1):
-        run(101, checkpoint=path, segments=7)
+    killed(1, run, 101, checkpoint=path, segments=7)
     before = path.read_bytes()
     with monkeypatch.context() as patched:
         patched.setattr("os.replace", lambda *names: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -136,8 +135,7 @@ def test_a_kill_while_writing_leaves_the_older_checkpoint(killed, monkeypatch, t
 
 def test_a_checkpoint_cut_in_half_is_left_aside_with_a_warning(killed, tmp_path, whole):
     path = tmp_path / "run.npz"
-    with killed(after=2):
-        run(101, checkpoint=path, segments=7)
+    killed(2, run, 101, checkpoint=path, segments=7)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.warns(UserWarning, match=r"checkpoint run.npz cannot be read .*: starting again"):
         assert_same(run(101, checkpoint=path, segments=7), whole)
@@ -156,21 +154,19 @@ def test_a_checkpoint_of_another_network_or_other_recorders_is_left_aside(tmp_pa
         assert_same(run(101, checkpoint=str(path), segments=1), whole)
 
 
-MOVED = dataclasses.replace(DATA, inputs=DATA.inputs + 0.1)
-OTHERS = {
-    "rate": {"learning_rate": 0.3},
-    "amplitude": {"schedule": oscillating(20, 4, 3)},
-    "optimizer": {"learning_rate": None, "optimizer": optax.sgd(0.5, momentum=0.9)},
-    "inputs": {"data": MOVED},
-}
-
-
-@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"learning_rate": 0.3},
+        {"schedule": oscillating(20, 4, 3)},
+        {"learning_rate": None, "optimizer": optax.sgd(0.5, momentum=0.9)},
+        {"data": dataclasses.replace(DATA, inputs=DATA.inputs + 0.1)},
+    ],
+)
 def test_a_checkpoint_of_another_run_is_left_aside(killed, tmp_path, whole, other):
     """Else one trajectory would be of both runs."""
     path = tmp_path / "run.npz"
-    with killed(after=2):
-        run(101, checkpoint=path, segments=7, **other)
+    killed(2, run, 101, checkpoint=path, segments=7, **other)
     with pytest.warns(UserWarning, match="checkpoint run.npz is of another run: starting again"):
         assert_same(run(101, checkpoint=path, segments=7), whole)
 
@@ -212,21 +208,19 @@ def test_a_class_without_samples_is_warned_of():
     assert np.isfinite(reference.flatten(result.params)).all()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({"learning_rate": 0}, "learning_rate must be finite and greater than 0, got 0"),
-        ({"learning_rate": -1.0}, "got -1.0"),
-        ({"learning_rate": float("nan")}, "got nan"),
-        ({"steps": 0}, "steps must be an integer, at least 1, got 0"),
-        ({"segments": 0}, "segments must be an integer, at least 1, got 0"),
-        ({"segments": -2}, "segments must be an integer, at least 1, got -2"),
-        ({"schedule": oscillating(20, 10, 4)}, r"the schedule gives weights \(4,\) for 3 classes"),
-    ],
+test_misuse = refused(
+    run,
+    {"steps": 3},
+    ({"learning_rate": 0}, "learning_rate must be finite and greater than 0, got 0"),
+    ({"learning_rate": -1.0}, "got -1.0"),
+    ({"learning_rate": float("nan")}, "got nan"),
+    ({"steps": 0}, "steps must be an integer, at least 1, got 0"),
+    ({"segments": 0}, "segments must be an integer, at least 1, got 0"),
+    ({"segments": -2}, "segments must be an integer, at least 1, got -2"),
+    ({"schedule": oscillating(20, 10, 4)}, r"the schedule gives weights \(4,\) for 3 classes"),
+    ({"recorders": [recorders.class_weights(), recorders.class_weights()]}, "two recorders give the same variable"),
+    ({"learning_rate": None, "optimizer": optax.sgd(0.1), "steps": 0}, "steps must be an integer, at least 1, got 0"),
 )
-def test_misuse(arguments, said):
-    with pytest.raises(ValueError, match=said):
-        run(**{"steps": 3} | arguments)
 
 
 def test_a_full_disk_is_warned_of_and_the_run_goes_on(monkeypatch, tmp_path, whole):
@@ -238,3 +232,86 @@ def test_a_full_disk_is_warned_of_and_the_run_goes_on(monkeypatch, tmp_path, who
         found = run(101, checkpoint=tmp_path / "run.npz", segments=7)
     assert_same(found, whole)
     assert list(tmp_path.iterdir()) == []
+
+
+# By any optimiser of optax
+
+
+def by_optax(optimizer, steps, schedule=SCHEDULE, **options):
+    """In float64."""
+    start = params(np.float64)
+    return train(start, DATA, schedule, gradient=gradient(DATA), optimizer=optimizer, steps=steps, **options)
+
+
+def by_hand(update):
+    """The path of w ← w + update(∇F, t), flat, in NumPy."""
+    weights = reference.class_weights(60, 20, 10, 3)
+    w, memory = reference.flatten(PARAMS), {}
+    for step in range(60):
+        slope = reference.gradient(reference.unflatten(w, PARAMS), DATA.inputs, DATA.labels, weights[step])
+        w = w + update(memory, reference.flatten(slope), step + 1)
+    return w
+
+
+def adam(memory, slope, count, rate=0.01, decays=(0.9, 0.999)):
+    first = memory["m"] = decays[0] * memory.get("m", 0) + (1 - decays[0]) * slope
+    second = memory["v"] = decays[1] * memory.get("v", 0) + (1 - decays[1]) * slope**2
+    return -rate * first / (1 - decays[0] ** count) / (np.sqrt(second / (1 - decays[1] ** count)) + 1e-8)
+
+
+def momentum(memory, slope, count, rate=0.1):
+    memory["m"] = 0.9 * memory.get("m", 0) + slope
+    return -rate * memory["m"]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "update"), [(optax.adam(0.01), adam), (optax.sgd(0.1, 0.9), momentum)], ids=["Adam", "momentum"]
+)
+def test_the_path_is_the_textbook_s(x64, standard_promotion, optimizer, update):
+    run = by_optax(optimizer, 60)
+    np.testing.assert_allclose(reference.flatten(run.params), by_hand(update), rtol=1e-8, atol=1e-10)
+
+
+def test_without_memory_it_is_plain_descent(x64):
+    recording = [recorders.training_state(APPLY, DATA), recorders.class_weights(every=7)]
+    ours = by_optax(optax.sgd(0.5), 60, recorders=recording)
+    plain = by_optax(None, 60, learning_rate=0.5, recorders=recording)
+    xr.testing.assert_allclose(ours.trajectory, plain.trajectory, rtol=1e-9)
+    assert ours.trajectory.attrs == plain.trajectory.attrs
+    assert ours.trajectory["class_weights"].dims == ("step_7", "class")
+    assert float(abs(ours.trajectory["static_loss"][-1] - ours.trajectory["static_loss"][0])) > 0.1  # it has moved
+
+
+def test_a_run_that_goes_on_is_the_whole_one(x64, standard_promotion):
+    optimizer, start = optax.adam(0.01), params(np.float64)
+    given, state = (gradient(DATA), SCHEDULE, optimizer), (start, optimizer.init(start))
+    whole, _ = full_batch.optimize(state, *given, 0, 40)
+    half, _ = full_batch.optimize(state, *given, 0, 25)
+    rest, _ = full_batch.optimize(half, *given, 25, 15)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-12), rest, whole)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "said"),
+    [
+        (optax.trace(0.9), "the optimiser goes uphill"),
+        (optax.scale(1.0), "the optimiser goes uphill"),
+        (optax.lbfgs(), "cannot take a step from a gradient and parameters alone"),
+        (optax.polyak_sgd(), "cannot take a step from a gradient and parameters alone"),
+    ],
+)
+def test_what_is_no_optimiser_here_is_refused(x64, standard_promotion, optimizer, said):
+    with pytest.raises(ValueError, match=said):
+        by_optax(optimizer, 3)
+
+
+def test_a_warm_up_passes(x64, standard_promotion):
+    by_optax(optax.sgd(optax.linear_schedule(0.0, 0.1, 5)), 3)
+
+
+def test_a_schedule_of_ones_own_and_parameters_that_diverge_unseen(x64):
+    own = lambda t: jnp.ones(3) * SCHEDULE(t)  # noqa: E731
+    one, other = (by_optax(optax.sgd(0.5), 9, schedule=each) for each in (SCHEDULE, own))
+    jax.tree.map(np.testing.assert_array_equal, one.params, other.params)
+    assert one.trajectory.diverged_at == -1
+    assert by_optax(optax.sgd(1e300), 9).trajectory.diverged_at == 9

@@ -11,6 +11,7 @@ import numpy as np
 import optax
 import pytest
 import xarray as xr
+from misuse import refused
 
 from dynloss import losses
 from dynloss.datasets import Dataset, cifar10
@@ -78,15 +79,10 @@ def plain_loop(model, variables, data, schedule, rate, epochs, seed=0):
     return path
 
 
-def in_one_call(monkeypatch):
-    """As on a GPU: all the steps of an epoch in one compiled loop."""
-    monkeypatch.setattr(batches, "calls", lambda steps, *_: [(0, steps)])
-
-
 @pytest.mark.parametrize("looped", [False, True])
 def test_equals_a_plain_loop_in_float64(x64, monkeypatch, looped):
-    if looped:
-        in_one_call(monkeypatch)
+    if looped:  # as on a GPU: all the steps of an epoch in one compiled loop
+        monkeypatch.setattr(batches, "calls", lambda steps, *_: [(0, steps)])
     model, data = MODEL.clone(param_dtype=jnp.float64), TRAINING.astype(np.float64)
     validation = VALIDATION.astype(np.float64)
     variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), VARIABLES)
@@ -243,9 +239,7 @@ def test_epochs_that_pass_fast_share_a_checkpoint(monkeypatch, tmp_path, whole):
 
 def test_a_resumed_run_equals_the_uninterrupted_one(killed, monkeypatch, tmp_path, whole):
     path = tmp_path / "runs" / "run.npz"
-    with killed(after=3) as written:
-        run(checkpoint=path)
-    assert written == [1, 2, 3]
+    assert killed(3, run, checkpoint=path) == [1, 2, 3]
     (path.parent / ".run.npz.123.part").write_bytes(b"half")  # of a kill in the middle of writing
     seen, one_epoch = [], minibatch._one_epoch
     monkeypatch.setattr(minibatch, "_one_epoch", lambda *args: seen.append(args[4]) or one_epoch(*args))
@@ -256,9 +250,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(killed, monkeypatch, tmp_pat
 
 def test_checkpoints_and_evaluations_at_their_own_cadences(killed, tmp_path):
     path, cadences = tmp_path / "run.npz", {"evaluate_every": 3, "checkpoint_every": 2}
-    with killed(after=2) as written:
-        run(checkpoint=path, **cadences)
-    assert written == [2, 4]
+    assert killed(2, run, checkpoint=path, **cadences) == [2, 4]
     assert_same(run(checkpoint=path, **cadences), run(**cadences))
 
 
@@ -278,8 +270,7 @@ def test_checkpoints_and_evaluations_at_their_own_cadences(killed, tmp_path):
 )
 def test_a_checkpoint_of_another_run_is_left_aside(killed, tmp_path, whole, other):
     path = tmp_path / "run.npz"
-    with killed(after=1):
-        run(checkpoint=path, **other)
+    killed(1, run, checkpoint=path, **other)
     with pytest.warns(UserWarning, match=r"checkpoint run.npz is of another run: starting again"):
         assert_same(run(checkpoint=path), whole)
 
@@ -322,8 +313,7 @@ def test_batch_statistics_and_augmentation_are_resumed_too(killed, tmp_path, nor
     )
     assert all(jax.tree.leaves(moved)) and whole.trajectory.attrs["diverged_at"] == -1
     path = tmp_path / "run.npz"
-    with killed(after=1):
-        run(model=model, variables=variables, checkpoint=path, **arguments)
+    killed(1, run, model=model, variables=variables, checkpoint=path, **arguments)
     assert_same(run(model=model, variables=variables, checkpoint=path, **arguments), whole)
 
 
@@ -412,10 +402,12 @@ def test_flips_and_crops_are_shifts_and_mirrors():
     assert not np.array_equal(other, changed)
 
 
-@pytest.mark.parametrize(("padding", "said"), [(8, "less than the sides"), (-1, "at least 0, got -1")])
-def test_misuse_of_crops(padding, said):
-    with pytest.raises(ValueError, match=said):
-        augmentation.flips_and_crops(jax.random.key(0), jnp.zeros((2, 8, 9, 3)), padding)
+test_misuse_of_crops = refused(
+    augmentation.flips_and_crops,
+    {"key": jax.random.key(0), "images": jnp.zeros((2, 8, 9, 3))},
+    ({"padding": 8}, "less than the sides"),
+    ({"padding": -1}, "at least 0, got -1"),
+)
 
 
 def test_every_batch_is_augmented_anew():
@@ -440,45 +432,44 @@ def test_progress_is_shown_on_request(capsys):
 
 
 SMALLER = Dataset(VALIDATION.inputs[:, :4], VALIDATION.labels, 3)
-BYTES = Dataset(np.zeros((50, 8, 8, 3), np.uint8), TRAINING.labels, 3)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({"batch_size": 0}, "batch_size must be an integer, at least 1, got 0"),
-        ({"batch_size": 51}, "batch_size must be at most the 50 training samples, got 51"),
-        ({"epochs": 0}, "epochs must be an integer, at least 1, got 0"),
-        ({"evaluate_every": 0}, "evaluate_every must"),
-        ({"checkpoint_every": 0}, "checkpoint_every must"),
-        ({"seed": -1}, "seed must be an integer, at least 0, got -1"),
-        ({"seed": 2**32}, "seed must be less than 2³²"),
-        ({"learning_rate": float("nan")}, "learning_rate must be finite and at least 0, got nan"),
-        ({"learning_rate": -0.1}, "learning_rate must be finite and at least 0, got -0.1"),
-        ({"learning_rate": lambda step: 1.0 - jnp.float32(step)}, "learning_rate must be .* got -1.0 at step 2"),
-        (
-            {"learning_rate": lambda step: jnp.log(jnp.float32(step) - 3.0)},
-            "learning_rate must be .* got nan at step 0",
-        ),
-        (
-            {"learning_rate": lambda step: jnp.ones(2)},
-            r"learning_rate must give one number per step, got an array \(2,\)",
-        ),
-        ({"schedule": static(4)}, r"the schedule gives weights \(4,\) for 3 classes"),
-        ({"schedule": lambda step: jnp.array([1.0, 3.0, -1.0])}, "the schedule's weights must be .* at step 0"),
-        ({"validation": SMALLER}, r"validation inputs \(4, 8, 3\) of float32 in 3 classes do not match"),
-        ({"validation": Dataset(VALIDATION.inputs, VALIDATION.labels, 4)}, "in 4 classes do not match"),
-        ({"training": BYTES, "validation": None}, r"images of bytes|does not take inputs \(16, 8, 8, 3\)"),
-        ({"training": SMALLER, "validation": None}, "multiples of 8, got 4 × 8 pixels"),
-        ({"variables": VARIABLES["params"]}, "variables must be what model.init returns"),
-        ({"model": MODEL.clone(num_classes=4)}, "the model with these variables does not take inputs"),
-        ({"model": Dropping(), "variables": {"params": {}}}, "the model with these variables does not take inputs"),
-        ({"augment": lambda key, images: images[:, 1:]}, r"augment must keep inputs \(16, 8, 8, 3\) of float32, but"),
-    ],
+test_misuse = refused(
+    run,
+    {},
+    ({"batch_size": 0}, "batch_size must be an integer, at least 1, got 0"),
+    ({"batch_size": 51}, "batch_size must be at most the 50 training samples, got 51"),
+    ({"epochs": 0}, "epochs must be an integer, at least 1, got 0"),
+    ({"evaluate_every": 0}, "evaluate_every must"),
+    ({"checkpoint_every": 0}, "checkpoint_every must"),
+    ({"seed": -1}, "seed must be an integer, at least 0, got -1"),
+    ({"seed": 2**32}, "seed must be less than 2³²"),
+    ({"learning_rate": float("nan")}, "learning_rate must be finite and at least 0, got nan"),
+    ({"learning_rate": -0.1}, "learning_rate must be finite and at least 0, got -0.1"),
+    ({"learning_rate": lambda step: 1.0 - jnp.float32(step)}, "learning_rate must be .* got -1.0 at step 2"),
+    (
+        {"learning_rate": lambda step: jnp.log(jnp.float32(step) - 3.0)},
+        "learning_rate must be .* got nan at step 0",
+    ),
+    (
+        {"learning_rate": lambda step: jnp.ones(2)},
+        r"learning_rate must give one number per step, got an array \(2,\)",
+    ),
+    ({"schedule": static(4)}, r"the schedule gives weights \(4,\) for 3 classes"),
+    ({"schedule": lambda step: jnp.array([1.0, 3.0, -1.0])}, "the schedule's weights must be .* at step 0"),
+    ({"validation": SMALLER}, r"validation inputs \(4, 8, 3\) of float32 in 3 classes do not match"),
+    ({"validation": Dataset(VALIDATION.inputs, VALIDATION.labels, 4)}, "in 4 classes do not match"),
+    ({"training": SMALLER, "validation": None}, "multiples of 8, got 4 × 8 pixels"),
+    ({"variables": VARIABLES["params"]}, "variables must be what model.init returns"),
+    ({"model": MODEL.clone(num_classes=4)}, "the model with these variables does not take inputs"),
+    ({"model": Dropping(), "variables": {"params": {}}}, "the model with these variables does not take inputs"),
+    ({"augment": lambda key, images: images[:, 1:]}, r"augment must keep inputs \(16, 8, 8, 3\) of float32, but"),
 )
-def test_misuse(arguments, said):
-    with pytest.raises(ValueError, match=said):
-        run(**arguments)
+
+
+def test_misuse_by_images_of_bytes():
+    with pytest.raises(ValueError, match=r"images of bytes|does not take inputs \(16, 8, 8, 3\)"):
+        run(Dataset(np.zeros((50, 8, 8, 3), np.uint8), TRAINING.labels, 3), None)
 
 
 def test_misuse_by_outputs_of_other_classes():
@@ -496,21 +487,17 @@ def test_misuse_by_what_cannot_be_compiled_in():
         run(model=Unhashable())
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (((0, 3, 3), (0, 1, 0), 4), "epochs must grow, with a rate for each, got"),
-        (((0, 3), (0, 1, 0), 4), "epochs must grow"),
-        (((), (), 4), "epochs must grow"),
-        (((0, 3), (0, -1), 4), "rates must be finite and at least 0, got -1"),
-        (((0, 3), (0, float("nan")), 4), "rates must be .* got nan"),
-        (((0, float("inf")), (0, 1), 4), "epochs must be finite, got inf"),
-        (((0, 3), (0, 1), 0), "steps must be an integer, at least 1, got 0"),
-    ],
+test_misuse_of_the_learning_rate = refused(
+    inspect.unwrap(piecewise_linear),
+    {"epochs": (0, 3), "rates": (0, 1), "steps": 4},
+    ({"epochs": (0, 3, 3), "rates": (0, 1, 0)}, "epochs must grow, with a rate for each, got"),
+    ({"rates": (0, 1, 0)}, "epochs must grow"),
+    ({"epochs": (), "rates": ()}, "epochs must grow"),
+    ({"rates": (0, -1)}, "rates must be finite and at least 0, got -1"),
+    ({"rates": (0, float("nan"))}, "rates must be .* got nan"),
+    ({"epochs": (0, float("inf"))}, "epochs must be finite, got inf"),
+    ({"steps": 0}, "steps must be an integer, at least 1, got 0"),
 )
-def test_misuse_of_the_learning_rate(arguments, said):
-    with pytest.raises(ValueError, match=said):
-        inspect.unwrap(piecewise_linear)(*arguments)
 
 
 # One convention for optimisers: optax's
@@ -528,15 +515,11 @@ def test_adam_goes_down(standard_promotion):
     assert found[-1] < found[0]
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"optimizer": minibatch.MOMENTUM, "learning_rate": None}, "the optimiser goes uphill"),
-        ({"direction": optax.sgd(0.1)}, "the optimiser goes uphill"),
-        ({"optimizer": optax.sgd(0.1)}, "give either an optimizer"),
-        ({"learning_rate": None}, "give either an optimizer"),
-    ],
+test_an_optimiser_that_goes_uphill_is_refused = refused(
+    run,
+    {},
+    ({"optimizer": minibatch.MOMENTUM, "learning_rate": None}, "the optimiser goes uphill"),
+    ({"direction": optax.sgd(0.1)}, "the optimiser goes uphill"),
+    ({"optimizer": optax.sgd(0.1)}, "give either an optimizer"),
+    ({"learning_rate": None}, "give either an optimizer"),
 )
-def test_an_optimiser_that_goes_uphill_is_refused(options, said):
-    with pytest.raises(ValueError, match=said):
-        run(**options)

@@ -186,12 +186,14 @@ def _found(
 ) -> tuple[Path, xr.Dataset | None, list[str]]:
     """The first result that is fresh, else the first; None if there is none; and why some cannot be read."""
     stale, unreadable = [], []
-    for path in filter(Path.exists, paths):
+    for path in paths:
         try:
             with _readable(path):
                 dataset = read(path)
                 if decoded(dataset.attrs)["parameters"] != json.loads(canonical(parameters)):
                     raise ValueError("it holds other parameters than its name says")
+        except FileNotFoundError:
+            continue
         except Unreadable as error:
             unreadable.append(str(error))
             continue

@@ -68,7 +68,7 @@ def publish(step: Step, source: Path, move: bool) -> None:
         own = source / step.place
         for path in step.files:  # and no other: another process may have computed more since
             path.unlink(missing_ok=True)
-        if own.is_dir() and not list(archive.paths(own)):
+        if own.is_dir() and not [*archive.paths(own), *own.glob(".*.checkpoint")]:  # nor an unfinished run
             shutil.rmtree(own)
         if not {path.name for path in own.parent.glob("*")} - {archive.LOCKS}:  # else there is more of the figure
             shutil.rmtree(own.parent, ignore_errors=True)
