@@ -189,11 +189,11 @@ def _found(
     for path in paths:
         try:
             with _readable(path):
+                if not path.exists():
+                    continue
                 dataset = read(path)
                 if decoded(dataset.attrs)["parameters"] != json.loads(canonical(parameters)):
                     raise ValueError("it holds other parameters than its name says")
-        except FileNotFoundError:
-            continue
         except Unreadable as error:
             unreadable.append(str(error))
             continue
