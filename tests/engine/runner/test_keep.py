@@ -1,6 +1,7 @@
 """Results whose code has changed: computed again, or affirmed; and what becomes of those that cannot be told."""
 
 import json
+import subprocess
 
 import pytest
 import small_site
@@ -181,3 +182,21 @@ def test_the_golden_runs_are_asked_once_and_what_they_lack_is_said(tmp_path):
     (folder / "compare.py").write_text("import sys; sys.exit('nothing has no golden runs')")
     with pytest.raises(UsageError, match=r"^nothing has no golden runs$"):
         keep.golden(tmp_path, "nothing", "part")
+
+
+def test_a_commit_that_history_has_lost_is_found_by_its_fingerprint(tmp_path):
+    def git(*words):
+        named = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words]
+        return subprocess.run(named, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "-q")
+    (folder := tmp_path / "tests" / "golden").mkdir(parents=True)
+    known = []
+    for fingerprint in ("aaaa", "bbbb"):
+        (folder / "fingerprints.json").write_text(f'{{"run": "{fingerprint}"}}')
+        git("add", ".")
+        git("commit", "-qm", fingerprint)
+        known.append(git("rev-parse", "--short", "HEAD"))
+    lost = "0123456789"
+    for commit, fingerprint, base in [(lost, "bbbb", known[1]), (lost, "cccc", lost), (known[0], "bbbb", known[0])]:
+        assert keep._base(tmp_path, {"commit": commit, "fingerprint": fingerprint}) == base

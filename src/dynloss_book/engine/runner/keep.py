@@ -135,7 +135,7 @@ class Affirmer(_Reviewer):
     def _evidence(self, path: Path, attributes: Mapping[str, Any], code: Fingerprint) -> dict[str, str]:
         """The attributes of a result that is kept; none if it is not."""
         archive.check_writable(path.parent)
-        base = fresh_at(attributes)
+        base = _base(self.root, attributes)
         then, now = json.loads(attributes["sources"]), code.parts
         changed = sorted(each for each in then.keys() | now.keys() if then.get(each) != now.get(each))
         found = golden(self.root, base, *changed)
@@ -165,6 +165,17 @@ def golden(root: Path, *change: str) -> dict[str, list[str]]:
 def fresh_at(attributes: Mapping[str, Any]) -> str:
     """The commit whose code a result is known to come from."""
     return str(attributes.get("fresh_at") or attributes["commit"]).split(", ")[-1].removesuffix("+dirty")
+
+
+def _base(root: Path, attributes: Mapping[str, Any]) -> str:
+    """The commit whose code a result comes from; if history has lost it, one whose golden runs have its fingerprint."""
+    git = functools.partial(subprocess.run, cwd=root, capture_output=True, text=True)
+    base = fresh_at(attributes)
+    if git(["git", "cat-file", "-e", base]).returncode == 0:
+        return base
+    fingerprints = str(Path(GOLDEN).with_name("fingerprints.json"))
+    alike = git(["git", "log", "--reverse", "--format=%h", "-S", attributes["fingerprint"], "--", fingerprints]).stdout
+    return (alike.split() or [base])[0]
 
 
 def kind(device: str) -> str:
