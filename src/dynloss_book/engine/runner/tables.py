@@ -46,7 +46,7 @@ def profile_rows(root: Path, figures: Mapping[str, Figure]) -> tuple[list[tuple[
     """
     rows: list[tuple[str, ...]] = []
     folders = policy.folders(root=root)
-    damaged = [str(error) for error in archive.contents(*folders, only=SHOWN).unreadable]
+    damaged: list[str] = []
 
     @functools.cache
     def told(stem: str, path: Path) -> tuple[dict[str, Any], list[str]]:
@@ -59,7 +59,8 @@ def profile_rows(root: Path, figures: Mapping[str, Figure]) -> tuple[list[tuple[
 
     for figure in figures.values():
         here = {layer(folder): archived(figure, [folder]) for folder in folders}
-        lost = sum(len(each.unreadable) for each in here.values())
+        lost = [str(error) for each in here.values() for error in each.unreadable]
+        damaged += lost
         of = functools.partial(told, figure.stem)
         for profile in figure.profiles.values():
             found = {
@@ -67,7 +68,7 @@ def profile_rows(root: Path, figures: Mapping[str, Figure]) -> tuple[list[tuple[
                 for name, has in here.items()
             }
             words = "; ".join(_held(name, records, of) for name, records in found.items() if records)
-            nothing = f"– ({_files(lost)} cannot be read)" if lost else NOTHING
+            nothing = f"– ({_files(len(lost))} cannot be read)" if lost else NOTHING
             rows.append((figure.stem, profile.name, cost(profile), words or nothing))
     return rows, damaged
 
