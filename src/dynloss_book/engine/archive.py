@@ -17,10 +17,13 @@ import hashlib
 import inspect
 import json
 import math
+import multiprocessing
 import os
+import sys
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +50,9 @@ __all__ = [
     "key",
     "provenance",
 ]
+
+
+MANY = 1000  # files, which are read by a process a core
 
 
 class ArchiveWarning(UserWarning):
@@ -317,7 +323,11 @@ def contents(*folders: Path, figures: Collection[str] = (), only: tuple[str, ...
     """
     looked = [place for root in folders or policy.folders() for place in places(root, figures)]
     there = [*paths(*looked), *(place / "request.json" for place in looked)]
-    told = [_told(only, path) for path in there]
+    told: Iterable = map(functools.partial(_told, only), there)
+    if len(there) > MANY and sys.platform == "linux" and "jax" not in sys.modules:  # whose threads a fork would lack
+        with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork")) as pool:
+            told = pool.map(functools.partial(_told, only), there, chunksize=50)
+    told = list(told)
     records = [one for one in told if isinstance(one, dict)]
     records.sort(key=lambda record: record["date"], reverse=True)
     return Contents(records, [one for one in told if isinstance(one, Unreadable)])
