@@ -137,7 +137,7 @@ runs = {
 figure.plot(runs, stop_epoch, claims.dotted_line(both));
 
 # %% tags=["lead", "provenance"]
-archive.provenance(both)
+archive.provenance(*[both] + [papers] * (papers is not None))
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** *The static loss* learns fast: its validation accuracy rises

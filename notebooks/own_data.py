@@ -147,12 +147,13 @@ chosen = {label: digits.best_settings(search) for label, search in searches.item
 # **test images, with the same new networks**.
 
 # %%
-finals = {}
+finals, tested = {}, []
 for label, three in chosen.items():
     period = three["dynamical"]["period"]  # which means nothing to the static loss
     axes = {name: sorted({each[name] for each in three.values()}) for name in grid}
     axes, new = axes | {"period": [period]}, range(100, 100 + test_seeds)
     final = sweep(axes=axes, seeds=new, constants=networks[label])
+    tested.append(final)
     three = {name: each | {"period": period} for name, each in three.items()}
     finals[label] = {name: final.sel(each) for name, each in three.items()}
 
@@ -175,10 +176,7 @@ figure.plot_run(schedules.weights_over(oscillating, np.arange(steps)), curves);
 # with the static loss. These digits are easy, and the gain is much smaller.
 
 # %% tags=["lead", "provenance"]
-archive.provenance(searches[f"{narrow} hidden units"])
-
-# %% tags=["lead", "provenance"]
-archive.provenance(searches[f"{wide} hidden units"])
+archive.provenance(*searches.values(), *tested)
 
 # %% [markdown]
 # ## The search

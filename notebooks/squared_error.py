@@ -172,7 +172,7 @@ from dynloss_book.squared_error import figure
 figure.plot(regimes, probes, ratios, rates, laws, limit, width_law);
 
 # %% tags=["lead", "provenance"]
-archive.provenance(probes)
+archive.provenance(probes, regimes, oscillating)
 
 # %% tags=["lead", "provenance"]
 archive.provenance(limit)

@@ -59,12 +59,21 @@ class ArchiveWarning(UserWarning):
     """A result is stale, damaged, or could not be kept."""
 
 
-class NotArchived(LookupError):
-    """The archive has no fresh result, and only it was to be asked; ``stale`` says what changed since, if any did."""
+class DamageWarning(ArchiveWarning):
+    """A file cannot be read, and does not count."""
 
-    def __init__(self, message: str, stale: str = ""):
+
+class NotArchived(LookupError):
+    """The archive has no fresh result, and only it was to be asked.
+
+    Attributes:
+        stale: what changed since it was computed, if anything did.
+        damaged: whether there are files that cannot be read.
+    """
+
+    def __init__(self, message: str, stale: str = "", damaged: bool = False):
         super().__init__(message)
-        self.stale = stale
+        self.stale, self.damaged = stale, damaged
 
 
 class NotArchivedAtAll(NotArchived):
@@ -162,7 +171,7 @@ def fetch_or_compute(
     path, dataset, unreadable = (paths[0], None, []) if fresh else _found(paths, parameters, code)
     lacks = "; ".join(unreadable) or f"the archive has no {figure} with these parameters"
     if unreadable and not read_only():
-        warn(f"{lacks}; it is {'left out' if dataset else 'computed again'}.")
+        warn(f"{lacks}; it is {'left out' if dataset else 'computed again'}.", DamageWarning)
     stale, renew = "", policy.Policy.current().renew and not read_only()
     if dataset is not None:
         stale = code.changed_since(dataset.attrs)
@@ -183,7 +192,7 @@ def fetch_or_compute(
         return dataset.assign_attrs(origin="archived", stale=stale, path=str(path), published=published)
     if read_only():
         reviewer.lacks(path, lacks)
-        raise NotArchived(lacks)
+        raise NotArchived(lacks, damaged=bool(unreadable))
     return _computed(figure, compute, parameters, paths[0], code)
 
 
@@ -455,5 +464,5 @@ def check_writable(folder: Path) -> None:
         ) from error
 
 
-def warn(message: str) -> None:
-    warnings.warn(message, ArchiveWarning, stacklevel=3)
+def warn(message: str, kind: type[ArchiveWarning] = ArchiveWarning) -> None:
+    warnings.warn(message, kind, stacklevel=3)

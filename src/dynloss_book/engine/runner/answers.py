@@ -20,7 +20,7 @@ from unittest import mock
 
 from dynloss import files
 from dynloss_book.engine import policy
-from dynloss_book.engine.archive import ArchiveWarning, NotArchived
+from dynloss_book.engine.archive import ArchiveWarning, DamageWarning, NotArchived
 from dynloss_book.engine.provenance import words
 from dynloss_book.engine.runner import tables
 from dynloss_book.engine.runner.best import sizes
@@ -77,9 +77,9 @@ def judged(figure: Figure, folders: Sequence[Path]) -> Judged:
         try:
             found, devices = answer(figure, values(figure, profile), folders)
         except NotArchived as error:
-            kind = "stale" if error.stale else "damaged" if " cannot be read (" in str(error) else "missing"
+            kind = "stale" if error.stale else "damaged" if error.damaged else "missing"
             troubles[profile] = (kind, str(error))
-        except ArchiveWarning as error:
+        except DamageWarning as error:
             return Judged(figure.stem, troubles=troubles, damaged="; ".join(filter(None, (unreadable, str(error)))))
         except Exception as error:  # whatever a cell raises is news about this figure, and of no other
             troubles[profile] = ("failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
@@ -110,7 +110,7 @@ def executed(
     """A notebook as far as its answer, or to its end, with these folders alone; the names that it defines.
 
     Raises:
-        ArchiveWarning: a part of a result cannot be read, and such ``damage`` is an error.
+        DamageWarning: a part of a result cannot be read, and such ``damage`` is an error.
     """
     with tempfile.TemporaryDirectory() as folder, _alone(figure.path.parent, folders, damage):
         script = Path(folder, f"{figure.stem}.py")  # a file, for `fingerprint` reads the functions' source
@@ -143,7 +143,7 @@ def _alone(folder: Path, folders: Sequence[Path], damage: Literal["ignore", "err
     try:
         with contextlib.chdir(folder), alone, warnings.catch_warnings():
             warnings.simplefilter("ignore", ArchiveWarning)
-            warnings.filterwarnings(damage, r".* cannot be read \(", ArchiveWarning)
+            warnings.simplefilter(damage, DamageWarning)
             yield
     finally:
         for name, value in before.items():

@@ -283,7 +283,8 @@ def _result(store: Store, wanted: grids.Grid, computed: bool) -> xr.Dataset:
     if not store.holds(wanted.points()).any():
         if archive.read_only():
             lacks = f"the archive has no point of this sweep of {store.identity['figure']}"
-            raise archive.NotArchivedAtAll("; ".join([lacks, *store.left_out.values()]))
+            why = store.left_out.values()
+            raise archive.NotArchivedAtAll("; ".join([lacks, *why]), damaged=bool(why))
         kind = deadline.OutOfTime if deadline.over() else NothingYet
         raise kind(
             f"{store.folder} holds no point of this sweep, and none was finished in the time given; an unfinished "

@@ -59,7 +59,7 @@ def gathered(*folders: Path) -> xr.Dataset:
     if not parts:
         raise archive.Unreadable("; ".join([f"{folders[0]} holds no results of a sweep", *map(str, unreadable)]))
     for error in unreadable:
-        archive.warn(f"{error}: it is left out.")
+        archive.warn(f"{error}: it is left out.", archive.DamageWarning)
     return whole(list(parts.values()))
 
 

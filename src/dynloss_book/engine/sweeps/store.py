@@ -100,7 +100,7 @@ class Store:
         try:
             part = archive.read(path)
         except archive.Unreadable as error:
-            self._leave_out(path, str(error))
+            self._leave_out(path, str(error), archive.DamageWarning)
             return
         for name, value in self._wanted.items():
             if (found := part.attrs.get(name, "unknown")) != value:
@@ -113,9 +113,9 @@ class Store:
         else:
             self._take(path, part)
 
-    def _leave_out(self, path: Path, why: str) -> None:
+    def _leave_out(self, path: Path, why: str, kind: type[archive.ArchiveWarning] = archive.ArchiveWarning) -> None:
         self.left_out[path] = why
-        archive.warn(f"{why}: it is left out, and its points are computed again.")
+        archive.warn(f"{why}: it is left out, and its points are computed again.", kind)
 
     def _take(self, path: Path, part: xr.Dataset) -> None:
         """Count a file; but of its folder none whose points another has, and not this one if the others have all."""
