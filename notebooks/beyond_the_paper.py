@@ -119,7 +119,7 @@ validation["static"] = static.expand_dims(period=periods)
 # %% [markdown]
 # **Losses and optimisers** need learning rates of their own. For each of them, and
 # separately for the static and the dynamical loss, some networks choose the best of
-# four rates and others make the comparison. $T$ and $A$ are the same for all, so no
+# six rates and others make the comparison. $T$ and $A$ are the same for all, so no
 # search favours the dynamical loss.
 
 # %%
@@ -138,7 +138,7 @@ scale = f"{seeds} and {tested} seeds, {steps:,} and {way_steps:,} steps, {width}
 findings = claims.judge(validation, chosen, scale)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Validation accuracy on the spiral, means with 95 % confidence intervals. (a) Shapes of the weights at one learning rate, a marker a period; (b) losses and optimisers, the static and the dynamical loss each at the best of four learning rates.", "name": "fig-beyond"}, "image": {"alt": "Two panels of markers along validation accuracy. In the first the static loss and one class at a time lie low; most other shapes lie far to their right, and so do random weights that are held; random weights that are new at each step lie between. In the second each loss and optimiser has a marker for the static and one for the dynamical loss."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Validation accuracy on the spiral, means with 95 % confidence intervals. (a) Shapes of the weights at one learning rate, a marker a period; (b) losses and optimisers, the static and the dynamical loss each at the best of six learning rates.", "name": "fig-beyond"}, "image": {"alt": "Two panels of markers along validation accuracy. In the first the static loss and one class at a time lie low; most other shapes lie far to their right, and so do random weights that are held; random weights that are new at each step lie between. In the second each loss and optimiser has a marker for the static and one for the dynamical loss."}}
 from dynloss_book.beyond_the_paper import figure
 
 labelled = {beyond.SHAPES[shape]: values for shape, values in validation.items()}

@@ -29,10 +29,10 @@ WAYS = {
     ("squared error", "gradient descent"): "squared error, gradient descent",
 }
 RATES = {
-    ("cross-entropy", "gradient descent"): (0.3, 1.0, 3.0, 10.0),
-    ("cross-entropy", "momentum"): (0.03, 0.1, 0.3, 1.0),
-    ("cross-entropy", "Adam"): (0.003, 0.01, 0.03, 0.1),
-    ("squared error", "gradient descent"): (0.1, 0.2, 0.4, 0.8),
+    ("cross-entropy", "gradient descent"): (0.3, 1.0, 2.0, 3.0, 5.0, 10.0),
+    ("cross-entropy", "momentum"): (0.03, 0.1, 0.2, 0.3, 0.5, 1.0),
+    ("cross-entropy", "Adam"): (0.003, 0.01, 0.02, 0.03, 0.05, 0.1),
+    ("squared error", "gradient descent"): (0.1, 0.2, 0.4, 0.8, 1.2, 1.6),
 }
 
 
