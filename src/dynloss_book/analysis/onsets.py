@@ -90,14 +90,14 @@ def growth_on_quadratic(rule: Rule, part: float, steps: int = 1000) -> float:
     return float(jnp.max(distance[-10:]))
 
 
-def linear_network(samples: int = 30, features: int = 4, seed: int = 0) -> dict[str, list[float]]:
+def linear_network() -> dict[str, list[float]]:
     """The three largest eigenvalues of Hessian and weighted kernel for f = xW, where both must agree.
 
-    Random inputs, labels, parameters and class weights, drawn by NumPy.
+    30 inputs of 4 features, labels of 3 classes, and parameters, drawn by NumPy; class weights that differ.
     """
-    random = np.random.RandomState(seed)
-    inputs, labels = jnp.asarray(random.randn(samples, features)), jnp.asarray(random.randint(3, size=samples))
-    params, weights = jnp.asarray(random.randn(features, 3)), jnp.asarray([2.0, 0.7, 0.3], inputs.dtype)
+    random = np.random.RandomState(0)
+    inputs, labels = jnp.asarray(random.randn(30, 4)), jnp.asarray(random.randint(3, size=30))
+    params, weights = jnp.asarray(random.randn(4, 3)), jnp.asarray([2.0, 0.7, 0.3], inputs.dtype)
 
     def apply(w, x):
         return x @ w
@@ -106,10 +106,9 @@ def linear_network(samples: int = 30, features: int = 4, seed: int = 0) -> dict[
         each = losses.cross_entropy(apply(w, inputs), labels)
         return losses.class_weighted_mean(each, labels, weights)
 
-    num_matvecs = features * 3
-    whole = hessian.hessian_eigenvalues(jax.grad(loss), params, 3, num_matvecs=num_matvecs)
+    whole = hessian.hessian_eigenvalues(jax.grad(loss), params, 3, num_matvecs=params.size)
     kernel = gauss_newton.weighted_kernel_eigenvalues(
-        apply, params, inputs, labels, weights, 3, num_matvecs=num_matvecs
+        apply, params, inputs, labels, weights, 3, num_matvecs=params.size
     )
     pairs = zip(whole.eigenvalues, kernel.eigenvalues, strict=True)
     return {f"λ{rank}": [float(each) for each in both] for rank, both in zip("₁₂₃", pairs, strict=True)}
@@ -131,7 +130,7 @@ def curvature(ground: Landscape, schedule: Schedule, num_matvecs: int) -> Callab
     return paths.observer(measure, schedule)
 
 
-def kernels(
+def _kernels(
     ground: Landscape, schedule: Schedule, learning_rate: float, num_matvecs: int
 ) -> Callable[[Path, Any], Any]:
     """(path, steps) -> ηλ of Hessian, weighted and plain kernel, and the residual term's share in λ_max of the Hessian.
@@ -245,11 +244,11 @@ def by_kernel(
 
     Returns:
         ``hessian``, ``weighted_kernel``, ``ntk`` and ``residual_share`` over (seed, step, side), and the same at the
-        start of each cascade, with the prefix ``onset_``, over (seed, mark, cascade). Arguments as above.
+        start of each cascade, with the prefix ``onset_``, over (seed, mark, cascade).
     """
     at, most = cadence(steps, every), -(-steps // period) + 1
     follow = paths.follower(ground, schedule, optax.sgd(learning_rate), steps)
-    look = kernels(ground, schedule, learning_rate, num_matvecs)
+    look = _kernels(ground, schedule, learning_rate, num_matvecs)
     runs = [look(follow(ground.start(seed)), at) for seed in range(seeds)]
     step = np.stack([starts(at, run["hessian"] / 2, period, most) for run in runs])
     words = {
