@@ -66,7 +66,12 @@ def predictable_until(run: xr.Dataset, parameters: Mapping[str, Any]) -> int | N
 
 
 def statistics(mine: xr.Dataset, published: xr.Dataset, parameters: Mapping[str, Any]) -> Iterator[Quantity]:
-    """What two chaotic runs of the same experiment have in common."""
+    """What two chaotic runs of the same experiment have in common.
+
+    Args:
+        mine, published: with ``hessian_eigenvalues``; nothing is said of others.
+        parameters: of the published one, with ``period``; nothing is said without.
+    """
     ours, theirs = (_cascades(each, parameters) for each in (mine, published))
     if ours is not None and theirs is not None:
         allowed = max(1, round(CASCADES * len(theirs)))

@@ -115,7 +115,13 @@ def measure(run: xr.Dataset, period: int, cascades: Sequence[Instability] | None
 
 
 def of_seeds(first: Mapping[str, float], seed: int, swept: Sequence[xr.Dataset]) -> xr.Dataset:
-    """What was measured of one run, and of those of a sweep where available, over ``seed``."""
+    """What was measured of one run, and of those of a sweep where available, over ``seed``.
+
+    Args:
+        first: ``measure`` of the one run.
+        seed: of its initial weights.
+        swept: the same variables, and ``done``, over ``seed``; points that are not computed are left out.
+    """
     alone = xr.Dataset(dict(first)).expand_dims(seed=[seed])
     there = [each[list(first)].where(each.done, drop=True) for each in swept]
     return xr.concat([alone, *there], "seed", combine_attrs="override")
@@ -125,6 +131,11 @@ def halves(values: np.ndarray, period: int, until: int) -> tuple[np.ndarray, np.
     """Whether a quantity falls in the first half of each whole period up to a step, and rises in the second.
 
     Medians over tenths of the period are compared: the first, the fifth, and the last.
+
+    Args:
+        values: at every step, (steps,).
+        period: T, in steps.
+        until: the step, from 0 on; a period that is not over by then does not count.
     """
     tenths = _tenths(values, period, until)
     return tenths[:, 4] < tenths[:, 0], tenths[:, 9] > tenths[:, 4]

@@ -41,6 +41,13 @@ class Rule(NamedTuple):
 def rules(gradient_descent: float, heavy_ball: float, nesterov: float, adam: float, momentum: float) -> dict[str, Rule]:
     """{name: rule} at these learning rates; Adam has the usual β₁ = 0.9, β₂ = 0.999.
 
+    Args:
+        gradient_descent, heavy_ball, nesterov, adam: η of each.
+        momentum: of heavy ball and Nesterov, from 0 to below 1.
+
+    Raises:
+        ValueError: a number is out of range.
+
     >>> {name: round(rule.edge, 2) for name, rule in rules(1.0, 0.3, 0.3, 0.01, 0.9).items()}
     {'gradient descent': 2.0, 'heavy ball': 12.67, 'Nesterov': 4.52, 'Adam': 3800.0}
     """
@@ -59,6 +66,9 @@ def adam_preconditioner(beta1: float = 0.9, beta2: float = 0.999, epsilon: float
 
     Adam steps by η m̂/(√v̂ + ε). With both corrections for the start written out, this is heavy ball with the
     preconditioner (1 − β₁^t)(√v̂ + ε), of which the first factor is 1 after some steps.
+
+    Args:
+        beta1, beta2, epsilon: β₁, β₂ and ε of the optimiser; by default optax's.
     """
 
     def diagonal(state):
@@ -76,7 +86,13 @@ def adam_with_preconditioner_held(learning_rate: float, beta1: float = 0.9) -> A
 
 
 def growth_on_quadratic(rule: Rule, part: float, steps: int = 1000) -> float:
-    """The growth of the distance from the minimum in ``steps`` steps, in a valley of ``part`` of the edge."""
+    """The growth of the distance from the minimum in ``steps`` steps, in a valley of ``part`` of the edge.
+
+    Args:
+        rule: of `rules`.
+        part: the curvature over the edge; the distance grows where it is above 1.
+        steps: at least 10, the last of which are looked at.
+    """
     curvature = part * rule.edge
     x = jnp.ones(1)
     state = rule.optimizer.init(x)
@@ -115,7 +131,12 @@ def linear_network() -> dict[str, list[float]]:
 
 
 def curvature(ground: Landscape, schedule: Schedule, num_matvecs: int) -> Callable[[Path, Any], Any]:
-    """(path, steps) -> λ_max of P⁻¹H before and after each of these steps, the loss held, (steps, 2)."""
+    """(path, steps) -> λ_max of P⁻¹H before and after each of these steps, the loss held, (steps, 2).
+
+    Args:
+        ground, schedule: the moving loss.
+        num_matvecs: products with the Hessian for each λ_max, at most as many as there are parameters.
+    """
     num_matvecs = min(num_matvecs, ground.start(0).size)
 
     def measure(here, following, weights, _, scale):
@@ -178,7 +199,12 @@ def marked(steps: np.ndarray, level: np.ndarray, period: int, jump: float = MARK
 
 
 def starts(steps: np.ndarray, level: np.ndarray, period: int, most: int) -> np.ndarray:
-    """The first step of each cascade for each of `MARKS`, (marks, most), NaN beyond the last cascade."""
+    """The first step of each cascade for each of `MARKS`, (marks, most), NaN beyond the last cascade.
+
+    Args:
+        steps, level, period: as of ``marked``.
+        most: cascades that have a place.
+    """
     rows = np.full((len(MARKS), most), np.nan)
     for row, jump in zip(rows, MARKS, strict=True):
         found = marked(steps, level, period, jump)[:most]
@@ -187,7 +213,13 @@ def starts(steps: np.ndarray, level: np.ndarray, period: int, most: int) -> np.n
 
 
 def midway(steps: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """The mean of both sides of the steps ``at``, NaN where that is NaN."""
+    """The mean of both sides of the steps ``at``, NaN where that is NaN.
+
+    Args:
+        steps: looked at, ascending, (n,).
+        values: before and after each, (n, 2).
+        at: any of these steps or NaN, in any shape.
+    """
     known = np.isfinite(at)
     rows = np.full(at.shape, np.nan)
     rows[known] = values[np.searchsorted(steps, at[known])].mean(axis=-1)
@@ -241,6 +273,10 @@ def by_kernel(
     every: int, num_matvecs: int,
 ) -> xr.Dataset:  # fmt: skip
     """ηλ of the Hessian, of the weighted kernel and of the plain one along runs of gradient descent, and at the onsets.
+
+    Args:
+        ground, schedule, seeds, steps, period, every, num_matvecs: as of ``by_optimiser``.
+        learning_rate: η.
 
     Returns:
         ``hessian``, ``weighted_kernel``, ``ntk`` and ``residual_share`` over (seed, step, side), and the same at the

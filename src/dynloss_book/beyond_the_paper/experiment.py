@@ -37,7 +37,16 @@ RATES = {
 
 
 def weights(shape: str, period, amplitude, seed) -> Schedule:
-    """Γ(t) of one of ``WAVEFORMS``; where it is random, ``seed`` says how, apart from the network's own randomness."""
+    """Γ(t) of one of ``WAVEFORMS``; where it is random, ``seed`` says how, apart from the network's own randomness.
+
+    Args:
+        shape: of the waveform, one of ``WAVEFORMS``.
+        period, amplitude: T, in steps, and A; may be traced.
+        seed: from 0 on; may be traced.
+
+    Raises:
+        ValueError: there is no such waveform.
+    """
     check_choice("shape", shape, tuple(WAVEFORMS))
     classes, key = spiral.CLASSES, jax.random.fold_in(jax.random.key(2021), seed)
     triangles = waveforms.pulses("triangle", period, amplitude, classes)

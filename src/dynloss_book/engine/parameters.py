@@ -101,6 +101,15 @@ def checked(
 ) -> dict[str, Any]:
     """The given values, read as the kind that each parameter has; old names are taken for the new, with a warning.
 
+    Args:
+        where: the notebook or file that gives them, for the messages.
+        parameters: those that the notebook has.
+        given: values, or texts that are to be read.
+        old_names: {old name: new name}.
+
+    Raises:
+        UsageError: a name is unknown or given twice, or a value is none of its kind; a line for each.
+
     >>> steps = Parameter("steps", "int", False, 10)
     >>> checked("fig04", {"steps": steps}, {"steps": "1e3"})
     {'steps': 1000}

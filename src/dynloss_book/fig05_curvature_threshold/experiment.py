@@ -158,6 +158,11 @@ def thresholds(run: Any, period: int, learning_rate: float) -> dict[str, float]:
     - Jumps count as in `analysis.onsets.marked`: in a row of three pairs, and from half a period on. A single sample
       that crosses a kink of a ReLU moves λ_max by as much, far below the threshold, but not pair after pair.
     - λ_th is the median over the marks, not the mean, so that a single step cannot shift it.
+
+    Args:
+        run: ``curvature`` (step, side) and ``accuracy`` (step), as of ``pairs``.
+        period: T, in steps.
+        learning_rate: η.
     """
 
     def marks(jump: float) -> np.ndarray:

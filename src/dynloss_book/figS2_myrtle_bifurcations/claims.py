@@ -91,7 +91,13 @@ def accuracy_changes(run: xr.Dataset, cascades: Sequence[Instability]) -> tuple[
 
 
 def numbers(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[str, Any]) -> pd.Series:
-    """What the figure does not show: threshold, accuracy, the residual of λ₁, and whether the run diverged."""
+    """What the figure does not show: threshold, accuracy, the residual of λ₁, and whether the run diverged.
+
+    Args:
+        run: ``accuracy`` at every step, ``hessian_eigenvalues`` and ``hessian_residuals`` at a cadence.
+        cascades: of the run.
+        settings: ``period`` and ``learning_rate``.
+    """
     curvature = run.hessian_eigenvalues[:, 0]
     return pd.Series(
         {

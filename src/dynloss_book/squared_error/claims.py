@@ -91,6 +91,11 @@ def exponents(error: xr.DataArray, rates: Sequence[float]) -> xr.DataArray:
 def crossings(factor: xr.DataArray, ratios: Sequence[float], level: float) -> xr.DataArray:
     """Where a falling factor first crosses a level, by straight lines between the ratios; NaN where it never does, or
     lies below from the first ratio on.
+
+    Args:
+        factor: over ``ratio`` and any other dimensions.
+        ratios: ηλ/N, ascending.
+        level: 0 where the mode begins to flip its sign, -1 where it begins to grow.
     """
     found = xr.apply_ufunc(lambda values: crossing(np.asarray(ratios), values, level), factor,
                            input_core_dims=[["ratio"]], vectorize=True)  # fmt: skip
@@ -123,7 +128,11 @@ def _at_starts(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> 
 
 
 def table(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> list[dict[str, Any]]:
-    """Rows of a table: ηλ/N at the starts of cascades, for both kernels."""
+    """Rows of a table: ηλ/N at the starts of cascades, for both kernels.
+
+    Args:
+        run, starts, every: as of ``judge``.
+    """
     found = _at_starts(run, starts, every)
     return [
         {

@@ -111,7 +111,16 @@ def _prediction_errors(task: SpiralTask, apply: Callable, params, rates: Sequenc
 
 
 def regime(ratio, seed, *, width: int, steps: int, num_matvecs: int, precision: str) -> dict[str, Any]:
-    """``steps`` steps at η = ratio · N/λ_max, with λ_max of the untrained network; see ``REGIME``."""
+    """``steps`` steps at η = ratio · N/λ_max, with λ_max of the untrained network; see ``REGIME``.
+
+    Args:
+        ratio: ηλ_max/N; may be traced.
+        seed: of the initial weights; may be traced.
+        width: hidden units.
+        steps: how many.
+        num_matvecs: products with the kernel for each λ_max.
+        precision: "float32" or "float64".
+    """
     task = spiral.task(width, precision, seed)
     _, step = _descent(task)
     first, mode, _ = _top_mode(task, task.start, num_matvecs)
@@ -138,7 +147,15 @@ def oscillating(
     learning_rate, seed, *, width: int, period: int, amplitude: float, steps: int, every: int, num_matvecs: int,
     precision: str,
 ) -> dict[str, Any]:  # fmt: skip
-    """The squared error with the weights of eqs. (2)-(5); λ_max of both kernels every few steps: ``OSCILLATING``."""
+    """The squared error with the weights of eqs. (2)-(5); λ_max of both kernels every few steps: ``OSCILLATING``.
+
+    Args:
+        learning_rate: η; may be traced.
+        seed, width, num_matvecs, precision: as of ``regime``.
+        period, amplitude: T, in steps, and A.
+        steps: how many.
+        every: steps from one measurement of both kernels to the next.
+    """
     task = spiral.task(width, precision, seed)
     inputs, labels, samples = task.inputs, task.labels, len(task.training)
 
@@ -170,6 +187,11 @@ def convergence(*, widths: Sequence[int], seeds: int, points: int) -> xr.Dataset
 
     ``neural_tangents`` is how far our closed form of the limit is from neural-tangents' kernel; NaN where that is
     not installed.
+
+    Args:
+        widths: hidden units.
+        seeds: how many networks of each width.
+        points: of the spiral's 300, about as many for the kernels.
     """
     data = spiral.task(1, "float64", 0).training
     inputs = np.asarray(data.inputs)[:: max(1, len(data) // points)]

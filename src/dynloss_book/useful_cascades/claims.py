@@ -97,7 +97,13 @@ def _change(branches: xr.Dataset, name: str, way: str) -> xr.DataArray:
 
 
 def edges(runs: xr.Dataset, learning_rate: float, parts: int) -> list[dict[str, Any]]:
-    """Rows of a table: λ_max of the static loss where whole runs end, and over their own edge of stability."""
+    """Rows of a table: λ_max of the static loss where whole runs end, and over their own edge of stability.
+
+    Args:
+        runs: ``sharpness`` (seed, run).
+        learning_rate: η.
+        parts: into which each step is cut in runs named "…, calm".
+    """
     names = map(str, runs.run.values)
     steps = {name: learning_rate / parts if name.endswith(", calm") else learning_rate for name in names}
     return [

@@ -269,7 +269,17 @@ class Store:
 def write_merged(
     folder: Path, parts: list[xr.Dataset], names: list[str], instead: Iterable[Path]
 ) -> tuple[Path, xr.Dataset]:
-    """Write one file of all rows, the first of each point, instead of others, all of whose points it has."""
+    """Write one file of all rows, the first of each point, instead of others, all of whose points it has.
+
+    Args:
+        folder: of the store.
+        parts: the content of its files, as they were read.
+        names: of the axes.
+        instead: the files that are deleted then.
+
+    Returns:
+        The file and its content.
+    """
     merged = rows(parts, names).assign_attrs(combined(parts))
     path = _place(folder, merged, names)
     archive.write(path, archive.encode(merged))
