@@ -19,7 +19,7 @@
 #
 # The paper emphasises one class after the other by a triangular wave, in the
 # cross-entropy, and learns its spiral by plain gradient descent. This page varies each
-# of these: other shapes of $\Gamma(t)$, the same weights without a period, another
+# of these: other waveforms of $\Gamma(t)$, the same weights without a period, another
 # loss, other optimisers. Small sweeps on the spiral compare each with the static loss,
 # from the same initial weights.
 
@@ -39,11 +39,11 @@ if not importlib.util.find_spec("dynloss") and all(
 
 # %% tags=["parameters"]
 width: int = 100  # hidden units
-periods: list[float] = [100]  # T of the shapes, in steps
+periods: list[float] = [100]  # T of the waveforms, in steps
 amplitude: float = 10.0  # A
-learning_rate: float = 1.0  # η, for the shapes
-steps: int = 3000  # for the shapes; without oscillations for the last period
-seeds: int = 3  # networks of each shape
+learning_rate: float = 1.0  # η, for the waveforms
+steps: int = 3000  # for the waveforms; without oscillations for the last period
+seeds: int = 3  # networks of each waveform
 period: int = 100  # T for the losses and optimisers
 way_steps: int = 1000  # for the losses and optimisers
 searched: int = 1  # networks by which the learning rate is chosen
@@ -84,7 +84,7 @@ spiral.use_precision(precision)
 def train(
     period, amplitude, seed, *, shape, width, learning_rate, steps, precision
 ):  # fmt: skip
-    """Train one network with the weights of a shape; its accuracies at the end."""
+    """Train one network with the weights of a waveform; its accuracies at the end."""
     task = spiral.task(width, precision, seed)
     oscillating = beyond.weights(shape, period, amplitude, seed)
     gammas = waveforms.stopped(oscillating, stop=steps - period)  # Γ = 1 from there on
@@ -98,19 +98,19 @@ sweep = functools.partial(
 )
 fixed = {"width": width, "precision": precision}
 fixed_rate = fixed | {"learning_rate": learning_rate, "steps": steps}
-by_shape = {
-    shape: sweep(
-        train, seeds=range(seeds), constants=fixed_rate | {"shape": shape},
+by_waveform = {
+    waveform: sweep(
+        train, seeds=range(seeds), constants=fixed_rate | {"shape": waveform},
         axes={
-            "period": periods if shape != "static" else periods[:1],
+            "period": periods if waveform != "static" else periods[:1],
             "amplitude": [amplitude],
         },
     )
-    for shape in beyond.SHAPES
+    for waveform in beyond.WAVEFORMS
 }
 validation = {
-    shape: claims.counted(result).squeeze("amplitude", drop=True)
-    for shape, result in by_shape.items()
+    waveform: claims.counted(result).squeeze("amplitude", drop=True)
+    for waveform, result in by_waveform.items()
 }
 # The static loss has no period: the same networks stand for every one.
 static = validation["static"].isel(period=0, drop=True)
@@ -138,14 +138,14 @@ scale = f"{seeds} and {tested} seeds, {steps:,} and {way_steps:,} steps, {width}
 findings = claims.judge(validation, chosen, scale)
 findings.answer
 
-# %% tags=["lead"] mystnb={"figure": {"caption": "Validation accuracy on the spiral, means with 95 % confidence intervals. (a) Shapes of the weights at one learning rate, a marker a period; (b) losses and optimisers, the static and the dynamical loss each at the best of six learning rates.", "name": "fig-beyond"}, "image": {"alt": "Two panels of markers along validation accuracy. In the first the static loss and one class at a time lie low; most other shapes lie far to their right, and so do random weights that are held; random weights that are new at each step lie between. In the second each loss and optimiser has a marker for the static and one for the dynamical loss."}}
+# %% tags=["lead"] mystnb={"figure": {"caption": "Validation accuracy on the spiral, means with 95 % confidence intervals. (a) Waveforms of the weights at one learning rate, a marker a period; (b) losses and optimisers, the static and the dynamical loss each at the best of six learning rates.", "name": "fig-beyond"}, "image": {"alt": "Two panels of markers along validation accuracy. In the first the static loss and one class at a time lie low; most other waveforms lie far to their right, and so do random weights that are held; random weights that are new at each step lie between. In the second each loss and optimiser has a marker for the static and one for the dynamical loss."}}
 from dynloss_book.beyond_the_paper import figure
 
-labelled = {beyond.SHAPES[shape]: values for shape, values in validation.items()}
+labelled = {beyond.WAVEFORMS[name]: values for name, values in validation.items()}
 figure.plot(labelled, chosen);
 
 # %% tags=["lead", "provenance"]
-archive.provenance(*by_shape.values())
+archive.provenance(*by_waveform.values())
 
 # %% tags=["lead", "provenance"]
 archive.provenance(*ways.values())
@@ -160,15 +160,15 @@ archive.provenance(*ways.values())
 
 # %% tags=["lead"]
 @functools.partial(jax.jit, static_argnums=0)
-def strength(shape, period):
+def strength(waveform, period):
     """Over many cycles."""
-    gammas = beyond.weights(shape, period, amplitude, seed=0)
+    gammas = beyond.weights(waveform, period, amplitude, seed=0)
     return waveforms.strength(gammas, 9000)
 
 
-strengths = {shape: float(strength(shape, periods[-1])) for shape in beyond.SHAPES}
-lost = {shape: claims.diverged(result) for shape, result in by_shape.items()}
-rows = claims.shapes_table(validation, beyond.SHAPES, strengths, lost)
+strengths = {name: float(strength(name, periods[-1])) for name in beyond.WAVEFORMS}
+lost = {name: claims.diverged(result) for name, result in by_waveform.items()}
+rows = claims.waveforms_table(validation, beyond.WAVEFORMS, strengths, lost)
 pd.DataFrame(rows).set_index("weights")
 
 # %% [markdown] tags=["lead"]
@@ -195,4 +195,4 @@ findings
 # Does this run agree with the published one?
 from dynloss_book.engine.runner.compare import with_published
 
-with_published(*by_shape.values(), *ways.values())
+with_published(*by_waveform.values(), *ways.values())

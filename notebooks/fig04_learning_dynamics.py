@@ -56,14 +56,14 @@ fresh: bool = False  # compute anew although archived
 # %%
 from dynloss import dynamics, schedules
 from dynloss.training import recorders
-from dynloss_book.analysis import cascades as reading
 from dynloss_book.analysis import learning
+from dynloss_book.analysis.cascades import by_curvature, check_zoom, zoom
 from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.fig04_learning_dynamics import claims, experiment
 from dynloss_book.tasks import spiral
 
 parameters.validate("fig04_learning_dynamics")
-reading.check_zoom(zoom_cascade, steps, period)
+check_zoom(zoom_cascade, steps, period)
 spiral.use_precision(precision)
 
 
@@ -97,7 +97,7 @@ trajectory = archive.fetch_or_compute(
 # over all of them is the threshold $\lambda_{th}$.
 
 # %%
-cascades = reading.by_curvature(trajectory, period)
+cascades = by_curvature(trajectory, period)
 threshold = dynamics.threshold(cascades)
 
 # %% [markdown]
@@ -143,7 +143,7 @@ from dynloss_book.plots import learning_dynamics as figure
 stop = schedules.last_period(steps, period)
 weights = schedules.oscillating(period, amplitude, num_classes=3, stop=stop)
 gammas = schedules.weights_over(weights, trajectory.step.values)
-window = reading.zoom(cascades, zoom_cascade, steps, margin=period // 10)
+window = zoom(cascades, zoom_cascade, steps, margin=period // 10)
 figure.plot(trajectory, gammas, cascades, threshold.value, window);
 figure.explore(trajectory, gammas, cascades, threshold.value)
 

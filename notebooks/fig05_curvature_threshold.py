@@ -162,8 +162,9 @@ findings.answer
 # %% tags=["lead"] mystnb={"figure": {"caption": "The curvature threshold, compare [Figure 5 of the paper](https://proceedings.mlr.press/v139/ruiz-garcia21a.html). (a) The threshold against the learning rate; each point is one run with oscillations; filled: instabilities detected where the eigenvalue jumps by 0.1, open: by 0.1 over the learning rate. The lines are power laws with the 95 % confidence interval of their exponents. Dashed: the edge of stability. Dotted: the exponent of the paper, drawn through the middle of the fits. (b), (c) The largest eigenvalue of the Hessian along a run without oscillations for the narrow and the wide network, with the threshold that the fit in (a) gives at this learning rate (solid) and the edge of stability (dashed). The vertical axes of (b) and (c) omit the most extreme 1 % of the values.", "name": "fig-curvature-threshold"}, "image": {"alt": "Left, on logarithmic axes, the curvature threshold falls with the learning rate along a line close to two over the learning rate, for both widths. Right, the largest Hessian eigenvalue against the minimisation step without oscillations, above for the narrow and below for the wide network, with horizontal lines at the threshold."}}
 from dynloss_book.fig05_curvature_threshold import figure
 
-readings = ("threshold", "scaled_threshold")
-drawn = {reading: experiment.READINGS[reading] for reading in readings}
+drawn = {
+    name: experiment.CRITERIA[name] for name in ("threshold", "scaled_threshold")
+}
 figure.plot(networks, drawn, laws, static, rate=1.0);
 figure.explore(networks, drawn, laws, static, rate=1.0)
 

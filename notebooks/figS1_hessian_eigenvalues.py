@@ -54,14 +54,20 @@ fresh: bool = False  # compute anew although archived
 # %%
 from dynloss import dynamics, schedules
 from dynloss.training import recorders
-from dynloss_book.analysis import cascades as reading
 from dynloss_book.analysis import learning
+from dynloss_book.analysis.cascades import (
+    CROSSINGS,
+    by_curvature,
+    check_zoom,
+    crossings,
+    zoom,
+)
 from dynloss_book.engine import archive, parameters, sweeps
 from dynloss_book.figS1_hessian_eigenvalues import claims
 from dynloss_book.tasks import spiral
 
 parameters.validate("figS1_hessian_eigenvalues")
-reading.check_zoom(zoom_cascade, steps, period)
+check_zoom(zoom_cascade, steps, period)
 spiral.use_precision(precision)
 
 
@@ -99,9 +105,9 @@ trajectory = archive.fetch_or_compute(
 # does.
 
 # %%
-cascades = reading.by_curvature(trajectory, period)
+cascades = by_curvature(trajectory, period)
 threshold = dynamics.threshold(cascades).value
-crossings = reading.crossings(trajectory, cascades, threshold, period)
+crossed = crossings(trajectory, cascades, threshold, period)
 
 # %% [markdown]
 # One run decides nothing that differs from seed to seed. So we make it from other initial
@@ -132,10 +138,10 @@ findings.answer
 # %% tags=["lead"] mystnb={"figure": {"caption": "The three largest eigenvalues of the Hessian, compare [Figure S1 of the paper's supplement](https://proceedings.mlr.press/v139/ruiz-garcia21a.html). (a) The change of the loss from step to step, (c) the eigenvalues, for the whole run; (b), (d) the same around one cascade. Green and red dashed lines mark where instabilities start and end, the horizontal line is the threshold, and the dash-dotted lines in (b) and (d) show where each eigenvalue first exceeds it and where the loss leaves its two branches. The vertical axes omit the most extreme 0.2 % of the values.", "name": "fig-hessian-eigenvalues"}, "image": {"alt": "Four panels against the minimisation step: the change of the loss above, the three largest Hessian eigenvalues below with a dashed threshold line; on the right the same around one cascade, with dash-dotted lines where eigenvalues pass the threshold and where the loss leaves its two branches."}}
 from dynloss_book.plots import learning_dynamics as figure
 
-window = reading.zoom(cascades, zoom_cascade, steps, margin=period // 10)
-shown = crossings.iloc[min(zoom_cascade, len(cascades)) - 1 :][:1]
+window = zoom(cascades, zoom_cascade, steps, margin=period // 10)
+shown = crossed.iloc[min(zoom_cascade, len(cascades)) - 1 :][:1]
 events = shown.drop(columns=["starts", "ends"]).dropna(axis=1)
-events = {reading.CROSSINGS[name]: int(events[name].iloc[0]) for name in events}
+events = {CROSSINGS[name]: int(events[name].iloc[0]) for name in events}
 figure.plot_eigenvalues(trajectory, cascades, threshold, events, window);
 
 # %% tags=["lead", "provenance"]
@@ -165,7 +171,7 @@ findings
 # of the class, starts above the threshold, so its first columns agree.
 
 # %%
-crossings.rename(columns=reading.CROSSINGS)
+crossed.rename(columns=CROSSINGS)
 
 # %% tags=["remove-input"]
 # Does this run agree with the published one?

@@ -66,7 +66,13 @@ from dynloss.checks import check_count
 from dynloss.models.myrtle import Myrtle
 from dynloss.spectral import batched
 from dynloss.training import full_batch
-from dynloss_book.analysis import cascades as reading
+from dynloss_book.analysis.cascades import (
+    beside_the_edge,
+    by_loss,
+    check_zoom,
+    threshold,
+    zoom,
+)
 from dynloss_book.engine import archive, parameters
 from dynloss_book.figS2_myrtle_bifurcations import batched_recorders, claims
 from dynloss_book.tasks import cifar10
@@ -74,7 +80,7 @@ from dynloss_book.tasks import cifar10
 parameters.validate("figS2_myrtle_bifurcations")
 cifar10.check(images)
 check_count("eigenvalues", eigenvalues, at_least=1, at_most=3)
-reading.check_zoom(zoom_cascade, steps, period)
+check_zoom(zoom_cascade, steps, period)
 if every % 2 == 0:
     raise ValueError(f"every must be odd, got {every}")
 # At the edge of stability rounding grows: no shortened products on recent GPUs.
@@ -120,7 +126,7 @@ run = archive.fetch_or_compute(
 # last measurement before each start and the first after each end.
 
 # %%
-cascades = reading.by_loss(run, period)
+cascades = by_loss(run, period)
 
 # %% tags=["lead", "answer"]
 findings = claims.judge([(run, cascades)], settings)
@@ -130,9 +136,9 @@ findings.answer
 from dynloss_book.figS2_myrtle_bifurcations import figure
 
 gammas = schedules.weights_over(oscillation(period, amplitude, steps), run.step.values)
-window = reading.zoom(cascades, zoom_cascade, steps, margin=period // 4)
-threshold = reading.threshold(run, cascades, period)
-figure.plot(run, gammas, cascades, threshold, 2 / learning_rate, window);
+window = zoom(cascades, zoom_cascade, steps, margin=period // 4)
+level = threshold(run, cascades, period)
+figure.plot(run, gammas, cascades, level, 2 / learning_rate, window);
 
 # %% tags=["lead", "provenance"]
 archive.provenance(run)
@@ -157,7 +163,7 @@ findings
 # numbers are steps; a blank means that it did not happen.
 
 # %%
-reading.beside_the_edge(run, cascades, learning_rate)
+beside_the_edge(run, cascades, learning_rate)
 
 # %%
 claims.numbers(run, cascades, settings).to_frame("value")

@@ -116,3 +116,38 @@ def test_claims_draw_nothing(room):
 def test_a_room_owns_one_folder_of_results_at_most():
     folders = {path.name for path in (ROOT / "results").iterdir() if path.is_dir()}
     assert folders <= NOTEBOOKS
+
+
+def is_command(function: ast.FunctionDef) -> bool:
+    """Of click, which prints the docstring as ``--help``, with a line of its own for each option."""
+    names = [getattr(each, "func", each) for each in function.decorator_list]
+    return any(isinstance(each, ast.Attribute) and each.attr == "command" for each in names)
+
+
+def undocumented(path: Path) -> list[str]:
+    """The public functions, and methods of public classes, with three or more arguments and no `Args:`.
+
+    Left out are commands, and methods without a docstring in a class with a base, which gives them its own.
+    """
+    lacking = []
+    for node in ast.parse(path.read_text("utf-8")).body:
+        for each in node.body if isinstance(node, ast.ClassDef) else [node]:
+            if not isinstance(each, ast.FunctionDef) or node.name.startswith("_") or each.name.startswith("_"):
+                continue
+            names = {arg.arg for arg in [*each.args.posonlyargs, *each.args.args, *each.args.kwonlyargs]}
+            said = ast.get_docstring(each)
+            inherits = said is None and isinstance(node, ast.ClassDef) and bool(node.bases)
+            if len(names - {"self", "cls"}) > 2 and not (inherits or is_command(each) or "Args:" in (said or "")):
+                lacking.append(f"{module_of(path)}.{each.name}")
+    return lacking
+
+
+def test_public_functions_of_three_or_more_arguments_say_what_these_are():
+    assert not [name for path in MODULES.values() for name in undocumented(path)]
+
+
+def test_a_function_without_its_arguments_is_found(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "SOURCES", tmp_path)
+    path = tmp_path / "one.py"
+    path.write_text('def far(a, b, c):\n    """Far."""\n\n\ndef near(a, b):\n    """Near."""\n')
+    assert undocumented(path) == ["one.far"]

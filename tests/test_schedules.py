@@ -1,4 +1,4 @@
-"""Γ(t): closed forms, the two readings, exactness at the boundaries, tracing, and misuse."""
+"""Γ(t): closed forms, the two interpretations, exactness at the boundaries, tracing, and misuse."""
 
 from fractions import Fraction
 from functools import partial

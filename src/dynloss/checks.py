@@ -16,7 +16,13 @@ def is_traced(value: Any) -> bool:
 
 
 def check_number(name: str, value: Any, *, at_least: float = -math.inf, above: float = -math.inf) -> None:
-    """Raise ``ValueError`` unless ``value`` is traced, or a finite number in the allowed range."""
+    """Raise ``ValueError`` unless ``value`` is traced, or a finite number in the allowed range.
+
+    Args:
+        name: the argument's, for the message.
+        value: whatever was handed over.
+        at_least, above: lower bounds, with the bound itself and without; by default none.
+    """
     if is_traced(value):
         return
     try:
@@ -31,7 +37,12 @@ def check_number(name: str, value: Any, *, at_least: float = -math.inf, above: f
 
 
 def check_count(name: str, value: Any, *, at_least: int, at_most: float = math.inf) -> None:
-    """Raise ``ValueError`` unless ``value`` is an integer in the allowed range."""
+    """Raise ``ValueError`` unless ``value`` is an integer in the allowed range.
+
+    Args:
+        name, value: as of ``check_number``.
+        at_least, at_most: the bounds, both included.
+    """
     try:
         whole = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
@@ -74,6 +85,10 @@ def check_precision(dtype: Any) -> None:
 def check_function(name: str, value: Any, wanted: str) -> None:
     """Raise ``ValueError`` unless ``value`` is a function; a model is none, and an array neither.
 
+    Args:
+        name, value: as of ``check_number``.
+        wanted: what it takes and gives, as in "step -> weights".
+
     >>> check_function("schedule", np.ones(3), "step -> weights")
     Traceback (most recent call last):
     ValueError: schedule must be a function step -> weights, got an array (3,)
@@ -86,7 +101,13 @@ def check_function(name: str, value: Any, wanted: str) -> None:
 
 
 def check_shaped_as(name: str, found: Any, params: Any) -> None:
-    """Raise ``ValueError`` unless what a function of the parameters gave is shaped as they are, as a gradient is."""
+    """Raise ``ValueError`` unless what a function of the parameters gave is shaped as they are, as a gradient is.
+
+    Args:
+        name: the function's, for the message.
+        found: what it gave, or the shapes of it.
+        params: W, a tree of arrays.
+    """
     if jax.tree.structure(found) != jax.tree.structure(params):  # type: ignore[operator]
         kind = f"a {type(found).__name__} of another structure"
         if isinstance(found, jax.Array) and found.ndim == 0:
@@ -120,6 +141,11 @@ def check_parameters(params: Any) -> None:
 
 
 def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
-    """Raise ``ValueError`` unless ``value`` is one of ``choices``."""
+    """Raise ``ValueError`` unless ``value`` is one of ``choices``.
+
+    Args:
+        name, value: as of ``check_number``.
+        choices: all that is allowed, in the order of the message.
+    """
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")

@@ -54,7 +54,7 @@ from dynloss_book.fig05_curvature_threshold import experiment as curvature_thres
 from dynloss_book.fig05_curvature_threshold import mlp_hessian, tracking
 from dynloss_book.figS2_myrtle_bifurcations import batched_recorders
 from dynloss_book.figS4_wide_resnet.model import WideResNet
-from dynloss_book.spiral_interpretations import experiment as readings
+from dynloss_book.spiral_interpretations import experiment as spiral_interpretations
 from dynloss_book.squared_error import infinite_width, kernel_map
 from dynloss_book.tasks import augmentation, digits, plane, spiral
 from dynloss_book.useful_cascades import experiment as useful_cascades
@@ -226,7 +226,7 @@ def static_weights() -> Arrays:
 
 
 def last_period() -> Arrays:
-    found = [schedules.last_period(100, 30, interpretation=reading) for reading in ("text", "code")]
+    found = [schedules.last_period(100, 30, interpretation=each) for each in ("text", "code")]
     traced = jax.jit(lambda period: schedules.last_period(100, period, interpretation="code"))(30)
     return {"last": np.array([*found, schedules.last_period(10, 30)]), "traced": traced}
 
@@ -1177,7 +1177,7 @@ def thresholds_and_power_laws() -> Arrays:
     found = curvature_threshold.thresholds(run, 80, 0.5)
     rates, about = [0.5, 1.0, 2.0], ("learning_rate", "seed")
     values = np.array([[4.1, 3.9], [2.0, 2.2], [1.05, np.nan]])
-    names = curvature_threshold.READINGS
+    names = curvature_threshold.CRITERIA
     network = xr.Dataset({name: (about, values) for name in names}, coords={"learning_rate": rates, "seed": [0, 1]})
     laws = curvature_threshold.power_laws({"narrow": network})
     return {"thresholds": np.array(list(found.values())), "laws": np.array([law["narrow"] for law in laws.values()])}
@@ -1217,7 +1217,8 @@ def best_settings_of_digits() -> Arrays:
 
 
 def validation_sets() -> Arrays:
-    return {name: readings.validation_set(name).inputs[::97] for name in readings.VALIDATIONS}
+    sets = spiral_interpretations
+    return {name: sets.validation_set(name).inputs[::97] for name in sets.VALIDATIONS}
 
 
 def stages_of_the_plane() -> Arrays:

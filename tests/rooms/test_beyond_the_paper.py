@@ -7,7 +7,7 @@ from dynloss_book.beyond_the_paper import claims as beyond_claims
 from dynloss_book.engine.findings import Kind, Verdict
 
 
-def by_shape(held):
+def by_waveform(held):
     means = {"static": 0.5, "triangle": 0.9, "random, held": held, "random, each step": 0.7}
     dims, at, wobble = ("period", "seed"), {"period": [30.0, 100.0]}, 0.01 * np.array([-1, 1, -1, 1])
     return {
@@ -19,19 +19,19 @@ def by_shape(held):
 def test_beyond_the_paper():
     accuracies = {"static": [0.8, 0.82], "dynamical": [0.9, 0.91]}
     ways = {"Adam": {name: xr.DataArray(values, dims="seed") for name, values in accuracies.items()}}
-    found = beyond_claims.judge(by_shape(0.9), ways, "4 seeds").summary
+    found = beyond_claims.judge(by_waveform(0.9), ways, "4 seeds").summary
     assert found.count("(not significant)") == 1  # held
     assert "+0.400" in found and "−0.200" in found and " gains" not in found
     assert found.endswith("remains in 1 of 1 combinations of loss and optimiser (Adam).")
     ends = (("static", [0.8, 0.82]), ("dynamical", [0.8, 0.92]))
     alike = {"Adam": {name: xr.DataArray(values, dims="seed") for name, values in ends}}
-    assert "remains in 0 of 1 combinations" in beyond_claims.judge(by_shape(0.9), alike, "4 seeds").summary
-    claims = beyond_claims.judge(by_shape(0.9), alike, "4 seeds").claims
+    assert "remains in 0 of 1 combinations" in beyond_claims.judge(by_waveform(0.9), alike, "4 seeds").summary
+    claims = beyond_claims.judge(by_waveform(0.9), alike, "4 seeds").claims
     assert [claim.verdict for claim in claims] == [Verdict.NOT_REPRODUCED, Verdict.UNDECIDED]
-    better = beyond_claims.judge(by_shape(0.99), ways, "4 seeds").claims[0]
+    better = beyond_claims.judge(by_waveform(0.99), ways, "4 seeds").claims[0]
     assert (better.verdict, better.here) == (Verdict.REPRODUCED, "yes: random, held")
     assert {claim.kind for claim in claims} == {Kind.QUESTION}
-    higher = beyond_claims.judge(by_shape(0.99), ways, "4 seeds").summary
+    higher = beyond_claims.judge(by_waveform(0.99), ways, "4 seeds").summary
     assert "(not significant)" not in higher and "+0.090" in higher
 
 

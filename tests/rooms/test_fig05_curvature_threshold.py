@@ -20,7 +20,7 @@ from dynloss_book.plots.style import exponent_in_words
 from dynloss_book.tasks import spiral
 
 RATES = np.array([0.25, 0.5, 1.0, 2.0])
-READINGS = {"threshold": "0.1", "scaled_threshold": "0.1/η"}
+CRITERIA = {"threshold": "0.1", "scaled_threshold": "0.1/η"}
 
 
 def network(scale):
@@ -44,13 +44,13 @@ def laws(networks):
     def fit(values):
         return power_law(np.repeat(RATES, 2), values.values.ravel())
 
-    return {name: {label: fit(each[name]) for label, each in networks.items()} for name in READINGS}
+    return {name: {label: fit(each[name]) for label, each in networks.items()} for name in CRITERIA}
 
 
 def everything(fits=None):
     networks = {"100 units": network(1.7), "1000 units": network(1.8)}
     static = {"100 units": run(2.4), "1000 units": run(1.2)}
-    return figure.plot(networks, READINGS, laws(networks) if fits is None else fits, static, rate=1.0), networks
+    return figure.plot(networks, CRITERIA, laws(networks) if fits is None else fits, static, rate=1.0), networks
 
 
 def lines(ax):
@@ -93,7 +93,7 @@ def test_the_static_runs_with_the_threshold_of_the_first_mark():
 
 
 def test_without_any_law_points_and_edge_remain():
-    drawn, _ = everything(fits={mark: {} for mark in READINGS})
+    drawn, _ = everything(fits={name: {} for name in CRITERIA})
     labels = list(lines(drawn.axes[0]))
     assert not any("paper" in label or "exponent" in label for label in labels)
     assert len(drawn.axes[1].get_lines()) == 2
@@ -102,7 +102,7 @@ def test_without_any_law_points_and_edge_remain():
 def test_a_run_that_diverged_is_drawn_as_far_as_it_went():
     networks = {"100 units": network(1.7)}
     broken = run(np.nan)
-    drawn = figure.plot(networks, READINGS, laws(networks), {"100 units": broken}, rate=0.5)
+    drawn = figure.plot(networks, CRITERIA, laws(networks), {"100 units": broken}, rate=0.5)
     assert drawn.axes[1].get_ylim() == pytest.approx((0, 1.15 * 4))
     drawn.canvas.draw()
 

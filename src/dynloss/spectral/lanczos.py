@@ -83,7 +83,12 @@ def expanded(
 
 
 def check_krylov(operator: Operator, start: Float[Array, " n"], num_matvecs: int, fewest: int = 1) -> None:
-    """Raise ``ValueError`` unless so many products of this operator can follow from this vector."""
+    """Raise ``ValueError`` unless so many products of this operator can follow from this vector.
+
+    Args:
+        operator, start, num_matvecs: as of ``tridiagonalise``.
+        fewest: products that are needed, at least 1.
+    """
     check_arrays(start=start)
     check_function("operator", operator, "v -> A v")
     check_precision(start.dtype)

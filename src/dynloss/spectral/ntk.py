@@ -20,7 +20,11 @@ Linear = Callable[[Any], Any]
 
 
 def check_model(apply: Apply, params: Any, inputs: Any) -> None:
-    """Raise ``ValueError`` unless these are a function, parameters and arrays of at least one sample."""
+    """Raise ``ValueError`` unless these are a function, parameters and arrays of at least one sample.
+
+    Args:
+        apply, params, inputs: as of ``jacobian_products``.
+    """
     check_function("apply", apply, "(parameters, inputs) -> outputs")
     check_parameters(params)
     check_samples(inputs=inputs)

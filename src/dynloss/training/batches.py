@@ -53,7 +53,13 @@ def steps_per_epoch(samples: int, batch_size: int) -> int:
 
 @partial(jax.jit, static_argnames=("samples", "batch_size"))
 def shuffled(key: Any, epoch: Any, samples: int, batch_size: int) -> tuple[jax.Array, jax.Array]:
-    """The samples of each batch, (S, B), all of them and the first ones again; and a key for the steps' own noise."""
+    """The samples of each batch, (S, B), all of them and the first ones again; and a key for the steps' own noise.
+
+    Args:
+        key: of the run, the same in each epoch.
+        epoch: its number, from 0 on; may be traced.
+        samples, batch_size: P and B.
+    """
     shuffle, noise = jax.random.split(jax.random.fold_in(key, epoch))
     order = jax.random.permutation(shuffle, samples)
     shape = steps_per_epoch(samples, batch_size), batch_size
@@ -64,7 +70,16 @@ def shuffled(key: Any, epoch: Any, samples: int, batch_size: int) -> tuple[jax.A
 def advance(
     state: State, inputs: jax.Array, labels: jax.Array, epoch: Epoch, start: Any, count: int, parts: Parts
 ) -> State:
-    """``count`` steps of an epoch from step ``start`` of it."""
+    """``count`` steps of an epoch from step ``start`` of it.
+
+    Args:
+        state: before the first of them.
+        inputs, labels: of all P samples.
+        epoch: what its steps read.
+        start: from 0 to S - 1; may be traced.
+        count: at least 1.
+        parts: what the program is made of.
+    """
 
     def step(state: State, i: Any) -> tuple[State, None]:
         chosen, key = epoch.order[i], jax.random.fold_in(epoch.key, i)
@@ -98,7 +113,14 @@ def _share(i: Any, batch_size: int, samples: int) -> jax.Array:
 
 
 def outputs_of(model: Any, variables: Any, inputs: Any, key: Any = None) -> Any:
-    """The outputs, and, given a key, the collections that training changes."""
+    """The outputs, and, given a key, the collections that training changes.
+
+    Args:
+        model: of flax.
+        variables: {collection: tree}, with ``params``.
+        inputs: a batch, (B, …).
+        key: of the model's dropout, in training alone.
+    """
     switch = _switch(model)
     if not switch or key is None:
         return model.apply(variables, inputs, **{name: not on for name, on in switch.items()}), {}
@@ -140,7 +162,14 @@ def _loop(step: Callable[[Any, Any], tuple[Any, Any]], state: Any, start: Any, c
 
 
 def evaluated(parts: Parts, variables: Any, inputs: jax.Array, labels: jax.Array, batch_size: int) -> dict[str, float]:
-    """``static_loss`` and ``accuracy`` of all samples."""
+    """``static_loss`` and ``accuracy`` of all samples.
+
+    Args:
+        parts: what the program is made of; the model and the loss count here.
+        variables: as of ``outputs_of``.
+        inputs, labels: of all P samples.
+        batch_size: B, samples at a time, which bounds the memory.
+    """
     found = [
         jax.block_until_ready(_sums(variables, inputs, labels, start, count, batch_size, parts))
         for start, count in calls(steps_per_epoch(len(labels), batch_size))
@@ -167,6 +196,9 @@ def fits_a_loop(model: Any, variables: Any, inputs: Any) -> bool:
 
     XLA compiles the gradients of plain convolutions in a loop to code many times as slow there (jax-ml/jax#12868); not
     those of ``dynloss.models.convolution``.
+
+    Args:
+        model, variables, inputs: as of ``outputs_of``; of arrays the shapes suffice.
     """
     traced = jax.make_jaxpr(partial(outputs_of, model, key=jax.random.key(0)))(variables, inputs)
     return "conv_general_dilated" not in str(traced)

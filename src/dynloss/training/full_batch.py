@@ -308,7 +308,12 @@ def _same_inputs(one: Any, other: Any) -> bool:
 
 
 def check_rule(learning_rate: Any, optimizer: Any, params: Any) -> None:
-    """Raise ``ValueError`` unless one of them is given, and only one; or if the optimiser does not go down."""
+    """Raise ``ValueError`` unless one of them is given, and only one; or if the optimiser does not go down.
+
+    Args:
+        learning_rate, optimizer: as of ``train``, None where it is not given.
+        params: W, on which the optimiser is tried.
+    """
     if (optimizer is None) == (learning_rate is None):
         raise ValueError("give either an optimizer, which has its learning rate, or a learning_rate")
     if optimizer is not None:
@@ -382,7 +387,13 @@ def _segment_length(steps: int, segments: int) -> int:
 
 
 def progress_bar(label: str | None, steps: int, first: int) -> Any:
-    """A progress bar over steps, with the time left, from ``first`` on; without a label it shows nothing."""
+    """A progress bar over steps, with the time left, from ``first`` on; without a label it shows nothing.
+
+    Args:
+        label: in front of the bar, or None.
+        steps: of the whole run.
+        first: steps that were done before.
+    """
     from tqdm import tqdm
 
     return tqdm(total=steps, initial=first, desc=label, unit=" steps", disable=label is None, mininterval=1)

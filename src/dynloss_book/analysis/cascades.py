@@ -19,6 +19,12 @@ def zoom(cascades: Sequence[Instability], number: int, steps: int, margin: int) 
     """First and last step around one cascade, the first being number 1; of the whole run if there is none.
 
     A number beyond the last means the last.
+
+    Args:
+        cascades: of the run, in their order.
+        number: at least 1.
+        steps: of the run.
+        margin: steps that are shown before the start and after the end.
     """
     if not cascades:
         return 0, steps - 1
@@ -30,6 +36,11 @@ def check_zoom(zoom_cascade: int, steps: int, period: int) -> None:
     """Raise ``ValueError`` for the number of a cascade that a run cannot have: each period has one, or few.
 
     The first three pass whatever the run, so that a shorter one needs no other number.
+
+    Args:
+        zoom_cascade: the number, from 1 on.
+        steps: of the run.
+        period: T, in steps.
     """
     check_count("period", period, at_least=1)
     check_count("zoom_cascade", zoom_cascade, at_least=1, at_most=max(3, -(-steps // period)))
@@ -80,14 +91,24 @@ def by_loss(run: Any, period: int) -> list[Instability]:
 
 
 def marks(run: Any, cascades: Sequence[Instability], period: int) -> xr.DataArray:
-    """λ₁ at the starts and ends of the cascades, over ``mark``; one that the run leaves unfinished has no end."""
+    """λ₁ at the starts and ends of the cascades, over ``mark``; one that the run leaves unfinished has no end.
+
+    Args:
+        run: with its length as the attribute ``steps``.
+        cascades: of the run, with λ₁ at their starts and ends.
+        period: T, in steps; a cascade that lasts into the last T/10 is unfinished.
+    """
     found = dynamics.curvature_at_marks(list(cascades))
     unfinished = bool(cascades) and cascades[-1].end > run.attrs["steps"] - 1 - period // 10
     return xr.DataArray(found[: len(found) - unfinished], dims="mark")
 
 
 def threshold(run: Any, cascades: Sequence[Instability], period: int) -> float:
-    """λ_th, the mean of λ₁ at onsets and ends. NaN without cascades."""
+    """λ_th, the mean of λ₁ at onsets and ends. NaN without cascades.
+
+    Args:
+        run, cascades, period: as of ``marks``.
+    """
     return float(marks(run, cascades, period).mean())
 
 
@@ -107,6 +128,12 @@ def crossings(run: Any, cascades: Sequence[Instability], level: float, period: i
 
     The search begins a quarter of a period before the cascade. The alternation is read from the loss alone; it ends at
     the second bifurcation. The columns are those of ``CROSSINGS``.
+
+    Args:
+        run: ``loss`` (step) and ``hessian_eigenvalues`` (step, rank), of three ranks at least, at every step.
+        cascades: of the run, by `by_curvature`.
+        level: the threshold λ_th.
+        period: T, in steps.
     """
     step, eigenvalues = run.step.values, run.hessian_eigenvalues.values
 
@@ -127,7 +154,13 @@ def crossings(run: Any, cascades: Sequence[Instability], level: float, period: i
 
 
 def beside_the_edge(run: Any, cascades: Sequence[Instability], learning_rate: float) -> pd.DataFrame:
-    """One row a cascade: when λ₁ first exceeds 2/η after the cascade before, and when the loss bounces."""
+    """One row a cascade: when λ₁ first exceeds 2/η after the cascade before, and when the loss bounces.
+
+    Args:
+        run: with ``hessian_eigenvalues`` at any cadence.
+        cascades: of the run, by `by_loss`.
+        learning_rate: η.
+    """
 
     measured, edge = run[run.hessian_eigenvalues.dims[0]].values, 2 / learning_rate
     windows = zip([0, *(each.end for each in cascades)], (each.start for each in cascades), strict=False)

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from dynloss import dynamics, files
-from dynloss_book.analysis import cascades as reading
+from dynloss_book.analysis import cascades
 from dynloss_book.engine.agreement import MAGNITUDE, Quantity
 
 CASCADES = 0.2  # of their number, and at least one
@@ -39,8 +39,8 @@ def criteria() -> str:
         ("Jump relative to the edge",
          f"{onsets.MARKS[0]:.0%} of the edge of stability or more across one step, {onsets.LASTING} times in a row",
          "Why the cascades happen, 1 and 3"),
-        ("Alternating loss", f"two values {reading.BOUNCE:g} nats or more apart, four steps in a row", "Figure S2"),
-        ("Alternating squared error", f"two values {reading.SQUARED:g} or more apart, four steps in a row",
+        ("Alternating loss", f"two values {cascades.BOUNCE:g} nats or more apart, four steps in a row", "Figure S2"),
+        ("Alternating squared error", f"two values {cascades.SQUARED:g} or more apart, four steps in a row",
          "The squared error"),
         ("Returning weights", f"a distance over two steps below {period_doubling.BOUNCING:g} of that over one step",
          "Why the cascades happen, 2"),
@@ -66,7 +66,12 @@ def predictable_until(run: xr.Dataset, parameters: Mapping[str, Any]) -> int | N
 
 
 def statistics(mine: xr.Dataset, published: xr.Dataset, parameters: Mapping[str, Any]) -> Iterator[Quantity]:
-    """What two chaotic runs of the same experiment have in common."""
+    """What two chaotic runs of the same experiment have in common.
+
+    Args:
+        mine, published: with ``hessian_eigenvalues``; nothing is said of others.
+        parameters: of the published one, with ``period``; nothing is said without.
+    """
     ours, theirs = (_cascades(each, parameters) for each in (mine, published))
     if ours is not None and theirs is not None:
         allowed = max(1, round(CASCADES * len(theirs)))
@@ -74,7 +79,7 @@ def statistics(mine: xr.Dataset, published: xr.Dataset, parameters: Mapping[str,
                        abs(len(ours) - len(theirs)) <= allowed)  # fmt: skip
         if ours and theirs:
             pairs = (mine, ours), (published, theirs)
-            a, b = (reading.threshold(run, found, parameters["period"]) for run, found in pairs)
+            a, b = (cascades.threshold(run, found, parameters["period"]) for run, found in pairs)
             yield Quantity("threshold λ_th", f"{a:.3f}", f"{b:.3f}", f"± {THRESHOLD:.0%}, the spread of its marks",
                            abs(a - b) <= THRESHOLD * b)  # fmt: skip
 
@@ -83,5 +88,5 @@ def _cascades(run: xr.Dataset, parameters: Mapping[str, Any]) -> list[dynamics.I
     """Read as the figure does: by the curvature where it is known at every step, else by the loss; None without T."""
     if "period" not in parameters or "hessian_eigenvalues" not in run:
         return None
-    read = reading.by_curvature if run.hessian_eigenvalues.dims[0] == "step" else reading.by_loss
+    read = cascades.by_curvature if run.hessian_eigenvalues.dims[0] == "step" else cascades.by_loss
     return read(run, parameters["period"])

@@ -9,7 +9,7 @@ import xarray as xr
 
 from dynloss import dynamics
 from dynloss.dynamics import Instability
-from dynloss_book.analysis import cascades as reading
+from dynloss_book.analysis.cascades import BOUNCE, by_curvature, crossings, inside, spread_of_marks
 
 ROUGHLY = 0.05  # how far an accuracy that is "roughly constant" may move
 LAST = 100  # steps at the end, over which λ_max is averaged: a run that bounces has two of it
@@ -68,7 +68,7 @@ def measure(run: xr.Dataset, period: int, cascades: Sequence[Instability] | None
         period: T, in steps.
         cascades: by default those of `cascades.by_curvature`.
     """
-    cascades = reading.by_curvature(run, period) if cascades is None else cascades
+    cascades = by_curvature(run, period) if cascades is None else cascades
     steps, curvature = run.sizes["step"], run.hessian_eigenvalues.values[:, 0]
     last = cascades[-1].end if cascades else 0
     threshold = dynamics.threshold(list(cascades)).value
@@ -82,14 +82,14 @@ def measure(run: xr.Dataset, period: int, cascades: Sequence[Instability] | None
     early = np.array([each.end % period < period / 2 for each in cascades], bool)
     after = curvature[last + period // 10 :] if cascades else curvature[:0]
     middles = curvature[period // 2 :: period][: steps // period - 1]  # without the last, static period
-    crossings = reading.crossings(run, cascades, threshold, period)
-    late = lateness(crossings)
+    crossed = crossings(run, cascades, threshold, period)
+    late = lateness(crossed)
     return end(run) | {
         "cascades": float(len(cascades)),
         "quiet": (steps - last) / period,
         "threshold": threshold,
         "onset": _mean([each.curvature_at_start for each in cascades]),
-        "spread": reading.spread_of_marks(cascades),
+        "spread": spread_of_marks(cascades),
         "widens": _mean(widens),
         "narrows": _mean(narrows),
         "sinks": _mean(sinks),
@@ -107,15 +107,21 @@ def measure(run: xr.Dataset, period: int, cascades: Sequence[Instability] | None
         "flips": _mean([_flips(run.loss.values[each.start : each.end + 1]) for each in cascades]),
         "largest_after": float(after.max() / threshold) if len(after) else float("nan"),
         "wider": float(middles[-3:].mean() / middles[:3].mean()) if len(middles) >= 6 else float("nan"),
-        "second": _mean(crossings.second.notna()),
-        "third": _mean(crossings.third.notna()),
+        "second": _mean(crossed.second.notna()),
+        "third": _mean(crossed.third.notna()),
         "breaks": float(len(late)),
         "lateness": float(np.median(late)) if len(late) else float("nan"),
     }
 
 
 def of_seeds(first: Mapping[str, float], seed: int, swept: Sequence[xr.Dataset]) -> xr.Dataset:
-    """What was measured of one run, and of those of a sweep where available, over ``seed``."""
+    """What was measured of one run, and of those of a sweep where available, over ``seed``.
+
+    Args:
+        first: ``measure`` of the one run.
+        seed: of its initial weights.
+        swept: the same variables, and ``done``, over ``seed``; points that are not computed are left out.
+    """
     alone = xr.Dataset(dict(first)).expand_dims(seed=[seed])
     there = [each[list(first)].where(each.done, drop=True) for each in swept]
     return xr.concat([alone, *there], "seed", combine_attrs="override")
@@ -125,14 +131,19 @@ def halves(values: np.ndarray, period: int, until: int) -> tuple[np.ndarray, np.
     """Whether a quantity falls in the first half of each whole period up to a step, and rises in the second.
 
     Medians over tenths of the period are compared: the first, the fifth, and the last.
+
+    Args:
+        values: at every step, (steps,).
+        period: T, in steps.
+        until: the step, from 0 on; a period that is not over by then does not count.
     """
     tenths = _tenths(values, period, until)
     return tenths[:, 4] < tenths[:, 0], tenths[:, 9] > tenths[:, 4]
 
 
-def lateness(crossings: pd.DataFrame) -> np.ndarray:
+def lateness(crossed: pd.DataFrame) -> np.ndarray:
     """How long after the second eigenvalue has crossed the loss leaves its branches, over the length of the cascade."""
-    complete = crossings.dropna(subset=["second", "breaks"]).astype(float)
+    complete = crossed.dropna(subset=["second", "breaks"]).astype(float)
     return ((complete.breaks - complete.second) / (complete.ends - complete.starts).clip(lower=1)).values
 
 
@@ -151,9 +162,9 @@ def _kernel(run: xr.Dataset, cascades: Sequence[Instability], period: int) -> tu
 def _small(run: xr.Dataset, cascades: Sequence[Instability], period: int, last: int) -> float:
     """How much the loss changes in a step in the first halves of periods, over how much in cascades; medians."""
     steps, change = run.step.values[1:], np.abs(np.diff(run.loss.values))
-    inside = reading.inside(steps, cascades)
-    first_half = (steps % period < period / 2) & ~inside & (steps <= last)
-    return float(np.median(change[first_half]) / np.median(change[inside])) if inside.any() else float("nan")
+    bouncing = inside(steps, cascades)
+    first_half = (steps % period < period / 2) & ~bouncing & (steps <= last)
+    return float(np.median(change[first_half]) / np.median(change[bouncing])) if bouncing.any() else float("nan")
 
 
 def _starts(period: int, until: int) -> range:
@@ -170,7 +181,7 @@ def _tenths(values: np.ndarray, period: int, until: int) -> np.ndarray:
 def _flips(loss: np.ndarray) -> float:
     """The share of steps with an appreciable change of the loss at which that change flips its sign."""
     change = np.diff(loss)
-    bounces = np.abs(change[1:]) >= reading.BOUNCE
+    bounces = np.abs(change[1:]) >= BOUNCE
     return float((change[1:] * change[:-1] < 0)[bounces].mean()) if bounces.any() else 0.0
 
 

@@ -41,6 +41,13 @@ class Rule(NamedTuple):
 def rules(gradient_descent: float, heavy_ball: float, nesterov: float, adam: float, momentum: float) -> dict[str, Rule]:
     """{name: rule} at these learning rates; Adam has the usual β₁ = 0.9, β₂ = 0.999.
 
+    Args:
+        gradient_descent, heavy_ball, nesterov, adam: η of each.
+        momentum: of heavy ball and Nesterov, from 0 to below 1.
+
+    Raises:
+        ValueError: a number is out of range.
+
     >>> {name: round(rule.edge, 2) for name, rule in rules(1.0, 0.3, 0.3, 0.01, 0.9).items()}
     {'gradient descent': 2.0, 'heavy ball': 12.67, 'Nesterov': 4.52, 'Adam': 3800.0}
     """
@@ -59,6 +66,9 @@ def adam_preconditioner(beta1: float = 0.9, beta2: float = 0.999, epsilon: float
 
     Adam steps by η m̂/(√v̂ + ε). With both corrections for the start written out, this is heavy ball with the
     preconditioner (1 − β₁^t)(√v̂ + ε), of which the first factor is 1 after some steps.
+
+    Args:
+        beta1, beta2, epsilon: β₁, β₂ and ε of the optimiser; by default optax's.
     """
 
     def diagonal(state):
@@ -76,7 +86,13 @@ def adam_with_preconditioner_held(learning_rate: float, beta1: float = 0.9) -> A
 
 
 def growth_on_quadratic(rule: Rule, part: float, steps: int = 1000) -> float:
-    """The growth of the distance from the minimum in ``steps`` steps, in a valley of ``part`` of the edge."""
+    """The growth of the distance from the minimum in ``steps`` steps, in a valley of ``part`` of the edge.
+
+    Args:
+        rule: of `rules`.
+        part: the curvature over the edge; the distance grows where it is above 1.
+        steps: at least 10, the last of which are looked at.
+    """
     curvature = part * rule.edge
     x = jnp.ones(1)
     state = rule.optimizer.init(x)
@@ -90,14 +106,14 @@ def growth_on_quadratic(rule: Rule, part: float, steps: int = 1000) -> float:
     return float(jnp.max(distance[-10:]))
 
 
-def linear_network(samples: int = 30, features: int = 4, seed: int = 0) -> dict[str, list[float]]:
+def linear_network() -> dict[str, list[float]]:
     """The three largest eigenvalues of Hessian and weighted kernel for f = xW, where both must agree.
 
-    Random inputs, labels, parameters and class weights, drawn by NumPy.
+    30 inputs of 4 features, labels of 3 classes, and parameters, drawn by NumPy; class weights that differ.
     """
-    random = np.random.RandomState(seed)
-    inputs, labels = jnp.asarray(random.randn(samples, features)), jnp.asarray(random.randint(3, size=samples))
-    params, weights = jnp.asarray(random.randn(features, 3)), jnp.asarray([2.0, 0.7, 0.3], inputs.dtype)
+    random = np.random.RandomState(0)
+    inputs, labels = jnp.asarray(random.randn(30, 4)), jnp.asarray(random.randint(3, size=30))
+    params, weights = jnp.asarray(random.randn(4, 3)), jnp.asarray([2.0, 0.7, 0.3], inputs.dtype)
 
     def apply(w, x):
         return x @ w
@@ -106,17 +122,21 @@ def linear_network(samples: int = 30, features: int = 4, seed: int = 0) -> dict[
         each = losses.cross_entropy(apply(w, inputs), labels)
         return losses.class_weighted_mean(each, labels, weights)
 
-    num_matvecs = features * 3
-    whole = hessian.hessian_eigenvalues(jax.grad(loss), params, 3, num_matvecs=num_matvecs)
+    whole = hessian.hessian_eigenvalues(jax.grad(loss), params, 3, num_matvecs=params.size)
     kernel = gauss_newton.weighted_kernel_eigenvalues(
-        apply, params, inputs, labels, weights, 3, num_matvecs=num_matvecs
+        apply, params, inputs, labels, weights, 3, num_matvecs=params.size
     )
     pairs = zip(whole.eigenvalues, kernel.eigenvalues, strict=True)
     return {f"λ{rank}": [float(each) for each in both] for rank, both in zip("₁₂₃", pairs, strict=True)}
 
 
 def curvature(ground: Landscape, schedule: Schedule, num_matvecs: int) -> Callable[[Path, Any], Any]:
-    """(path, steps) -> λ_max of P⁻¹H before and after each of these steps, the loss held, (steps, 2)."""
+    """(path, steps) -> λ_max of P⁻¹H before and after each of these steps, the loss held, (steps, 2).
+
+    Args:
+        ground, schedule: the moving loss.
+        num_matvecs: products with the Hessian for each λ_max, at most as many as there are parameters.
+    """
     num_matvecs = min(num_matvecs, ground.start(0).size)
 
     def measure(here, following, weights, _, scale):
@@ -131,7 +151,7 @@ def curvature(ground: Landscape, schedule: Schedule, num_matvecs: int) -> Callab
     return paths.observer(measure, schedule)
 
 
-def kernels(
+def _kernels(
     ground: Landscape, schedule: Schedule, learning_rate: float, num_matvecs: int
 ) -> Callable[[Path, Any], Any]:
     """(path, steps) -> ηλ of Hessian, weighted and plain kernel, and the residual term's share in λ_max of the Hessian.
@@ -179,7 +199,12 @@ def marked(steps: np.ndarray, level: np.ndarray, period: int, jump: float = MARK
 
 
 def starts(steps: np.ndarray, level: np.ndarray, period: int, most: int) -> np.ndarray:
-    """The first step of each cascade for each of `MARKS`, (marks, most), NaN beyond the last cascade."""
+    """The first step of each cascade for each of `MARKS`, (marks, most), NaN beyond the last cascade.
+
+    Args:
+        steps, level, period: as of ``marked``.
+        most: cascades that have a place.
+    """
     rows = np.full((len(MARKS), most), np.nan)
     for row, jump in zip(rows, MARKS, strict=True):
         found = marked(steps, level, period, jump)[:most]
@@ -188,7 +213,13 @@ def starts(steps: np.ndarray, level: np.ndarray, period: int, most: int) -> np.n
 
 
 def midway(steps: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """The mean of both sides of the steps ``at``, NaN where that is NaN."""
+    """The mean of both sides of the steps ``at``, NaN where that is NaN.
+
+    Args:
+        steps: looked at, ascending, (n,).
+        values: before and after each, (n, 2).
+        at: any of these steps or NaN, in any shape.
+    """
     known = np.isfinite(at)
     rows = np.full(at.shape, np.nan)
     rows[known] = values[np.searchsorted(steps, at[known])].mean(axis=-1)
@@ -243,13 +274,17 @@ def by_kernel(
 ) -> xr.Dataset:  # fmt: skip
     """ηλ of the Hessian, of the weighted kernel and of the plain one along runs of gradient descent, and at the onsets.
 
+    Args:
+        ground, schedule, seeds, steps, period, every, num_matvecs: as of ``by_optimiser``.
+        learning_rate: η.
+
     Returns:
         ``hessian``, ``weighted_kernel``, ``ntk`` and ``residual_share`` over (seed, step, side), and the same at the
-        start of each cascade, with the prefix ``onset_``, over (seed, mark, cascade). Arguments as above.
+        start of each cascade, with the prefix ``onset_``, over (seed, mark, cascade).
     """
     at, most = cadence(steps, every), -(-steps // period) + 1
     follow = paths.follower(ground, schedule, optax.sgd(learning_rate), steps)
-    look = kernels(ground, schedule, learning_rate, num_matvecs)
+    look = _kernels(ground, schedule, learning_rate, num_matvecs)
     runs = [look(follow(ground.start(seed)), at) for seed in range(seeds)]
     step = np.stack([starts(at, run["hessian"] / 2, period, most) for run in runs])
     words = {

@@ -139,6 +139,11 @@ def examine(
 def crossing(steps: np.ndarray, values: np.ndarray, level: float) -> float:
     """The first step at which values have fallen to a level, between two points by a straight line; NaN if never.
 
+    Args:
+        steps: ascending, (n,).
+        values: at these, (n,).
+        level: in the unit of the values.
+
     >>> float(crossing(np.array([0, 10, 20]), np.array([1.0, 0.0, -2.0]), -1.0))
     15.0
     """

@@ -15,21 +15,21 @@ GUESS = 1 / CLASSES  # the accuracy of a network that knows nothing
 
 
 def judge(
-    by_shape: Mapping[str, xr.DataArray], chosen: Mapping[str, Mapping[str, xr.DataArray]], scale: str
+    by_waveform: Mapping[str, xr.DataArray], chosen: Mapping[str, Mapping[str, xr.DataArray]], scale: str
 ) -> Findings:
     """Whether the period matters, and whether the oscillations help other losses and optimisers.
 
     Args:
-        by_shape: {shape: validation accuracy (period, seed)}, with "static", "triangle", "random, held" and
+        by_waveform: {waveform: validation accuracy (period, seed)}, with "static", "triangle", "random, held" and
             "random, each step".
         chosen: {way: {"static": validation accuracy (seed,), "dynamical": …}}, each at the rate that is best for it.
         scale: in words.
     """
     gain, held, each = (
-        _told((by_shape[name] - by_shape[other]).mean("period"))
+        _told((by_waveform[name] - by_waveform[other]).mean("period"))
         for name, other in (("triangle", "static"), ("random, held", "triangle"), ("random, each step", "triangle"))
     )
-    claims = (_other_shape(by_shape), *(_elsewhere(way, values) for way, values in chosen.items()))
+    claims = (_other_waveform(by_waveform), *(_elsewhere(way, values) for way, values in chosen.items()))
     gaining = [way for way, claim in zip(chosen, claims[1:], strict=True) if claim.verdict == Verdict.REPRODUCED]
     tuned = f"With tuned learning rates {' and '.join(gaining) or 'no optimiser'} shows a significant gain."
     return Findings(
@@ -51,9 +51,9 @@ def judge(
     )
 
 
-def _other_shape(by_shape: Mapping[str, xr.DataArray]) -> Claim:
-    names = [name for name in by_shape if name not in ("static", "triangle")]
-    gains = xr.concat([(by_shape[name] - by_shape["triangle"]).mean("period") for name in names], "shape")
+def _other_waveform(by_waveform: Mapping[str, xr.DataArray]) -> Claim:
+    names = [name for name in by_waveform if name not in ("static", "triangle")]
+    gains = xr.concat([(by_waveform[name] - by_waveform["triangle"]).mean("period") for name in names], "waveform")
     found = simultaneous(gains)
     better = [name for name, more in zip(names, (found.mean > found.margin).values, strict=True) if more]
     return Claim("Is another form of the weights better than the paper's triangular wave?", SAYS["other losses"],
@@ -83,19 +83,19 @@ def diverged(sweep: xr.Dataset) -> str:
     return f"{int(sweep.diverged.sum())} of {int(sweep.done.sum())}"
 
 
-def shapes_table(
-    by_shape: Mapping[str, xr.DataArray],
+def waveforms_table(
+    by_waveform: Mapping[str, xr.DataArray],
     labels: Mapping[str, str],
     strengths: Mapping[str, float],
     lost: Mapping[str, str],
 ):
-    """Rows of a table: of each shape the accuracy, its gain over the static loss, and its distance to the triangle.
+    """Rows of a table: of each waveform the accuracy, its gain over the static loss, and its distance to the triangle.
 
     Args:
-        by_shape: as for ``judge``, by ``counted``.
-        labels, strengths, lost: of each shape, the last by ``diverged``.
+        by_waveform: as for ``judge``, by ``counted``.
+        labels, strengths, lost: of each waveform, the last by ``diverged``.
     """
-    mean = {name: values.mean("period") for name, values in by_shape.items()}
+    mean = {name: values.mean("period") for name, values in by_waveform.items()}
     return [
         {
             "weights": labels[name],

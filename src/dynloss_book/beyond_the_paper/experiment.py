@@ -1,4 +1,4 @@
-"""Questions that the paper leaves open, each a small sweep on the spiral: shapes of Γ(t), losses and optimisers."""
+"""Questions that the paper leaves open, each a small sweep on the spiral: waveforms of Γ(t), losses and optimisers."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from dynloss.schedules import Schedule
 from dynloss.training import full_batch
 from dynloss_book.tasks import spiral
 
-SHAPES = {
+WAVEFORMS = {
     "static": "static (Γ = 1)",
     "triangle": "triangle, the paper's",
     "sine": "sine",
@@ -37,8 +37,17 @@ RATES = {
 
 
 def weights(shape: str, period, amplitude, seed) -> Schedule:
-    """Γ(t) of one of ``SHAPES``; where it is random, ``seed`` says how, apart from the network's own randomness."""
-    check_choice("shape", shape, tuple(SHAPES))
+    """Γ(t) of one of ``WAVEFORMS``; where it is random, ``seed`` says how, apart from the network's own randomness.
+
+    Args:
+        shape: of the waveform, one of ``WAVEFORMS``.
+        period, amplitude: T, in steps, and A; may be traced.
+        seed: from 0 on; may be traced.
+
+    Raises:
+        ValueError: there is no such waveform.
+    """
+    check_choice("shape", shape, tuple(WAVEFORMS))
     classes, key = spiral.CLASSES, jax.random.fold_in(jax.random.key(2021), seed)
     triangles = waveforms.pulses("triangle", period, amplitude, classes)
     if shape == "static":

@@ -1,4 +1,4 @@
-"""Beyond the paper: validation accuracies by the shape of Γ(t), and by loss and optimiser."""
+"""Beyond the paper: validation accuracies by the waveform of Γ(t), and by loss and optimiser."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,26 +11,26 @@ from dynloss_book.plots.style import INK, MARKERS, RANKS, figure_style, interval
 
 
 @figure_style()
-def plot(by_shape: Mapping[str, Any], by_way: Mapping[str, Mapping[str, Any]]):
-    """(a) The shapes, a marker a period; (b) losses and optimisers, static beside dynamical; 95 % intervals.
+def plot(by_waveform: Mapping[str, Any], by_way: Mapping[str, Mapping[str, Any]]):
+    """(a) The waveforms, a marker a period; (b) losses and optimisers, static beside dynamical; 95 % intervals.
 
     Args:
-        by_shape: {label: validation accuracy (period, seed)}, the static loss first.
+        by_waveform: {label: validation accuracy (period, seed)}, the static loss first.
         by_way: {label: {"static": validation accuracy (seed,), "dynamical": …}}.
     """
-    static, *_ = by_shape  # which has no period
-    shapes = xr.concat(by_shape.values(), pd.Index(by_shape, name="row"))
+    static, *_ = by_waveform  # which has no period
+    waveforms = xr.concat(by_waveform.values(), pd.Index(by_waveform, name="row"))
     both = {name: xr.concat([each[name] for each in by_way.values()], "row") for name in ("static", "dynamical")}
     periods = {
-        f"$T$ = {period:g} steps": shapes.sel(period=period).where(shapes.row != static)
-        for period in shapes.period.values
+        f"$T$ = {period:g} steps": waveforms.sel(period=period).where(waveforms.row != static)
+        for period in waveforms.period.values
     }
-    periods = {"static loss": shapes.isel(period=0).where(shapes.row == static)} | periods
+    periods = {"static loss": waveforms.isel(period=0).where(waveforms.row == static)} | periods
     shown = (
-        (by_shape, periods, "lower left"),
+        (by_waveform, periods, "lower left"),
         (by_way, {f"{name} loss": values for name, values in both.items()}, "upper left"),
     )
-    rows = len(by_shape), len(by_way)
+    rows = len(by_waveform), len(by_way)
     figure, axes = panels(2, figsize=(10, 2.4 + 0.45 * sum(rows)), height_ratios=rows, sharex=True)
     for ax, (names, series, place) in zip(axes[:, 0], shown, strict=True):
         for number, (label, values) in enumerate(series.items()):

@@ -57,7 +57,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
               positive(SAME - scatter["hessian"]) if known else Verdict.NOT_TESTABLE,
               f"the 95 % interval of the relative spread is below {SAME:.0%}", reduced=reduced),
     )  # fmt: skip
-    values = {name: at_onsets(result, name) for name in NAMES}
+    values = {name: _at_onsets(result, name) for name in NAMES}
     halves = {name: interval(typical(result, name) / 2) for name in NAMES}
     return Findings(
         "cascades_kernel",
@@ -78,7 +78,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     )
 
 
-def at_onsets(result: xr.Dataset, name: str, mark: int = 0) -> xr.DataArray:
+def _at_onsets(result: xr.Dataset, name: str, mark: int = 0) -> xr.DataArray:
     """ηλ at the onsets: the mean over the cascades of each seed."""
     return result[f"onset_{name}"].isel(mark=mark).mean("cascade")
 
@@ -135,7 +135,7 @@ def table(result: xr.Dataset) -> list[dict[str, Any]]:
         {
             "quantity": words,
             **{
-                f"half of it, detection jump {float(jump):.0%}": interval(at_onsets(result, name, k) / 2)
+                f"half of it, detection jump {float(jump):.0%}": interval(_at_onsets(result, name, k) / 2)
                 for k, jump in enumerate(result.mark.values)
             },
             "half of it, median cascade": interval(typical(result, name) / 2),

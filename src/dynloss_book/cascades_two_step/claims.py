@@ -141,13 +141,13 @@ def _what(one: xr.Dataset, lowest: float, alternating: float, imaginary: float) 
     """What breaks a cascade; where all its points are one, it breaks before anything can be seen."""
     if not np.isfinite(one.broken):
         return WHOLE
-    return verdict(lowest, alternating, imaginary) if np.ptp(one.step.values) > 0 else UNRESOLVED
+    return _verdict(lowest, alternating, imaginary) if np.ptp(one.step.values) > 0 else UNRESOLVED
 
 
-def verdict(lowest: float, alternating: float, imaginary: float = 0.0) -> str:
+def _verdict(lowest: float, alternating: float, imaginary: float = 0.0) -> str:
     """What breaks a cascade, by its Floquet multipliers. A complex pair does not double the period.
 
-    >>> verdict(-1.05, 0.3), verdict(-0.4, 0.97), verdict(-0.4, float("nan"))
+    >>> _verdict(-1.05, 0.3), _verdict(-0.4, 0.97), _verdict(-0.4, float("nan"))
     ('its period doubles', 'a second mode becomes unstable', 'neither')
     """
     doubles, bounces = lowest <= -1 + NEAR and imaginary <= NEAR, alternating >= 1 - NEAR

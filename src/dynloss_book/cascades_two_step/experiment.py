@@ -67,6 +67,11 @@ VALLEYS: dict[str, tuple[Callable, tuple[float, ...]]] = {
 def orbits(name: str, steepness: Sequence[float], steps: int = 20_000) -> list[Orbit]:
     """Where gradient descent settles in a valley at each steepness a, and the multipliers there.
 
+    Args:
+        name: a key of ``VALLEYS``.
+        steepness: values of a.
+        steps: of gradient descent with η = 1 until it counts as settled.
+
     >>> (orbit,) = orbits("lopsided", [2.2])
     >>> orbit.period, round(orbit.lowest, 3)
     (2, 0.16)

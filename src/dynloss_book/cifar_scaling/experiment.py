@@ -29,6 +29,12 @@ class Rung(NamedTuple):
 def rung(base: Mapping[str, Any], *, steps: int, images: int, channels: int) -> Rung:
     """The settings of a run with about so many steps, in whole epochs, as many between two evaluations.
 
+    Args:
+        base: the run's other settings, with ``batch_size``.
+        steps: that are wanted; the run has about so many.
+        images: of the training set.
+        channels: of the network.
+
     >>> found = rung({"batch_size": 256}, steps=31_360, images=8000, channels=16)
     >>> found.steps, [found.settings[name] for name in ("epochs", "stop_epoch", "evaluate_every")]
     (31360, [980, 840, 20])
@@ -52,6 +58,10 @@ def ladders(
     """{"steps", "images", "channels": sizes that differ in this alone, from the smallest on}.
 
     The middle value of each quantity is that of the other ladders.
+
+    Args:
+        base: as of ``rung``.
+        steps, images, channels: three values each, in any order.
 
     Raises:
         ValueError: a ladder without three values of at least 1.

@@ -314,13 +314,13 @@ def _numbers(pair: _Pair) -> list[Quantity]:
     ]
     if not counts[0][0] + counts[1][0]:
         return []
-    likely: bool | None = bool(fisher_exact([(n, of - n) for n, of in counts]).pvalue >= LEVEL)
+    agrees: bool | None = bool(fisher_exact([(n, of - n) for n, of in counts]).pvalue >= LEVEL)
     drawn = counts[1][0] > 0 or CASCADE in pair.units  # by chance a run has a cascade less
-    if likely and not drawn:
-        likely = False if np.isin(*pair.seeds).any() else None
+    if agrees and not drawn:
+        agrees = False if np.isin(*pair.seeds).any() else None
     ours, theirs = (f"{n} of {of} runs" for n, of in counts)
     allowed = f"Fisher's exact test, {LEVEL:.0%}" if drawn else "none"
-    return [Quantity(f"{pair.label}, no number in", ours, theirs, allowed, likely)]
+    return [Quantity(f"{pair.label}, no number in", ours, theirs, allowed, agrees)]
 
 
 def _without_exchange(pair: _Pair, first: int | None) -> tuple[list[Quantity], bool]:

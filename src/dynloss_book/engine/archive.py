@@ -101,7 +101,17 @@ class Reviewer:
     def result(
         self, path: Path, dataset: xr.Dataset, code: fingerprint.Fingerprint, again: Callable[[], xr.Dataset]
     ) -> xr.Dataset:
-        """A stale result, the code of now, and what computes it again; returns it as it is afterwards."""
+        """A stale result, the code of now, and what computes it again; returns it as it is afterwards.
+
+        Args:
+            path: its file.
+            dataset: as it was read from the file, with its attributes.
+            code: the fingerprint of now.
+            again: without arguments, computes it anew.
+
+        Raises:
+            NotArchived: always; other reviewers may keep it.
+        """
         raise _stale(dataset.attrs["figure"], code.changed_since(dataset.attrs))
 
     def sweep(self, store: Any, how: Callable[[], Any]) -> None:

@@ -101,6 +101,15 @@ def checked(
 ) -> dict[str, Any]:
     """The given values, read as the kind that each parameter has; old names are taken for the new, with a warning.
 
+    Args:
+        where: the notebook or file that gives them, for the messages.
+        parameters: those that the notebook has.
+        given: values, or texts that are to be read.
+        old_names: {old name: new name}.
+
+    Raises:
+        UsageError: a name is unknown or given twice, or a value is none of its kind; a line for each.
+
     >>> steps = Parameter("steps", "int", False, 10)
     >>> checked("fig04", {"steps": steps}, {"steps": "1e3"})
     {'steps': 1000}
@@ -174,7 +183,7 @@ def _typed(parameter: Parameter, value: Any) -> Any:
     return _KINDS[parameter.kind][0](value)
 
 
-def _whole(value: Any) -> int:
+def _integer(value: Any) -> int:
     number = _number(value)
     if not number.is_integer():
         raise ValueError
@@ -208,11 +217,11 @@ def _several(one: Callable[[Any], Any], value: Any) -> list:
 
 
 _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "int": (_whole, "an integer"),
+    "int": (_integer, "an integer"),
     "float": (_number, "a finite number"),
     "str": (_text, "text"),
     "bool": (_truth, "true or false"),
-    "list[int]": (functools.partial(_several, _whole), "a list of integers, as 2 8 32"),
+    "list[int]": (functools.partial(_several, _integer), "a list of integers, as 2 8 32"),
     "list[float]": (functools.partial(_several, _number), "a list of finite numbers, as 0.01 0.02"),
 }
 

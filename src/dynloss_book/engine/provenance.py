@@ -125,7 +125,13 @@ def duration(seconds: float) -> str:
 
 
 def execution(parameters: Mapping[str, Any], given: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """What a result's attributes say of its making. The dtype and seed `given` go before what can be guessed."""
+    """What a result's attributes say of its making. The dtype and seed `given` go before what can be guessed.
+
+    Args:
+        parameters: of the computation, whose ``seed`` or ``seeds`` count.
+        given: the attributes that it set itself.
+        seconds: that it took.
+    """
     import jax
 
     return {

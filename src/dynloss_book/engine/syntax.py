@@ -293,6 +293,11 @@ class Module:
     def function(self, name: str, label: str, is_root: bool = False) -> Part:
         """A function as `fingerprint` writes one that is at hand: without its name, and with its defaults as values.
 
+        Args:
+            name: of a definition of this module.
+            label: of the part, for people.
+            is_root: whether the computation begins with it, so that its arguments are parameters.
+
         Raises:
             LookupError: it is no function, or a default is no literal.
         """

@@ -62,7 +62,12 @@ def number(values: xr.DataArray, expected: float, tolerance: float, *, testable:
 
 
 def at_least(values: xr.DataArray, bound: float, *, testable: bool = True) -> Verdict:
-    """The verdict on a bound: reproduced if the whole interval reaches it, inconclusive if only a part of it does."""
+    """The verdict on a bound: reproduced if the whole interval reaches it, inconclusive if only a part of it does.
+
+    Args:
+        values, testable: as of ``number``.
+        bound: in the unit of the values.
+    """
     return _decided(
         values,
         testable,
@@ -94,6 +99,11 @@ def none_positive(values: xr.DataArray, bound: float, *, testable: bool = True) 
 
 def told(verdict: Verdict, yes: str, no: str, unsure: str = "Inconclusive: the results leave it open.") -> str:
     """A plain answer by verdict.
+
+    Args:
+        verdict: of the claim that the answer is about.
+        yes, no: the answer where it is reproduced, and where it is not.
+        unsure: the answer where it is inconclusive or mixed.
 
     >>> told(Verdict.REPRODUCED, "It does.", "It does not.")
     'It does.'

@@ -142,6 +142,11 @@ def at_a_turn(network: xr.Dataset, region: paper.Region, steps: int) -> xr.DataA
 
     All weights are 1 for the last T steps. Where steps − T is no whole number of periods, the class of that moment
     counts more until the stop and then no more: the landscape does not return to the static one, it jumps there.
+
+    Args:
+        network: ``validation_accuracy`` (period, amplitude, seed).
+        region: of T and A.
+        steps: of a run.
     """
     phase = ((steps - network.period) / network.period) % 1
     aligned = np.minimum(phase, 1 - phase) < AMID

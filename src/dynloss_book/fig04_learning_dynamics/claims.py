@@ -6,7 +6,7 @@ from typing import Any
 import xarray as xr
 
 from dynloss_book import paper
-from dynloss_book.analysis import cascades as reading
+from dynloss_book.analysis.cascades import BOUNCE, SPREAD
 from dynloss_book.analysis.learning import ROUGHLY
 from dynloss_book.engine.findings import Claim, Findings, Kind
 from dynloss_book.engine.sweeps.statistics import SHARE, interval
@@ -57,8 +57,8 @@ def _cascades(runs: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
         Claim("A cascade starts and ends where the largest Hessian eigenvalue crosses a threshold",
               paper.SAYS["threshold"],
               "one threshold", f"{interval(runs.threshold)}, spread of the onsets and ends {interval(runs.spread)}",
-              positive(reading.SPREAD - runs.spread),
-              f"a spread below {reading.SPREAD:.0%}: less than half the way to 0 or to 2λ; {SIGN}"),
+              positive(SPREAD - runs.spread),
+              f"a spread below {SPREAD:.0%}: less than half the way to 0 or to 2λ; {SIGN}"),
     )  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def _bounces(runs: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
               f"its change flips sign at {interval(runs.flips, bounds=SHARE)} of the steps that bounce",
               positive(runs.flips - 0.5),
               f"more often than one half, in the mean over the cascades of a run; {SIGN}; steps bounce that change the "
-              f"loss by {reading.BOUNCE:g} nats or more"),
+              f"loss by {BOUNCE:g} nats or more"),
         Claim("After the last cascade λ_max stays below the threshold", paper.SAYS["ten"], "never exceeds it",
               f"the largest is {interval(runs.largest_after)} of the threshold; below it {_of(below)}",
               as_a_rule(below, testable=testable),

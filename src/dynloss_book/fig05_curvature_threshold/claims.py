@@ -12,7 +12,7 @@ from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import SHARE, interval
 from dynloss_book.engine.verdicts import RULE, SIGN, as_a_rule, at_least, number, positive, within
-from dynloss_book.fig05_curvature_threshold.experiment import MOST, READINGS
+from dynloss_book.fig05_curvature_threshold.experiment import CRITERIA, MOST
 
 SAME = 0.1  # relative: how near the thresholds of two widths must be to count as the same
 NEAR = 0.05  # the paper gives its exponent to one digit: -0.92 is -0.9
@@ -208,10 +208,10 @@ def _ratio(upper: xr.DataArray, lower: xr.DataArray) -> tuple[xr.DataArray, str]
 
 
 def exponents(laws: Laws) -> list[dict[str, Any]]:
-    """Rows of a table: the exponent, its interval, and the threshold at η = 1, for each mark and network."""
+    """Rows of a table: the exponent, its interval, and the threshold at η = 1, by each criterion, for each network."""
     return [
         {
-            "detection jump": READINGS[reading],
+            "detection jump": CRITERIA[name],
             "network": label,
             "exponent": f"{law.exponent:.2f}",
             "95 % interval": f"{law.low:.2f} … {law.high:.2f}",
@@ -220,7 +220,7 @@ def exponents(laws: Laws) -> list[dict[str, Any]]:
             "λ_th at η = 1": f"{law.prefactor:.2f}",
             "runs": law.points,
         }
-        for reading, found in laws.items()
+        for name, found in laws.items()
         for label, law in found.items()
     ]
 

@@ -17,8 +17,8 @@ from dynloss_book.analysis import onsets
 from dynloss_book.fig05_curvature_threshold import mlp_hessian, tracking
 from dynloss_book.tasks import spiral
 
-# The variable of each reading, and its mark: jumps of λ_max of 0.1, the paper's, or in proportion to the threshold.
-READINGS = {
+# Criteria of an onset, {variable of λ_th: jump of λ_max}: the paper's 0.1, or in proportion to the threshold.
+CRITERIA = {
     "threshold": "0.1",
     "scaled_threshold": "0.1/η",
     "scaled_threshold_half": "0.05/η",
@@ -35,7 +35,7 @@ RECORDS = (*(f"{name}_{side}" for name in MEASURED for side in SIDES), "accuracy
 VARIABLES = {
     **{
         name: ((), {"long_name": f"λ_th, marks where λ_max jumps by {jump}", "units": "1"})
-        for name, jump in READINGS.items()
+        for name, jump in CRITERIA.items()
     },
     "marks": ((), {"long_name": "starts and ends of instabilities", "units": "1"}),
     "accuracy": ((), {"long_name": "training accuracy at the end", "units": "1"}),
@@ -153,11 +153,16 @@ def _program(precision: str, every: int, number: int, num_matvecs: int):
 
 
 def thresholds(run: Any, period: int, learning_rate: float) -> dict[str, float]:
-    """λ_th of a run for each mark, the number of marks at 0.1/η, and the accuracy at the last pair; see ``READINGS``.
+    """λ_th of a run by each of ``CRITERIA``, the number of marks at 0.1/η, and the accuracy at the last pair.
 
     - Jumps count as in `analysis.onsets.marked`: in a row of three pairs, and from half a period on. A single sample
       that crosses a kink of a ReLU moves λ_max by as much, far below the threshold, but not pair after pair.
     - λ_th is the median over the marks, not the mean, so that a single step cannot shift it.
+
+    Args:
+        run: ``curvature`` (step, side) and ``accuracy`` (step), as of ``pairs``.
+        period: T, in steps.
+        learning_rate: η.
     """
 
     def marks(jump: float) -> np.ndarray:
@@ -190,20 +195,20 @@ def second_half(run: Any) -> dict[str, float]:
 
 
 def power_laws(networks: Mapping[str, Any]) -> dict[str, dict[str, dynamics.PowerLaw]]:
-    """{reading: {label: power law}} through all learning rates and seeds; none with fewer than three thresholds.
+    """{criterion: {label: power law}} through all learning rates and seeds; none with fewer than three thresholds.
 
     Args:
         networks: {label: the thresholds over learning_rate and seed}.
     """
     points = {
-        label: network[list(READINGS)].stack(point=("learning_rate", "seed")) for label, network in networks.items()
+        label: network[list(CRITERIA)].stack(point=("learning_rate", "seed")) for label, network in networks.items()
     }
-    known = {reading: {label: each[reading].dropna("point") for label, each in points.items()} for reading in READINGS}
+    known = {name: {label: each[name].dropna("point") for label, each in points.items()} for name in CRITERIA}
     return {
-        reading: {
+        name: {
             label: dynamics.power_law(each.learning_rate.values, each.values)
             for label, each in found.items()
             if len(np.unique(each.learning_rate)) > 1 and len(each) > 2
         }
-        for reading, found in known.items()
+        for name, found in known.items()
     }

@@ -27,12 +27,12 @@ Fits = Mapping[str, Mapping[str, PowerLaw]]
 
 
 @figure_style()
-def plot(networks: Mapping[str, Any], readings: Mapping[str, str], fits: Fits, static: Mapping[str, Any], rate: float):
+def plot(networks: Mapping[str, Any], criteria: Mapping[str, str], fits: Fits, static: Mapping[str, Any], rate: float):
     """Fig. 5: (a) λ_th against η; (b), (c) λ_max(t) without oscillations, with the threshold from (a).
 
     Args:
-        networks: {label: dataset over (learning_rate, seed) with the variables of ``readings``}; NaN is left out.
-        readings: {variable: its mark}, ways to read λ_th from a run: the first is drawn filled, a second open.
+        networks: {label: dataset over (learning_rate, seed) with the variables of ``criteria``}; NaN is left out.
+        criteria: {variable: the jump of λ_max at an onset}: the first is drawn filled, a second open.
         fits: {variable: {label: power law}}; where there is none, there is no line. (b) and (c) show the first one's.
         static: {label: trajectory with ``hessian_eigenvalues`` over (step…, rank)}, one panel each.
         rate: η of the static runs.
@@ -40,9 +40,9 @@ def plot(networks: Mapping[str, Any], readings: Mapping[str, str], fits: Fits, s
     rows = "bcdefg"[: len(static)]
     size = 10, 1.2 + 2.3 * max(2, len(static))
     figure, axes = mosaic(";".join(f"a{row}" for row in rows), figsize=size, width_ratios=[1.15, 1])
-    _power_law(axes["a"], networks, readings, fits)
+    _power_law(axes["a"], networks, criteria, fits)
     for row, (label, trajectory), colour in zip(rows, static.items(), RANKS, strict=False):
-        _static(axes[row], label, trajectory, fits[next(iter(readings))].get(label), rate, colour)
+        _static(axes[row], label, trajectory, fits[next(iter(criteria))].get(label), rate, colour)
         axes[row].xaxis.set_major_locator(MaxNLocator(4))
         axes[row].tick_params(labelbottom=row == rows[-1])
     step_axis(axes[rows[-1]])
@@ -52,17 +52,17 @@ def plot(networks: Mapping[str, Any], readings: Mapping[str, str], fits: Fits, s
     return figure
 
 
-def explore(networks, readings, fits: Fits, static, rate: float) -> interactive.Explorable:
+def explore(networks, criteria, fits: Fits, static, rate: float) -> interactive.Explorable:
     """What ``plot`` shows, to zoom and to read off; of (b) and (c) the envelope.
 
     Args: those of ``plot``.
     """
-    panels = [_points(networks, readings, fits)]
+    panels = [_points(networks, criteria, fits)]
     for row, (label, trajectory) in enumerate(static.items()):
         curvature = trajectory.hessian_eigenvalues[:, 0]
         at, values = curvature[curvature.dims[0]].values, curvature.values
         places = interactive.kept([values], 1500)
-        law = fits[next(iter(readings))].get(label)
+        law = fits[next(iter(criteria))].get(label)
         marks = [interactive.mark("y", 2 / rate, "#7b8794")]
         marks += [interactive.mark("y", float(law.at(rate)), THRESHOLD)] if law else []
         y = {"range": [0, *interactive.rounded(extent([2 / rate, *values], rarest=0.01)[1])]}
@@ -74,12 +74,12 @@ def explore(networks, readings, fits: Fits, static, rate: float) -> interactive.
     return interactive.Explorable({"kind": "curves", "name": "fig-curvature-threshold", "panels": panels})
 
 
-def _points(networks, readings, fits):
+def _points(networks, criteria, fits):
     """Panel (a): every run is a point; one learning rate's runs are read together."""
     rates = np.unique(np.concatenate([np.ravel(network.learning_rate) for network in networks.values()]))
     drawn = [interactive.series("edge of stability 2/η:", INK, 2 / rates, line=True, dash=[6, 4])]
     for (label, network), colour in zip(networks.items(), RANKS, strict=False):
-        for place, (variable, jump) in enumerate(readings.items()):
+        for place, (variable, jump) in enumerate(criteria.items()):
             values = network[variable].transpose("seed", "learning_rate").reindex(learning_rate=rates).values
             drawn += [interactive.series(f"{label}, jumps of {jump}:", colour, each, open=place > 0) for each in values]
             if law := fits[variable].get(label):
@@ -95,22 +95,22 @@ def _points(networks, readings, fits):
     return interactive.panel("Curvature threshold λ_th", "rates", x, {"log": True}, drawn, [], size=6, height=340)
 
 
-def _power_law(ax, networks, readings, fits):
+def _power_law(ax, networks, criteria, fits):
     """The points of all seeds, their fits, and the two laws that they are compared with."""
     rates = np.concatenate([np.ravel(network.learning_rate) for network in networks.values()])
     reach = np.geomspace(rates.min() / 1.15, rates.max() * 1.15, 2)
     for (label, network), colour, shape in zip(networks.items(), RANKS, "os^", strict=False):
-        for (variable, mark), (face, line) in zip(readings.items(), ((colour, "-"), ("none", "-.")), strict=False):
+        for (variable, jump), (face, line) in zip(criteria.items(), ((colour, "-"), ("none", "-.")), strict=False):
             values = network[variable].transpose("learning_rate", "seed")
             at = np.broadcast_to(values.learning_rate.values[:, None], values.shape)
-            name = f"{label}, jumps of {mark}"
+            name = f"{label}, jumps of {jump}"
             if law := fits[variable].get(label):
                 ax.plot(reach, law.at(reach), color=colour, linestyle=line, linewidth=1.3)
                 name += f": exponent {exponent_in_words(law)}"
             ax.plot(at.ravel(), values.values.ravel(), label=name, color=colour, marker=shape, markerfacecolor=face,
                     linestyle="", markersize=5.5)  # fmt: skip
     ax.plot(reach, 2 / reach, color=INK, linestyle="--", linewidth=1.2, label=r"edge of stability, $2/\eta$")
-    first = list(fits[next(iter(readings))].values())
+    first = list(fits[next(iter(criteria))].values())
     if first:
         # The paper states the exponent alone; its line passes through the middle of the fits.
         middle = np.sqrt(reach.prod())

@@ -63,7 +63,7 @@ def _mean(values: xr.DataArray, first: float, last: float) -> xr.DataArray:
     return values.isel(epoch=((epoch > first * last) & (epoch <= last)).values).mean("epoch", skipna=False)
 
 
-def differences(
+def _differences(
     both: xr.Dataset, amplitude: float, stop_epoch: int
 ) -> dict[str, tuple[Sentence, dict[str, xr.DataArray]]]:
     """What the claims say is above zero, over seed: each statement with its sentence and one comparison or several.
@@ -124,10 +124,10 @@ def judge(
         settings: of the experiment.
         papers: the same at the paper's scale, where available: then it decides.
     """
-    signs, here = decides(settings), differences(both, amplitude, stop_epoch)
+    signs, here = decides(settings), _differences(both, amplitude, stop_epoch)
     reduced = papers is None and any(settings.get(name) != value for name, value in paper.FIGURE_1.items())
     theirs = float(paper.FIGURE_1_POINT["amplitude"])
-    decisive = here if papers is None else differences(papers, theirs, paper.FIGURE_1_STOP)
+    decisive = here if papers is None else _differences(papers, theirs, paper.FIGURE_1_STOP)
 
     def beside(words: str, small: str) -> str:
         return words if papers is None else f"{words}, at the paper's scale; at reduced scale {small}"

@@ -58,7 +58,14 @@ def rounded(values: Any) -> list[float | None]:
 
 
 def series(label: str, colour: str, values: Any, **look: Any) -> dict[str, Any]:
-    """One series of a panel; ``line``, ``dash`` and ``open`` are its look, dots without."""
+    """One series of a panel; ``line``, ``dash`` and ``open`` are its look, dots without.
+
+    Args:
+        label: in front of a value that is read off; empty for a line without.
+        colour: of CSS, as #0072B2.
+        values: as many as the panel has places, (n,).
+        look: ``line`` and ``open``, true or false; ``dash``, in pixels.
+    """
     return {"label": label, "colour": colour, "values": rounded(values), **look}
 
 
@@ -102,5 +109,11 @@ def steps(at: Any, last: int) -> dict[str, Any]:
 
 
 def mark(axis: str, at: float, colour: str) -> dict[str, Any]:
-    """A dashed line across a panel, at this place of the axis ``x`` or ``y``."""
+    """A dashed line across a panel, at this place of the axis ``x`` or ``y``.
+
+    Args:
+        axis: "x" or "y".
+        at: in the unit of the axis.
+        colour: as of ``series``.
+    """
     return {"axis": axis, "at": float(at), "colour": colour}

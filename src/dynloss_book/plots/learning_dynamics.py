@@ -146,7 +146,17 @@ def _rows(trajectory, weights, threshold: float) -> list[Row]:
 def draw(
     axes, rows: Sequence[Row], step, cascades, zoom, *, titles: str = "center", sizes: tuple[float, float] = (1.6, 1.6)
 ) -> None:
-    """Each row along the whole run, and around one cascade; with dots of these sizes, larger where there are few."""
+    """Each row along the whole run, and around one cascade; with dots of these sizes, larger where there are few.
+
+    Args:
+        axes: (rows, 2).
+        rows: what is drawn in each.
+        step: of the run, (steps,).
+        cascades: marked by their starts and ends.
+        zoom: first and last step of the right-hand panels.
+        titles: "left", "center" or "right".
+        sizes: in points, on the left and on the right.
+    """
     windows = (step[0], step[-1]), zoom
     for both, row in zip(axes, rows, strict=True):
         both[0].set_ylabel(row.label)
@@ -170,7 +180,13 @@ def draw(
 
 
 def dots(label: str, colours: Sequence[str], first: int = 0) -> list:
-    """For a legend, a dot of each colour; the label has its number, from ``first`` on."""
+    """For a legend, a dot of each colour; the label has its number, from ``first`` on.
+
+    Args:
+        label: with {} where the number goes.
+        colours: of Matplotlib.
+        first: the number of the first colour.
+    """
     return [
         plt.Line2D([], [], color=colour, marker="o", linestyle="", label=label.format(number))
         for number, colour in enumerate(colours, first)

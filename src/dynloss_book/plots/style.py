@@ -67,7 +67,13 @@ def _lay_out(figure) -> None:
 
 
 def panels(rows: int = 1, columns: int = 1, *, by_column: bool = False, **options: Any) -> tuple[Any, np.ndarray]:
-    """A figure and its panels, (rows, columns), lettered row by row or column by column; see ``plt.subplots``."""
+    """A figure and its panels, (rows, columns), lettered row by row or column by column; see ``plt.subplots``.
+
+    Args:
+        rows, columns: twelve panels at most have letters.
+        by_column: whether (b) is below (a).
+        options: as of ``plt.subplots``.
+    """
     figure, axes = plt.subplots(rows, columns, squeeze=False, **options)
     for ax, letter in zip((axes.T if by_column else axes).ravel(), "abcdefghijkl", strict=False):
         _letter(ax, letter)
@@ -125,7 +131,12 @@ def step_axis(ax, slanted: bool = False) -> None:
 
 
 def cascade_lines(ax, starts, ends=()) -> None:
-    """Where cascades start and end, as dashed lines."""
+    """Where cascades start and end, as dashed lines.
+
+    Args:
+        ax: with the step along x.
+        starts, ends: steps.
+    """
     for places, colour in ((starts, START), (ends, END)):
         for at in places:
             ax.axvline(at, color=colour, linestyle="--", linewidth=0.8, alpha=0.8)
@@ -133,6 +144,11 @@ def cascade_lines(ax, starts, ends=()) -> None:
 
 def extent(values: Any, rarest: float, margin: float = 0.06) -> tuple[float, float]:
     """The range that holds all but the rarest values at either end, with a margin.
+
+    Args:
+        values: in any shape; those that are not finite do not count.
+        rarest: the share that is left out at either end, below 1/2.
+        margin: at either end, as a share of the rest's range.
 
     >>> [float(end) for end in extent([0.0, 1.0, 2.0], rarest=0.0, margin=0.5)]
     [-1.0, 3.0]

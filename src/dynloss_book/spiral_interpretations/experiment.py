@@ -61,7 +61,15 @@ def validation_set(name: str, seed: int = 1) -> Dataset:
 
 
 def start(width: int, precision: str, initialization: str, seed) -> Any:
-    """The initial weights of a network with one hidden layer; ``seed`` may be traced."""
+    """The initial weights of a network with one hidden layer; ``seed`` may be traced.
+
+    Args:
+        width, precision, initialization: of ``MLP``: the hidden units, "float32" or "float64", "standard" or "glorot".
+        seed: from 0 on.
+
+    Raises:
+        ValueError: there is no such initialisation.
+    """
     model = mlp.MLP(width=width, num_classes=CLASSES, initialization=initialization, param_dtype=precision)
     return model.init(jax.random.key(seed), jnp.zeros((1, 2), precision))
 

@@ -75,7 +75,7 @@ def judge(
         f"$\\eta^{{{float(order.sel(unit='relu').mean()):.2f}}}$, and the residuals along its top mode grow from "
         f"$\\eta\\lambda_{{\\max}}/N$ = {interval(second)} on; a small disturbance of the mode "
         f"grows from {interval(crossings(probes.disturbance, ratios, -1.0).mean('moment'))} on. "
-        f"{_oscillating(at_starts(run, starts, every))} "
+        f"{_oscillating(_at_starts(run, starts, every))} "
         f"The averaged kernel nears its infinite-width limit as $m^{{{width_law.exponent:.2f}}}$.",
         f"{regimes.attrs['scale']}; 300 points",
         claims,
@@ -91,6 +91,11 @@ def exponents(error: xr.DataArray, rates: Sequence[float]) -> xr.DataArray:
 def crossings(factor: xr.DataArray, ratios: Sequence[float], level: float) -> xr.DataArray:
     """Where a falling factor first crosses a level, by straight lines between the ratios; NaN where it never does, or
     lies below from the first ratio on.
+
+    Args:
+        factor: over ``ratio`` and any other dimensions.
+        ratios: ηλ/N, ascending.
+        level: 0 where the mode begins to flip its sign, -1 where it begins to grow.
     """
     found = xr.apply_ufunc(lambda values: crossing(np.asarray(ratios), values, level), factor,
                            input_core_dims=[["ratio"]], vectorize=True)  # fmt: skip
@@ -109,7 +114,7 @@ def cascade_starts(loss: xr.DataArray, period: int) -> list[list[int]]:
     ]
 
 
-def at_starts(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> dict[str, xr.DataArray]:
+def _at_starts(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> dict[str, xr.DataArray]:
     """ηλ/N of both kernels where cascades start: the mean of each network, and the spread in it, (seed,)."""
     found = {}
     for name in ("plain", "weighted"):
@@ -123,8 +128,12 @@ def at_starts(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> d
 
 
 def table(run: xr.Dataset, starts: Sequence[Sequence[int]], every: int) -> list[dict[str, Any]]:
-    """Rows of a table: ηλ/N at the starts of cascades, for both kernels."""
-    found = at_starts(run, starts, every)
+    """Rows of a table: ηλ/N at the starts of cascades, for both kernels.
+
+    Args:
+        run, starts, every: as of ``judge``.
+    """
+    found = _at_starts(run, starts, every)
     return [
         {
             "kernel": label,

@@ -40,13 +40,13 @@ OSCILLATING = {
 }
 
 
-def residuals(task: SpiralTask, params, apply: Callable | None = None) -> Any:
+def _residuals(task: SpiralTask, params, apply: Callable | None = None) -> Any:
     """g = f - y of eq. (12), (N, C)."""
     outputs = (apply or task.model.apply)(params, task.inputs)
     return outputs - jax.nn.one_hot(task.labels, spiral.CLASSES, dtype=outputs.dtype)
 
 
-def top_mode(task: SpiralTask, params, num_matvecs: int):
+def _top_mode(task: SpiralTask, params, num_matvecs: int):
     """λ_max of the NTK of eq. (11) with its eigenvector, (N·C,), and residual."""
     operator, size = ntk.ntk_operator(task.model.apply, params, task.inputs)
     found = extreme_eigenvalues(operator, size, num_matvecs=num_matvecs, dtype=task.training.inputs.dtype)
@@ -68,23 +68,23 @@ def probe(
     """
     task = spiral.task(width, precision, seed)
     _, step = _descent(task)
-    first, _, _ = top_mode(task, task.start, num_matvecs)
+    first, _, _ = _top_mode(task, task.start, num_matvecs)
     half = 0.5 * len(task.training) / first
     params = jax.lax.fori_loop(0, jnp.asarray(moment, int), lambda _, params: step(params, half), task.start)
-    top, mode, residual = top_mode(task, params, num_matvecs)
-    here, samples = residuals(task, params), len(task.training)
+    top, mode, residual = _top_mode(task, params, num_matvecs)
+    here, samples = _residuals(task, params), len(task.training)
     moved = DISTURBANCE * mode.reshape(here.shape)
 
     def factors(ratio):
         rate = ratio * samples / top
-        there = residuals(task, step(params, rate))
-        disturbed = residuals(task, step(params, rate, moved))
+        there = _residuals(task, step(params, rate))
+        disturbed = _residuals(task, step(params, rate, moved))
         both = mode @ there.ravel() / (mode @ here.ravel()), 1 + mode @ (disturbed - there).ravel() / DISTURBANCE
         return jnp.stack(both)
 
     dtype = here.dtype
     factor, disturbance = jax.lax.map(factors, jnp.asarray(ratios, dtype)).T
-    errors = [prediction_errors(task, apply, params, rates) for apply in (task.model.apply, _with_tanh)]
+    errors = [_prediction_errors(task, apply, params, rates) for apply in (task.model.apply, _with_tanh)]
     return {
         "error": jnp.stack(errors),
         "factor": factor,
@@ -94,34 +94,43 @@ def probe(
     }
 
 
-def prediction_errors(task: SpiralTask, apply: Callable, params, rates: Sequence[float]) -> Any:
+def _prediction_errors(task: SpiralTask, apply: Callable, params, rates: Sequence[float]) -> Any:
     """How far the outputs after one step are from eq. (14), for each rate: the mean absolute error.
 
     The mean, not its square's root: a ReLU that a step carries over its kink is wrong for single samples, so their
     number grows with η, and so does the error of each.
     """
     _, step = _descent(task, apply)
-    here = residuals(task, params, apply)
+    here = _residuals(task, params, apply)
 
     def error(rate):
         predicted = kernel_map.next_residuals(apply, params, task.inputs, here, rate)
-        return jnp.mean(jnp.abs(residuals(task, step(params, rate), apply) - predicted))
+        return jnp.mean(jnp.abs(_residuals(task, step(params, rate), apply) - predicted))
 
     return jax.lax.map(error, jnp.asarray(rates, here.dtype))
 
 
 def regime(ratio, seed, *, width: int, steps: int, num_matvecs: int, precision: str) -> dict[str, Any]:
-    """``steps`` steps at η = ratio · N/λ_max, with λ_max of the untrained network; see ``REGIME``."""
+    """``steps`` steps at η = ratio · N/λ_max, with λ_max of the untrained network; see ``REGIME``.
+
+    Args:
+        ratio: ηλ_max/N; may be traced.
+        seed: of the initial weights; may be traced.
+        width: hidden units.
+        steps: how many.
+        num_matvecs: products with the kernel for each λ_max.
+        precision: "float32" or "float64".
+    """
     task = spiral.task(width, precision, seed)
     _, step = _descent(task)
-    first, mode, _ = top_mode(task, task.start, num_matvecs)
+    first, mode, _ = _top_mode(task, task.start, num_matvecs)
     samples, inputs = len(task.training), task.inputs
     rate = ratio * samples / first
-    amplitude = mode @ residuals(task, task.start).ravel()
+    amplitude = mode @ _residuals(task, task.start).ravel()
 
     def advance(params, _):
-        here, after = residuals(task, params), step(params, rate)
-        there = residuals(task, after)
+        here, after = _residuals(task, params), step(params, rate)
+        there = _residuals(task, after)
         predicted = kernel_map.next_residuals(task.model.apply, params, inputs, here, rate)
         operator, size = ntk.ntk_operator(task.model.apply, params, inputs)
         top = extreme_eigenvalues(operator, size, num_matvecs=num_matvecs, dtype=inputs.dtype).eigenvalues[0]
@@ -138,7 +147,15 @@ def oscillating(
     learning_rate, seed, *, width: int, period: int, amplitude: float, steps: int, every: int, num_matvecs: int,
     precision: str,
 ) -> dict[str, Any]:  # fmt: skip
-    """The squared error with the weights of eqs. (2)-(5); λ_max of both kernels every few steps: ``OSCILLATING``."""
+    """The squared error with the weights of eqs. (2)-(5); λ_max of both kernels every few steps: ``OSCILLATING``.
+
+    Args:
+        learning_rate: η; may be traced.
+        seed, width, num_matvecs, precision: as of ``regime``.
+        period, amplitude: T, in steps, and A.
+        steps: how many.
+        every: steps from one measurement of both kernels to the next.
+    """
     task = spiral.task(width, precision, seed)
     inputs, labels, samples = task.inputs, task.labels, len(task.training)
 
@@ -170,6 +187,11 @@ def convergence(*, widths: Sequence[int], seeds: int, points: int) -> xr.Dataset
 
     ``neural_tangents`` is how far our closed form of the limit is from neural-tangents' kernel; NaN where that is
     not installed.
+
+    Args:
+        widths: hidden units.
+        seeds: how many networks of each width.
+        points: of the spiral's 300, about as many for the kernels.
     """
     data = spiral.task(1, "float64", 0).training
     inputs = np.asarray(data.inputs)[:: max(1, len(data) // points)]
@@ -200,7 +222,7 @@ def _descent(task: SpiralTask, apply: Callable | None = None):
     def step(params, rate, disturbance=None):
         slope = gradient(params, ones)
         if disturbance is not None:
-            _, back = jax.vjp(lambda w: residuals(task, w, apply), params)
+            _, back = jax.vjp(lambda w: _residuals(task, w, apply), params)
             slope = jax.tree.map(lambda g, extra: g + extra / len(task.training), slope, back(disturbance)[0])
         return jax.tree.map(lambda w, g: w - rate * g, params, slope)
 

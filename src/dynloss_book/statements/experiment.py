@@ -40,6 +40,11 @@ def minima(task: SpiralTask, period: int, amplitude: float, largest: int = 6) ->
     """Outputs that are right by a margin, ``margin_loss`` for the static and the least and greatest weighted loss.
 
     The margins, (margin), grow from 1 to 10^2; ``way`` is static, least, greatest (over all Γ of two cycles).
+
+    Args:
+        task: whose labels count.
+        period, amplitude: T, in steps, and A.
+        largest: how many margins.
     """
     margins = np.geomspace(1, 100, largest)
     schedule = schedules.oscillating(period, amplitude, CLASSES)
@@ -62,6 +67,11 @@ def one_class(tasks: Sequence[SpiralTask], learning_rate: float, steps: int) -> 
 
     ``one_class_loss`` (seed, descent_step); ``chosen`` (seed), the share of all points that is called class 0 at the
     end; ``least_curvature`` (seed), the smallest eigenvalue of the Hessian at the start over the largest modulus.
+
+    Args:
+        tasks: one for each seed, on the same points.
+        learning_rate: η.
+        steps: how many.
     """
     task = tasks[0]
     gammas = jnp.zeros(CLASSES, task.inputs.dtype).at[0].set(CLASSES)
@@ -87,7 +97,11 @@ def one_class(tasks: Sequence[SpiralTask], learning_rate: float, steps: int) -> 
 
 
 def spectrum(tasks: Sequence[SpiralTask], learning_rate: float, steps: int) -> xr.Dataset:
-    """``spectrum`` (seed, eigenvalue): all of the static loss's Hessian after training with it, ascending."""
+    """``spectrum`` (seed, eigenvalue): all of the static loss's Hessian after training with it, ascending.
+
+    Args:
+        tasks, learning_rate, steps: as of ``one_class``.
+    """
     static = schedules.static(CLASSES)
     ones = static(0, tasks[0].inputs.dtype)
 
@@ -101,7 +115,12 @@ def spectrum(tasks: Sequence[SpiralTask], learning_rate: float, steps: int) -> x
 
 
 def along_the_gradient(tasks: Sequence[SpiralTask], learning_rate: float, steps: int, every: int) -> xr.Dataset:
-    """``along`` (seed, step_n): the curvature of the static loss along its gradient while it is trained, gᵀHg/gᵀg."""
+    """``along`` (seed, step_n): the curvature of the static loss along its gradient while it is trained, gᵀHg/gᵀg.
+
+    Args:
+        tasks, learning_rate, steps: as of ``one_class``.
+        every: steps from one measurement to the next.
+    """
 
     def measure(at: full_batch.Snapshot) -> dict[str, Any]:
         gradient = at.gradient(at.params)
@@ -116,7 +135,13 @@ def along_the_gradient(tasks: Sequence[SpiralTask], learning_rate: float, steps:
 
 
 def learning_rates(tasks: Sequence[SpiralTask], rates: Sequence[float], duration: float) -> xr.Dataset:
-    """``static_accuracy`` (rate, seed): of the static loss after ``duration``/η steps, an equal time ηt for each η."""
+    """``static_accuracy`` (rate, seed): of the static loss after ``duration``/η steps, an equal time ηt for each η.
+
+    Args:
+        tasks: as of ``one_class``.
+        rates: values of η.
+        duration: ηt, the number of steps at η = 1.
+    """
 
     static = schedules.static(CLASSES)
 
@@ -140,6 +165,15 @@ def turns(tasks: Sequence[SpiralTask], learning_rate: float, period: int, amplit
     ``valley_loss``, ``valley_curvature`` (seed, valley, moment): F and the largest eigenvalue of its Hessian at the
     parameters of the middle of the last period of each class, ``valley``, which are then *held*, while Γ goes through
     all classes once more in half periods, the first and the last with Γ = 1.
+
+    Args:
+        tasks, learning_rate: as of ``one_class``.
+        period: T, in steps, an even number.
+        amplitude: A.
+        turns: periods, at least C.
+
+    Raises:
+        ValueError: the period is odd, or a class has no turn.
     """
     check_count("turns", turns, at_least=CLASSES)
     if period % 2:
@@ -188,6 +222,12 @@ def kernel(tasks: Sequence[SpiralTask], modes: int, ratio: float, small_steps: i
     ``mode_residual`` (mode, small_step), ``mode_expected``, which is eq. (13) with the first kernel, exp(−ηλt/N), and
     ``mode_eigenvalue`` (mode), its λ, descending. With ηλ_max/N as ``REGIMES`` say: ``residual`` (regime, kernel_step)
     along the first eigenvector, and ``predicted``, which is eq. (14) with the first kernel, (1 − ηλ/N)^t.
+
+    Args:
+        tasks: as of ``one_class``.
+        modes: how many eigenvectors, of the largest eigenvalues.
+        ratio: ηλ_max/N of the small η.
+        small_steps, steps: how many at the small η, and in each regime.
     """
     return xr.concat([_kernel(task, modes, ratio, small_steps, steps) for task in tasks], "seed")
 

@@ -51,7 +51,12 @@ def sets(images: str, image_size: int, training_images: int, held_out_images: in
 
 
 def prepared(training: Dataset, held_out: Dataset, image_size: int) -> list[Dataset]:
-    """Both, each channel normalised by the training set's mean and deviation, and as small as that."""
+    """Both sets, each channel normalised by the training set's mean and deviation, in images of a given size.
+
+    Args:
+        training, held_out: images of 32 × 32 pixels of ten classes.
+        image_size: pixels a side: 8, 16 or 32.
+    """
     return [
         Dataset(np.asarray(myrtle.average_pool(jnp.asarray(each.inputs), window=32 // image_size)), each.labels, 10)
         for each in cifar10.normalised(training, held_out)
@@ -159,7 +164,13 @@ def decides(settings: Mapping[str, Any]) -> bool:
 
 
 def scale(plane: xr.Dataset, settings: Mapping[str, Any], papers: xr.Dataset | None = None) -> str:
-    """The size of the experiment, in words, and of the networks at the paper's own scale beside it."""
+    """The size of the experiment, in words, and of the networks at the paper's own scale beside it.
+
+    Args:
+        plane: the sweep, of which the attribute ``scale`` counts.
+        settings: of the experiment.
+        papers: the networks at the paper's scale, over ``seed``; None without any.
+    """
     size, theirs = settings["image_size"], paper.FIGURE_1
     side = theirs["image_size"]
     return (

@@ -125,6 +125,18 @@ def accuracies(
 
     The oscillations stop for the last tenth of the steps. Where ``balanced`` is 1, each class has the further weight
     P/(C·P_i), with P_i of the P samples in it. The classes in ``rare`` are thinned.
+
+    Args:
+        learning_rate, period, amplitude: η, T in steps, and A.
+        seed: of the initial weights.
+        balanced: 0 or 1.
+        width: hidden units.
+        samples: images of the training set before thinning, from 10 to 900.
+        rare: digits.
+        steps: how many.
+
+    Raises:
+        ValueError: samples out of range.
     """
     training, validation, test = split(samples)
     training = thinned(training, rare)

@@ -62,7 +62,13 @@ class SpiralTask:
         return mlp.cross_entropy_gradient(params, self.inputs, self.labels, gammas)
 
     def descend(self, weights: Schedule, learning_rate, steps: int):
-        """The parameters after ``steps`` steps on the loss of eq. (1); traceable in everything but their number."""
+        """The parameters after ``steps`` steps on the loss of eq. (1); traceable in everything but their number.
+
+        Args:
+            weights: step -> Γ, (C,).
+            learning_rate: η.
+            steps: from 0 on.
+        """
         return compiled.descend(self.start, self.training, weights, learning_rate, 0, steps)
 
     def outcome(self, params) -> dict[str, Any]:
@@ -81,6 +87,11 @@ class SpiralTask:
         """The trajectory of ``steps`` steps, as an ``xarray.Dataset`` of what the recorders see, with a progress bar.
 
         Kept in single precision: far finer than what a figure shows, and half as large in the archive.
+
+        Args:
+            weights, learning_rate, steps: as of ``descend``.
+            recorders: of ``training.recorders``.
+            checkpoint: a file for the unfinished run.
         """
         run = full_batch.train(
             self.start,
@@ -105,7 +116,10 @@ class SpiralTask:
 def task(width: int, precision: str, seed) -> SpiralTask:
     """A network of ``width`` hidden units with the initial weights of ``seed``, and the spiral's points.
 
-    ``seed`` may be traced; ``precision`` is "float32" or "float64", and needs ``use_precision``.
+    Args:
+        width: the paper's narrow network has 100, the wide one 1000.
+        precision: "float32", or "float64", which needs ``use_precision``.
+        seed: from 0 on; may be traced.
     """
     training, validation = datasets.spiral().astype(precision), datasets.spiral_validation().astype(precision)
     model = mlp.MLP(width=width, num_classes=CLASSES, param_dtype=precision)

@@ -32,7 +32,7 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
     ends = runs.validation_accuracy
     bounces, without = (ends.sel(run=run) - ends.sel(run=f"{run}, calm") for run in ("oscillating", "static"))
     gain, fit = (difference(branches, name).mean("turn") for name in ("validation_accuracy", "alignment"))
-    wider, narrower = (change(branches, "sharpness", way) for way in ("bouncing", "calm"))
+    wider, narrower = (_change(branches, "sharpness", way) for way in ("bouncing", "calm"))
     kept = positive(narrower) is Verdict.REPRODUCED and positive(wider) is Verdict.UNDECIDED
     widens = _also(-wider, narrower - wider)  # and more than the flow does without bounces
     in_part = _also(bounces, bounces - without)  # where they help without oscillations as well, these gain nothing
@@ -91,13 +91,19 @@ def _also(values: xr.DataArray, further: xr.DataArray) -> Verdict:
     return positive(further) if found is Verdict.REPRODUCED else found
 
 
-def change(branches: xr.Dataset, name: str, way: str) -> xr.DataArray:
+def _change(branches: xr.Dataset, name: str, way: str) -> xr.DataArray:
     """The change of a score in a period, both ends settled alike; the mean over the periods, (seed,)."""
     return (branches[name].sel(way=way, drop=True) - branches[name].sel(way="before", drop=True)).mean("turn")
 
 
 def edges(runs: xr.Dataset, learning_rate: float, parts: int) -> list[dict[str, Any]]:
-    """Rows of a table: λ_max of the static loss where whole runs end, and over their own edge of stability."""
+    """Rows of a table: λ_max of the static loss where whole runs end, and over their own edge of stability.
+
+    Args:
+        runs: ``sharpness`` (seed, run).
+        learning_rate: η.
+        parts: into which each step is cut in runs named "…, calm".
+    """
     names = map(str, runs.run.values)
     steps = {name: learning_rate / parts if name.endswith(", calm") else learning_rate for name in names}
     return [
@@ -118,7 +124,7 @@ def difference(branches: xr.Dataset, name: str) -> xr.DataArray:
 
 def table(branches: xr.Dataset) -> list[dict[str, Any]]:
     """Rows of a table: how each score changes in a period, by large and by small steps; means over the periods."""
-    large, small = ({name: change(branches, name, way) for name in NAMES} for way in ("bouncing", "calm"))
+    large, small = ({name: _change(branches, name, way) for name in NAMES} for way in ("bouncing", "calm"))
     return [
         {
             "score": label,

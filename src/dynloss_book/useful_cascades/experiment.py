@@ -193,6 +193,11 @@ def kernel_target_alignment(
     where Y holds the one-hot labels and c means that rows and columns have a mean of 0. It is 1 for a kernel that only
     knows the classes, and 0 for one that knows nothing of them.
 
+    Args:
+        kernel: K, (P, P), symmetric.
+        labels: (P,), from 0 to C - 1.
+        num_classes: C.
+
     >>> labels = jnp.array([0, 0, 1, 1])
     >>> ideal = (labels[:, None] == labels[None, :]).astype(float)
     >>> round(float(kernel_target_alignment(ideal, labels, 2)), 3)

@@ -198,7 +198,11 @@ def exchange_mode(typing, mode):
 
 
 def pointers(context: Any, builder: Any, signature: Any, arguments: Any) -> list[Any]:
-    """Arrays as pointers to their first number, tuples of arrays as lists of them, numbers as they are."""
+    """Arrays as pointers to their first number, tuples of arrays as lists of them, numbers as they are.
+
+    Args:
+        context, builder, signature, arguments: what numba hands to the generator of an ``intrinsic``.
+    """
 
     def pointer(kind: Any, value: Any) -> Any:
         if isinstance(kind, types.UniTuple):
@@ -231,6 +235,13 @@ class Emitter:
         return cgutils.alloca_once_value(self.builder, value)
 
     def at(self, stride: Any, row: int, index: Any) -> Any:
+        """Where a number of a matrix is, counted from the first.
+
+        Args:
+            stride: numbers in a row, an integer of LLVM's.
+            row: its number, an integer of Python's.
+            index: of the number in its row, an integer of LLVM's.
+        """
         return self.builder.add(self.builder.mul(stride, stride.type(row)), index)
 
     def splat(self, value: Any) -> Any:
@@ -248,10 +259,23 @@ class Emitter:
         return self.builder.load(self.place(pointer, index), align=self.dtype.itemsize)
 
     def store(self, value: Any, pointer: Any, index: Any) -> None:
+        """Write a vector to memory.
+
+        Args:
+            value: a vector.
+            pointer: to numbers of its type.
+            index: of the number at which the vector begins; any.
+        """
         self.builder.store(value, self.place(pointer, index), align=self.dtype.itemsize)
 
     def in_blocks(self, counts: list[int], stop: Any, block: Callable[[int, Any], None]) -> None:
-        """``block(count, start)`` over all numbers up to ``stop``: count vectors at a time, while there are as many."""
+        """``block(count, start)`` over all numbers up to ``stop``: count vectors at a time, while there are as many.
+
+        Args:
+            counts: vectors in a block, falling, the last of them 1.
+            stop: numbers in all, a multiple of those in a vector.
+            block: emits a block of ``count`` vectors that begins at the number ``start``.
+        """
         start = stop.type(0)
         for count in counts:
             step = stop.type(count * self.lanes)
@@ -261,6 +285,11 @@ class Emitter:
             start = self.builder.add(start, self.builder.mul(times, step))
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
+        """a·b + c, rounded once where the processor can.
+
+        Args:
+            a, b, c: vectors.
+        """
         return _call(self.builder, f"fmuladd.v{self.lanes}f{8 * self.dtype.itemsize}", self.vector, a, b, c)
 
     def before_relu(self, unit: list[Any], sample: list[Any]) -> Any:
@@ -271,7 +300,13 @@ class Emitter:
         return result
 
     def errors(self, logits: list[Any], wanted: list[Any], gamma: Any) -> list[Any]:
-        """δ of all classes but the last, from the outputs less that of the last."""
+        """δ of all classes but the last, from the outputs less that of the last.
+
+        Args:
+            logits: those differences, of all classes but the last.
+            wanted: 1 where a sample is of the class, of all C classes.
+            gamma: pointer to Γ/P, (C,).
+        """
         builder = self.builder
         peak = self.zero
         for z in logits:
@@ -285,7 +320,15 @@ class Emitter:
         return [builder.fmul(scale, builder.fsub(probs[k], wanted[k])) for k in self.others]
 
     def update(self, weights: Any, row: list[Any], down: Any, unit: list[Any], moment: dict[Any, Any]) -> None:
-        """One step of a vector of units, by their sums M: ``row`` tells where their weights are, ``down`` is -η."""
+        """One step of a vector of units, by their sums M.
+
+        Args:
+            weights: pointer to those of all units, laid out as in ``train``.
+            row: the place in them of each row, D + 2 C of them.
+            down: a vector of -η.
+            unit: W_1 and b_1 of these units, D + 1 vectors.
+            moment: {(k, d): M_kd}, for all classes but the last.
+        """
         builder, first = self.builder, len(self.rows)
         for d in self.rows:
             gradient = self.zero

@@ -91,6 +91,11 @@ def judged(figure: Figure, folders: Sequence[Path]) -> Judged:
 def answer(figure: Figure, parameters: Mapping[str, Any], folders: Sequence[Path]) -> tuple[dict[str, Any], str]:
     """The record of a notebook's findings with these parameters, and the devices that its results come from.
 
+    Args:
+        figure: the notebook.
+        parameters: in place of those in its parameters cell; others keep their defaults.
+        folders: for results, all that are looked into.
+
     Raises:
         NotArchived: the archive has no fresh result of them.
         ValueError: the notebook has no answer.
@@ -108,6 +113,10 @@ def executed(
     damage: Literal["ignore", "error"] = "ignore",
 ) -> dict[str, Any]:  # fmt: skip
     """A notebook as far as its answer, or to its end, with these folders alone; the names that it defines.
+
+    Args:
+        figure, parameters, folders: as of ``answer``.
+        damage: "error" where a part of a result cannot be read, or "ignore" it and take the others.
 
     Raises:
         DamageWarning: a part of a result cannot be read, and such ``damage`` is an error.

@@ -26,6 +26,13 @@ def execute_best(
     """Run a notebook with the largest profile that the published results can serve, or with one's ``own`` too.
 
     Where they serve none, compute `quick`.
+
+    Args:
+        figure: the notebook.
+        root: the checkout.
+        output: the file of the executed copy.
+        stream: for the progress, by default stderr.
+        own: whether one's own results may be shown.
     """
     folders = policy.folders(root=root) if own else [policy.published(root)]
     for why in tables.archived(figure, folders).unreadable:

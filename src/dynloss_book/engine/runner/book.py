@@ -49,6 +49,11 @@ def check() -> None:
 def build(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
     """Judge the executed copies, stage, build and publish. Returns the path of the first page.
 
+    Args:
+        root: the checkout.
+        figures: all that the book has, by name.
+        profile: that its notebooks were executed in, or "best".
+
     Raises:
         BookError: a copy or a page did not pass the gate, or the build had a warning or error.
         OSError: a file cannot be written.
@@ -77,7 +82,11 @@ def build(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
 
 
 def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
-    """Put everything that the book is built from into `_build/site`."""
+    """Put everything that the book is built from into `_build/site`.
+
+    Args:
+        root, figures, profile: as of ``build``.
+    """
     site = root / "_build" / "site"
     shutil.rmtree(site, ignore_errors=True)
     (site / "notebooks" / "data").mkdir(parents=True)

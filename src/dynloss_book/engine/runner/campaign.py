@@ -165,14 +165,24 @@ def plan(root: Path, items: Sequence[Item]) -> Iterator[tuple[Item, State]]:
 
 
 def row(item: Item, state: State, here: str) -> tuple[str, ...]:
-    """A line of the plan; ``here`` is the device."""
+    """A line of the plan.
+
+    Args:
+        item, state, here: as of ``cost``.
+    """
     devices = "/".join(item.devices)
     takes = cost(item, state, here) if here in item.devices or state.complete else f"needs a {devices}"
     return item.label, devices, state.left, takes, item.why
 
 
 def cost(item: Item, state: State, here: str) -> str:
-    """What is left costs on this device: at the pace of the points that it has computed, else what the profile says."""
+    """What is left costs on this device: at the pace of the points that it has computed, else what the profile says.
+
+    Args:
+        item: of the list.
+        state: what its notebook found.
+        here: the device, "CPU" or "GPU".
+    """
     profile = item.figure.profiles[item.profile]
     needs = [need for name, need in profile.cost.items() if ("GPU" in name) == (here == "GPU")]
     memory = "".join(f", {need['memory_gb']:g} GB" for need in needs[:1] if "memory_gb" in need)

@@ -113,9 +113,15 @@ def execute(
 ) -> Outcome:
     """Run one notebook with these parameters into `output`, a copy that is kept whether or not the run succeeds.
 
-    `environment` holds further variables of the notebook's process; see `engine.policy` for those that it reads.
-
     The copy's metadata say under `dynloss` which profile, source and commit it is of, and whether it is complete.
+
+    Args:
+        figure: the notebook.
+        profile: the name under which it runs.
+        parameters: in place of those in its parameters cell; others keep their defaults.
+        output: the file of the copy.
+        stream: for the progress, by default stderr.
+        environment: further variables of the notebook's process; see `engine.policy` for those that it reads.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; says in which notebook, and where the partial copy is.

@@ -40,7 +40,14 @@ class Entry:
 
 
 def entry(figure: Figure, executed: Path, profile: str, images: Path) -> Entry:
-    """Read an executed copy; its picture goes into `images`, as a thumbnail named after the notebook."""
+    """Read an executed copy; its picture goes into `images`, as a thumbnail named after the notebook.
+
+    Args:
+        figure: the notebook.
+        executed: the file of its copy.
+        profile: that the book is of, maybe "best".
+        images: the folder of the thumbnails.
+    """
     notebook = untrusted.notebook(executed)
     shown = page.picture(notebook)
     if shown:

@@ -38,7 +38,14 @@ Outcome = tuple[Path, str, str]
 
 
 def looked_at(figure: Figure, profile: str, reviewer: "Verifier | Affirmer", results: Path) -> list[Outcome]:
-    """What a reviewer finds among the results, in this folder, that a profile of a notebook asks for."""
+    """What a reviewer finds among the results, in this folder, that a profile of a notebook asks for.
+
+    Args:
+        figure: the notebook.
+        profile: one of its own.
+        reviewer: whose outcomes begin anew.
+        results: the folder, with results of other notebooks too.
+    """
     reviewer.outcomes = []
     alone = mock.patch.object(archive, "reviewer", reviewer)
     with alone, contextlib.suppress(archive.NotArchived):  # which the reviewer knows

@@ -95,7 +95,17 @@ def find(figures: Mapping[str, Figure], name: str) -> Figure:
 
 
 def values(figure: Figure, profile: str, overrides: Iterable[tuple[str, str]] = (), fresh: bool = False) -> dict:
-    """What to hand to the notebook: the values of the profile, then those given by hand."""
+    """What to hand to the notebook: the values of the profile, then those given by hand.
+
+    Args:
+        figure: the notebook.
+        profile: as ``named`` reads it.
+        overrides: pairs of a name and a value, as text.
+        fresh: compute what the archive has, too.
+
+    Raises:
+        UsageError: it has no such profile or parameter, or a value is none of its kind.
+    """
     chosen = figure.profiles[named(figure, profile)]
     by_hand = dict(overrides) | ({"fresh": "true"} if fresh else {})
     return chosen.parameters | checked(figure.stem, figure.parameters, by_hand, figure.old_names)

@@ -61,7 +61,13 @@ def steps(chosen: Iterable[Path], target: Path, renew: bool = False) -> Iterator
 
 
 def publish(step: Step, source: Path, move: bool) -> None:
-    """Do it; if asked to ``move``, nothing stays in the folder ``source`` of what is published now."""
+    """Do what a step says.
+
+    Args:
+        step: of ``steps``.
+        source: the folder of one's own results.
+        move: whether what is published as a whole leaves it.
+    """
     if step.act is not None:
         step.act()
     if move and step.whole:

@@ -23,12 +23,24 @@ STATUS = ("notebook", "profile", "result", "device", "commit", "date", "computin
 
 
 def executed_copy(root: Path, profile: str, stem: str) -> Path:
-    """Where the executed copy of a notebook is."""
+    """Where the executed copy of a notebook is.
+
+    Args:
+        root: the checkout.
+        profile: as the notebooks were executed in, "best" among them.
+        stem: the notebook's name.
+    """
     return root / "_build" / "executed" / profile / f"{stem}.ipynb"
 
 
 def profile_of(figure: Figure, profile: str, executed: Path) -> str:
-    """The profile of an executed copy: the one that `profile` means, or of `best` the one that the copy names."""
+    """The profile of an executed copy: the one that `profile` means, or of `best` the one that the copy names.
+
+    Args:
+        figure: the notebook.
+        profile: of the book, maybe "paper" or "best".
+        executed: the file of the copy.
+    """
     if profile == LARGEST:
         return named(figure, profile)
     if profile != BEST:
@@ -118,7 +130,13 @@ def cost(profile: Profile) -> str:
 
 
 def status_rows(root: Path, figures: Mapping[str, Figure], profile: str) -> Iterator[tuple[str, ...]]:
-    """What made each notebook of a profile: a row for each of its results."""
+    """What made each notebook of a profile: a row for each of its results.
+
+    Args:
+        root: the checkout.
+        figures: by name.
+        profile: as of ``profile_of``.
+    """
     for figure in figures.values():
         path = executed_copy(root, profile, figure.stem)
         own = profile_of(figure, profile, path)
@@ -230,7 +248,13 @@ def layer(path: Path) -> str:
 
 
 def fits(figure: Figure, profile: Profile, archived: Mapping[str, Any]) -> bool:
-    """Whether archived parameters are the profile's, as far as the two share names."""
+    """Whether archived parameters are the profile's, as far as the two share names.
+
+    Args:
+        figure: the notebook, whose defaults count where the profile has no value.
+        profile: one of its own.
+        archived: the parameters of a result.
+    """
     wanted = {name: parameter.default for name, parameter in figure.parameters.items()} | profile.parameters
     shared = archived.keys() & wanted.keys()
     return bool(shared) and all(archived[name] == wanted[name] for name in shared)

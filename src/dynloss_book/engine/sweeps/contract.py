@@ -12,7 +12,13 @@ from dynloss_book.engine.sweeps.store import SweepError
 
 
 def check_function(function: Callable, names: list[str], constants: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` unless the function takes the axes, the seed and the constants, by name."""
+    """Raise ``ValueError`` unless the function takes the axes, the seed and the constants, by name.
+
+    Args:
+        function: of the sweep.
+        names: of the axes, ``seed`` among them.
+        constants: its other arguments, by name.
+    """
     both = sorted(set(names) & set(constants))
     if both:
         raise ValueError(f"{', '.join(both)}: an axis and a constant at once")
@@ -23,7 +29,12 @@ def check_function(function: Callable, names: list[str], constants: Mapping[str,
 
 
 def check_outputs(function: Callable, outputs: Any, names: list[str]) -> None:
-    """Raise ``ValueError`` unless a point's result is a mapping of free names to numbers or arrays of numbers."""
+    """Raise ``ValueError`` unless a point's result is a mapping of free names to numbers or arrays of numbers.
+
+    Args:
+        function, names: as of ``check_function``.
+        outputs: what it gave for a point, or shapes and types of it.
+    """
     if not isinstance(outputs, Mapping) or not outputs:
         raise ValueError(f"{function.__name__} must return {{name: value}}, got {type(outputs).__name__}")
     if taken := sorted(set(outputs) & {*names, *grids.TAKEN}):
@@ -35,7 +46,13 @@ def check_outputs(function: Callable, outputs: Any, names: list[str]) -> None:
 
 
 def check_layout(expected: grids.Layout, variables: grids.Variables, names: list[str]) -> None:
-    """Raise ``ValueError`` unless results of this layout can be named as asked, and written to a file."""
+    """Raise ``ValueError`` unless results of this layout can be named as asked, and written to a file.
+
+    Args:
+        expected: of a point's results.
+        variables: as of ``sweeps.run``.
+        names: as of ``check_function``.
+    """
     if unknown := sorted(set(variables) - set(expected)):
         raise ValueError(f"variables describes {', '.join(unknown)}, but the function returns {', '.join(expected)}")
     for name, (dims, _) in variables.items():
@@ -50,7 +67,12 @@ def check_layout(expected: grids.Layout, variables: grids.Variables, names: list
 
 
 def check_same(found: grids.Layout, expected: grids.Layout, where: str) -> None:
-    """Raise ``SweepError`` unless the results have the names and shapes that are expected."""
+    """Raise ``SweepError`` unless the results have the names and shapes that are expected.
+
+    Args:
+        found, expected: of a point's results; their types may differ.
+        where: what holds the expected ones, for the message.
+    """
     ours, theirs = ({name: shape for name, (shape, _) in each.items()} for each in (found, expected))
     if ours != theirs:
         raise SweepError(f"{where} holds results of the shapes {theirs}, not {ours}")

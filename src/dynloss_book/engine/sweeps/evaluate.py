@@ -68,7 +68,17 @@ def _settle(compute: Callable[[], Outputs], future: Future[Outputs]) -> None:
 def vectorised(
     function: Callable, constants: Mapping[str, Any], names: list[str], size: int | None, most: int
 ) -> Local:
-    """A traceable function, vmapped over a batch; with several local devices each gets its share."""
+    """A traceable function, vmapped over a batch; with several local devices each gets its share.
+
+    Args:
+        function, constants, names: as of ``contract.check_function``.
+        size: points in a batch; None chooses as many as cores and memory allow.
+        most: points that are left, so that no batch is larger.
+
+    Raises:
+        TypeError, jax.errors.JAXTypeError: JAX cannot trace it.
+        ValueError: what it gives cannot be kept, see ``contract.check_outputs``.
+    """
     devices, sharding = jax.local_devices(), None
     if len(devices) > 1:
         mesh = jax.sharding.Mesh(np.array(devices), ("points",))
@@ -124,6 +134,10 @@ def pointwise(
     """Any Python function, point by point, one thread a core on a CPU; a batch is a point.
 
     One that takes a ``checkpoint`` is given the file that ``checkpoint`` names for its point.
+
+    Args:
+        function, constants: as of ``contract.check_function``.
+        checkpoint: a point -> the file for its unfinished run.
     """
     asks = "checkpoint" in signature(function).parameters and "checkpoint" not in constants
     begin = partial(partial, _one_point, function, dict(constants), checkpoint if asks else None)

@@ -112,7 +112,16 @@ def layout(outputs: Mapping[Any, Any]) -> Layout:
 
 
 def rows(points: Points, outputs: Mapping[str, np.ndarray], variables: Variables) -> xr.Dataset:
-    """Points and what was computed for them, one row per point."""
+    """Points and what was computed for them, one row per point.
+
+    Args:
+        points: (n,) for each axis.
+        outputs: (n, …) for each result.
+        variables: {name: (dimensions after the point, attributes)}; those of others are numbered.
+
+    Raises:
+        ValueError: a result has more or fewer dimensions than names for them.
+    """
     data = {}
     for name, values in outputs.items():
         dims, attributes = variables.get(name, (tuple(f"{name}_{i}" for i in range(values.ndim - 1)), {}))

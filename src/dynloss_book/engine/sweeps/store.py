@@ -179,7 +179,7 @@ class Store:
     def add(self, rows: xr.Dataset, execution: Mapping[str, Any]) -> None:
         """Write rows as a file of their own. On a full disk they stay in memory, and the next call tries again."""
         part = rows.assign_attrs({**self._wanted, **self.code.attributes(), **execution})
-        self._take(place(self.folder, part, self.names), part)
+        self._take(_place(self.folder, part, self.names), part)
         self.save()
         self.merge(more_than=MANY)
 
@@ -231,7 +231,7 @@ class Store:
         self._files, self.left_out, self._merged = {}, {}, set()
         for part in [] if stale else [self._without(each, points) for each in own.values()]:
             if len(part.point):
-                self._take(place(self.folder, part, self.names), part)
+                self._take(_place(self.folder, part, self.names), part)
         self.save()
 
     def _without(self, part: xr.Dataset, points: grids.Points) -> xr.Dataset:
@@ -269,16 +269,26 @@ class Store:
 def write_merged(
     folder: Path, parts: list[xr.Dataset], names: list[str], instead: Iterable[Path]
 ) -> tuple[Path, xr.Dataset]:
-    """Write one file of all rows, the first of each point, instead of others, all of whose points it has."""
+    """Write one file of all rows, the first of each point, instead of others, all of whose points it has.
+
+    Args:
+        folder: of the store.
+        parts: the content of its files, as they were read.
+        names: of the axes.
+        instead: the files that are deleted then.
+
+    Returns:
+        The file and its content.
+    """
     merged = rows(parts, names).assign_attrs(combined(parts))
-    path = place(folder, merged, names)
+    path = _place(folder, merged, names)
     archive.write(path, archive.encode(merged))
     for old in {*instead} - {path}:
         old.unlink(missing_ok=True)
     return path, merged
 
 
-def place(folder: Path, part: xr.Dataset, names: list[str]) -> Path:
+def _place(folder: Path, part: xr.Dataset, names: list[str]) -> Path:
     """The file of rows, which is named after their points."""
     return folder / f"{_name(b''.join(sorted(grids.keys(part, names))))}.nc"
 
