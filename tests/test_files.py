@@ -1,7 +1,5 @@
 """Files are written with the rights that the user's umask leaves, and locks are no way to harm anybody."""
 
-import contextlib
-import multiprocessing
 import os
 import stat
 
@@ -35,34 +33,29 @@ def test_what_fails_leaves_the_older_file_and_nothing_else(tmp_path):
     assert os.listdir(tmp_path) == ["result"]
 
 
-def taken(path):
-    with contextlib.closing(files.Locks(path)) as locks:
-        return locks.take(b"one")
-
-
-def test_a_lock_holds_back_other_processes_as_long_as_it_is_held(tmp_path):
-    with multiprocessing.get_context("spawn").Pool(1) as other, contextlib.closing(files.Locks(tmp_path / "x")) as ours:
-        assert ours.take(b"one")
-        assert not other.apply(taken, [tmp_path / "x"])
-        ours.release(b"one")
-        assert other.apply(taken, [tmp_path / "x"])
-        assert ours.take(b"one")
-
-
 def test_a_link_in_place_of_a_lock_is_named_and_not_followed(tmp_path):
     (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.warns(UserWarning, match=r"lock cannot be locked \(.*\): another may do the same work"):
-        assert taken(tmp_path / "lock")
+    said = r"lock cannot be locked \(.*\): another may do the same work"
+    with pytest.warns(UserWarning, match=said), files.file_lock(tmp_path / "lock") as alone:
+        assert alone
     assert not (tmp_path / "elsewhere").exists()
     assert (tmp_path / "lock").is_symlink()
 
 
-def test_of_a_lock_of_another_user_it_is_said_that_nothing_can_be_told(tmp_path, monkeypatch):
+def test_a_lock_of_another_user(tmp_path, monkeypatch):
+    """One that can be read is kept; of one that cannot, it is said that nothing can be told."""
     (tmp_path / "lock").touch()
+    (tmp_path / "other").touch()
+    given, rights = os.open, {"read": True}
 
     def other_users(name, flags, mode=0o777):
-        raise PermissionError(13, "Permission denied", name)
+        if flags & (os.O_WRONLY | os.O_RDWR) or not rights["read"]:
+            raise PermissionError(13, "Permission denied", name)
+        return given(name, flags, mode)
 
     monkeypatch.setattr(os, "open", other_users)
-    with pytest.warns(UserWarning, match="cannot be locked"):
-        assert taken(tmp_path / "lock")
+    with files.file_lock(tmp_path / "lock") as first, files.file_lock(tmp_path / "lock") as second:
+        assert (first, second) == (True, False)
+    rights["read"] = False
+    with pytest.warns(UserWarning, match="cannot be locked"), files.file_lock(tmp_path / "other") as alone:
+        assert alone

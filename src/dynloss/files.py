@@ -5,7 +5,6 @@ What cannot be written is said with the file's name: Python leaves it out where 
 
 import contextlib
 import errno
-import hashlib
 import os
 import secrets
 import tempfile
@@ -14,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
 
@@ -86,55 +85,71 @@ def check_writable(folder: Path) -> None:
             raise
 
 
-class Locks:
-    """This process's locks on names, which vanish with it: on ranges of one file, which stays.
+@contextmanager
+def file_lock(lock: Path, patience: float = 0.0) -> Iterator[bool]:
+    """Whether no other living process is in such a block with the same file, which is there as long as one is.
 
-    Where a file system or platform has no locks, or no room for the file, every process believes itself alone.
+    Waits for the other so many seconds, ``patience``. Where a file system or platform has no locks, or no room for one,
+    every process believes itself alone.
+
+    >>> with tempfile.TemporaryDirectory() as folder, file_lock(Path(folder, "lock")) as first:
+    ...     with file_lock(Path(folder, "lock")) as second:
+    ...         first, second
+    (True, False)
+    """
+    end = time.monotonic() + patience
+    try:
+        while (file := _locked(lock)) is None and time.monotonic() < end:
+            time.sleep(0.1)
+    except OSError as error:  # there can be no such file
+        say_unlocked(lock, error)
+        yield True
+        return
+    try:
+        yield file is not None
+    finally:
+        if file is not None:
+            with contextlib.suppress(OSError):  # what was done in the block must not be lost with the lock
+                lock.unlink()
+            file.close()
+
+
+def open_lock(lock: Path, *, to_write: bool = True) -> IO[bytes]:
+    """A file to lock, made where there is none; another user's is opened to be read, if it is not ``to_write``.
+
+    Raises:
+        OSError: there can be none, or there is a link, which is never followed.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
-        self._file: Any = None
-
-    def take(self, name: bytes, patience: float = 0.0) -> bool:
-        """Whether no other living process has the lock on this name; waits for it so many seconds, ``patience``."""
-        end = time.monotonic() + patience
-        while not (alone := self._lock(name, "LOCK_EX", "LOCK_NB")) and time.monotonic() < end:
-            time.sleep(0.1)
-        return alone
-
-    def release(self, name: bytes) -> None:
-        """Whoever asks next may have it."""
-        self._lock(name, "LOCK_UN")
-
-    def close(self) -> None:
-        """Release all."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _lock(self, name: bytes, *operations: str) -> bool:
+    def opener(name: str, flags: int) -> int:
+        plain = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
-            import fcntl
+            return os.open(name, flags | plain, 0o666)
+        except PermissionError:
+            if to_write:
+                raise
+            return os.open(name, os.O_RDONLY | plain)
 
-            if self._file is None:
-                self._file = _opened(self.path)
-        except ImportError:  # no such locks: two processes may compute the same
-            return True
-        except OSError as error:
-            if os.path.lexists(self.path):  # another user's, or a link
-                said = f"{self.path} cannot be locked ({error.strerror}): another may do the same work"
-                warnings.warn(said, stacklevel=3)
-            return True
-        place = int.from_bytes(hashlib.sha256(name).digest()[:6], "big")
-        try:
-            fcntl.lockf(self._file, sum(getattr(fcntl, each) for each in operations), 1, place)
-        except OSError as error:  # others are a file system without locks
-            return error.errno not in (errno.EAGAIN, errno.EACCES)
-        return True
+    return open(lock, "ab", buffering=0, opener=opener)
 
 
-def _opened(lock: Path) -> IO[bytes]:
-    """A file to lock, made where there is none; a link is not followed, and for no other end of a pipe waited."""
-    plain = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    return open(lock, "ab", buffering=0, opener=lambda name, flags: os.open(name, flags | plain, 0o666))
+def say_unlocked(lock: Path, error: OSError) -> None:
+    """Warn where it is another user's file, or a link, that keeps one from being alone."""
+    if os.path.lexists(lock):
+        warnings.warn(f"{lock} cannot be locked ({error.strerror}): another may do the same work", stacklevel=3)
+
+
+def _locked(lock: Path) -> IO[bytes] | None:
+    """The open file if its lock is now ours, or there is no such thing as a lock; None if another process has it."""
+    file = open_lock(lock, to_write=False)
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not lock.exists() or not os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+            raise BlockingIOError(errno.EAGAIN, "removed by its last owner")
+    except (ImportError, OSError) as error:
+        if getattr(error, "errno", None) in (errno.EAGAIN, errno.EACCES, errno.ENOENT):
+            file.close()
+            return None
+    return file

@@ -31,7 +31,7 @@ import numpy as np
 import xarray as xr
 
 from dynloss import files
-from dynloss_book.engine import deadline, fingerprint, ledger, policy, untrusted
+from dynloss_book.engine import deadline, fingerprint, ledger, policy, review, untrusted
 from dynloss_book.engine.provenance import Provenance, decoded, execution, provenance
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
@@ -92,43 +92,6 @@ class Unreadable(OSError):
     """A file of the archive cannot be read; the message says which, and why."""
 
 
-class Reviewer:
-    """Who looks at what only the archive is asked for: this one lets nothing count that is stale.
-
-    Others (`runner.keep`) may keep it: give it the fingerprint of the code of now, and say why in its attributes.
-    """
-
-    def result(
-        self, path: Path, dataset: xr.Dataset, code: fingerprint.Fingerprint, again: Callable[[], xr.Dataset]
-    ) -> xr.Dataset:
-        """A stale result, the code of now, and what computes it again; returns it as it is afterwards.
-
-        Args:
-            path: its file.
-            dataset: as it was read from the file, with its attributes.
-            code: the fingerprint of now.
-            again: without arguments, computes it anew.
-
-        Raises:
-            NotArchived: always; other reviewers may keep it.
-        """
-        raise _stale(dataset.attrs["figure"], code.changed_since(dataset.attrs))
-
-    def sweep(self, store: Any, how: Callable[[], Any]) -> None:
-        """A stale store of `dynloss_book.engine.sweeps`, and what makes a way to compute points of it again."""
-        raise _stale(store.identity["figure"], store.stale())
-
-    def lacks(self, path: Path, why: str) -> None:
-        """A result that is not there, or cannot be read, in words."""
-
-
-reviewer = Reviewer()  # replaced while another one looks
-
-
-def _stale(figure: str, changed: str) -> NotArchived:
-    return NotArchived(f"the archived {figure} is stale: {changed} changed since", changed)
-
-
 class Contents(NamedTuple):
     """What the archive has.
 
@@ -182,27 +145,32 @@ def fetch_or_compute(
     lacks = "; ".join(unreadable) or f"the archive has no {figure} with these parameters"
     if unreadable and not read_only():
         warn(f"{lacks}; it is {'left out' if dataset else 'computed again'}.", DamageWarning)
-    stale, renew = "", policy.Policy.current().renew and not read_only()
     if dataset is not None:
         stale = code.changed_since(dataset.attrs)
-        if stale and read_only():
+        if stale and review.reviewer is not None:
             again = functools.partial(_result, figure, compute, parameters, {}, code)
-            dataset = reviewer.result(path, dataset, code, again)
+            dataset = review.reviewer.result(path, dataset, code, again)
             stale = code.changed_since(dataset.attrs)
-        elif stale and not renew:
+        elif stale and read_only():
+            raise NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
+        elif stale and not policy.Policy.current().renew:
             own = "" if policy.is_published(path) else " --own"
             warn(
                 f"the archived {figure} of {dataset.attrs['date']} is STALE: {stale} changed since. With the profile "
                 f"of this result, `dynloss verify {figure}{own} --profile …` computes it again and says whether it "
                 f"comes out the same; `dynloss run {figure} --profile … --fresh` (fresh=True) computes it anew."
             )
-    _note(paths[0], dataset, stale)
-    if dataset is not None and not (stale and renew):
-        published = str(path) if policy.is_published(path) else ""
-        return dataset.assign_attrs(origin="archived", stale=stale, path=str(path), published=published)
+        _note(paths[0], dataset, stale)
+        if not stale or not policy.Policy.current().renew or review.reviewer is not None:
+            published = str(path) if policy.is_published(path) else ""
+            return dataset.assign_attrs(origin="archived", stale=stale, path=str(path), published=published)
+    else:
+        _note(paths[0])
     if read_only():
-        reviewer.lacks(path, lacks)
+        if review.reviewer is not None:
+            review.reviewer.lacks(path, lacks)
         raise NotArchived(lacks, damaged=bool(unreadable))
+
     return _computed(figure, compute, parameters, paths[0], code)
 
 
@@ -235,8 +203,7 @@ def _computed(
     deadline.check()
     check_writable(path.parent)
     # The kernel of a notebook that was killed lives on for about a second.
-    with contextlib.closing(files.Locks(path.with_name(LOCKS))) as locks:
-        alone = locks.take(path.stem.encode(), patience=5.0 if deadline.given() else 0.0)
+    with files.file_lock(path.with_name(f".{path.stem}.lock"), patience=5.0 if deadline.given() else 0.0) as alone:
         if not alone and deadline.given():
             raise InProgress(f"another process is computing {path}")
         checkpoint = path.with_name(f".{path.stem}-{code.whole[:8]}.checkpoint")

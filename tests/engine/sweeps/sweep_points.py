@@ -101,7 +101,7 @@ def say(out, text):
 def claimed(folder, batches, out):
     """Tries to claim points, says so, and waits to be killed."""
     store = Store(folder, {"figure": "test", "function": "f", "parameters": "{}"}, {"compute": "one"}, ["x", "seed"])
-    got = [store.claim({"x": np.array(xs, float), "seed": np.zeros(len(xs), int)}) for xs in batches]
+    got = [store.locks.take({"x": np.array(xs, float), "seed": np.zeros(len(xs), int)}) for xs in batches]
     say(out, " ".join("yes" if each else "no" for each in got))
     time.sleep(60)
 

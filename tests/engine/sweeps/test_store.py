@@ -122,12 +122,12 @@ def test_a_full_disk_keeps_results_in_memory_and_writes_them_later(folder, full_
     for x in (1, 2):
         with pytest.warns(archive.ArchiveWarning, match=f"{x} points could not be .*No space left .* kept in memory"):
             add(store, x)
-    assert store.holds(points(1, 2)).all() and store.unsaved and files(folder) == []
+    assert store.holds(points(1, 2)).all() and store._unsaved and files(folder) == []
     store.merge()
     assert sorted(store.rows().x.values) == [1, 2]
     full_disk.full = False
     add(store, 3)
-    assert not store.unsaved
+    assert not store._unsaved
     check(folder, 1, 2, 3)
 
 
@@ -260,14 +260,14 @@ def test_files_that_are_merged_while_they_are_listed(folder, monkeypatch):
     add(opened(folder), 1, 2)
     other = opened(folder)
     add(other, 3)
-    read = archive.read
+    read = Store._read
 
-    def late(path):
-        monkeypatch.setattr(archive, "read", read)
+    def late(store, path):
+        monkeypatch.setattr(Store, "_read", read)
         other.merge()
-        return read(path)
+        return read(store, path)
 
-    monkeypatch.setattr(archive, "read", late)
+    monkeypatch.setattr(Store, "_read", late)
     assert opened(folder).holds(points(1, 2, 3)).all()
 
 
@@ -277,7 +277,7 @@ def test_files_that_another_process_merges_are_not_written_again(folder):
     add(store, 2)
     opened(folder).merge()
     store.refresh()
-    assert not store.unsaved and store.holds(points(1, 2)).all() and len(store.parts) == 1
+    assert not store._unsaved and store.holds(points(1, 2)).all() and len(store.parts) == 1
 
 
 def test_a_store_that_is_deleted_while_it_is_used_is_written_again(folder):
@@ -349,12 +349,12 @@ def test_a_points_checkpoint_is_its_own_and_that_of_the_code(folder):
 def test_claims_hold_back_other_processes_until_they_are_given_up_or_die(folder, child):
     folder.mkdir()
     store = opened(folder)
-    assert store.claim(points(1, 2)) and store.claim(points(5))
+    assert store.locks.take(points(1, 2)) and store.locks.take(points(5))
     with child("claimed", folder, [[1, 2], [5], [3, 4]]) as (_, said):
         assert said() == "no no yes"
-        assert not store.claim(points(3, 4))
-    assert store.claim(points(3, 4))  # the child was killed
-    store.release(points(5))
+        assert not store.locks.take(points(3, 4))
+    assert store.locks.take(points(3, 4))  # the child was killed
+    store.locks.release(points(5))
     with child("claimed", folder, [[1, 2], [5]]) as (_, said):
         assert said() == "no yes"
     store.locks.close()
@@ -364,10 +364,10 @@ def test_claims_hold_back_other_processes_until_they_are_given_up_or_die(folder,
 
 def test_without_locks_everything_can_be_claimed(folder, monkeypatch):
     store = opened(folder)  # the folder is not there, so neither is the file of the locks
-    assert store.claim(points(1))
+    assert store.locks.take(points(1))
     folder.mkdir()
     monkeypatch.setitem(__import__("sys").modules, "fcntl", None)
-    assert store.claim(points(1))
+    assert store.locks.take(points(1))
 
 
 def test_why_rows_were_kept_outlives_a_merge(folder):
@@ -481,7 +481,7 @@ def test_own_points_go_before_published_ones(folder, published):
     add(store, 1, times=70.0)
     again = opened(folder, beside=[published])
     assert dict(zip(again.rows().x.values, again.rows().value.values, strict=True)) == {1: 70, 2: 20}
-    assert not again.unsaved and len(again.own) == 1
+    assert not again._unsaved and len(again.own) == 1
 
 
 def test_stale_points_never_stand_beside_fresh_ones(folder, published):

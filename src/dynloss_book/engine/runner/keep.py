@@ -14,12 +14,11 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import xarray as xr
 
-from dynloss_book.engine import agreement, archive
+from dynloss_book.engine import agreement, archive, review
 from dynloss_book.engine.fingerprint import Fingerprint
 from dynloss_book.engine.provenance import commit, date, device
 from dynloss_book.engine.runner import answers
@@ -47,13 +46,12 @@ def looked_at(figure: Figure, profile: str, reviewer: "Verifier | Affirmer", res
         results: the folder, with results of other notebooks too.
     """
     reviewer.outcomes = []
-    alone = mock.patch.object(archive, "reviewer", reviewer)
-    with alone, contextlib.suppress(archive.NotArchived):  # which the reviewer knows
+    with review.by(reviewer), contextlib.suppress(archive.NotArchived):  # which the reviewer knows
         answers.executed(figure, values(figure, profile), [results])
     return reviewer.outcomes
 
 
-class _Reviewer(archive.Reviewer):
+class _Reviewer:
     """What both have in common: the outcomes, and results that are not there."""
 
     outcomes: list[Outcome]
@@ -198,13 +196,15 @@ def kind(device: str) -> str:
 def _first_apart(rows: xr.Dataset, names: list[str], how: Any, count: int) -> str:
     """Where one of so many points, computed again, is not equal but for rounding; empty if all are."""
     chosen = np.sort(np.random.RandomState(0).permutation(len(rows.point))[:count])
+    points = {name: rows[name].values[chosen] for name in names}
+    place = {key: row for row, key in enumerate(grids.keys(rows, names))}
     for first in range(0, count, how.size):
-        then = rows.isel(point=chosen[first : first + how.size])
-        points = {name: then[name].values for name in names}
-        for name, found in how.submit(points).result().items():
-            for row, value in enumerate(found):
-                if not _equal(then[name].values[row], value):
-                    at = contract.place(grids.select(points, slice(row, row + 1)))
+        computed = grids.select(points, slice(first, first + how.size))
+        outputs = how.submit(computed).result()
+        for row, key in enumerate(grids.keys(computed, names)):
+            for name, found in outputs.items():
+                if not _equal(rows[name].values[place[key]], found[row]):
+                    at = contract.place(grids.select(computed, slice(row, row + 1)))
                     return f"at {at} the code of now gives another {name}"
     return ""
 

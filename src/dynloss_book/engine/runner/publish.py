@@ -4,6 +4,7 @@ No row is lost on it. What is published keeps its values, unless they are to be 
 lacks. What other code computed is never mixed: it is replaced as a whole, by what holds all of its points.
 """
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -76,8 +77,8 @@ def publish(step: Step, source: Path, move: bool) -> None:
             path.unlink(missing_ok=True)
         if own.is_dir() and not [*archive.paths(own), *own.glob(".*.checkpoint")]:  # nor an unfinished run
             shutil.rmtree(own)
-        if not {path.name for path in own.parent.glob("*")} - {archive.LOCKS}:  # else there is more of the figure
-            shutil.rmtree(own.parent, ignore_errors=True)
+        with contextlib.suppress(OSError):  # there is more of the figure
+            own.parent.rmdir()
 
 
 def _single(path: Path, place: Path, published: Path, renew: bool) -> Step:
@@ -96,16 +97,12 @@ def _single(path: Path, place: Path, published: Path, renew: bool) -> Step:
 
 
 def _sweep(path: Path, place: Path, published: Path, renew: bool) -> Step:
-    found, unreadable = overview.read_parts(path, published)
-    own, there = ([part for file, part in found.items() if file.parent == folder] for folder in (path, published))
-    if unreadable:
-        raise unreadable[0]
+    (own, damaged), (there, lost) = overview.read_parts(path), overview.read_parts(published)
+    if damaged or lost:
+        raise (damaged + lost)[0]
     if not own:
         raise store.SweepError("it holds no results yet")
-    names, codes = json.loads(own[0].attrs["axes"]), {part.attrs["fingerprint"] for part in own}
-    if len(codes) > 1:
-        raise store.SweepError("its points come from several states of the code")
-    codes |= {part.attrs["fingerprint"] for part in there}
+    names, codes = _checked(own, there)
     mine = store.rows(own, names)
     theirs = store.rows(there, names) if there else mine.isel(point=[])
     contract.check_same(grids.layout(mine.data_vars), grids.layout(theirs.data_vars), "the published store")
@@ -128,6 +125,17 @@ def _sweep(path: Path, place: Path, published: Path, renew: bool) -> Step:
     return Step(place, words, lambda: _write(parts, published, names, path), renew or not apart)
 
 
+def _checked(own: list[xr.Dataset], there: list[xr.Dataset]) -> tuple[list[str], set[str]]:
+    """The axes of the one sweep that all files are of, and the fingerprints of the code that computed them."""
+    for name in ("figure", "function", "parameters", "axes"):
+        if len(found := {str(part.attrs.get(name)) for part in own + there}) != 1:
+            raise store.SweepError(f"no sweep: its {name} is {' and '.join(sorted(found)) or 'unknown'}")
+    codes, before = ({part.attrs["fingerprint"] for part in parts} for parts in (own, there))
+    if len(codes) > 1:
+        raise store.SweepError("its points come from several states of the code")
+    return json.loads(own[0].attrs["axes"]), codes | before
+
+
 def _made(parts: list[xr.Dataset]) -> str:
     told = store.combined(parts) if "axes" in parts[0].attrs else parts[0].attrs
     return f"{told['date'][:10]}, {told['device']}, commit {told['commit']}"
@@ -139,8 +147,13 @@ def _equal(mine: xr.Dataset, theirs: xr.Dataset, row: int, other: int) -> bool:
 
 
 def _write(parts: list[xr.Dataset], folder: Path, names: list[str], source: Path) -> None:
-    """One file of all rows in place of those in the folder, and of two requests the larger one."""
-    store.write_merged(folder, parts, names, list(archive.paths(folder)))
-    if asked := [place / store.REQUEST for place in (folder, source) if (place / store.REQUEST).is_file()]:
+    """One file of all rows, the first of each point, in place of those in the folder, all of whose points it has."""
+    before = list(archive.paths(folder))
+    name = store.write(folder, store.rows(parts, names).assign_attrs(store.combined(parts)), names)
+    for path in before:
+        if path.name != name:
+            path.unlink()
+    asked = [place / store.REQUEST for place in (folder, source) if (place / store.REQUEST).is_file()]
+    if asked:  # of two requests the larger one
         most = max(asked, key=lambda path: json.loads(path.read_text("utf-8"))["points"])
         archive.write(folder / store.REQUEST, most.read_bytes())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from dynloss_book.engine import archive, deadline, fingerprint, ledger, policy, untrusted
+from dynloss_book.engine import archive, deadline, fingerprint, ledger, policy, review, untrusted
 from dynloss_book.engine.provenance import date, execution
 from dynloss_book.engine.sweeps import contract
 from dynloss_book.engine.sweeps import grid as grids
@@ -142,12 +142,18 @@ def run(
 
 
 def _look(kept: Store, begin: Callable[[], Any]) -> None:
-    """Where only the archive is asked: the reviewer sees what is there."""
-    if kept.stale():
-        archive.reviewer.sweep(kept, begin)
-    nothing = f"the archive has no point of this sweep of {kept.identity['figure']}"
-    for path, why in (kept.left_out or ({} if kept.parts else {kept.folder: nothing})).items():
-        archive.reviewer.lacks(path, why)
+    """Where only the archive is asked: the reviewer sees what is there; without one it has to be fresh."""
+    stale, figure, reviewer = kept.stale(), kept.identity["figure"], review.reviewer
+    if reviewer is None:
+        if stale:
+            raise archive.NotArchived(f"the archived {figure} is stale: {stale} changed since", stale)
+        return
+    if stale:
+        reviewer.sweep(kept, begin)
+    for name, why in kept.left_out.items():
+        reviewer.lacks(kept.folder / name, why)
+    if not kept.parts and not kept.left_out:
+        reviewer.lacks(kept.folder, f"the archive has no point of this sweep of {figure}")
 
 
 def _note(kept: Store, wanted: grids.Grid) -> None:
@@ -227,7 +233,7 @@ class _Work:
         untried = len(self.queue)
         while self.queue and untried:
             batch = self.queue.popleft()
-            if not self.store.claim(batch):
+            if not self.store.locks.take(batch):
                 self.queue.append(batch)
                 untried -= 1
                 continue
@@ -235,7 +241,7 @@ class _Work:
             there = self.store.holds(batch)
             if not there.any():
                 return batch
-            self.store.release(batch)
+            self.store.locks.release(batch)
             self.bar.update(int(np.count_nonzero(there)))
             if not there.all():
                 self.queue.appendleft(grids.select(batch, ~there))
@@ -246,7 +252,7 @@ class _Work:
         try:
             outputs = future.result()
         except deadline.OutOfTime:
-            self.store.release(points)
+            self.store.locks.release(points)
             return
         found = grids.layout(outputs)
         if self.layout is None:
@@ -263,7 +269,7 @@ class _Work:
             now = {"seconds": round(time.monotonic() - self.since, 3), "date": date()}
             self.store.add(grids.rows(points, outputs, self.variables), self.facts | now)
             for batch, _ in self.finished:
-                self.store.release(batch)
+                self.store.locks.release(batch)
             self.finished.clear()
         self.since = time.monotonic()
 

@@ -60,7 +60,7 @@ def gathered(*folders: Path) -> xr.Dataset:
         raise archive.Unreadable("; ".join([f"{folders[0]} holds no results of a sweep", *map(str, unreadable)]))
     for error in unreadable:
         archive.warn(f"{error}: it is left out.", archive.DamageWarning)
-    return whole(list(parts.values()))
+    return whole(parts)
 
 
 def whole(parts: list[xr.Dataset]) -> xr.Dataset:
@@ -72,21 +72,21 @@ def whole(parts: list[xr.Dataset]) -> xr.Dataset:
 
 
 def _progress(*folders: Path) -> Progress | None:
-    found, unreadable = read_parts(*folders)
-    parts = list(found.values())
+    parts, unreadable = read_parts(*folders)
     axes = json.loads(parts[0].attrs["axes"]) if parts else []
     request: dict[str, Any] = {}
     for folder in reversed(folders):  # one's own is the last word
         with contextlib.suppress(OSError, ValueError):  # `archive.contents` says why
-            asked = untrusted.request(folder / REQUEST)
-            request = asked if not parts or set(asked["axes"]) == set(axes) else request
+            found = untrusted.request(folder / REQUEST)
+            request = found if not parts or set(found["axes"]) == set(axes) else request
     if not (parts or request or unreadable):
         return None
     told: dict[str, Any] = {"figure": folders[0].parent.name, "parameters": "{}", "seconds": 0.0, "date": "–"}
-    told |= request | (combined(parts) if parts else {})
+    told |= {name: request[name] for name in ("figure", "parameters") if request}
     wanted = grids.Grid({name: np.asarray(values) for name, values in request.get("axes", {}).items()})
     done, scale = 0, "–"
     if parts:
+        told |= combined(parts)
         # Without their results, which nobody has looked at: they may not fit each other, or into memory.
         bare = [xr.Dataset({}, {name: ("point", part[name].values) for name in axes}, part.attrs) for part in parts]
         points = rows(bare, axes)
@@ -107,20 +107,21 @@ def _progress(*folders: Path) -> Progress | None:
     )
 
 
-def read_parts(*folders: Path) -> tuple[dict[Path, xr.Dataset], list[archive.Unreadable]]:
+def read_parts(*folders: Path) -> tuple[list[xr.Dataset], list[archive.Unreadable]]:
     """The files of stores; and why some cannot be read, or do not belong to the others."""
-    parts: dict[Path, xr.Dataset] = {}
+    parts: list[xr.Dataset] = []
     unreadable: list[archive.Unreadable] = []
     for path in archive.paths(*folders):
-        with contextlib.suppress(FileNotFoundError):  # another process has just merged it into another
-            try:
-                part = archive.read(path)
-                first = next(iter(parts.values()), part)
-                if not _has_points(part) or any(part.attrs.get(name) != first.attrs.get(name) for name in _SWEEP):
-                    raise archive.Unreadable(f"{path} is no result of the sweep whose files are beside it")
-                parts[path] = part
-            except archive.Unreadable as error:
-                unreadable.append(error)
+        try:
+            part = archive.read(path)
+            alike = all(part.attrs.get(name) == parts[0].attrs.get(name) for name in _SWEEP if parts)
+            if not alike or not _has_points(part):
+                raise archive.Unreadable(f"{path} is no result of the sweep whose files are beside it")
+            parts.append(part)
+        except FileNotFoundError:  # another process has just merged it into another
+            continue
+        except archive.Unreadable as error:
+            unreadable.append(error)
     return parts, unreadable
 
 

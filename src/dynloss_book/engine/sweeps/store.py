@@ -14,18 +14,18 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from dynloss import files
 from dynloss_book.engine import archive, untrusted
 from dynloss_book.engine.fingerprint import Fingerprint
 from dynloss_book.engine.provenance import words
 from dynloss_book.engine.sweeps import grid as grids
+from dynloss_book.engine.sweeps.locks import Locks
 
 REQUEST = "request.json"
 # What may differ between parts.
@@ -41,13 +41,6 @@ class NothingYet(SweepError):
     """None of a sweep's points is computed, and the time was too short for the first."""
 
 
-class _File(NamedTuple):
-    """What a file holds, or will hold: rows, and the keys of their points."""
-
-    part: xr.Dataset
-    keys: frozenset[bytes]
-
-
 class Store:
     """One sweep's results on disk.
 
@@ -56,109 +49,108 @@ class Store:
         identity: figure, function and parameters; the same in each file.
         code: that computes now.
         names: of the axes, ``seed`` last.
+        locks: who computes what.
         beside: folders of the same sweep that are only read: the published one.
-        locks: on the batches that are computed.
-        left_out: the files that are there but do not count, and why: as a rule, since they cannot be read.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, str], code: Fingerprint, names: list[str],
                  beside: Sequence[Path] = ()):  # fmt: skip
         self.folder, self.identity, self.code, self.names = folder, dict(identity), code, names
-        self.beside, self.left_out = list(beside), dict[Path, str]()
         self._wanted = {**self.identity, "axes": json.dumps(names)}  # of each file
-        self._files: dict[Path, _File] = {}
-        self._merged: set[Path] = set()  # of this folder, and others of it hold all of their points
-        self.locks = files.Locks(folder / archive.LOCKS)
+        self._parts: dict[str, xr.Dataset] = {}  # what is on disk, by file
+        self._unsaved: list[xr.Dataset] = []
+        self._held: set[bytes] = set()  # the points of all these
+        # Files that do not count, when they were written, and why; empty where other files hold all of their points.
+        self._left_out: dict[str, tuple[tuple[int, int], str]] = {}
+        self.locks = Locks(folder, names)
         self._open = False
-        for place in (folder, *self.beside):
-            self._look(place)
+        self.beside = list(beside)
+        self._read_only: list[xr.Dataset] = []
+        for path in archive.paths(*self.beside):
+            with contextlib.suppress(FileNotFoundError):  # somebody has just published more
+                if isinstance(part := self._read(path), archive.ArchiveWarning):
+                    archive.warn(f"{part}: it is left out.", type(part))
+                else:
+                    self._read_only.append(part)
         # What other code computed is left out of one of the two, if the other is fresh.
-        stale = {path: self.code.changed_since(file.part.attrs) for path, file in self._files.items()}
-        if {path.parent for path in stale} - {path.parent for path, changed in stale.items() if changed}:
-            for path in filter(stale.get, stale):
-                del self._files[path]
-                if path.parent == folder:
-                    self._leave_out(path, f"{path} was computed by other code")
+        self._open = bool(self._read_only) and not self.stale()
+        self.refresh()
         self._open = True
+        if self.own and not self._stale(self.own) and self._stale(self._read_only):
+            self._read_only = []
+        self._held_beside = {key for part in self._read_only for key in grids.keys(part, self.names)}
 
     # What is there
 
     def refresh(self) -> None:
-        """Read the files that have appeared, of this process or another."""
-        self._look(self.folder)
+        """Read the files that have appeared, of this process or another, and forget those that were merged."""
+        gone: list[xr.Dataset] = []
+        while not self._look(gone):
+            pass
+        # Gone and nowhere else: somebody has deleted the store under us. What is in memory is written again.
+        for part in gone:
+            if not self._held.issuperset(own := grids.keys(part, self.names)):
+                self._unsaved.append(part)
+                self._held.update(own)
 
-    def _look(self, folder: Path) -> None:
-        known = {*self._files, *self._merged, *self.left_out}
+    def _look(self, gone: list[xr.Dataset]) -> bool:
+        """Whether the files were still there when they were read; those known before that are not are now ``gone``."""
         try:
-            for path in archive.paths(folder) if folder.is_dir() else ():
-                if path not in known and (path.exists() or not path.is_symlink()):  # no link that leads nowhere
-                    self._admit(path)
-        except FileNotFoundError:  # another process has just merged it into another
-            self._look(folder)
+            present = set(os.listdir(self.folder)) if self.folder.is_dir() else set()
+            if missing := self._parts.keys() - present:
+                gone += [self._parts.pop(name) for name in missing]
+                self._left_out = {name: left for name, left in self._left_out.items() if left[1]}
+                self._held = {key for part in self.own for key in grids.keys(part, self.names)}
+            new = present - self._parts.keys()
+            named = [self.folder / name for name in new if name.endswith(".nc") and name[0] != "."]
+            there = [path for path in named if path.exists() or not path.is_symlink()]  # no link that leads nowhere
+            files = {path.name: path.stat() for path in there}
+            # The largest first: where a merger was killed before it removed what it had merged, that adds nothing.
+            for name in sorted(files, key=lambda each: (-files[each].st_size, each)):
+                self._admit(name, (files[name].st_mtime_ns, files[name].st_size))
+        except FileNotFoundError:
+            return False
+        return True
 
-    def _admit(self, path: Path) -> None:
-        try:
-            part = archive.read(path)
-        except archive.Unreadable as error:
-            self._leave_out(path, str(error), archive.DamageWarning)
+    def _admit(self, name: str, stamp: tuple[int, int]) -> None:
+        if self._left_out.get(name, (None, ""))[0] == stamp:
             return
-        for name, value in self._wanted.items():
-            if (found := part.attrs.get(name, "unknown")) != value:
-                raise SweepError(
-                    f"the store {self.folder} belongs to another sweep: its {name} is {found}, not {value}. "
-                    "Name another store, or none."
-                )
-        if self._open and self.code.changed_since(part.attrs):
-            self._leave_out(path, f"{path} was computed by other code")
+        part = self._read(self.folder / name)
+        self._left_out.pop(name, None)
+        if isinstance(part, archive.ArchiveWarning):
+            self._left_out[name] = stamp, str(part)
+            archive.warn(f"{part}: it is left out, and its points are computed again.", type(part))
+        elif self._held.issuperset(new := grids.keys(part, self.names)):
+            self._left_out[name] = stamp, ""
         else:
-            self._take(path, part)
-
-    def _leave_out(self, path: Path, why: str, kind: type[archive.ArchiveWarning] = archive.ArchiveWarning) -> None:
-        self.left_out[path] = why
-        archive.warn(f"{why}: it is left out, and its points are computed again.", kind)
-
-    def _take(self, path: Path, part: xr.Dataset) -> None:
-        """Count a file; but of its folder none whose points another has, and not this one if the others have all."""
-        keys = frozenset(grids.keys(part, self.names))
-        for other in [each for each, file in self._files.items() if each.parent == path.parent and file.keys <= keys]:
-            del self._files[other]
-            self._merged.add(other)
-        if self._held(path.parent).issuperset(keys):
-            self._merged.add(path)
-        else:
-            self._files[path] = _File(part, keys)
-
-    def _held(self, folder: Path) -> set[bytes]:
-        """The keys of the points in a folder."""
-        return set().union(*(file.keys for path, file in self._files.items() if path.parent == folder))
+            self._parts[name] = part
+            self._held.update(new)
 
     @property
-    def own(self) -> dict[Path, xr.Dataset]:
-        """What is in this folder, or could not be written to it yet."""
-        return {path: file.part for path, file in self._files.items() if path.parent == self.folder}
-
-    @property
-    def unsaved(self) -> list[Path]:
-        """The files that could not be written yet; or that are there no more, since somebody deleted them under us."""
-        return [path for path in self.own if path in self.left_out or not path.exists()]
+    def own(self) -> list[xr.Dataset]:
+        """What is on disk in this folder, file by file, and what could not be written yet."""
+        return [*self._parts.values(), *self._unsaved]
 
     @property
     def parts(self) -> list[xr.Dataset]:
         """What there is: one's own first, and what is beside."""
-        beside = [file.part for path, file in self._files.items() if path.parent != self.folder]
-        return [*self.own.values(), *beside]
+        return [*self.own, *self._read_only]
 
     def read_from(self, points: grids.Points) -> tuple[str, str]:
         """The folder of one's own of these points, or else the published one; and the latter if any are from there."""
         keys = set(grids.keys(points, self.names))
-        own = keys & self._held(self.folder)
-        from_beside = self.holds(points).sum() > len(own)
-        path = self.beside[0] if from_beside and not own else self.folder
-        return str(path) if not self.unsaved else "", str(self.beside[0]) if from_beside else ""
+        from_beside = bool((keys - self._held) & self._held_beside)
+        path = self.beside[0] if from_beside and not keys & self._held else self.folder
+        return str(path) if not self._unsaved else "", str(self.beside[0]) if from_beside else ""
 
     def layout(self) -> grids.Layout:
         """The layout of a point's results; empty if there is no row."""
         return grids.layout(self.parts[0].data_vars) if self.parts else {}
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The files that are there but do not count, and why: as a rule, since they cannot be read."""
+        return {name: why for name, (_, why) in self._left_out.items() if why}
 
     def rows(self, of: Callable[[xr.Dataset], bool] = lambda part: True) -> xr.Dataset | None:
         """All rows of these parts, each point once."""
@@ -167,71 +159,86 @@ class Store:
 
     def holds(self, points: grids.Points) -> np.ndarray:
         """Which points are there."""
-        held = [file.keys for file in self._files.values()]
-        return np.array([any(key in each for each in held) for key in grids.keys(points, self.names)], dtype=bool)
+        keys = grids.keys(points, self.names)
+        return np.array([key in self._held or key in self._held_beside for key in keys], dtype=bool)
 
     def stale(self) -> str:
         """What of the code has changed since any of the rows was computed; empty if nothing."""
-        return words(filter(None, (self.code.changed_since(part.attrs) for part in self.parts)))
+        return self._stale(self.parts)
+
+    def _stale(self, parts: list[xr.Dataset]) -> str:
+        return words(filter(None, (self.code.changed_since(part.attrs) for part in parts)))
 
     # Adding to it
 
     def add(self, rows: xr.Dataset, execution: Mapping[str, Any]) -> None:
         """Write rows as a file of their own. On a full disk they stay in memory, and the next call tries again."""
-        part = rows.assign_attrs({**self._wanted, **self.code.attributes(), **execution})
-        self._take(_place(self.folder, part, self.names), part)
+        self._unsaved.append(rows.assign_attrs({**self._wanted, **self.code.attributes(), **execution}))
+        self._held.update(grids.keys(rows, self.names))
         self.save()
         self.merge(more_than=MANY)
 
     def save(self) -> None:
         """Write what is not on disk yet."""
-        own, unsaved = self.own, self.unsaved
-        for path in unsaved:
+        while self._unsaved:
+            part = self._unsaved[0]
             try:
-                archive.write(path, archive.encode(own[path]))
+                name = write(self.folder, part, self.names)
             except OSError as error:
                 archive.warn(
-                    f"{self.identity['figure']}: {sum(len(own[each].point) for each in self.unsaved)} points could not "
-                    f"be written to {self.folder} ({error.strerror or error}); they are kept in memory and tried again."
+                    f"{self.identity['figure']}: {sum(len(each.point) for each in self._unsaved)} points could not be "
+                    f"written to {self.folder} ({error.strerror or error}); they are kept in memory and tried again."
                 )
                 return
-            self.left_out.pop(path, None)
+            self._unsaved.pop(0)
+            self._parts[name] = part
+            self._left_out.pop(name, None)
 
     def merge(self, more_than: int = 1) -> None:
         """All files into one: quicker to read, and one to archive. Whoever else adds or merges is not disturbed."""
         # Only who has just written all rows of a file may remove it, and the same rows have the same name: so two
         # processes never remove each other's.
-        own = {*self.own, *self._merged}
-        if len(own) > more_than and not self.stale():
-            with contextlib.suppress(OSError):  # it was only to be tidier
-                self._take(*write_merged(self.folder, list(self.own.values()), self.names, own))
-                self._merged.clear()
+        superfluous = [name for name, (_, why) in self._left_out.items() if not why]
+        names = [*self._parts, *superfluous]
+        if len(names) <= more_than or self._unsaved or self.stale():
+            return
+        merged = rows(self.own, self.names).assign_attrs(combined(self.own))
+        try:
+            name = write(self.folder, merged, self.names)
+            for old in names:
+                if old != name:
+                    (self.folder / old).unlink(missing_ok=True)
+        except OSError:  # it was only to be tidier
+            return
+        self._parts = {name: merged}
+        for each in superfluous:
+            del self._left_out[each]
 
     def keep(self, attributes: Mapping[str, Any], of: Callable[[xr.Dataset], bool] = lambda part: True) -> None:
         """Give the code of now, and these attributes, to those parts that come from other code."""
-        for path, (part, keys) in self._files.items():
+        for name, part in self._parts.items():
             if of(part) and self.code.changed_since(part.attrs):
-                kept = _told(part, lambda _: attributes).assign_attrs(self.code.attributes())
-                archive.write(path, archive.encode(kept))
-                self._files[path] = _File(kept, keys)
+                self._parts[name] = _told(part, lambda _: attributes).assign_attrs(self.code.attributes())
+                archive.write(self.folder / name, archive.encode(self._parts[name]))
 
     def set_aside(self, points: grids.Points) -> None:
         """Begin anew with these points: all that there is stays in a folder beside.
 
         The other points are kept in the store too, unless other code computed them. What is beside counts no more.
         """
-        stale, own = self.stale(), self.own
-        self.beside, self._files = [], {path: file for path, file in self._files.items() if path in own}
+        self._read_only, self._held_beside = [], set()
+        stale = self.stale()
         if not stale and not self.holds(points).any():
             return
+        others = [] if stale else [part for each in self.own if len((part := self._without(each, points)).point)]
         if self.folder.is_dir():
             numbers = itertools.chain([""], (f".{number}" for number in itertools.count(2)))
             paths = (self.folder.with_name(f"{self.folder.name}{number}.old") for number in numbers)
             os.replace(self.folder, next(path for path in paths if not path.exists()))
-        self._files, self.left_out, self._merged = {}, {}, set()
-        for part in [] if stale else [self._without(each, points) for each in own.values()]:
-            if len(part.point):
-                self._take(_place(self.folder, part, self.names), part)
+        with contextlib.suppress(OSError):  # a full disk: the results will say so
+            self.folder.mkdir(parents=True)
+        self._parts, self._left_out, self._unsaved = {}, {}, others
+        self._held = {key for part in others for key in grids.keys(part, self.names)}
         self.save()
 
     def _without(self, part: xr.Dataset, points: grids.Points) -> xr.Dataset:
@@ -243,7 +250,8 @@ class Store:
 
     def checkpoint(self, point: grids.Points) -> Path:
         """Where a point may keep its unfinished run: the same file as long as the code is the same."""
-        return self.folder / f".{_name(grids.keys(point, self.names)[0] + self.code.whole.encode())}.checkpoint"
+        about = grids.keys(point, self.names)[0] + self.code.whole.encode()
+        return self.folder / f".{hashlib.sha256(about).hexdigest()[:16]}.checkpoint"
 
     def note_request(self, axes: Mapping[str, list], size: int) -> None:
         """What was asked for last, for ``dynloss sweep status``."""
@@ -251,50 +259,38 @@ class Store:
         with contextlib.suppress(OSError):  # a full disk: the results will say so
             archive.write(self.folder / REQUEST, content.encode())
 
-    # Who computes what
+    # Files
 
-    def claim(self, points: grids.Points) -> bool:
-        """Whether these points are now ours to compute: no other living process is at them.
+    def _read(self, path: Path) -> xr.Dataset | archive.ArchiveWarning:
+        """A file's rows, or why it is left out."""
+        try:
+            part = archive.read(path)
+        except archive.Unreadable as error:
+            return archive.DamageWarning(str(error))
+        for name, value in self._wanted.items():
+            if (found := part.attrs.get(name, "unknown")) != value:
+                raise SweepError(
+                    f"the store {self.folder} belongs to another sweep: its {name} is {found}, not {value}. "
+                    "Name another store, or none."
+                )
+        if self._open and self.code.changed_since(part.attrs):
+            return archive.ArchiveWarning(f"{path} was computed by other code")
+        return part
 
-        One lock stands for a batch, that of its first point. Processes with batches of other sizes may therefore
-        compute a few points twice; that does no harm.
-        """
-        return self.locks.take(grids.keys(points, self.names)[0])
 
-    def release(self, points: grids.Points) -> None:
-        """The points are written, or will not be computed."""
-        self.locks.release(grids.keys(points, self.names)[0])
-
-
-def write_merged(
-    folder: Path, parts: list[xr.Dataset], names: list[str], instead: Iterable[Path]
-) -> tuple[Path, xr.Dataset]:
-    """Write one file of all rows, the first of each point, instead of others, all of whose points it has.
+def write(folder: Path, part: xr.Dataset, names: list[str]) -> str:
+    """Write rows as a file, which is named after their points; returns the name.
 
     Args:
         folder: of the store.
-        parts: the content of its files, as they were read.
+        part: the rows, with the attributes of their file.
         names: of the axes.
-        instead: the files that are deleted then.
-
-    Returns:
-        The file and its content.
     """
-    merged = rows(parts, names).assign_attrs(combined(parts))
-    path = _place(folder, merged, names)
-    archive.write(path, archive.encode(merged))
-    for old in {*instead} - {path}:
-        old.unlink(missing_ok=True)
-    return path, merged
-
-
-def _place(folder: Path, part: xr.Dataset, names: list[str]) -> Path:
-    """The file of rows, which is named after their points."""
-    return folder / f"{_name(b''.join(sorted(grids.keys(part, names))))}.nc"
-
-
-def _name(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
+    content = archive.encode(part)
+    found = b"".join(sorted(grids.keys(part, names)))
+    name = f"{hashlib.sha256(found).hexdigest()[:16]}.nc"
+    archive.write(folder / name, content)
+    return name
 
 
 def origins(parts: Sequence[xr.Dataset]) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
