@@ -140,6 +140,7 @@ def test_pairs_at_a_cadence_find_the_same_cascades():
         assert 0 <= cascade.start - start < 7 and 0 <= end - cascade.end < 7
     # The last pair of the second cascade is its last jump, from 1.8 back to 2.
     assert curvature_at_marks(found) == pytest.approx([2.0, 2.0, 2.0, 1.9])
+    assert curvature_at_marks([]).shape == (0,)
 
 
 test_misuse_of_pairs = refused(

@@ -68,6 +68,7 @@ def test_a_run_that_differs_only_by_chaos_agrees():
         (trajectory(rounding=1e-3), "loss, before step 81"),
         (trajectory(cascades=1), "number of cascades: 1, published 5"),
         (trajectory(threshold=1.4, chaos=3), "hessian eigenvalues, before step 81"),
+        (trajectory(diverged_at=500), "the run diverges: at step 500, published never"),
         (trajectory(chaos=7).where(trajectory().step < STEPS // 2), "loss, no number in: 1 of 1 runs"),  # it diverges
     ],
 )

@@ -110,3 +110,14 @@ def test_the_more_readings_the_wider_each_interval():
     two = {"the book's": readings_of(0.5, 0.5, 0)}
     alone, among = (sweeps.simultaneous(spiral_interpretations.gains(ways, "wide")) for ways in (one, two))
     assert alone.mean[0] == among.mean[0] and alone.margin[0] < among.margin[0]
+
+
+@pytest.mark.parametrize(("change", "verdict"), [
+    (lambda networks: networks.isel(seed=[0]), OPEN),
+    (lambda networks: networks.where(networks.amplitude > 1), "not computed"),
+])  # fmt: skip
+def test_one_seed_leaves_it_open_and_none_is_not_computed(change, verdict):
+    narrow, wide = readings_of(0.65, 0.99, 0), change(readings_of(0.5, 0.5, 0))
+    networks = {"narrow": {"the book's": narrow}, "wide": {"the book's": wide}}
+    settings = {"narrow": 100, "wide": 1000, "steps": 35_000}
+    assert verdicts(spiral_interpretations.judge(networks, settings))[0] == verdict

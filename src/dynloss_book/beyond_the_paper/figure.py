@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dynloss_book.plots.style import INK, MARKERS, RANKS, figure_style, intervals, panels
+from dynloss_book.plots.style import CLASSES, INK, MARKERS, START, figure_style, intervals, panels
 
 
 @figure_style()
@@ -31,12 +31,14 @@ def plot(by_waveform: Mapping[str, Any], by_way: Mapping[str, Mapping[str, Any]]
         (by_way, {f"{name} loss": values for name, values in both.items()}, "upper left"),
     )
     rows = len(by_waveform), len(by_way)
+    looks = {"static loss": (INK, "o"), "dynamical loss": (START, "X")}  # no two alike, in both panels
+    looks |= dict(zip(list(periods)[1:], zip(CLASSES, MARKERS[1:], strict=False), strict=False))
     figure, axes = panels(2, figsize=(10, 2.4 + 0.45 * sum(rows)), height_ratios=rows, sharex=True)
     for ax, (names, series, place) in zip(axes[:, 0], shown, strict=True):
         for number, (label, values) in enumerate(series.items()):
-            at = np.arange(len(names)) + 0.2 * (number - (len(series) - 1) / 2)
-            intervals(ax, at, values, sideways=True, linestyle="", color=(INK, *RANKS)[number % 4],
-                      marker=MARKERS[number], capsize=3, label=label)  # fmt: skip
+            at = np.arange(len(names)) + 0.7 / len(series) * (number - (len(series) - 1) / 2)
+            colour, marker = looks[label]
+            intervals(ax, at, values, sideways=True, linestyle="", color=colour, marker=marker, capsize=3, label=label)
         ax.set_yticks(range(len(names)), list(names))
         ax.invert_yaxis()
         ax.legend(fontsize="small", loc=place)

@@ -119,6 +119,8 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
     names = [str(name) for name in published.data_vars if name not in FLAGS]
     pairs = [_pair(mine, published, name, ways) for name in names]
     found = [quantity for pair in pairs for quantity in _numbers(pair)]
+    if "diverged_at" in published.attrs:
+        found.append(_diverged(mine, published))
     chance, how = [], "point by point"
     for pair in pairs:
         quantities, settled = _without_exchange(pair, first)
@@ -367,6 +369,12 @@ def _pointwise(pair: _Pair, a: np.ndarray, b: np.ndarray, first: int | None) -> 
 
 
 @np.errstate(invalid="ignore")  # infinite less infinite
+def _diverged(mine: xr.Dataset, published: xr.Dataset) -> Quantity:
+    a, b = (int(each.attrs.get("diverged_at", -1)) for each in (mine, published))
+    ours, theirs = ("never" if each < 0 else f"at step {each:,}" for each in (a, b))
+    return Quantity("the run diverges", ours, theirs, "both or neither", (a < 0) == (b < 0))
+
+
 def _parts(values: np.ndarray) -> np.ndarray:
     """Quantiles 10, 50 and 90 % and the median change, in each tenth of a course and in its last twentieth.
 

@@ -289,25 +289,27 @@ def publish(names: Sequence[str], profile: str | None, renew: bool, yes: bool) -
     """
     root, figures = _book()
     source = policy.folders(root=root)[0]
-    records, stale = [], False
+    records: list[Mapping] = []
+    stale: dict[Path, list[str]] = {}
     for figure in _chosen(figures, names):
         size = figure.profiles[profiles.named(figure, profile)] if profile else None
         held, unreadable = runner.tables.archived(figure, [source])
         for error in unreadable:
             _say(error)
         for one in held:
-            path = Path(one["path"])
-            own = path.is_relative_to(source / figure.stem)
             if size is not None and not runner.tables.fits(figure, size, one["parameters"]):
                 continue
-            if own and (changed := runner.tables.changed(figure, path)):
-                _say(f"{path} stays: {runner.tables.some(changed)} changed since; dynloss run --fresh, or affirm --own")
-                stale = True
-            else:
-                records.append(one)
+            path = Path(one["path"])
+            owner = figures.get(path.relative_to(source).parts[0])
+            with contextlib.suppress(OSError):  # that it cannot be read, `publish` says
+                if owner and (changed := runner.tables.changed(owner, path)):
+                    stale[path] = changed
+            records += [] if path in stale else [one]
     if not records and not stale:
         raise UsageError(f"nothing to publish in {source}")
-    if _publish(root, runner.publish.places(records), renew, yes) or stale:
+    for path, changed in stale.items():
+        _say(f"{path} stays: {runner.tables.some(changed)} changed since; dynloss run --fresh, or affirm --own")
+    if (_publish(root, runner.publish.places(records), renew, yes) or stale) and yes:
         sys.exit(1)
 
 

@@ -196,7 +196,7 @@ def _of_json(text: Any, fits: _Check) -> bool:
 _JSON: dict[str, _Check] = {
     "parameters": _named(is_name, partial(_is_small, is_word=is_plain)),
     "sources": _named(is_text, is_text),
-    "versions": _named(is_plain, is_plain),
+    "versions": _named(is_plain, partial(is_plain, most=PROSE)),  # of several parts, as one
     "axes": lambda found: _list(is_name)(found) and found != [],
     "parts": _list(_named(is_text, _is_small)),
     "verified": _is_reason,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -75,8 +76,10 @@ def judge(networks: Mapping[str, Mapping[str, xr.Dataset]], settings: Mapping[st
     nearest = min(alone, key=lambda way: abs(float(summary(alone[way]).mean) - FIGURE_3_STATIC))
     highest = max(region, key=lambda way: float(summary(region[way]).mean))
     testable = all(settings[name] == FIGURE_3[name] for name in ("narrow", "wide", "steps"))
-    clearest = wide[int((together.mean - together.margin.fillna(0)).argmax("gain"))]
+    clearest = wide[int((together.mean - together.margin.fillna(0)).fillna(-np.inf).argmax("gain"))]
     absent = none_positive(wide, SMALL, testable=testable)
+    if absent == Verdict.NOT_COMPUTED and bool(wide.notnull().any()):
+        absent = Verdict.UNDECIDED  # of one seed
     claims = (
         Claim(f"Does the wide network gain in its region under any interpretation (clearest: {_called(clearest)})?",
               SAYS["wide region"],

@@ -91,6 +91,12 @@ def test_what_other_code_computed_is_said_by_a_run_and_is_not_published(site):
     code, out, said = site(BEFORE, "publish", "fig01_good", "--yes")
     assert code == 1 and "stays: compute changed since; dynloss run --fresh, or affirm --own" in said, out
     assert list((site.root / "own_results" / "fig01_good").glob("*.nc"))
+    mentions = notebook("# see fig01_good", parameters=None)  # by which another notebook may ask for it
+    (site.root / "notebooks" / "fig02_other.ipynb").write_text(json.dumps(mentions))
+    with (site.root / "notebooks" / "profiles.yml").open("a") as profiles:
+        profiles.write("fig02_other: {quick: {}}\n")
+    assert site(BEFORE, "publish", "--yes")[0] == 1
+    assert list((site.root / "own_results" / "fig01_good").glob("*.nc"))
 
 
 def test_a_processor_cannot_confirm_what_a_graphics_card_made(site):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 
@@ -77,6 +78,13 @@ def test_a_list_of_many_results_reads_each_once_and_of_its_attributes_few(site, 
     monkeypatch.setattr(untrusted, "about", lambda content, only: read.append(only) or about(content, only))
     assert "commit" in listed(site)[0][3]
     assert sorted(map(len, read)) == [0, *[len(tables.SHOWN)] * 21]  # of one all is told
+
+
+def test_several_processes_read_the_same(site, monkeypatch):
+    alone = archive.contents(site / "results")
+    monkeypatch.setattr(archive, "MANY", 0)
+    monkeypatch.delitem(sys.modules, "jax", raising=False)
+    assert archive.contents(site / "results") == alone and alone.records
 
 
 def test_what_another_program_has_locked_is_there(site):

@@ -58,7 +58,9 @@ def profile_rows(root: Path, figures: Mapping[str, Figure]) -> tuple[list[tuple[
     """
     rows: list[tuple[str, ...]] = []
     folders = policy.folders(root=root)
-    damaged: list[str] = []
+    others = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()} - figures.keys()
+    rest = archive.contents(*folders, figures=others, only=SHOWN).unreadable if others else []
+    damaged = [str(error) for error in rest]
 
     @functools.cache
     def told(stem: str, path: Path) -> tuple[dict[str, Any], list[str]]:
