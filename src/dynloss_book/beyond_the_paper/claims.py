@@ -31,7 +31,8 @@ def judge(
     )
     claims = (_other_waveform(by_waveform), *(_elsewhere(way, values) for way, values in chosen.items()))
     gaining = [way for way, claim in zip(chosen, claims[1:], strict=True) if claim.verdict == Verdict.REPRODUCED]
-    tuned = f"With tuned learning rates {' and '.join(gaining) or 'no optimiser'} shows a significant gain."
+    left = " and ".join(f"with {way}" for way in gaining) or "nowhere"
+    tuned = f"With tuned learning rates a significant gain is left {left}."
     return Findings(
         "beyond_the_paper",
         "Does the period matter, and does it work elsewhere?",

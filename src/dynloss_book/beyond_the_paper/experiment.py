@@ -26,7 +26,7 @@ WAYS = {
     ("cross-entropy", "gradient descent"): "gradient descent",
     ("cross-entropy", "momentum"): "momentum 0.9",
     ("cross-entropy", "Adam"): "Adam",
-    ("squared error", "gradient descent"): "squared error, gradient descent",
+    ("squared error", "gradient descent"): "gradient descent on the squared error",
 }
 RATES = {
     ("cross-entropy", "gradient descent"): (0.3, 1.0, 2.0, 3.0, 5.0, 10.0),
