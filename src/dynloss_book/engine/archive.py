@@ -36,8 +36,6 @@ from dynloss_book.engine.provenance import Provenance, decoded, execution, prove
 
 CHANGES_NO_NUMBER = True  # see `dynloss_book.engine.fingerprint`
 
-LOCKS = ".locks"  # beside results: of what is being computed
-
 __all__ = [
     "ArchiveError",
     "ArchiveWarning",

@@ -178,10 +178,13 @@ def check_synced(figure: Figure) -> None:
     """Raise ``UsageError`` if the code of a notebook is not that of the percent script beside it, its source."""
     import jupytext
 
+    from dynloss_book.engine.runner import tables
+
     source = figure.path.with_suffix(".py")
-    both = [jupytext.read(path).cells for path in (source, figure.path) if source.is_file()]
-    code = [[cell.source for cell in cells if cell.cell_type == "code"] for cells in both]
-    if code and code[0] != code[1]:
+    if not source.is_file():
+        return
+    written = [cell.source for cell in jupytext.read(source).cells if cell.cell_type == "code"]
+    if written != ["".join(cell["source"]) for cell in tables.code_cells(figure.path)]:
         raise UsageError(f"{figure.path.name} was not made of {source.name} as it is now: make sync makes it anew")
 
 

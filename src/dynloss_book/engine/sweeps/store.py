@@ -304,7 +304,7 @@ def origins(parts: Sequence[xr.Dataset]) -> tuple[list[dict[str, Any]], list[np.
             told.setdefault("fresh_at", told["commit"])
             alike = json.dumps([told.get(name) for name in _OF_PART[:-2]])
             others = known.get(alike, {"seconds": 0.0, "date": ""})
-            both = {"seconds": round(float(told["seconds"] + others["seconds"]), 3),
+            both = {"seconds": round(float(told["seconds"]) + others["seconds"], 3),
                     "date": max(told["date"], others["date"])}  # fmt: skip
             known[alike] = told | both
             mine.append(list(known).index(alike))
