@@ -29,7 +29,7 @@ def plot(trajectory, weights, cascades: list[Instability], threshold: float, edg
         Row(r"Hessian $\lambda$", curvature.values.T[::-1], ranks[::-1], sight=(0, 1.1 * edge),
             levels=[(edge, INK, ":"), (threshold, THRESHOLD, "--")], at=curvature[curvature.dims[0]].values),
     ]  # fmt: skip
-    figure, axes = panels(4, 2, by_column=True, figsize=(10, 10), sharex="col", sharey="row", width_ratios=[1.7, 1])
+    figure, axes = panels(4, 2, by_column=True, figsize=(10, 10), sharex="col", width_ratios=[1.7, 1])
     draw(axes, rows, trajectory.step.values, cascades, zoom, sizes=(2.5, 5))
     figure.align_ylabels(axes[:, 0])
     handles = [*dots("class {}", classes), *dots(r"$\lambda_{}$", ranks, 1), *mark_handles("bouncing", threshold)]
