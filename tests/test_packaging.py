@@ -197,6 +197,7 @@ def checkout(tmp_path):
         '\n# %% mystnb={"figure": {"caption": "Accuracy $a$.", "name": "fig-a"}}\nplot()\n'
         "\n# %% [markdown]\n# See [the\n# next](b.ipynb#more), [there](../book/theory.md) and [this](https://a.org/b.ipynb).\n"
     )
+    (tmp_path / "notebooks" / "renamed.yml").write_text("pages: {first: a}\n")
     return tmp_path
 
 
@@ -235,6 +236,15 @@ def test_links_in_a_notebook_lead_somewhere_in_colab(path):
             if address.startswith(book):
                 page = address.removeprefix(f"{book}/").split("#")[0].removesuffix(".html")
                 assert re.search(rf": {page}$", toc, re.M), f"{address} is no page of the book"
+
+
+def test_a_notebook_at_an_old_address_leads_to_the_new_one(checkout):
+    sync(root=checkout)
+    (cell,) = json.loads((checkout / "notebooks" / "first.ipynb").read_text())["cells"]
+    colab = "https://colab.research.google.com/github/someone/tilted/blob/main/notebooks/a.ipynb"
+    page = "https://someone.github.io/tilted/notebooks/a.html"
+    said = f"This notebook is called [a]({colab}) now; [its page]({page}) has its results."
+    assert cell["cell_type"] == "markdown" and "".join(cell["source"]) == said
 
 
 def test_sync_again_changes_nothing(checkout):

@@ -5,6 +5,7 @@
 - Each notebooks/NAME.py (percent format, the source) to notebooks/NAME.ipynb, without outputs, for Colab and papermill;
   there the captions of its figures, which the book reads from the cells' metadata, stand below them as text, and
   links to other pages lead to the published book, since in Colab, or beside a single downloaded file, there are none.
+- To each notebook's old name in notebooks/renamed.yml, a notebook that leads to the new one: Colab knows no redirection.
 
     python tools/sync.py           writes what differs
     python tools/sync.py --check   names what differs, and exits 1 if anything does
@@ -23,9 +24,12 @@ import jupytext
 import nbformat
 import yaml
 
+from dynloss_book.engine.parameters import renamed
+
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = "src/dynloss_book/engine/template/**/*.template"  # of `dynloss new`
 CARRIERS = ["README.md", "CITATION.cff", "_config.yml", "book/**/*.md", "book/404.html", "notebooks/*.py", TEMPLATES]
+MOVED = "# %% [markdown]\n# This notebook is called [{new}]({colab}/{new}.ipynb) now; [its page]({new}.ipynb) has its results."
 RELATIVE = re.compile(r"\]\((?:([\w-]+)\.ipynb|\.\./book/([\w-]+)\.md)(#[\w-]+)?\)")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -103,6 +107,10 @@ def wanted(root: Path) -> Iterator[tuple[Path, str]]:
         yield path, text
         if path.suffix == ".py":
             yield path.with_suffix(".ipynb"), notebook(text, new)
+    colab = f"https://colab.research.google.com/github/{new}/blob/main/notebooks"
+    for old_name, new_name in renamed(root, "pages").items():
+        moved = MOVED.format(new=new_name, colab=colab)
+        yield root / "notebooks" / f"{old_name}.ipynb", notebook(moved, new)
 
 
 def main() -> None:
@@ -111,16 +119,13 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout (default: this one)")
     options = parser.parse_args()
 
-    differs = [
-        (path, text)
-        for path, text in wanted(options.root)
-        if not path.exists() or path.read_text(encoding="utf-8") != text
-    ]
-    orphans = [p for p in options.root.glob("notebooks/*.ipynb") if not p.with_suffix(".py").exists()]
-    for path, text in differs:
+    everything = dict(wanted(options.root))
+    differs = [path for path, text in everything.items() if not path.exists() or path.read_text("utf-8") != text]
+    orphans = [path for path in options.root.glob("notebooks/*.ipynb") if path not in everything]
+    for path in differs:
         print(f"{'differs' if options.check else 'written'}: {path.relative_to(options.root)}")
         if not options.check:
-            path.write_text(text, encoding="utf-8")
+            path.write_text(everything[path], encoding="utf-8")
     for path in orphans:
         print(f"no source: {path.relative_to(options.root)} has no .py beside it")
     if orphans or (options.check and differs):

@@ -5,6 +5,22 @@ from typing import NamedTuple
 
 from dynloss_book.engine.findings import Sentence
 
+SECTIONS = {
+    "Abstract": "",
+    "Section I": "Introduction",
+    "Section II": "Myrtle5 and CIFAR-10",
+    "Section III": "Understanding the dynamical loss in a simpler model",
+    "Section III.A": "Phase diagrams for the spiral",
+    "Section III.B": "The dynamics of learning and the curvature of the landscape",
+    "Section III.C": "The threshold and the learning rate",
+    "Section III.D": "The bifurcations and the neural tangent kernel",
+    "Section IV": "Discussion",
+    "Supplement I": "Further eigenvalues and further bifurcations",
+    "Supplement II": "Bifurcations of Myrtle5 on CIFAR-10",
+    "Supplement III": "Stopping the oscillations",
+    "Supplement IV": "Wide residual networks",
+}
+
 FIGURE_1 = {
     "images": "cifar10",
     "image_size": 32,

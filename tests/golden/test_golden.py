@@ -47,7 +47,7 @@ def test_fingerprints_are_the_same_on_every_python():
 def test_every_run_and_every_notebook_is_there():
     names = {key.partition(":")[0] for key in VALUES}
     assert names == set(json.loads(said("--names")))
-    stems = {path.stem for path in (HERE.parents[1] / "notebooks").glob("*.ipynb")}
+    stems = {path.stem for path in (HERE.parents[1] / "notebooks").glob("*.py")}
     first_called = {new: old for old, new in renamed(HERE.parents[1], "pages").items()}
     stems = {first_called.get(stem, stem) for stem in stems}
     # These ask for the results of another figure, by the same function.

@@ -3,6 +3,7 @@
 - ``publish(book, text)`` writes what the pages, whose text this is, ask for, into the folder where they are staged.
 - ``ways(figure)`` says of variables how they are to be compared, and of dimensions that they are of independent runs.
 - ``predictable_until(run, parameters)`` is the step from which on two runs of a trajectory go apart, None if never.
+- ``axes()`` gives a sweep's axes their names and units, ``sections()`` the paper's sections their titles.
 - ``statistics(mine, published, parameters)`` gives what they have in common nevertheless.
 """
 

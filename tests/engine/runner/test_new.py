@@ -1,11 +1,14 @@
 """A figure that `dynloss new` lays out runs, passes its tests, and is where the house wants it."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 
 import pytest
+import small_site
+import yaml
 from small_site import Path
 
 from dynloss_book.engine.runner import new
@@ -39,7 +42,7 @@ def python(root, *arguments):
 
 
 @pytest.mark.slow
-def test_a_new_figure_runs_and_passes_its_tests_and_those_of_the_house(checkout, dynloss, monkeypatch):
+def test_a_new_figure_runs_passes_its_tests_and_those_of_the_house_and_has_its_page(checkout, dynloss, monkeypatch):
     code, said, _ = dynloss("new", "fig06_more")
     assert code == 0 and said.splitlines()[-1].startswith("next: make sync, then dynloss run fig06_more")
     assert all((checkout / line).is_file() for line in said.splitlines()[:-1])
@@ -52,6 +55,17 @@ def test_a_new_figure_runs_and_passes_its_tests_and_those_of_the_house(checkout,
     assert dynloss("run", "fig06_more", "--profile", "smoke")[0] == 0
     assert len(list((checkout / "results" / "fig06_more").glob("*.nc"))) == 1
     python(checkout, "-m", "pytest", "-n", "0", "-q", "tests/test_house.py", "tests/rooms/test_fig06_more.py")
+    profiles = yaml.safe_load((checkout / "notebooks" / "profiles.yml").read_text())
+    notebook = json.loads((checkout / "notebooks" / "fig06_more.ipynb").read_text())
+    alone = small_site.make(checkout / "alone", yaml.safe_dump({"fig06_more": profiles["fig06_more"]}), fig06_more=notebook)
+    (alone / "book" / "glossary.md").write_text("# Glossary\n")
+    with (alone / "_toc.yml").open("a") as contents:
+        contents.write("  - file: book/glossary\n")
+    monkeypatch.chdir(alone)
+    code, _, error = dynloss("book", "--profile", "smoke")
+    assert code == 0, error
+    page = (alone / "_build" / "html" / "notebooks" / "fig06_more.html").read_text()
+    assert 'alt="Two panels against the step' in page and "scale 1 seed, 60 steps" in page
 
 
 @pytest.mark.parametrize(

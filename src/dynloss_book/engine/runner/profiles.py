@@ -69,7 +69,8 @@ def load(root: Path) -> dict[str, Figure]:
     folder = root / "notebooks"
     source = folder / "profiles.yml"
     given = settings(source, {"type": "object", "additionalProperties": _PROFILES})
-    notebooks = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
+    moved = renamed(root, "pages")  # which leave a notebook behind that leads to the new one
+    notebooks = {path.stem: path for path in sorted(folder.glob("*.ipynb")) if path.stem not in moved}
     old_names, figures = renamed(root, "parameters"), {}
     problems = [f"{source}: no notebook {stem}.ipynb; `make sync` makes it" for stem in given if stem not in notebooks]
     problems += [f"{source}: no profiles of {stem}" for stem in notebooks if stem not in given]

@@ -5,41 +5,30 @@ verdict is a radio button, and the style sheet shows the rows that it names.
 """
 
 import html
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from dynloss_book.engine import hooks
 from dynloss_book.engine.findings import SIGNS, Kind, Verdict, parts, shown, style, titled
 from dynloss_book.engine.runner import tables
 from dynloss_book.engine.runner.gallery import Entry
 
-SECTIONS = {
-    "Abstract": "",
-    "Section I": "Introduction",
-    "Section II": "Myrtle5 and CIFAR-10",
-    "Section III": "Understanding the dynamical loss in a simpler model",
-    "Section III.A": "Phase diagrams for the spiral",
-    "Section III.B": "The dynamics of learning and the curvature of the landscape",
-    "Section III.C": "The threshold and the learning rate",
-    "Section III.D": "The bifurcations and the neural tangent kernel",
-    "Section IV": "Discussion",
-    "Supplement I": "Further eigenvalues and further bifurcations",
-    "Supplement II": "Bifurcations of Myrtle5 on CIFAR-10",
-    "Supplement III": "Stopping the oscillations",
-    "Supplement IV": "Wide residual networks",
-}
 COLUMNS = ("The paper says", "Tested", "Here", "Counts as agreeing", "Verdict")
 ELSEWHERE = "Elsewhere"  # claims that name no section of the paper
 
 
-def section(where: str) -> str:
-    """The section of the paper that a claim is in: the first that its `where` names.
+def sections() -> dict[str, str]:
+    """The paper's sections in their order, each with its title, as the book's rooms tell them."""
+    return {name: title for told in hooks.called("sections") for name, title in told().items()}
 
-    >>> section("Section III.B, Figure 4 (e)"), section("Figure 9")
+
+def section(where: str, names: Collection[str]) -> str:
+    """The section of the paper that a claim is in: the longest of these names that is the first part of its place.
+
+    >>> section("Section III.B, Figure 4 (e)", ["Section III", "Section III.B"]), section("Figure 9", ["Section III"])
     ('Section III.B', 'Elsewhere')
     """
-    found = re.search(r"Abstract|(Section|Supplement) [IV]+(\.[A-D])?", where)
-    return found[0] if found and found[0] in SECTIONS else ELSEWHERE
+    return max((name for name in names if where.startswith(name)), key=len, default=ELSEWHERE)
 
 
 def page(entries: Sequence[Entry], pages: str) -> str:
@@ -51,11 +40,11 @@ def page(entries: Sequence[Entry], pages: str) -> str:
     """
     judged = [(claim, each) for each in entries if each.found for claim in each.found["claims"]]
     claims = [claim for claim, _ in judged]
-    shares = [_filter(claims)]
-    for name in [*SECTIONS, ELSEWHERE, Kind.QUESTION, Kind.DEFINITION]:
-        rows = "".join(_row(claim, entry, pages) for claim, entry in judged if _part(claim) == name)
+    shares, titles = [_filter(claims)], sections()
+    for name in [*titles, ELSEWHERE, Kind.QUESTION, Kind.DEFINITION]:
+        rows = "".join(_row(claim, entry, pages) for claim, entry in judged if _part(claim, titles) == name)
         if rows:
-            heading = ": ".join(part for part in (titled(name), SECTIONS.get(name)) if part)
+            heading = ": ".join(part for part in (titled(name), titles.get(name)) if part)
             head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
             table = f'<table class="dynloss-scorecard"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
             shares += [f"## {heading}", table]
@@ -73,9 +62,9 @@ def plain(entries: Sequence[Entry]) -> str:
     return "\n\n".join(shares)
 
 
-def _part(claim: Mapping[str, Any]) -> str:
+def _part(claim: Mapping[str, Any], names: Collection[str]) -> str:
     """The page's section for a claim: the paper's section, or the kind of the claim."""
-    return section(claim["where"]) if claim["kind"] == Kind.CLAIM else claim["kind"]
+    return section(claim["where"], names) if claim["kind"] == Kind.CLAIM else claim["kind"]
 
 
 def _filter(claims: Sequence[Mapping[str, Any]]) -> str:

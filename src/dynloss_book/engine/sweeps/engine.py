@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from dynloss_book.engine import archive, deadline, fingerprint, ledger, policy, review, untrusted
+from dynloss_book.engine import archive, deadline, fingerprint, hooks, ledger, policy, review, untrusted
 from dynloss_book.engine.provenance import date, execution
 from dynloss_book.engine.sweeps import contract
 from dynloss_book.engine.sweeps import grid as grids
@@ -296,7 +296,8 @@ def _result(store: Store, wanted: grids.Grid, computed: bool) -> xr.Dataset:
             f"{store.folder} holds no point of this sweep, and none was finished in the time given; an unfinished "
             "run that keeps a checkpoint goes on next time. To compute, give it time: -p minutes 10, or none: no limit"
         )
-    result = grids.assemble(wanted, rows(store.parts, store.names))
+    axes = {name: attributes for told in hooks.called("axes") for name, attributes in told().items()}
+    result = grids.assemble(wanted, rows(store.parts, store.names), axes)
     told, stale = combined(store.parts), store.stale()
     path, published = store.read_from(wanted.points())
     if stale:

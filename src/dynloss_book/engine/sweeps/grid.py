@@ -18,13 +18,7 @@ Variables = Mapping[str, tuple[tuple[str, ...], dict[str, str]]]
 Points = dict[str, np.ndarray]
 Layout = dict[str, tuple[tuple[int, ...], np.dtype]]  # shape and type of each of a point's results
 
-_KNOWN = {
-    "period": {"long_name": "period T", "units": "steps"},
-    "amplitude": {"long_name": "amplitude A", "units": "1"},
-    "learning_rate": {"long_name": "learning rate η", "units": "1"},
-    "width": {"long_name": "hidden units", "units": "1"},
-    SEED: {"long_name": "seed of the initial weights", "units": "1"},
-}
+_SEED = {"long_name": "seed of the initial weights", "units": "1"}
 
 
 class Grid(NamedTuple):
@@ -131,8 +125,13 @@ def rows(points: Points, outputs: Mapping[str, np.ndarray], variables: Variables
     return xr.Dataset(data, coords={name: ("point", values) for name, values in points.items()})
 
 
-def assemble(on: Grid, stored: xr.Dataset) -> xr.Dataset:
+def assemble(on: Grid, stored: xr.Dataset, axes: Mapping[str, Mapping[str, str]] | None = None) -> xr.Dataset:
     """Rows as a dataset over the grid: NaN where there is no row, with ``done`` and ``diverged``.
+
+    Args:
+        on: the grid.
+        stored: rows, as :func:`rows` makes them.
+        axes: {axis: attributes}; none for those that it does not name.
 
     Raises:
         ValueError: the grid takes more memory than a result may.
@@ -155,7 +154,8 @@ def assemble(on: Grid, stored: xr.Dataset) -> xr.Dataset:
         diverged[place] |= ~np.isfinite(variable.values).all(axis=tuple(range(1, variable.ndim)))
     data["done"] = (names, done, {"long_name": "whether the point is computed"})
     data["diverged"] = (names, diverged, {"long_name": "whether a result of the point is not finite"})
-    coordinates = {name: (name, values, _KNOWN.get(name, {})) for name, values in on.axes.items()}
+    told = {SEED: _SEED} | dict(axes or {})
+    coordinates = {name: (name, values, told.get(name, {})) for name, values in on.axes.items()}
     inner = {str(name): (c.dims, c.values, c.attrs) for name, c in stored.coords.items() if "point" not in c.dims}
     return xr.Dataset(data, coords=coordinates | inner)
 
