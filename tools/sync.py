@@ -5,7 +5,7 @@
 - Each notebooks/NAME.py (percent format, the source) to notebooks/NAME.ipynb, without outputs, for Colab and papermill;
   there the captions of its figures, which the book reads from the cells' metadata, stand below them as text, and
   links to other pages lead to the published book, since in Colab, or beside a single downloaded file, there are none.
-- To each notebook's old name in notebooks/renamed.yml, a notebook that leads to the new one: Colab knows no redirection.
+- To each notebook's old name in notebooks/renamed.yml, one that leads to the new one: Colab knows no redirection.
 
     python tools/sync.py           writes what differs
     python tools/sync.py --check   names what differs, and exits 1 if anything does
@@ -29,7 +29,7 @@ from dynloss_book.engine.parameters import renamed
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = "src/dynloss_book/engine/template/**/*.template"  # of `dynloss new`
 CARRIERS = ["README.md", "CITATION.cff", "_config.yml", "book/**/*.md", "book/404.html", "notebooks/*.py", TEMPLATES]
-MOVED = "# %% [markdown]\n# This notebook is called [{new}]({colab}/{new}.ipynb) now; [its page]({new}.ipynb) has its results."
+MOVED = "# This notebook is called [{new}]({colab}/{new}.ipynb) now; [its page]({new}.ipynb) has its results."
 RELATIVE = re.compile(r"\]\((?:([\w-]+)\.ipynb|\.\./book/([\w-]+)\.md)(#[\w-]+)?\)")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -110,7 +110,7 @@ def wanted(root: Path) -> Iterator[tuple[Path, str]]:
     colab = f"https://colab.research.google.com/github/{new}/blob/main/notebooks"
     for old_name, new_name in renamed(root, "pages").items():
         moved = MOVED.format(new=new_name, colab=colab)
-        yield root / "notebooks" / f"{old_name}.ipynb", notebook(moved, new)
+        yield root / "notebooks" / f"{old_name}.ipynb", notebook(f"# %% [markdown]\n{moved}", new)
 
 
 def main() -> None:

@@ -55,9 +55,9 @@ def test_a_new_figure_runs_passes_its_tests_and_those_of_the_house_and_has_its_p
     assert dynloss("run", "fig06_more", "--profile", "smoke")[0] == 0
     assert len(list((checkout / "results" / "fig06_more").glob("*.nc"))) == 1
     python(checkout, "-m", "pytest", "-n", "0", "-q", "tests/test_house.py", "tests/rooms/test_fig06_more.py")
-    profiles = yaml.safe_load((checkout / "notebooks" / "profiles.yml").read_text())
+    profiles = yaml.safe_load((checkout / "notebooks" / "profiles.yml").read_text())["fig06_more"]
     notebook = json.loads((checkout / "notebooks" / "fig06_more.ipynb").read_text())
-    alone = small_site.make(checkout / "alone", yaml.safe_dump({"fig06_more": profiles["fig06_more"]}), fig06_more=notebook)
+    alone = small_site.make(checkout / "alone", yaml.safe_dump({"fig06_more": profiles}), fig06_more=notebook)
     (alone / "book" / "glossary.md").write_text("# Glossary\n")
     with (alone / "_toc.yml").open("a") as contents:
         contents.write("  - file: book/glossary\n")
