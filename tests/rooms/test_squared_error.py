@@ -60,6 +60,19 @@ def test_the_squared_error():
         assert verdicts(diverging)[4] == YES and "the kernel has changed" not in str(diverging.claims[4])
 
 
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [({"power": 2.08}, YES), ({"power": 2.12}, NO), ({"power": 1.92}, YES), ({"power": 1.88}, NO)],
+)
+def test_the_exponent_of_the_error_is_two_to_a_tenth(made, expected):
+    assert verdicts(squared_error(**made)[0])[0] == expected
+
+
+@pytest.mark.parametrize(("edge", "expected"), [(1 / 1.04, YES), (1 / 1.06, NO), (1 / 0.96, YES), (1 / 0.94, NO)])
+def test_a_boundary_is_met_to_a_twentieth(edge, expected):
+    assert verdicts(squared_error(edge=edge)[0])[1:3] == [expected, expected]
+
+
 @pytest.mark.parametrize(("edge", "expected"), [(1.0, 2.0), (0.98, 2 / 0.98), (0.2, np.nan), (10, np.nan)])
 def test_where_a_factor_crosses(edge, expected):
     factor = xr.DataArray(1 - edge * np.asarray(RATIOS)[None], dims=("seed", "ratio"))
