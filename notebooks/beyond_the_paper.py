@@ -144,10 +144,10 @@ from dynloss_book.beyond_the_paper import figure
 labelled = {beyond.WAVEFORMS[name]: values for name, values in validation.items()}
 figure.plot(labelled, chosen);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(*by_waveform.values())
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(*ways.values())
 
 # %% [markdown] tags=["lead"]

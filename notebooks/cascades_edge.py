@@ -135,7 +135,7 @@ from dynloss_book.plots import why_cascades as figure
 
 figure.plot_edges(result);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(result)
 
 # %% [markdown] tags=["lead"]

@@ -124,7 +124,7 @@ from dynloss_book.plots import why_cascades as figure
 
 figure.plot_kernels(result);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(result)
 
 # %% [markdown] tags=["lead"]

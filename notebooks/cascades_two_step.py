@@ -161,7 +161,7 @@ findings.answer
 # %% tags=["lead"] mystnb={"figure": {"caption": "What breaks the bounce. (a) The change of the loss around one cascade, (b) its spectral power at a quarter of the step frequency over that at a half, (c) Floquet multipliers of the two-step map: the lowest, and the highest of an alternating mode. Where two branches become four, the paper's explanation requires the second to be plus one, that of Zhu et al. the first to be minus one. (d) The lowest multiplier along all cascades of all seeds, against the steps after the break; values below -3 are cut off.", "name": "fig-two-step"}, "image": {"alt": "Left, three panels against the minimisation step: the change of the loss splits into two branches and then into four; the quarter frequency rises by orders of magnitude at the same step; the lowest multiplier falls from one to minus one there. Right, the lowest multiplier of each cascade against the steps after the break, with a dotted line at minus one."}}
 figure.plot_two_step(result, rows);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(result)
 
 # %% [markdown] tags=["lead"]

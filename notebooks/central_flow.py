@@ -170,10 +170,10 @@ from dynloss_book.central_flow import figure
 at_edge = claims.AT_EDGE
 figure.plot(windows[early], firsts[early], learning_rate, at_edge);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(windows[early])
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(windows[late])
 
 # %% [markdown] tags=["lead"]

@@ -111,7 +111,7 @@ from dynloss_book.cifar_learning_rate import figure
 
 figure.plot(both, epochs * 3 / 7, stop_epoch);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(both)
 
 # %% [markdown] tags=["lead"]

@@ -143,7 +143,7 @@ from dynloss_book.cifar_scaling import figure
 
 figure.plot(ladders, gains, paper.FIGURE_1_SCALE, extrapolated.gain);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(*done.values())
 
 # %% [markdown] tags=["lead"]

@@ -165,10 +165,10 @@ from dynloss_book.cifar_tuned_baseline import figure
 
 figure.plot(arms, names.gains(arms));
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(searched)
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(next(iter(done.values())))
 
 # %% [markdown] tags=["lead"]

@@ -157,7 +157,7 @@ if papers is not None:
     pairs["the paper's scale"] = papers.validation_accuracy.isel(epoch=-1)
 figure.plot_pairs(pairs);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(*[plane] + [papers] * (papers is not None))
 
 # %% tags=["lead"] mystnb={"figure": {"caption": "Accuracy after training over period and amplitude, compare [Figure 1 of the paper](https://proceedings.mlr.press/v139/ruiz-garcia21a.html): the mean over seeds, (a) on the training and (b) on the validation images, each with its own colours. The bottom row is the static loss, $A = 1$; the dashed frame encloses the region in which the paper finds the improvement; at a reduced scale, in proportion to the paper's best point. Blank cells are not computed yet.", "name": "fig-cifar-phase-diagram"}, "image": {"alt": "Two maps over period and amplitude of coloured cells with the mean accuracy written in each: training on the left, validation on the right, with a dashed frame at short periods and moderate amplitudes."}}

@@ -89,7 +89,7 @@ from dynloss_book.fig02_spiral_dataset import figure
 
 figure.plot(data);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(data)
 
 # %% [markdown] tags=["lead"]

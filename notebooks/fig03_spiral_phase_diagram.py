@@ -144,7 +144,7 @@ figure.plot_gain(
 figure.plot(means, claimed);
 figure.explore(summaries)
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(*networks.values())
 
 # %% [markdown] tags=["lead"]

@@ -147,7 +147,7 @@ window = zoom(cascades, zoom_cascade, steps, margin=period // 10)
 figure.plot(trajectory, gammas, cascades, threshold.value, window);
 figure.explore(trajectory, gammas, cascades, threshold.value)
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(trajectory, *swept, still)
 
 # %% [markdown] tags=["lead"]

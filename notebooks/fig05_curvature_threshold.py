@@ -168,7 +168,7 @@ drawn = {
 figure.plot(networks, drawn, laws, static, rate=1.0);
 figure.explore(networks, drawn, laws, static, rate=1.0)
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(*networks.values(), *static.values(), *ends.values())
 
 # %% [markdown] tags=["lead"]

@@ -144,7 +144,7 @@ events = shown.drop(columns=["starts", "ends"]).dropna(axis=1)
 events = {CROSSINGS[name]: int(events[name].iloc[0]) for name in events}
 figure.plot_eigenvalues(trajectory, cascades, threshold, events, window);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(trajectory, *swept)
 
 # %% [markdown] tags=["lead"]

@@ -140,7 +140,7 @@ window = zoom(cascades, zoom_cascade, steps, margin=period // 4)
 level = threshold(run, cascades, period)
 figure.plot(run, gammas, cascades, level, 2 / learning_rate, window);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(run)
 
 # %% [markdown] tags=["lead"]

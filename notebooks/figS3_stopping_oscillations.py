@@ -136,7 +136,7 @@ runs = {
 }
 figure.plot(runs, stop_epoch, claims.dotted_line(both));
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(*[both] + [papers] * (papers is not None))
 
 # %% [markdown] tags=["lead"]

@@ -147,7 +147,7 @@ curve = plane.test_accuracy.sel(period=period)
 along = {"mean": curve.mean("seed"), "deviation": curve.std("seed", ddof=1)}
 figure.plot(along, plane.test_accuracy.mean("seed"), period);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(plane)
 
 # %% [markdown] tags=["lead"]

@@ -175,7 +175,7 @@ figure.plot_run(schedules.weights_over(oscillating, np.arange(steps)), curves);
 # on your own data*: the large gain of Figure 3 is that of a network which hardly learns
 # with the static loss. These digits are easy, and the gain is much smaller.
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(*searches.values(), *tested)
 
 # %% [markdown]

@@ -123,7 +123,7 @@ findings.answer
 from dynloss_book.registered_test import figure
 
 figure.plot(accuracy);
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(*done.values())
 
 # %% [markdown] tags=["lead"]

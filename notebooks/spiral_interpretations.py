@@ -140,10 +140,10 @@ drawn = {
 }
 figure.plot(drawn, claims.BOOK);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(*networks["narrow"].values())
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(*networks["wide"].values())
 
 # %% [markdown] tags=["lead"]

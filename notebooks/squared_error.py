@@ -171,10 +171,10 @@ from dynloss_book.squared_error import figure
 
 figure.plot(regimes, probes, ratios, rates, laws, limit, width_law);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(probes, regimes, oscillating)
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(limit)
 
 # %% [markdown] tags=["lead"]

@@ -108,7 +108,7 @@ from dynloss_book.statements import figure
 
 figure.plot(found);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(found)
 
 # %% [markdown] tags=["lead"]

@@ -111,10 +111,10 @@ from dynloss_book.plots import own_data as figure
 
 figure.plot_classes(by_way, rare);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(results[f"{middle} hidden units"])
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(results[f"{wide} hidden units"])
 
 # %% [markdown] tags=["lead"]

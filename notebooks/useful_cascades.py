@@ -157,10 +157,10 @@ from dynloss_book.useful_cascades import figure
 
 figure.plot(branches, runs, learning_rate, shown - 1);
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(branches)
 
-# %% tags=["lead", "provenance"]
+# %% tags=["lead"]
 archive.provenance(runs)
 
 # %% [markdown] tags=["lead"]

@@ -33,7 +33,7 @@ claim = Claim("x grows", said, "yes", f"{float(found.value.max()):g}", exists(bo
 findings = Findings("fig01_sweep", "Does x grow?", "It does.", "Twice.", f"{seeds} seeds", (claim,))
 findings.answer
 """
-CELLS = SWEEP, (FOUND, "answer"), ("provenance(found)", "provenance"), "with_published(found)"
+CELLS = SWEEP, (FOUND, "answer"), "provenance(found)", "with_published(found)"
 PARAMETERS = "seeds: int = 2\noffset: float = 1.0\nfresh: bool = False"
 PROFILES = """
 fig01_sweep:

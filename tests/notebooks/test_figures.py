@@ -139,13 +139,10 @@ def test_is_short_and_shows_its_physics(stem):
 
 
 @pytest.mark.parametrize("stem", sorted(FIGURES))
-def test_tags_its_answer_and_where_that_comes_from(stem):
-    """By these tags `dynloss claims` knows how far to run it."""
-    tagged = [set(cell.metadata.get("tags", [])) & {answers.ANSWER, answers.PROVENANCE} for cell in cells(stem)]
-    sources = [cell.source.splitlines()[-1] for cell, tags in zip(cells(stem), tagged, strict=True) if tags]
-    assert sources[0] == "findings.answer" and len(sources) > 1
-    assert all(source.startswith("archive.provenance(") for source in sources[1:])
-    assert [tags for tags in tagged if tags] == [{answers.ANSWER}, *[{answers.PROVENANCE}] * (len(sources) - 1)]
+def test_tags_its_answer(stem):
+    """By this tag `dynloss claims` knows how far to run it."""
+    (answer,) = (cell for cell in cells(stem) if answers.ANSWER in cell.metadata.get("tags", []))
+    assert answer.source.splitlines()[-1] == "findings.answer"
 
 
 @pytest.mark.parametrize("stem", sorted(FIGURES))

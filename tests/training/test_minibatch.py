@@ -151,6 +151,8 @@ def test_a_seed_gives_one_run_and_another_seed_another(whole):
 
 
 def test_another_run_compiles_nothing(whole):
+    rate = piecewise_linear((0, 3, 5), (0, 0.05, 0.02), STEPS)
+    schedule = oscillating(4.0, 9.0, 3, stop=3 * STEPS)
     compiled = []
     jax.monitoring.register_event_duration_secs_listener(
         lambda event, *_, **__: compiled.append(event) if event.endswith("backend_compile_duration") else None
@@ -158,8 +160,7 @@ def test_another_run_compiles_nothing(whole):
     # Networks that are equal, not the same.
     model, data = Myrtle(channels=4, num_classes=3, final_pools=1), Dataset(TRAINING.inputs, TRAINING.labels, 3)
     sizes = batches.advance._cache_size(), batches._sums._cache_size(), batches.shuffled._cache_size()
-    rate = piecewise_linear((0, 3, 5), (0, 0.05, 0.02), STEPS)
-    other = run(data, model=model, seed=5, schedule=oscillating(4, 9.0, 3, stop=3 * STEPS), learning_rate=rate)
+    other = run(data, model=model, seed=5, schedule=schedule, learning_rate=rate)
     assert (batches.advance._cache_size(), batches._sums._cache_size(), batches.shuffled._cache_size()) == sizes
     assert compiled == []
     assert largest_difference(other.variables, whole.variables) > 1e-3

@@ -193,10 +193,10 @@ def test_a_notebook_of_a_size_that_is_not_on_record(checkout, tmp_path, dynloss,
 
     def answer(figure, parameters, folders):
         asked.append((figure.stem, folders))
-        return now, ""
+        return now
 
     monkeypatch.setattr(compare.answers, "answer", answer)
-    large = record(Verdict.NOT_REPRODUCED) | {"profile": "paper", "devices": ""}
+    large = record(Verdict.NOT_REPRODUCED) | {"profile": "paper"}
     recorded.write(checkout / "results", {"fig01_good": large})
     monkeypatch.setenv("DYNLOSS_RESULTS", str(tmp_path / "own"))
     notebook = executed(tmp_path / "mine.ipynb", {PROVENANCE: {"path": "/content/results/ab.nc"}}, {FINDINGS: now})

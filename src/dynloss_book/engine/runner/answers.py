@@ -21,14 +21,13 @@ from unittest import mock
 from dynloss import files
 from dynloss_book.engine import policy
 from dynloss_book.engine.archive import ArchiveWarning, DamageWarning, NotArchived
-from dynloss_book.engine.provenance import words
 from dynloss_book.engine.runner import tables
 from dynloss_book.engine.runner.best import sizes
 from dynloss_book.engine.runner.profiles import Figure, values
 
-# Tags of the cell that ends with `findings.answer`, of those behind it that say where its results come from, and of
-# those before it that compute what is shown beside the answer, so that no verdict needs them.
-ANSWER, PROVENANCE, ASIDE = "answer", "provenance", "aside"
+# Tags of the cell that ends with `findings.answer`, and of those before it that compute what is shown beside the answer,
+# so that no verdict needs them.
+ANSWER, ASIDE = "answer", "aside"
 
 
 # Why something cannot be judged, "missing", "stale", "damaged" or "failed"; and the same in words.
@@ -43,7 +42,6 @@ class Judged:
         figure: its name.
         profile: the largest that the archive serves; empty if none.
         found: the record of its findings; None without a profile.
-        devices: that the results were computed on.
         troubles: of the profiles larger than that, why they could not be judged.
         damaged: files that cannot be read, and why, so that whatever was found may be of a part only; or empty.
     """
@@ -51,7 +49,6 @@ class Judged:
     figure: str
     profile: str = ""
     found: Mapping[str, Any] | None = None
-    devices: str = ""
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
     damaged: str = ""
 
@@ -75,7 +72,7 @@ def judged(figure: Figure, folders: Sequence[Path]) -> Judged:
             troubles[profile] = ("missing", "the archive has no result of it")
             continue
         try:
-            found, devices = answer(figure, values(figure, profile), folders)
+            found = answer(figure, values(figure, profile), folders)
         except NotArchived as error:
             kind = "stale" if error.stale else "damaged" if error.damaged else "missing"
             troubles[profile] = (kind, str(error))
@@ -84,12 +81,12 @@ def judged(figure: Figure, folders: Sequence[Path]) -> Judged:
         except Exception as error:  # whatever a cell raises is news about this figure, and of no other
             troubles[profile] = ("failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
         else:
-            return Judged(figure.stem, profile, found, devices, troubles, unreadable)
+            return Judged(figure.stem, profile, found, troubles, unreadable)
     return Judged(figure.stem, troubles=troubles, damaged=unreadable)
 
 
-def answer(figure: Figure, parameters: Mapping[str, Any], folders: Sequence[Path]) -> tuple[dict[str, Any], str]:
-    """The record of a notebook's findings with these parameters, and the devices that its results come from.
+def answer(figure: Figure, parameters: Mapping[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
+    """The record of a notebook's findings with these parameters.
 
     Args:
         figure: the notebook.
@@ -103,9 +100,7 @@ def answer(figure: Figure, parameters: Mapping[str, Any], folders: Sequence[Path
     names = executed(figure, parameters, folders, damage="error")
     if "findings" not in names:
         raise ValueError(f"{figure.stem} has no cell tagged `{ANSWER}` that makes `findings`")
-    cells = [cell for cell in tables.code_cells(figure.path) if PROVENANCE in tables.tags(cell)]
-    origins = [record for cell in cells for record in eval("".join(cell["source"]), names).records]
-    return names["findings"].record(), words(origin["device"] for origin in origins)
+    return names["findings"].record()
 
 
 def executed(

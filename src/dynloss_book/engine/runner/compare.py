@@ -235,7 +235,7 @@ def _judged(name: str, reference: Path) -> Iterator[Mapping[str, Any]]:
         return
     for profile in figure.profiles:
         try:
-            yield answers.answer(figure, profiles.values(figure, profile), [reference])[0]
+            yield answers.answer(figure, profiles.values(figure, profile), [reference])
         except Exception:  # whatever a cell raises without its results: of this size nothing is known
             continue
 

@@ -18,7 +18,7 @@ RECORD = "claims.json"
 FOLLOWS, CHANGED, NEW, GONE = "follows", "no longer follows", "not on record", "no longer claimed"
 CONTRADICTIONS = (CHANGED, NEW, GONE)
 
-Record = dict[str, dict[str, Any]]  # figure -> its profile, scale, devices and claims
+Record = dict[str, dict[str, Any]]  # figure -> its profile, scale and claims
 # One claim's record, with `figure`, `profile` (of the record where nothing can be judged now), the verdict that is
 # `recorded` (empty if there is none), `state` (whether that follows; else why it cannot be judged) and more `words`.
 Row = dict[str, Any]
@@ -51,7 +51,6 @@ def of(now: Sequence[Judged]) -> Record:
         each.figure: {
             "profile": each.profile,
             "scale": each.found["scale"],
-            "devices": each.devices,
             "claims": each.found["claims"],
         }
         for each in now
