@@ -25,7 +25,7 @@ from dynloss_book.engine.runner import tables
 from dynloss_book.engine.runner.best import sizes
 from dynloss_book.engine.runner.profiles import Figure, values
 
-# Tags of the cell that ends with `findings.answer`, and of those before it that compute what is shown beside the answer,
+# Tags of the cell that ends with `findings.answer`, and of those before it that compute what is shown beside it,
 # so that no verdict needs them.
 ANSWER, ASIDE = "answer", "aside"
 
