@@ -5,9 +5,9 @@ when it is done. A request that fails, or runs out of time, leaves what was miss
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dynloss import files
 from dynloss_book.engine.policy import Policy
@@ -50,14 +50,9 @@ def read(path: Path) -> list[Request]:
             found = json.loads(line)
         except ValueError:
             continue
-        call = found.pop("call")
-        calls[call] = decoded(found)
+        call, lacks = found.pop("call"), tuple(map(tuple, found.pop("missing")))
+        calls[call] = Request(**found, missing=lacks)
     return list(calls.values())
-
-
-def decoded(found: Mapping[str, Any]) -> Request:
-    """A request from its JSON."""
-    return Request(**{**found, "missing": tuple(map(tuple, found["missing"]))})
 
 
 def missing(requests: Iterable[Request]) -> set[tuple[str, tuple[float, ...]]]:

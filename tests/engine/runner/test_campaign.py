@@ -167,16 +167,15 @@ def test_the_list_is_worked_down_and_its_end_is_complete(make, here, tmp_path, c
         ("fig02_single paper", "1 point or more"),
         ("fig01_sweep paper", "24 points or more"),
     ]
-    said = [f"item {number} of 3: looking at {label}" for number, (label, _) in enumerate(before, 1)]
-    assert [line for line in capsys.readouterr().err.splitlines() if line.startswith("item")] == said
+    assert capsys.readouterr().err == "looking at what is left of 3 items\n"
+    assert here == []  # no kernel was needed to look
     assert not list((root / "own_results").rglob("*.nc"))  # to look computes nothing
     done = list(campaign.run(root, items(root), None))
     assert [(item.label, state.left) for item, state in done] == [(label, "nothing") for label, _ in before]
     log = (tmp_path / "log").read_text().splitlines()
     assert len(log) == 4 + 24
-    # What is remembered needs no notebook, and what is new no more than itself.
+    # What is complete is not run again.
     here.clear()
-    assert all(state.complete for _, state in campaign.plan(root, items(root)))
     assert all(state.complete for _, state in campaign.run(root, items(root), None))
     assert here == []
     listed = root / "notebooks" / "campaign.yml"
@@ -195,8 +194,8 @@ def test_what_other_code_computed_is_left_and_only_renewed_on_demand(make, here)
         path = root / "notebooks" / f"{name}.ipynb"
         path.write_text(path.read_text().replace(old, new))
     stale = ["4 points, stale", "1 point, stale"]
+    assert [state.left for _, state in campaign.plan(root, [first, single])] == stale
     with pytest.warns(ArchiveWarning, match="STALE"):
-        assert [state.left for _, state in campaign.plan(root, [first, single])] == stale
         assert [state.left for _, state in campaign.run(root, [first, single], None)] == stale
     assert {path: path.read_bytes() for path in root.glob("own_results/**/*.nc")} == before
     done = campaign.run(root, [first, single], None, renew=True)
@@ -218,11 +217,9 @@ def test_a_campaign_publishes_what_it_computed_on_demand(make, here, dynloss, mo
     assert not list((root / "own_results").rglob("*.nc")) and len(list((root / "results").rglob("*.nc"))) == 3
     assert all(state.complete for _, state in campaign.run(root, items(root), None))  # from the published ones
     assert not list((root / "own_results").rglob("*.nc"))
-    here.clear()
-    assert all(state.complete for _, state in campaign.plan(root, items(root))) and here == []
 
 
-@pytest.mark.parametrize("minutes", [0, 0.01, 0.02])
+@pytest.mark.parametrize("minutes", [0, 0.05, 0.1])
 def test_minutes_bound_all_and_none_computes_nothing(make, here, minutes):
     root = make(listed=SHORT.replace("why: first", "why: first, parameters: {pieces: 1000, pause: 0.01}"))
     began = time.monotonic()

@@ -97,26 +97,31 @@ def answer(figure: Figure, parameters: Mapping[str, Any], folders: Sequence[Path
         NotArchived: the archive has no fresh result of them.
         ValueError: the notebook has no answer.
     """
-    names = executed(figure, parameters, folders, damage="error")
+    names = executed(figure, parameters, of_archive(folders), damage="error")
     if "findings" not in names:
         raise ValueError(f"{figure.stem} has no cell tagged `{ANSWER}` that makes `findings`")
     return names["findings"].record()
 
 
+def of_archive(folders: Sequence[Path]) -> policy.Policy:
+    """To compute nothing, and to read what these folders for results have."""
+    return policy.Policy(read_only=True, **policy.asking(folders))
+
+
 def executed(
-    figure: Figure, parameters: Mapping[str, Any], folders: Sequence[Path],
-    damage: Literal["ignore", "error"] = "ignore",
-) -> dict[str, Any]:  # fmt: skip
-    """A notebook as far as its answer, or to its end, with these folders alone; the names that it defines.
+    figure: Figure, parameters: Mapping[str, Any], asked: policy.Policy, damage: Literal["ignore", "error"] = "ignore"
+) -> dict[str, Any]:
+    """A notebook as far as its answer, or to its end; the names that it defines.
 
     Args:
-        figure, parameters, folders: as of ``answer``.
+        figure, parameters: as of ``answer``.
+        asked: of it, in place of what the environment asks.
         damage: "error" where a part of a result cannot be read, or "ignore" it and take the others.
 
     Raises:
         DamageWarning: a part of a result cannot be read, and such ``damage`` is an error.
     """
-    with tempfile.TemporaryDirectory() as folder, _alone(figure.path.parent, folders, damage):
+    with tempfile.TemporaryDirectory() as folder, _alone(figure.path.parent, asked, damage):
         script = Path(folder, f"{figure.stem}.py")  # a file, for `fingerprint` reads the functions' source
         files.write(script, "\n\n".join(sources(figure, parameters)))
         return runpy.run_path(str(script), run_name="__main__")
@@ -137,15 +142,15 @@ def sources(figure: Figure, parameters: Mapping[str, Any]) -> list[str]:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path, folders: Sequence[Path], damage: Literal["ignore", "error"]) -> Iterator[None]:
-    """In the notebook's folder, with these folders for results alone, and with JAX as it was afterwards."""
+def _alone(folder: Path, asked: policy.Policy, damage: Literal["ignore", "error"]) -> Iterator[None]:
+    """In the notebook's folder, with this policy, and with JAX as it was afterwards."""
     import jax
 
     options = "jax_enable_x64", "jax_default_matmul_precision"
     before = {name: getattr(jax.config, name) for name in options}
-    alone = mock.patch.dict(os.environ, policy.Policy(read_only=True, **policy.asking(folders)).as_environment())
     try:
-        with contextlib.chdir(folder), alone, warnings.catch_warnings():
+        environment = mock.patch.dict(os.environ, asked.as_environment())
+        with contextlib.chdir(folder), environment, warnings.catch_warnings():
             warnings.simplefilter("ignore", ArchiveWarning)
             warnings.simplefilter(damage, DamageWarning)
             yield

@@ -3,31 +3,30 @@
 `notebooks/campaign.yml` names notebooks and profiles, those of most value for their cost first. Each is run with a
 deadline for its kernel (`engine.deadline`) and adds to one's own results as it always does, so that a campaign can be
 killed at any moment and goes on from there. While it runs, the notebook writes down what it asks the archive for
-(`engine.ledger`): that, and nothing else, says what is left. The same is found without computing by a run whose
-deadline is over from the start; it is remembered until notebook, code or archive change.
+(`engine.ledger`): that, and nothing else, says what is left. The same is found without computing by a run as far as
+its answer, whose deadline is over from the start.
 
 Several campaigns may share an archive: they divide sweeps among them by the stores' locks, and of two that want the
 same single result one takes the next item.
 """
 
-import hashlib
-import io
-import json
+import itertools
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dynloss import files
 from dynloss_book.engine import ledger, policy
 from dynloss_book.engine.archive import InProgress
 from dynloss_book.engine.deadline import OutOfTime
 from dynloss_book.engine.provenance import duration
+from dynloss_book.engine.runner import answers, kernels, together
 from dynloss_book.engine.runner.execute import execute
 from dynloss_book.engine.runner.profiles import Figure, UsageError, find, refuse, settings, values
 
@@ -146,22 +145,18 @@ def run(root: Path, items: Sequence[Item], minutes: float | None, renew: bool = 
         renew: also compute anew what other code computed. The old store is kept beside.
     """
     end = float("inf") if minutes is None else time.time() + 60 * minutes
-    for item in items:
+    for item, state in plan(root, items) if minutes != 0 else ():
         if time.time() >= end:
             return
-        state = _remembered(root, item)
-        if state is None or not state.complete:
-            state = _look(root, item, end, renew)
-        yield item, state
+        yield item, state if state.complete else _computed(root, item, end, renew)
 
 
-def plan(root: Path, items: Sequence[Item]) -> Iterator[tuple[Item, State]]:
-    """What is left of each item; nothing is computed but the notebooks' pictures."""
-    for number, item in enumerate(items, 1):
-        state = _remembered(root, item)
-        if state is None:
-            print(f"item {number} of {len(items)}: looking at {item.label}", file=sys.stderr, flush=True)
-        yield item, state or _look(root, item, 0.0)
+def plan(root: Path, items: Sequence[Item]) -> list[tuple[Item, State]]:
+    """What is left of each item; several are looked at at the same time, and nothing is computed."""
+    print(f"looking at what is left of {len(items)} items", file=sys.stderr, flush=True)
+    with ProcessPoolExecutor(together.at_once(), kernels.context()) as pool:
+        states = pool.map(_looked_at, items, itertools.repeat(policy.folders(root=root)))
+        return list(zip(items, states, strict=True))
 
 
 def row(item: Item, state: State, here: str) -> tuple[str, ...]:
@@ -198,43 +193,26 @@ def cost(item: Item, state: State, here: str) -> str:
     return (f"at most {duration(whole_cost[0])}" if whole_cost else "not measured yet") + memory
 
 
-def _look(root: Path, item: Item, end: float, renew: bool = False) -> State:
+def _computed(root: Path, item: Item, end: float, renew: bool) -> State:
     """Run an item's notebook, which computes until ``end`` (seconds since 1970), and read its ledger."""
-    copy = _memory(root, item).with_suffix(".ipynb")
-    stream = sys.stderr if end else io.StringIO()
+    name = re.sub(r"\W+", "-", item.label)
     with tempfile.TemporaryDirectory() as folder:  # another campaign may be at the same item
         notes = Path(folder, "ledger.jsonl")
         asked = policy.Policy(deadline=end, ledger=str(notes), renew=renew).as_environment()
-        outcome = execute(item.figure, item.profile, item.values, copy, stream, asked)
-        state = State(tuple(ledger.read(notes)), outcome.error, outcome.raised)
-    if not state.failed:
-        requests = [each._asdict() for each in state.requests]
-        content = {"stamp": _stamp(item, state.requests), **state._asdict(), "requests": requests}
-        files.write(_memory(root, item), json.dumps(content))
-    return state
+        copy = root.absolute() / "_build" / "campaign" / f"{name}.ipynb"
+        outcome = execute(item.figure, item.profile, item.values, copy, sys.stderr, asked)
+        return State(tuple(ledger.read(notes)), outcome.error, outcome.raised)
 
 
-def _remembered(root: Path, item: Item) -> State | None:
-    try:
-        found = json.loads(_memory(root, item).read_text("utf-8"))
-        requests = tuple(ledger.decoded(each) for each in found["requests"])
-        return State(requests, found["error"], found["raised"]) if found["stamp"] == _stamp(item, requests) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _memory(root: Path, item: Item) -> Path:
-    name = re.sub(r"\W+", "-", item.label)
-    return root.absolute() / "_build" / "campaign" / f"{name}.json"
-
-
-def _stamp(item: Item, requests: Sequence[ledger.Request]) -> str:
-    """What the state of an item depends on: its notebook and values, the library, and the files of its results."""
-    ours = Path(ledger.__file__).parents[2]
-    code = [(str(path.relative_to(ours)), path.read_bytes()) for path in sorted(ours.glob("dynloss*/**/*.py"))]
-    own, roots = [Path(each.place) for each in requests], policy.folders(root=item.figure.path.parents[1])
-    places = own + [root.joinpath(*place.parts[-2:]) for place in own for root in roots[1:]]
-    found = sorted({path for place in places for path in (place, *place.glob("*.nc")) if path.suffix == ".nc"})
-    written = [(str(path), path.stat().st_mtime_ns) for path in found if path.is_file()]
-    everything = (item.figure.path.read_bytes(), sorted(item.values.items()), code, written)
-    return hashlib.sha256(repr(everything).encode()).hexdigest()
+def _looked_at(item: Item, folders: Sequence[Path]) -> State:
+    """Run an item's notebook as far as its answer, without time to compute, and read its ledger."""
+    error = raised = ""
+    with tempfile.TemporaryDirectory() as folder:
+        notes = Path(folder, "ledger.jsonl")
+        try:
+            asked = policy.Policy(deadline=0.0, ledger=str(notes), **policy.asking(folders))
+            answers.executed(item.figure, item.values, asked)
+        except Exception as reason:  # whatever a cell raises is news about this item, and of no other
+            raised = type(reason).__name__
+            error = f"{raised}: {reason}"
+        return State(tuple(ledger.read(notes)), error, raised)

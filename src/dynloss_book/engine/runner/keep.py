@@ -47,7 +47,7 @@ def looked_at(figure: Figure, profile: str, reviewer: "Verifier | Affirmer", res
     """
     reviewer.outcomes = []
     with review.by(reviewer), contextlib.suppress(archive.NotArchived):  # which the reviewer knows
-        answers.executed(figure, values(figure, profile), [results])
+        answers.executed(figure, values(figure, profile), answers.of_archive([results]))
     return reviewer.outcomes
 
 
