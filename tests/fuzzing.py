@@ -51,7 +51,7 @@ CONTROL = re.compile(r"[^\S\n ]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
 def site(root: Path) -> Path:
     """A checkout with a result, two sweeps, a record of verdicts, and an executed notebook."""
     from dynloss_book.engine import archive
-    from dynloss_book.engine.runner import answers, execute, profiles, recorded, tables
+    from dynloss_book.engine.runner import answers, gate, profiles, recorded, tables
 
     small_site.make(root, fig01_good=small_site.notebook(FIGURE, ("findings.answer", "answer")))
     figure = profiles.load(root)["fig01_good"]
@@ -80,7 +80,7 @@ def site(root: Path) -> Path:
     ]
     notebook["metadata"]["papermill"] = done | {"parameters": {}}
     about = {"figure": "fig01_good", "profile": "quick", "commit": "0123456789", "complete": True, "seconds": 1.0}
-    notebook["metadata"]["dynloss"] = about | {"source": execute.source_hash(figure.path)}
+    notebook["metadata"]["dynloss"] = about | {"source": gate.source_hash(figure.path)}
     copy = tables.executed_copy(root, "quick", "fig01_good")
     copy.parent.mkdir(parents=True)
     copy.write_text(json.dumps(notebook))

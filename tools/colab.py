@@ -100,8 +100,7 @@ def well(notebooks: list[str], python_of_colab: str, folder: Path) -> bool:
     """Run the notebooks, and say of each, of the packages and of the wheel what became of it."""
     from dynloss_book.engine.runner.profiles import load, values
 
-    wanted = notebooks or [""]
-    figures = [each for stem, each in load(ROOT).items() if any(part in stem for part in wanted)]
+    figures = [each for stem, each in load(ROOT).items() if not notebooks or any(part in stem for part in notebooks)]
     failed = 0
     python = environment(python_of_colab, folder / "colab", "--requirement", str(REQUIREMENTS))
     before = versions(python)

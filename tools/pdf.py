@@ -11,8 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dynloss_book.engine.runner.doctor import CHROMIUM
+
 ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = ["chromium", "chromium-browser", "google-chrome"]
 FOOTER = '<div style="width: 100%; text-align: center; font-size: 8px"><span class="pageNumber"></span></div>'
 # Pictures load when they are scrolled to, and equations when they are set: nobody scrolls here.
 READY = """async () => {
@@ -40,8 +41,7 @@ def print_page(page: Path, target: Path, scale: float = 1) -> None:
     """On A4, by day, with the page's headings as bookmarks."""
     from playwright import sync_api
 
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if not found:
+    if not (found := next(filter(None, map(shutil.which, CHROMIUM)), None)):
         sys.exit("no Chromium on this machine (on Debian: apt-get install chromium)")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])

@@ -64,10 +64,9 @@ def plan(results: Path, table: Table) -> dict[Path, tuple[Path, bytes]]:
         _check_same(path, content)
         moves[path] = place, content
         if (asked := path.parent / REQUEST).is_file() and asked not in moves:
-            names = table.get("parameters", {})
             note = json.loads(asked.read_text("utf-8"))
             note |= {name: dataset.attrs[name] for name in ("figure", "function", "parameters")}
-            note["axes"] = {names.get(name, name): values for name, values in note["axes"].items()}
+            note["axes"] = dict(zip(json.loads(dataset.attrs["axes"]), note["axes"].values(), strict=True))
             moves[asked] = place.with_name(REQUEST), json.dumps(note).encode()
     places = [place for place, _ in moves.values()]
     if met := [place for place in places if places.count(place) > 1 or (place.exists() and place not in moves)]:
@@ -89,9 +88,11 @@ def rekey(results: Path, table: Table) -> dict[Path, Path]:
 
 
 def _check_same(path: Path, content: bytes) -> None:
-    before, after = archive.decode(path.read_bytes()), archive.decode(content)
-    numbers = ([(v.dtype, v.shape, v.values.tobytes()) for v in each.variables.values()] for each in (before, after))
-    if next(numbers) != next(numbers):
+    before, after = (
+        [(v.dtype, v.shape, v.values.tobytes()) for v in archive.decode(each).variables.values()]
+        for each in (path.read_bytes(), content)
+    )
+    if before != after:
         raise SystemExit(f"{path} would not hold the same numbers")
 
 

@@ -38,8 +38,7 @@ def repository(root: Path) -> tuple[str, str]:
     """The owner/name of the repository, and the version, as pyproject.toml has them."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     url = project["urls"]["Repository"]
-    found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)", url)
-    if not found:
+    if not (found := re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)", url)):
         raise SystemExit(f"pyproject.toml: Repository is {url!r}, expected https://github.com/OWNER/NAME")
     return found[1], project["version"]
 
@@ -58,8 +57,7 @@ def pages(address: str) -> str:
 def readdressed(text: str, old: str, new: str) -> str:
     """The text with every address of the repository, its Colab links and its pages moved from `old` to `new`."""
     text = re.sub(rf"(github\.com/|/github/){re.escape(old)}(?![\w-])", rf"\g<1>{new}", text)
-    old_pages, new_pages = pages(old), pages(new)
-    return re.sub(rf"\b{re.escape(old_pages)}(?![\w-])", new_pages, text)
+    return re.sub(rf"\b{re.escape(pages(old))}(?![\w-])", pages(new), text)
 
 
 def captions(cell: nbformat.NotebookNode) -> Iterator[nbformat.NotebookNode]:

@@ -31,8 +31,7 @@ def check_number(name: str, value: Any, *, at_least: float = -math.inf, above: f
         raise ValueError(f"{name} must be a number, got {value!r}") from None
     if math.isfinite(number) and number >= at_least and number > above:
         return
-    bounds = [f"at least {at_least:g}"] if at_least > -math.inf else []
-    bounds += [f"greater than {above:g}"] if above > -math.inf else []
+    bounds = [f"at least {at_least:g}"] * (at_least > -math.inf) + [f"greater than {above:g}"] * (above > -math.inf)
     raise ValueError(f"{name} must be {' and '.join(['finite', *bounds])}, got {value!r}")
 
 

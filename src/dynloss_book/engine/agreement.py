@@ -116,8 +116,7 @@ def compare(mine: xr.Dataset, published: xr.Dataset) -> Agreement:
     ways = {name: way for said in hooks.called("ways") for name, way in said(theirs["figure"]).items()}
     moments = [until(published, theirs["parameters"]) for until in hooks.called("predictable_until")]
     first = min((moment for moment in moments if moment is not None), default=None)
-    names = [str(name) for name in published.data_vars if name not in FLAGS]
-    pairs = [_pair(mine, published, name, ways) for name in names]
+    pairs = [_pair(mine, published, str(name), ways) for name in published.data_vars if name not in FLAGS]
     found = [quantity for pair in pairs for quantity in _numbers(pair)]
     if "diverged_at" in published.attrs:
         found.append(_diverged(mine, published))
@@ -248,10 +247,9 @@ class _Pair(NamedTuple):
         sizes = {str(dim): size for dim, size in self.like.sizes.items() if parts == 1 or dim != self.course}
         sizes |= {"part": parts} if parts > 1 else {}
         flat = run * math.prod(size for dim, size in sizes.items() if dim not in self.units) + rest
-        at = []
-        for dim, place in zip(sizes, np.unravel_index(flat, tuple(sizes.values())), strict=True):
-            value = self.like[dim].values[place] if dim in self.like.coords else place
-            at.append(f"{dim}={value if isinstance(value, str) else f'{value:g}'}")
+        places = dict(zip(sizes, np.unravel_index(flat, tuple(sizes.values())), strict=True))
+        known = {dim: self.like[dim].values[n] if dim in self.like.coords else n for dim, n in places.items()}
+        at = [f"{dim}={value if isinstance(value, str) else f'{value:g}'}" for dim, value in known.items()]
         return f" at {', '.join(at)}" if at else ""
 
 
@@ -383,10 +381,11 @@ def _parts(values: np.ndarray) -> np.ndarray:
     """
     length = values.shape[-1]
     parts = int(np.clip(length // PARTS, 2, PARTS))
-    found = []
     tenths = values[..., length % parts :].reshape(*values.shape[:-1], parts, -1)
-    for each in (tenths, values[..., None, -max(2, length // 20) :]):
-        found.append([*(_quantile(each, share) for share in (0.1, 0.5, 0.9)), _quantile(np.abs(np.diff(each)), 0.5)])
+    found = [
+        [*(_quantile(each, share) for share in (0.1, 0.5, 0.9)), _quantile(np.abs(np.diff(each)), 0.5)]
+        for each in (tenths, values[..., None, -max(2, length // 20) :])
+    ]
     return np.concatenate(found, -1)
 
 
@@ -447,11 +446,9 @@ class _Exchange(NamedTuple):
 
 def _exchanged(pairs: Sequence[_Pair]) -> tuple[list[Quantity], list[str]]:
     """The tests of all variables, at a level that they share, and notes on what they could not tell."""
-    groups: dict[tuple[str, ...], list[_Pair]] = {}
-    for pair in pairs:
-        groups.setdefault(pair.units, []).append(pair)
     tests = []
-    for members in groups.values():
+    for units in dict.fromkeys(pair.units for pair in pairs):
+        members = [pair for pair in pairs if pair.units == units]
         columns = [
             [_parts(each)[1].reshape(*each.shape[:2], -1) if pair.course else each[..., 0] for each in pair[:2]]
             for pair in members

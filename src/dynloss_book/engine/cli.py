@@ -217,9 +217,8 @@ def _chosen(figures: Mapping[str, Figure], names: Sequence[str]) -> list[Figure]
 
 def _name_damaged(unreadable: Sequence[str]) -> None:
     """Name the files that cannot be read, each once, with the reason; where there are any, the exit code is 2."""
-    for line in dict.fromkeys(unreadable):
-        click.echo(line)
     if unreadable:
+        click.echo("\n".join(dict.fromkeys(unreadable)))
         sys.exit(2)
 
 
@@ -256,8 +255,6 @@ def campaign(minutes: float | None, plan: bool, device: str | None, renew: bool,
     root, figures = _book()
     items = runner.campaign.load(root, figures)
     files.check_writable(root / "_build" / "campaign")
-    if not plan:
-        archive.check_writable(policy.folders(root=root)[0])
     if hasattr(os, "nice"):
         os.nice(nice)  # the notebooks' kernels inherit it
     here = device.upper() if device else runner.campaign.device()
@@ -265,6 +262,7 @@ def campaign(minutes: float | None, plan: bool, device: str | None, renew: bool,
         rows = [runner.campaign.row(item, state, here) for item, state in runner.campaign.plan(root, items)]
         click.echo(runner.tables.plain([runner.campaign.PLAN, *rows]))
         return
+    archive.check_writable(policy.folders(root=root)[0])
     failed, mine = False, [item for item in items if here in item.devices]
     for item, state in runner.campaign.run(root, mine, minutes, renew):
         failed |= state.failed
@@ -294,8 +292,7 @@ def publish(names: Sequence[str], profile: str | None, renew: bool, yes: bool) -
     for figure in _chosen(figures, names):
         size = figure.profiles[profiles.named(figure, profile)] if profile else None
         held, unreadable = runner.tables.archived(figure, [source])
-        for error in unreadable:
-            _say(error)
+        _say("\n".join(map(str, unreadable)))
         for one in held:
             if size is not None and not runner.tables.fits(figure, size, one["parameters"]):
                 continue
@@ -323,7 +320,7 @@ def _publish(root: Path, chosen: Iterable[Path], renew: bool, yes: bool = True) 
         behind |= not step.whole
         if yes:
             runner.publish.publish(step, source, move=source == root / policy.OWN)
-    return behind and yes
+    return behind
 
 
 @cli.command()
@@ -391,10 +388,8 @@ def _execute(
     for figure in figures:
         runner.execute.check_synced(figure)
     files.check_writable(folder)
-    asked: Mapping[str, str] = {}
-    if not own and not policy.Policy.current().results:
-        apart = policy.asking([root / "_build" / "results", root / policy.PUBLISHED])
-        asked = policy.Policy(**apart).as_environment()
+    apart = [] if own or policy.Policy.current().results else [root / "_build" / "results", root / policy.PUBLISHED]
+    asked = policy.Policy(**policy.asking(apart)).as_environment()
 
     def one(figure: Figure, stream: TextIO) -> "runner.execute.Outcome":
         path = folder / f"{figure.stem}.ipynb"

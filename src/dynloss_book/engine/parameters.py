@@ -52,11 +52,8 @@ def settings(source: Path, schema: Mapping[str, Any]) -> Any:
         found = yaml.safe_load(source.read_text("utf-8")) or {}
     except yaml.YAMLError as error:
         raise UsageError(f"{source} is no valid YAML: {' '.join(str(error).split())}") from error
-    misfits = []
-    for misfit in Draft202012Validator(schema).iter_errors(found):
-        place = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in misfit.absolute_path)
-        misfits.append(f"{source.name}: {place.removeprefix('.')}: {misfit.message}")
-    refuse(sorted(misfits))
+    misfits = Draft202012Validator(schema).iter_errors(found)
+    refuse(sorted(f"{source.name}: {each.json_path.lstrip('$.')}: {each.message}" for each in misfits))
     return found
 
 
@@ -145,15 +142,14 @@ def read_parameters(path: Path) -> dict[str, Parameter]:
         tree = ast.parse("".join("".join(cell["source"]) for cell in tagged[:1]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
         raise UsageError(f"{path} cannot be read as a notebook: {error}") from error
-    found, problems = {}, []
+    found, problems = [], []
     for statement in [each for each in tree.body if isinstance(each, ast.Assign | ast.AnnAssign)]:
         try:
-            parameter = _declared(statement)
-            found[parameter.name] = parameter
+            found.append(_declared(statement))
         except ValueError as error:
             problems.append(f"{path}: parameters cell, {ast.unparse(statement)!r}: {error}")
     refuse(problems)
-    return found
+    return {each.name: each for each in found}
 
 
 def _declared(statement: ast.Assign | ast.AnnAssign) -> Parameter:

@@ -74,8 +74,7 @@ def three_classes(images: str, size: int) -> Dataset:
 def check(images: str, image_size: int = 32) -> None:
     """Raise ``ValueError`` unless there are such images."""
     check_choice("images", images, ("cifar10", "generated"))
-    if image_size not in SIZES:
-        raise ValueError(f"image_size must be one of {', '.join(map(str, SIZES))}, got {image_size!r}")
+    check_choice("image_size", image_size, SIZES)
 
 
 def myrtle5(image_size: int, channels: int) -> myrtle.Myrtle:

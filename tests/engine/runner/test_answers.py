@@ -76,6 +76,11 @@ def test_what_cannot_be_judged_is_2_and_says_why(now, kind, said):
     assert recorded.of([now]) == {}  # nothing of it goes on record
 
 
+def test_a_figure_that_claims_nothing_any_more_goes_off_the_record(tmp_path):
+    recorded.write(tmp_path, RECORD | recorded.of([judged()]))
+    assert recorded.read(tmp_path) == {} and RECORD["fig"]["claims"]
+
+
 def test_a_smaller_profile_is_no_substitute_for_a_stale_one():
     record = {"fig": RECORD["fig"] | {"profile": "paper"}}
     now = judged(NO, NO, troubles={"paper": ("stale", "losses changed since")})

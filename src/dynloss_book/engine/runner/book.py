@@ -116,9 +116,8 @@ def stage(root: Path, figures: Mapping[str, Figure], profile: str) -> Path:
         "status": gallery.status(entries, "../notebooks"),
         "profiles": tables.markdown([tables.PROFILES[:3], *costs]),
     }
-    for name, shown in (("comparison", compare.rates), ("versions", compare.versions)):
-        if (kept := site / "book" / f"{name}.json").is_file():
-            texts[name] = shown(kept)
+    kept = {site / "book" / "comparison.json": compare.rates, site / "book" / "versions.json": compare.versions}
+    texts |= {path.stem: shown(path) for path, shown in kept.items() if path.is_file()}
     texts |= {f"answer {each.stem}": each.found["plain"] for each in entries if each.found}
     _fill(site / "book", texts)
     text = "".join(path.read_text("utf-8") for path in (site / "book").rglob("*.md"))
@@ -143,8 +142,7 @@ def _in_order(root: Path, figures: Mapping[str, Figure]) -> dict[str, Figure]:
 def _fill(folder: Path, texts: Mapping[str, str]) -> None:
     for path in folder.rglob("*.md"):
         content = path.read_text("utf-8")
-        filled = PLACEHOLDER.sub(lambda found: texts.get(found[1], found[0]), content)
-        if filled != content:
+        if (filled := PLACEHOLDER.sub(lambda found: texts.get(found[1], found[0]), content)) != content:
             files.write(path, filled)
 
 

@@ -230,8 +230,7 @@ def _judged(name: str, reference: Path) -> Iterator[Mapping[str, Any]]:
     """What a folder of results says of a figure: on record, and as it follows from what it holds of each size."""
     if (record := recorded.read(reference).get(name)) is not None:
         yield record
-    figure = profiles.load(profiles.find_root()).get(name)
-    if figure is None:
+    if (figure := profiles.load(profiles.find_root()).get(name)) is None:
         return
     for profile in figure.profiles:
         try:
@@ -243,8 +242,7 @@ def _judged(name: str, reference: Path) -> Iterator[Mapping[str, Any]]:
 def versions(kept: Path) -> str:
     """Whether runs under other versions of JAX agree, as `tools/versions.py` has kept it, as a table in Markdown."""
     found = json.loads(kept.read_text("utf-8"))
-    known = {version for said in found.values() for version in said}
-    versions = sorted(known, key=lambda version: [*map(int, version.split("."))])
+    versions = sorted({each for said in found.values() for each in said}, key=lambda each: [*map(int, each.split("."))])
     rows = [(run, *(said.get(version, "–") for version in versions)) for run, said in found.items()]
     return tables.markdown([("", *(f"JAX {version}" for version in versions)), *rows])
 

@@ -1,6 +1,5 @@
 """Runs notebooks through papermill: copies, never the sources, with this Python; and what failed has failed."""
 
-import hashlib
 import json
 import logging
 import shutil
@@ -17,6 +16,7 @@ from tqdm import tqdm
 from dynloss import files
 from dynloss_book.engine.policy import Policy
 from dynloss_book.engine.provenance import commit
+from dynloss_book.engine.runner import gate, tables
 from dynloss_book.engine.runner.profiles import Figure, UsageError
 
 
@@ -134,7 +134,7 @@ def execute(
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # it does not see `x: float | None`, and warns
     cells = len(json.loads(figure.path.read_text("utf-8"))["cells"]) + bool(parameters)
-    record = {"figure": figure.stem, "profile": profile, "source": source_hash(figure.path), "commit": commit()}
+    record = {"figure": figure.stem, "profile": profile, "source": gate.source_hash(figure.path), "commit": commit()}
     files.check_writable(output.parent)
     output.unlink(missing_ok=True)  # what an earlier run left must not pass for this one's
     papermill_io.register(str(output.absolute()), copy := Copy(output))
@@ -178,8 +178,6 @@ def check_synced(figure: Figure) -> None:
     """Raise ``UsageError`` if the code of a notebook is not that of the percent script beside it, its source."""
     import jupytext
 
-    from dynloss_book.engine.runner import tables
-
     source = figure.path.with_suffix(".py")
     if not source.is_file():
         return
@@ -188,24 +186,13 @@ def check_synced(figure: Figure) -> None:
         raise UsageError(f"{figure.path.name} was not made of {source.name} as it is now: make sync makes it anew")
 
 
-def source_hash(path: Path) -> str:
-    """The hash of a notebook's file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def source_cells(notebook: Mapping[str, Any]) -> list[dict]:
-    """The cells that are in the source, too: without those that papermill adds."""
-    added = {"injected-parameters", "papermill-error-cell-tag"}
-    return [cell for cell in notebook["cells"] if not added & set(cell["metadata"].get("tags", []))]
-
-
 def _ended(notebook: Mapping[str, Any], error: str) -> tuple[str, str]:
     """The class of the error that a cell raised, if one did; and what went wrong and where: that, or else this one.
 
     `sys.exit(0)`, which papermill lets pass, is an error too.
     """
     place = "before the first cell"
-    for number, cell in enumerate(source_cells(notebook), 1):
+    for number, cell in enumerate(gate.source_cells(notebook), 1):
         if cell["metadata"].get("papermill", {}).get("start_time"):
             place = f"cell {number}"
         for output in cell.get("outputs", []):
@@ -217,16 +204,12 @@ def _ended(notebook: Mapping[str, Any], error: str) -> tuple[str, str]:
 
 def _not_kept(notebook: Mapping[str, Any]) -> str:
     """Which results were computed but could not be kept, in words; empty if none."""
-    from dynloss_book.engine.runner import tables  # which judges copies by this module
-
     lost = dict.fromkeys(record["figure"] for record in tables.provenances(notebook) if not record["path"])
     return f"results of {', '.join(lost)} were computed, but could not be kept; the copy says why" if lost else ""
 
 
 def _stale(notebook: Mapping[str, Any]) -> str:
     """Which results are shown although their code has changed since, in words; empty if none."""
-    from dynloss_book.engine.runner import tables
-
     changed = {record["figure"]: record["stale"] for record in tables.provenances(notebook) if record["stale"]}
     return "; ".join(f"{figure} ({parts} changed)" for figure, parts in changed.items())
 

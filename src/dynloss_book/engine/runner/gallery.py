@@ -49,8 +49,7 @@ def entry(figure: Figure, executed: Path, profile: str, images: Path) -> Entry:
         images: the folder of the thumbnails.
     """
     notebook = untrusted.notebook(executed)
-    shown = page.picture(notebook)
-    if shown:
+    if shown := page.picture(notebook):
         _thumbnail(shown[0], images / f"{figure.stem}.png")
     return Entry(
         figure.stem,
@@ -109,15 +108,15 @@ def headlines(entries: list[Entry], images: str, pages: str) -> str:
 
 def failing(entries: list[Entry], pages: str) -> str:
     """The paper's claims that are not reproduced, or only in part, by name, in Markdown."""
-    lines = []
-    for verdict in FAILING:
-        said = [
+    said = {
+        verdict: [
             f"{_statement(claim)}{' (at reduced scale)' * claim['reduced']} ({_link(each, pages)})"
             for each in entries
             for claim in of_paper(_claims(each), verdict)
         ]
-        lines += [f"**{str(verdict).capitalize()}:** {'; '.join(said) or 'none'}."]
-    return "\n\n".join(lines)
+        for verdict in FAILING
+    }
+    return "\n\n".join(f"**{titled(verdict)}:** {'; '.join(names) or 'none'}." for verdict, names in said.items())
 
 
 def standing(entries: list[Entry], pages: str) -> str:
@@ -128,13 +127,12 @@ def standing(entries: list[Entry], pages: str) -> str:
     }
     lines = ["::::{grid} 1 1 2 2", ":gutter: 2", ""]
     for name, verdicts in shares.items():
-        reduced, own = [], []
-        for each in entries:
-            claims = of_paper(_claims(each), *verdicts)
-            reduced += [claim["reduced"] for claim in claims]
-            if claims:
-                more = f" (+ {len(claims) - 1})" * (len(claims) > 1)
-                own += [f"- {_link(each, pages)}: {_statement(claims[0])}{more}"]
+        found = [(each, claims) for each in entries if (claims := of_paper(_claims(each), *verdicts))]
+        reduced = [claim["reduced"] for _, claims in found for claim in claims]
+        own = [
+            f"- {_link(each, pages)}: {_statement(first)}{f' (+ {len(others)})' * bool(others)}"
+            for each, (first, *others) in found
+        ]
         besides = f", and {sum(reduced)} at reduced scale" * any(reduced)
         lines += [f":::{{grid-item-card}} {name}: {reduced.count(False)}{besides}", "", *own, ":::", ""]
     return "\n".join([*lines, "::::"])
@@ -184,11 +182,11 @@ def status(entries: list[Entry], pages: str) -> str:
 
 def _badges(claims: list[dict[str, Any]]) -> str:
     """How many claims have which verdict, by kind and scale; each a coloured word."""
-    lines = []
-    for name, these in parts(claims).items():
-        words = [_coloured(verdict, f"{number} {said}") for verdict, said, number in counts(these)]
-        lines.append(f"<p>{titled(name)}: {' · '.join(words)}</p>\n")
-    return "".join(lines)
+    words = {
+        name: [_coloured(verdict, f"{number} {said}") for verdict, said, number in counts(these)]
+        for name, these in parts(claims).items()
+    }
+    return "".join(f"<p>{titled(name)}: {' · '.join(said)}</p>\n" for name, said in words.items())
 
 
 def _thumbnail(png: bytes, path: Path) -> None:

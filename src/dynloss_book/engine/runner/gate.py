@@ -9,6 +9,7 @@ names no file.
 import ast
 import base64
 import binascii
+import hashlib
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,6 @@ from typing import Any
 
 from dynloss_book.engine import mime, untrusted
 from dynloss_book.engine.runner import scripts
-from dynloss_book.engine.runner.execute import source_cells, source_hash
 from dynloss_book.engine.runner.profiles import read_parameters
 
 _TAGS = {"table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption", "colgroup", "col", "br", "small", "q", "div",
@@ -101,6 +101,17 @@ def _source_problems(notebook: Mapping[str, Any], original: Mapping[str, Any], s
         yield "its cells are not those of its source"
 
 
+def source_hash(path: Path) -> str:
+    """The hash of a notebook's file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def source_cells(notebook: Mapping[str, Any]) -> list[dict]:
+    """The cells that are in the source, too: without those that papermill adds."""
+    added = {"injected-parameters", "papermill-error-cell-tag"}
+    return [cell for cell in notebook["cells"] if not added & set(cell["metadata"].get("tags", []))]
+
+
 def _text(notebook: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """What each cell has from its source: its metadata say what its picture is called, and what of it is shown."""
     return [
@@ -157,8 +168,7 @@ def _markup(kind: str, text: str) -> str:
 
 def _allowed(tag: str, attributes: Mapping[str, str]) -> bool:
     """Whether a tag may be in an output: tables and text, whose style asks for nothing from elsewhere."""
-    style = attributes.get("style", "")
-    return tag in _TAGS and set(attributes) <= _ATTRIBUTES and "\\" not in style
+    return tag in _TAGS and set(attributes) <= _ATTRIBUTES and "\\" not in attributes.get("style", "")
 
 
 def _parameter_problems(injected: Mapping, defaults: Mapping, wanted: Mapping) -> Iterator[str]:
@@ -172,5 +182,4 @@ def _injected(notebook: Mapping[str, Any]) -> dict[str, Any]:
     """The values in the cell that papermill added."""
     cells = [cell for cell in notebook["cells"] if "injected-parameters" in cell["metadata"].get("tags", [])]
     code = ast.parse("\n".join(cell["source"] for cell in cells)).body
-    given = [each for each in code if isinstance(each, ast.Assign)]
-    return {ast.unparse(each.targets[0]): ast.literal_eval(each.value) for each in given}
+    return {ast.unparse(e.targets[0]): ast.literal_eval(e.value) for e in code if isinstance(e, ast.Assign)}

@@ -173,7 +173,6 @@ def _be_kernel(arguments: Sequence[str], environment: Mapping[str, str], folder:
 
 
 def _end_with_runner() -> None:
-    runner = multiprocessing.parent_process()
-    if runner is not None:
+    if (runner := multiprocessing.parent_process()) is not None:
         runner.join()
     os.killpg(0, signal.SIGKILL)

@@ -44,9 +44,11 @@ def arranged(notebook: Mapping[str, Any], folder: Path, data: Path) -> dict[str,
         folder: where it ran, from which the paths of its results count.
         data: the folder beside the page for what readers may download; filled here.
     """
-    cells = []
-    for cell in _led(notebook["cells"]):
-        cells += [_folded(cell), *_explorable(cell), *_downloads(cell, folder, data)]
+    cells = [
+        each
+        for cell in _led(notebook["cells"])
+        for each in (_folded(cell), *_explorable(cell), *_downloads(cell, folder, data))
+    ]
     run, private = notebook["metadata"].get("papermill", {}), ("input_path", "output_path")  # paths on this machine
     metadata = {**notebook["metadata"], "papermill": {name: run[name] for name in run if name not in private}}
     return {**notebook, "metadata": metadata, "cells": [_tidy(cell) for cell in cells]}
@@ -66,11 +68,12 @@ def findings(notebook: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def picture(notebook: Mapping[str, Any]) -> tuple[bytes, str] | None:
     """The first picture of the page, as PNG, and its text for those who cannot see it."""
-    for cell in _led(notebook["cells"]):
-        for found in tables.records_of([cell], "image/png"):
-            alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
-            return base64.b64decode(found), alt
-    return None
+    pictures = (
+        (base64.b64decode(found), cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", ""))
+        for cell in _led(notebook["cells"])
+        for found in tables.records_of([cell], "image/png")
+    )
+    return next(pictures, None)
 
 
 def heading(notebook: Mapping[str, Any]) -> str:
@@ -175,13 +178,11 @@ def _written(sources: list[Path], data: Path, name: str) -> list[tuple[str, str]
 
 def as_csv(dataset: Any) -> bytes:
     """A zip of one table for each set of dimensions: their coordinates, and the variables over them."""
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for name, variable in dataset.data_vars.items():
-        groups.setdefault(tuple(map(str, variable.dims)), []).append(name)
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w") as file:
-        for dims, names in groups.items():
-            table = dataset[names].to_dataframe() if dims else dataset[names].to_pandas().to_frame("value")
+        for dims in dict.fromkeys(variable.dims for variable in dataset.data_vars.values()):
+            part = dataset[[name for name, variable in dataset.data_vars.items() if variable.dims == dims]]
+            table = part.to_dataframe() if dims else part.to_pandas().to_frame("value")
             entry = zipfile.ZipInfo(f"{'_'.join(dims) or 'scalars'}.csv")  # of no date: the same data, the same bytes
             file.writestr(entry, table.dropna(how="all").to_csv(float_format="%.7g"), zipfile.ZIP_DEFLATED)
     return written.getvalue()
@@ -197,7 +198,6 @@ def _tidy(cell: Cell) -> Cell:
         return {**cell, "source": PUBLISHED.sub(_within, "".join(cell["source"]))}
     if not cell.get("outputs"):
         return cell
-    cell = {**cell, "outputs": [each for each in cell["outputs"] if EXPLORE not in each.get("data", {})]}
 
     def shown(mime: str, content: Any) -> Any:
         return MISSING.sub("<td>–</td>", "".join(content)) if mime == "text/html" else content
@@ -208,6 +208,7 @@ def _tidy(cell: Cell) -> Cell:
         if "data" in each
         else each
         for each in cell["outputs"]
+        if EXPLORE not in each.get("data", {})
     ]
     return {**cell, "outputs": outputs}
 

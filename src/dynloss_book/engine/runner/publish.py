@@ -153,7 +153,7 @@ def _write(parts: list[xr.Dataset], folder: Path, names: list[str], source: Path
     for path in before:
         if path.name != name:
             path.unlink()
-    asked = [place / store.REQUEST for place in (folder, source) if (place / store.REQUEST).is_file()]
-    if asked:  # of two requests the larger one
+    # Of two requests the larger one.
+    if asked := [place / store.REQUEST for place in (folder, source) if (place / store.REQUEST).is_file()]:
         most = max(asked, key=lambda path: json.loads(path.read_text("utf-8"))["points"])
         archive.write(folder / store.REQUEST, most.read_bytes())

@@ -54,12 +54,13 @@ def of(now: Sequence[Judged]) -> Record:
             "claims": each.found["claims"],
         }
         for each in now
-        if each.found is not None and each.found["claims"] and not each.damaged
+        if each.found is not None and not each.damaged
     }
 
 
 def write(results: Path, record: Record) -> None:
-    """Replace the record, whole or not at all."""
+    """Replace the record, whole or not at all; a figure without claims has no place in it."""
+    record = {figure: entry for figure, entry in record.items() if entry["claims"]}
     files.write(results / RECORD, json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 

@@ -39,11 +39,9 @@ def page(entries: Sequence[Entry], pages: str) -> str:
         pages: the folder of the notebooks, seen from the page.
     """
     judged = [(claim, each) for each in entries if each.found for claim in each.found["claims"]]
-    claims = [claim for claim, _ in judged]
-    shares, titles = [_filter(claims)], sections()
+    shares, titles = [_filter([claim for claim, _ in judged])], sections()
     for name in [*titles, ELSEWHERE, Kind.QUESTION, Kind.DEFINITION]:
-        rows = "".join(_row(claim, entry, pages) for claim, entry in judged if _part(claim, titles) == name)
-        if rows:
+        if rows := "".join(_row(claim, entry, pages) for claim, entry in judged if _part(claim, titles) == name):
             heading = ": ".join(part for part in (titled(name), titles.get(name)) if part)
             head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
             table = f'<table class="dynloss-scorecard"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
@@ -70,8 +68,10 @@ def _part(claim: Mapping[str, Any], names: Collection[str]) -> str:
 def _filter(claims: Sequence[Mapping[str, Any]]) -> str:
     """A button for each verdict."""
     there = [verdict for verdict in Verdict if any(claim["verdict"] == verdict for claim in claims)]
-    buttons = [_button("all", f"all {len(claims)}", " checked")]
-    buttons += [_button(style(verdict), f"{SIGNS[verdict]} {verdict}") for verdict in there]
+    buttons = [
+        _button("all", f"all {len(claims)}", " checked"),
+        *(_button(style(verdict), f"{SIGNS[verdict]} {verdict}") for verdict in there),
+    ]
     return f'<fieldset class="dynloss-filter"><legend>Show</legend>{"".join(buttons)}</fieldset>'
 
 

@@ -123,11 +123,11 @@ def cost(profile: Profile) -> str:
     >>> cost(Profile("smoke", {}, {"2 CPU cores": {"seconds": 20, "memory_gb": 0.7}}))
     '20 s, 0.7 GB on 2 CPU cores'
     """
-    each = []
-    for device, need in profile.cost.items():
-        time = [duration(need["seconds"])] if "seconds" in need else []
-        memory = [f"{need['memory_gb']:g} GB"] if "memory_gb" in need else []
-        each.append(f"{', '.join(time + memory)} on {device}")
+    shown: dict[str, Callable[[float], str]] = {"seconds": duration, "memory_gb": "{:g} GB".format}
+    each = [
+        f"{', '.join(words(need[name]) for name, words in shown.items() if name in need)} on {device}"
+        for device, need in profile.cost.items()
+    ]
     return "; ".join(each) or "–"
 
 
@@ -169,8 +169,9 @@ def sweep_row(found: Progress) -> tuple[str, ...]:
 
 def records_of(cells: Iterable[Mapping[str, Any]], mime: str) -> list[Any]:
     """What the outputs of cells hold of one kind; an output may hold several, as a list."""
-    outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
-    found = [data[mime] for data in outputs if mime in data]
+    found = [
+        output["data"][mime] for cell in cells for output in cell.get("outputs", []) if mime in output.get("data", {})
+    ]
     return [record for each in found for record in (each if isinstance(each, list) else [each])]
 
 

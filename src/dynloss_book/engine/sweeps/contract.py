@@ -19,8 +19,7 @@ def check_function(function: Callable, names: list[str], constants: Mapping[str,
         names: of the axes, ``seed`` among them.
         constants: its other arguments, by name.
     """
-    both = sorted(set(names) & set(constants))
-    if both:
+    if both := sorted(set(names) & set(constants)):
         raise ValueError(f"{', '.join(both)}: an axis and a constant at once")
     try:
         inspect.signature(function).bind(**dict.fromkeys(names), **constants)
