@@ -99,9 +99,9 @@ def headlines(entries: list[Entry], images: str, pages: str) -> str:
             said = f"{each.found['plain']} *{claim['statement']}.*" if each.found else ""
             scale = "reduced" if claim["reduced"] else "the paper's"
             ours = claim["here"].split(";")[0]
-            others = [other for other in of_paper(_claims(each), *FAILING) if other is not claim]
-            failing = ", ".join(f"{SIGNS[verdict]} {number}" for verdict, _, number in counts(others))
-            verdict = _coloured(claim["verdict"]) + f"; others: {failing}" * bool(others)
+            others = [other for other in of_paper(_claims(each)) if other is not claim]
+            tally = ", ".join(f"{SIGNS[verdict]} {number}" for verdict, _, number in counts(others))
+            verdict = _coloured(claim["verdict"]) + f"; others: {tally}" * bool(others)
             rows.append((sight + _link(each, pages), said, claim["paper"], ours, scale, verdict))
     return tables.markdown(rows)
 
