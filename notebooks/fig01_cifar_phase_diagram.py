@@ -165,14 +165,14 @@ figure.plot_cells({name: each.mean for name, each in accuracies.items()}, claime
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** *Seed by seed*: the lines rise, so each network gains at the
-# paper's best point. At the paper's scale a part of that gain is a breakdown of static
-# training at the largest learning rate ([Figure
+# paper's best point. At the paper's scale static training breaks down in these networks
+# at the largest learning rate, which may be a part of the gain ([Figure
 # S3](figS3_stopping_oscillations.ipynb)); [at half that
-# rate](cifar_learning_rate.ipynb) nothing breaks down, and the gain is about a tenth of
-# the paper's. See also the [tuned baselines](cifar_tuned_baseline.ipynb) and the
-# [scaling](cifar_scaling.ipynb). *The map*: the bottom row, $A = 1$, is the static
-# loss, with a training accuracy near 1 and a validation accuracy far below. Inside the
-# dashed frame, the paper's region, it rises at long periods and falls at short ones.
+# rate](cifar_learning_rate.ipynb) the gain is much smaller. See also the [tuned
+# baselines](cifar_tuned_baseline.ipynb) and the [scaling](cifar_scaling.ipynb). *The
+# map*: the bottom row, $A = 1$, is the static loss, with a training accuracy near 1 and
+# a validation accuracy far below. Inside the dashed frame, the paper's region, it rises
+# at long periods and falls at short ones.
 
 # %% tags=["lead"]
 findings

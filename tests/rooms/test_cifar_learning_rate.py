@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from dynloss_book.cifar_learning_rate import claims, figure
+from dynloss_book.engine.findings import Verdict
 
 # Validation accuracy at the end by (peak rate, amplitude), of three seeds.
 BROKEN = {(0.01, 1): [0.79, 0.80, 0.79], (0.01, 50): [0.80, 0.81, 0.80],
@@ -32,12 +33,18 @@ def test_a_rate_with_fewer_seeds_is_not_chosen():
     assert claims.best_rates(made_up(lucky)) == [0.01, 0.01]
 
 
+def beside(static, oscillating):
+    """Ends of three rates, of which the middle one is best for both losses."""
+    return {(rate, amplitude): np.array(ends) - 0.1 * (rate != 0.01)
+            for rate in (0.005, 0.01, 0.02) for amplitude, ends in ((1, static), (50, oscillating))}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("gain", "word"),
     [([0.005, 0.006, 0.007], "A small part"), ([-0.005, -0.006, -0.007], "No"), ([0.03, -0.03, 0.0], "Inconclusive")],
 )
 def test_the_answer_follows_the_interval(gain, word):
-    ends = {(0.01, 1): [0.79] * 3, (0.01, 50): 0.79 + np.array(gain)}
+    ends = beside([0.79] * 3, 0.79 + np.array(gain))
     assert claims.judge(made_up(ends), "a scale", {}).plain.startswith(word)
 
 
@@ -45,8 +52,22 @@ def test_the_answer_follows_the_interval(gain, word):
     ("gain", "word"), [(0.006, "A small part of the gain remains"), (0.06, "Most of the gain remains")]
 )
 def test_a_gain_is_called_little_where_it_is(gain, word):
-    ends = {(0.01, 1): [0.7] * 3, (0.01, 50): 0.7 + gain + np.array([0.001, -0.001, 0.0])}
+    ends = beside([0.7] * 3, 0.7 + gain + np.array([0.001, -0.001, 0.0]))
     assert claims.judge(made_up(ends), "a scale", {}).plain.startswith(word)
+
+
+@pytest.mark.parametrize("gain", [0.006, -0.006])
+def test_a_rate_that_no_others_enclose_decides_nothing(gain):
+    ends = beside([0.79] * 3, 0.79 + gain + np.array([0.001, -0.001, 0.0]))
+    judged = claims.judge(made_up(ends), "", {}).claims[0]
+    assert judged.verdict == (Verdict.REPRODUCED if gain > 0 else Verdict.NOT_REPRODUCED)
+    one = {place: values for place, values in ends.items() if place[0] == 0.01}
+    higher = {place: values for place, values in ends.items() if place[0] > 0.005}
+    fewer = ends | {(0.02, 1): [0.9, np.nan, np.nan]}  # no network to compare with two of three
+    better_beyond = ends | {(0.02, 50): [0.95, 0.96, 0.95]}  # for one of the two losses
+    for each in (one, higher, fewer, better_beyond):
+        found = claims.judge(made_up(each), "", {})
+        assert found.claims[0].verdict == Verdict.UNDECIDED and "no best learning rate is known" in found.plain
 
 
 def test_networks_that_have_not_learned_answer_nothing():

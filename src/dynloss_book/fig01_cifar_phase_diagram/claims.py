@@ -162,8 +162,10 @@ def _fallen(papers: xr.Dataset, amplitude: float) -> int:
 
 
 def _breakdown(papers: xr.Dataset | None) -> str:
-    """How the plain answer ends: whether training breaks down at the paper's scale."""
+    """How the plain answer ends: in how many networks training breaks down at the paper's scale."""
     if papers is None or not _fallen(papers, 1):
         return "."
-    kept = not _fallen(papers, paper.FIGURE_1_POINT["amplitude"])
-    return f"; at the paper's scale static training breaks down{', oscillating training does not' * kept}."
+    return (
+        f"; at the paper's scale, of {papers.sizes['seed']} networks each, {_fallen(papers, 1)} static and "
+        f"{_fallen(papers, paper.FIGURE_1_POINT['amplitude'])} oscillating ones break down."
+    )

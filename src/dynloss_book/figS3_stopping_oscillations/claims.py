@@ -54,7 +54,10 @@ def breakdowns(both: xr.Dataset) -> str:
             + (f", after epoch {', '.join(f'{epoch:g}' for epoch in sorted(first))}" if first.size else "")
             + (f" ({diverged} diverged)" if diverged else "")
         )
-    return f"Training breaks down {'; '.join(said)}. *Half of the training accuracy lost between two evaluations.*"
+    return (
+        f"Training breaks down {'; '.join(said)}. "
+        "(A breakdown: half of the training accuracy is lost between two evaluations.)"
+    )
 
 
 def _mean(values: xr.DataArray, first: float, last: float) -> xr.DataArray:
