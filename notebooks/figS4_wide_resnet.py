@@ -153,7 +153,8 @@ archive.provenance(plane)
 # %% [markdown] tags=["lead"]
 # **What to look at.** *Along the amplitude* no point lies above the static loss, $A =
 # 1$, by more than the spread over seeds, and strong oscillations lower the accuracy.
-# *Over period and amplitude* there is no region of improvement as in Figures 1 and 3.
+# *Over period and amplitude* blank cells are not computed: where there are any, the map
+# cannot show yet whether there is a region of improvement as in Figures 1 and 3.
 
 # %% tags=["lead"]
 findings

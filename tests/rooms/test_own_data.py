@@ -15,9 +15,9 @@ def test_other_data_say_what_they_gain():
         return xr.Dataset({"test": values, "training": values}, coords={"digit": range(10)})
 
     results = {"4 units": {"static": of(0.8), "dynamical": of(0.9), "static at the same rate": of(0.85)}}
-    assert "4 units: yes (+0.100" in own_data.judge(results, 300).summary
+    assert "4 units: yes (+0.100" in own_data.judge(results, "small").summary
     alone = {"4 units": {name: each.isel(seed=[0]) for name, each in results["4 units"].items()}}
-    assert "4 units: one run of each decides nothing (+0.100" in own_data.judge(alone, 300).summary
+    assert "4 units: one run of each decides nothing (+0.100" in own_data.judge(alone, "small").summary
     rows = own_data.gains(results)
     assert rows[1]["gain"].startswith("+0.100") and rows[1]["gain at the same rate"].startswith("+0.050")
 

@@ -37,10 +37,25 @@ def test_the_largest_network_is_asked_for_by_itself_with_intervals_for_all():
     assert [claim.verdict for claim in found.claims[3:]] == [Verdict.UNDECIDED, Verdict.NOT_REPRODUCED]
     alone, together = (float(each.margin[0, -1]) for each in map(simultaneous, (made_up[:1, 1:], made_up)))
     assert f"± {together:.3f}" in found.claims[4].here and f"{together:.3f}" != f"{alone:.3f}"
-    assert found.plain.endswith("and 0 of 6 lose; such a gain is not excluded.")
+    assert found.plain.endswith("and 0 of 6 lose; such a gain is excluded in 4.")
     small = claims.judge(gains(0.005, 0, 0, spread=0.001), "")  # certain, and too small to matter
     assert "no condition shows a significant gain of a hundredth" in small.plain
-    assert claims.judge(gains(0, 0, 0), "").plain.endswith("such a gain is excluded.")
+    assert claims.judge(gains(0, 0, 0), "").plain.endswith("such a gain is excluded in 6.")
+
+
+@pytest.mark.parametrize(
+    ("made_up", "outcomes"),
+    [
+        (gains(0, 0, 0).where(lambda each: each.width > 3, 0.02), ("held", "held", "failed")),
+        (gains(0.03, 0, 0).where(lambda each: each.width > 3, 0), ("failed", "failed", "held")),
+        (gains(0, 0.006, 0, spread=0.01), ("inconclusive", "held", "inconclusive")),
+        (gains(0, 0, np.nan), ("not computed", "held", "not computed")),
+    ],
+)
+def test_each_hypothesis_has_an_outcome(made_up, outcomes):
+    said = claims.judge(made_up, "").summary
+    for number, outcome in enumerate(outcomes, 1):
+        assert said.partition(f"({number})")[2].split(";")[0].rstrip(".").endswith(f": {outcome}")
 
 
 def test_a_task_that_is_not_computed_leaves_the_others_as_they_are():

@@ -83,7 +83,8 @@ def judge(
             verdict,
             "Yes: it remains significant with a tuned learning rate and weight decay.",
             "No: against the tuned baseline, oscillations lower the accuracy.",
-            "No significant gain remains once learning rate and weight decay are tuned for both losses.",
+            "No significant gain remains once learning rate and weight decay are tuned for both losses; "
+            "period and amplitude are the paper's.",
         ),
         summary,
         f"{scale}; tuned: {chosen}",

@@ -18,12 +18,12 @@ _SAID = {
 }
 
 
-def judge(finals: Mapping[str, Mapping[str, xr.Dataset]], samples: int) -> Findings:
+def judge(finals: Mapping[str, Mapping[str, xr.Dataset]], scale: str) -> Findings:
     """What the dynamical loss gains in test accuracy over the best static one.
 
     Args:
         finals: {network: {"static": dataset, "dynamical": dataset, …}}, with ``test`` over digit and seed.
-        samples: training images.
+        scale: of the experiment, in words.
     """
     means = {label: {name: each.test.mean("digit") for name, each in ways.items()} for label, ways in finals.items()}
     gains = {label: ways["dynamical"] - ways["static"] for label, ways in means.items()}
@@ -36,7 +36,7 @@ def judge(finals: Mapping[str, Mapping[str, xr.Dataset]], samples: int) -> Findi
         if helped
         else "On handwritten digits no improvement is significant once the static loss has its best learning rate.",
         f"Improvement of the test accuracy of new networks: {'; '.join(words)}.",
-        f"{samples} training images of 8 × 8 pixels",
+        scale,
     )
 
 

@@ -1,4 +1,4 @@
-"""The registered test: what is asked, and when it counts as answered. Written before the results."""
+"""The registered test: what is asked, and when it counts as answered. The rule is older than the results."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -47,16 +47,21 @@ def judge(gains: xr.DataArray, scale: str) -> Findings:
     elif set(verdicts.values()) & {Verdict.ONE_RUN, Verdict.NOT_COMPUTED}:
         plain = "Not decided yet: the plan below was registered first, and only a part of it is computed."
     else:
-        rest = "such a gain is" + " not" * (Verdict.UNDECIDED in verdicts.values()) + " excluded"
         plain = (
             "With both losses tuned alike, no condition shows a significant gain of a hundredth on these digits, and "
-            f"{losing} lose; {rest}."
+            f"{losing} lose; such a gain is excluded in {int((found.mean + found.margin < MATTERS).sum())}."
         )
+    held = {Verdict.REPRODUCED: "held", Verdict.NOT_REPRODUCED: "failed"}
+    none = {Verdict.REPRODUCED: "failed", Verdict.NOT_REPRODUCED: "held"}
+    first, second, third = *(each.verdict for each in hypotheses), gained(gains, task=list(TASKS[1:]))
     words = "; ".join(f"{task}: {claim.here}" for task, claim in zip(gains.task.values, asked, strict=True))
     return Findings(
         "registered_test", "Does it help where both losses are tuned alike?", plain,
         f"Gain in test accuracy, by the number of hidden units, with intervals that hold for all together at 95 %. "
-        f"{words[0].upper()}{words[1:]}.", scale, (*asked, *hypotheses),
+        f"{words[0].upper()}{words[1:]}. Hypotheses: (1) the smallest network gains more than the largest: "
+        f"{held.get(first, first)}; (2) no gain of {MATTERS:g} is left with {clean} and the largest: "
+        f"{none.get(second, second)}; (3) nor with {enumerated(TASKS[1:])}: {none.get(third, third)}.",
+        scale, (*asked, *hypotheses),
     )  # fmt: skip
 
 
