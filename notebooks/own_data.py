@@ -56,14 +56,8 @@ fresh: bool = False  # compute anew although archived
 # ## Three lines
 #
 # A loss and a step, in JAX and optax, with the three lines numbered. A loss for each sample
-# is `reduction="none"` in most libraries; optimiser and batches stay as they are. In
-# PyTorch, with `schedule = schedules.oscillating(period, amplitude, num_classes)`:
-#
-# ```python
-# weights = torch.as_tensor(np.array(schedule(step)), device=outputs.device)
-# each = torch.nn.functional.cross_entropy(outputs, labels, reduction="none")
-# loss = (weights[labels] * each).mean()
-# ```
+# is `reduction="none"` in most libraries; optimiser and batches stay as they are. The
+# page *Should I use it?* has the same lines in PyTorch.
 
 # %%
 import functools
@@ -165,7 +159,7 @@ for label, three in chosen.items():
     finals[label] = {name: final.sel(each) for name, each in three.items()}
 
 # %% tags=["lead", "answer"]
-counts = [" and ".join({each.scale: 0 for each in of}) for of in (searches.values(), tested)]
+counts = [" and ".join({a.scale: 0 for a in of}) for of in (searches.values(), tested)]
 scale = f"{samples} training images of 8 × 8 pixels; {counts[0]} in the search, "
 findings = claims.judge(finals, f"{scale}{counts[1]} in the test")
 findings.answer

@@ -18,9 +18,9 @@ def test_balance_and_oscillations_are_told_apart():
     found = claims.judge({"4 units": ways}, [2, 5])
     said = found.summary
     assert found.plain.endswith("once the weights are balanced, oscillations bring no significant improvement.")
-    assert "lower it" not in said
+    assert "lower this accuracy" not in said
     worse = claims.judge({"4 units": ways | {"dynamical": of(0.4, 0.9)}, "9 units": ways}, [2, 5]).summary
-    assert worse.endswith(" Alone, oscillations lower it significantly with 4 units.")
+    assert worse.endswith(" Alone, oscillations lower this accuracy significantly with 4 units.")
     better = ways | {"dynamical and balanced": of(0.85, 0.9)}
     assert claims.judge({"4 units": better}, [2, 5]).plain.endswith("oscillations add to them for 4 units.")
     alike = ways | {"dynamical": of(0.8, 0.9)}

@@ -49,7 +49,7 @@ def judge(gains: xr.DataArray, scale: str) -> Findings:
     else:
         plain = (
             "With both losses tuned alike, no condition shows a significant gain of a hundredth on these digits, and "
-            f"{losing} lose; such a gain is excluded in {int((found.mean + found.margin < MATTERS).sum())}."
+            f"{losing} lose; such a gain is excluded in {int((found.mean + found.margin < MATTERS).sum())} of these."
         )
     held = {Verdict.REPRODUCED: "held", Verdict.NOT_REPRODUCED: "failed"}
     none = {Verdict.REPRODUCED: "failed", Verdict.NOT_REPRODUCED: "held"}

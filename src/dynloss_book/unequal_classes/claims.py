@@ -44,7 +44,7 @@ def judge(results: Mapping[str, Mapping[str, xr.DataArray]], rare: Sequence[int]
         if not alike
         else f"For some networks: oscillations alone do as much as balanced weights, {' and '.join(alike)}.",
         f"Improvement of the test accuracy on the rare digits, with {'; with '.join(words)}."
-        + f" Alone, oscillations lower it significantly with {' and with '.join(worse)}." * bool(worse),
+        + f" Alone, oscillations lower this accuracy significantly with {' and with '.join(worse)}." * bool(worse),
         "900 training images of 8 × 8 pixels, three digits thinned to a tenth",
     )
 
