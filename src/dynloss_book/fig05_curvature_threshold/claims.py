@@ -57,9 +57,10 @@ def judge(
         (
             "The threshold, the sharpness $\\lambda_{\\max}$ at which cascades start, falls as a power of the learning "
             f"rate η. Its exponent is {fitted} where a start is a rise by 0.1 in one step, as in the paper, and "
-            f"{scaled} where it is a rise by 0.1/η (95 % intervals). The second is the better law: "
-            "at a larger rate the threshold is lower, so that a fixed rise by 0.1 is a larger part of it and comes "
-            "later. The edge of stability of gradient descent is 2/η, an exponent of −1."
+            f"{scaled} where it is a rise by 0.1/η (95 % intervals). The second mark is the natural one, since a run "
+            "at η is a run at rate 1 on ηF: a fixed rise of 0.1 is a larger part of a lower threshold, and is reached "
+            "later. A single power law need not fit either mark; the table has the tests. The edge of stability of "
+            "gradient descent is 2/η, an exponent of −1."
             if fitted
             else "Too few runs for a power law yet."
         ),
