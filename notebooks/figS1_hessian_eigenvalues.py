@@ -154,7 +154,7 @@ archive.provenance(trajectory, *swept)
 # second unstable mode brings a Floquet multiplier of the two-step map to $+1$, a period
 # doubling brings one to $-1$.) That page detects cascades by the return of the weights
 # instead of a jump of $\lambda_{\max}$, so that it may miss the short, last cascade of
-# the same run (the page *Symbols and terms* lists the criteria).
+# the same run ([Symbols and terms](../book/glossary.md#onsets) lists the criteria).
 #
 # **What to look at.** In the enlarged cascade the blue eigenvalue passes the dashed
 # threshold first, then the second and the third. The change of the loss, above, leaves

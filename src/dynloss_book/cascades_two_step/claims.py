@@ -9,7 +9,7 @@ import xarray as xr
 
 from dynloss_book import paper
 from dynloss_book.analysis.period_doubling import DOUBLED, crossing
-from dynloss_book.engine.findings import Claim, Findings, Kind
+from dynloss_book.engine.findings import Claim, Findings, Kind, Verdict
 from dynloss_book.engine.verdicts import exists
 
 # What is in a row of `cascades`, as it stands over a table.
@@ -52,13 +52,16 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     reduced = any(settings[name] != value for name, value in paper.FIGURE_4.items())
     further, doubled = count[DIRECTION] + count[BOTH], count[DOUBLING] + count[BOTH]
     as_a_rule = f"in more than {MOST:.0%} of them, of all networks together"
+    found = recognised(result, settings["learning_rate"])
+    second = exists(further > MOST * len(broken), testable=bool(broken))
+    if second is Verdict.NOT_REPRODUCED and count[DOUBLING] <= MOST * len(broken):
+        second = Verdict.UNDECIDED  # nothing else breaks most of them, and the test can miss a mode
     claims = (
         Claim("Is the second bifurcation a further eigenvalue, that is, does a second mode become unstable?",
               paper.SAYS["further"], "seem to occur so", f"{further} of {len(broken)} broken cascades",
-              exists(further > MOST * len(broken), testable=bool(broken)),
-              f"{as_a_rule}; by its eigenvector, the mode of the first bounce is recognised at "
-              f"{recognised(result, settings['learning_rate'])}; a second mode counts by its eigenvalue, too",
-              Kind.QUESTION),
+              second,
+              f"{as_a_rule}; no, if as many break by period doubling alone; by its eigenvector, the mode of the first "
+              f"bounce is recognised at {found}; a second mode counts by its eigenvalue, too", Kind.QUESTION),
         Claim("The second eigenvalue crosses the threshold in the cascades", paper.SAYS["further"], "in the cascades",
               f"in {len(crossed)} of {len(rows)}, on one side of the bounce",
               exists(len(crossed) > MOST * len(rows), testable=bool(rows)), as_a_rule),
@@ -74,15 +77,18 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         "cascades_two_step",
         "What breaks the bounce: a further eigenvalue, or a doubled period?",
         f"{'Mostly a' if doubled > MOST * len(broken) else 'A'} period doubling, in {doubled} of {len(broken)} broken "
-        f"bounces; a second mode becomes unstable in {further}.",
-        f"Of {len(rows)} cascades {len(broken)} break: {count[DOUBLING]} by period doubling alone, {count[DIRECTION]} "
-        f"by a second unstable mode alone, {count[BOTH]} by both, and {count[NEITHER]} by neither."
+        f"bounces; a second unstable mode is seen in {further}, by a test that can miss it.",
+        f"Of {len(rows)} cascades {len(broken)} break slowly enough to be resolved: {count[DOUBLING]} by period "
+        f"doubling alone, {count[DIRECTION]} by a second unstable mode alone, {count[BOTH]} by both, and "
+        f"{count[NEITHER]} by neither."
         + (f" {count[UNRESOLVED]} more break too soon to be resolved." if count[UNRESOLVED] else "")
         + (f" Period doubling means a Floquet multiplier of −1 for two steps: where bounces break, the lowest is "
-           f"{_mean(lowest)}. A second unstable mode would need a multiplier of +1. The second eigenvalue exceeds "
-           f"2/η in {len(crossed)} cascades before the break, but only on one side of the bounce; over both sides the "
-           f"multiplier of its mode alone is {_mean(beside)}. With the class weights frozen after the break, the "
-           f"network goes on repeating every four steps in {sum(np.asarray(held) > DOUBLED)} of {len(held)} cascades."
+           f"{_mean(lowest)}. A second unstable mode would need a multiplier of +1. By its eigenvector, the mode of "
+           f"the first bounce is recognised at {found}, so a second one may be missed; its eigenvalue is looked at "
+           f"as well. The second eigenvalue exceeds 2/η in {len(crossed)} cascades before the break, but only on one "
+           f"side of the bounce; over both sides the multiplier of its mode alone is {_mean(beside)}. With the class "
+           f"weights frozen after the break, the network goes on repeating every four steps in "
+           f"{sum(np.asarray(held) > DOUBLED)} of {len(held)} cascades."
            if broken else ""),
         f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "
         f"T = {settings['period']}, A = {settings['amplitude']:g}; {paper.FIGURE_4_SEED}",

@@ -201,17 +201,19 @@ def _events(row):
 
 
 def _aligned(ax, result):
-    """The lowest multiplier of every cascade against the step, counted from its break, or from its end."""
+    """The lowest multiplier of every cascade against the steps that are left until its break, or until its end."""
     for seed, number in np.argwhere(np.isfinite(result.start.transpose("seed", "cascade").values)):
         one = result.isel(seed=seed, cascade=number)
         origin, colour, line = (one.broken, _LOW, "-") if np.isfinite(one.broken) else (one.end, "#888888", "--")
-        ax.plot(one.step - origin, one.lowest, color=colour, linestyle=line, linewidth=1.2)
+        ax.plot(origin - one.step, one.lowest, color=colour, linestyle=line, linewidth=1.2)
     ax.axhline(-1, color=INK, linestyle=":", linewidth=1.2)
     ax.axvline(0, color=END, linestyle="--", linewidth=1.2)
     # Late in a run a few go far below, after they have broken.
     ax.set_ylim(max(1.1 * np.fmin(result.lowest.min(), -1.1), -3), None)
     ax.xaxis.set_major_locator(MaxNLocator(4))
-    ax.set(xlabel="steps after the break\n(dashed: after the end, never broken)", ylabel=r"lowest $\mu$, all cascades")
+    ax.invert_xaxis()  # time goes to the right
+    ax.set_xlabel("steps before the break\n(dashed: before the end, never broken)")
+    ax.set_ylabel(r"lowest $\mu$, all cascades")
 
 
 def _strip(ax, groups, colours, shift, filled):
