@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import NO, NOTHING, ONE, SCALE, YES, verdicts
+from made_up import MIXED, NO, NOTHING, ONE, SCALE, YES, verdicts
 
 from dynloss import losses, schedules
 from dynloss_book import paper
@@ -137,8 +137,15 @@ def test_the_statements_of_the_text():
     assert verdicts(judge(made_up().isel(seed=[0]), theirs))[3:7] == [ONE] * 4
     assert verdicts(judge(made_up().isel(seed=[0]), theirs))[12] is ONE
     reduced = verdicts(judge(made_up(agreeing=False), theirs | {"steps": 100}))
-    assert "on a way downhill, on a convex landscape" in judge(made_up(), theirs).summary
-    assert "not without steps uphill" in judge(made_up(agreeing=False), theirs).summary
+    assert "uphill and the loss nearly vanishes, on a convex landscape" in judge(made_up(), theirs).summary
+    assert "not vanish without steps uphill" in judge(made_up(agreeing=False), theirs).summary
+    further = made_up()
+    further["static_accuracy"] = further.static_accuracy - 0.3  # it gets further, and does not learn
+    partly = judge(further, theirs)
+    assert verdicts(partly)[7:9] == [MIXED, NO] and "11 are reproduced, 1 in part and 0 not." in partly.plain
+    forgetful = made_up()
+    forgetful["class_accuracy"][:, -1, 0] = 0.5
+    assert verdicts(judge(forgetful, theirs))[11] == NO
     assert reduced == [NO] * 3 + [SCALE] * 10 + [NOTHING] + [NO] * 6
     rising = made_up()
     rising["valley_curvature"] = 1 / rising.valley_curvature  # higher, but not narrower
