@@ -184,8 +184,9 @@ archive.provenance(windows[late])
 # from before the cascade. It sets in as soon as the edge is reached, while gradient
 # descent first has to amplify a small displacement. The explicit time dependence of the
 # loss contributes little to the rise of the sharpness, so that its term is tested by
-# the example above rather than by the spiral. Where the flow carries a ReLU over its
-# kink, $S$ jumps in (b); the formula keeps $S$ constant and does not bring it back.
+# the example above rather than by the spiral. In (b) the flow's $S$ does not stay at
+# the edge but climbs: probably kinks of the ReLUs change it, and the formula, which keeps
+# $S$ constant between them, does not bring it back.
 
 # %% tags=["lead"]
 rows = [

@@ -26,17 +26,20 @@ def judge(windows: Mapping[int, xr.Dataset], learning_rate: float, scale: str) -
     """
     early, *_, late = windows.values()
     one, broken, _, flow = table(early, learning_rate)
-    later, _, two, _ = table(late, learning_rate)
+    later, _, two, late_flow = table(late, learning_rate)
+    bounces, alone, late_alone = (row[RATIO].split(" ±")[0].split(" (")[0] for row in (one, flow, late_flow))
     return Findings(
         "central_flow",
         "How far do the bounces go?",
-        f"The variance of the first bounces is {one[RATIO]} times the prediction, which has no free parameter.",
+        f"The variance of the first bounces over its prediction, without a fit, is {bounces} along their measured mean "
+        f"path, and {alone} for the flow alone, started before the cascade (later {late_alone}).",
         f"With one unstable mode the variance of the first bounces is {one[RATIO]} times that of the formula, "
         f"evaluated at their mean without a fit, and {later[RATIO]} times in a later period. {_broken(broken)}The "
         f"central flow starts before the cascade and never sees a bounce: the measured variance is {flow[RATIO]} times "
-        f"its prediction, and its mean loss is off by at most {_loss(early, learning_rate)}, both while the flow has "
-        f"at most one mode at the edge. {_second(two)} The explicit time dependence of the loss accounts for "
-        f"{_motion(early, learning_rate)} of the rise of the sharpness at the edge, and descent for the rest.",
+        f"its prediction ({late_flow[RATIO]} times in the later period), and its mean loss is off by at most "
+        f"{_loss(early, learning_rate)}, all while the flow has at most one mode at the edge. {_second(two)} The "
+        f"explicit time dependence of the loss accounts for {_motion(early, learning_rate)} of the rise of the "
+        "sharpness at the edge, and descent for the rest.",
         scale,
     )
 
