@@ -152,11 +152,12 @@ archive.provenance(*ways.values())
 
 # %% [markdown] tags=["lead"]
 # **What to look at.** In (a) the last two rows are the weights of the triangular wave
-# without a period: held for $T$ steps they do at least as well as the wave itself, so
-# the period is not essential. All of (a) is at one learning rate. In (b) each loss has
-# the rate that is best for it, so that what is left between the two markers of a row is
-# no matter of tuning that rate. Only the rate was tuned: no decay of it, no weight decay.
-# This is one task, one size of network and one amplitude; other tasks may differ.
+# without a period: held for $T$ steps they do about as well at the triangle's good
+# periods and better at short ones, so the period is not essential. All of (a) is at one
+# learning rate. In (b) each loss has the rate that is best for it, so that what is left
+# between the two markers of a row is no matter of tuning that rate. Only the rate was
+# tuned: no decay of it, no weight decay. This is one task, one size of network and one
+# amplitude; other tasks may differ.
 
 # %% tags=["lead"]
 @functools.partial(jax.jit, static_argnums=0)
