@@ -66,13 +66,7 @@ from dynloss.checks import check_count
 from dynloss.models.myrtle import Myrtle
 from dynloss.spectral import batched
 from dynloss.training import full_batch
-from dynloss_book.analysis.cascades import (
-    beside_the_edge,
-    by_loss,
-    check_zoom,
-    threshold,
-    zoom,
-)
+from dynloss_book.analysis.cascades import by_loss, check_zoom, threshold, zoom
 from dynloss_book.engine import archive, parameters
 from dynloss_book.figS2_myrtle_bifurcations import batched_recorders, claims
 from dynloss_book.tasks import cifar10
@@ -144,10 +138,11 @@ figure.plot(run, gammas, cascades, level, 2 / learning_rate, window);
 archive.provenance(run)
 
 # %% [markdown] tags=["lead"]
-# **What to look at.** In the second half of a period, as the class weights return to
-# one, the largest eigenvalue of the Hessian rises through $2/\eta$. The loss and the
-# **accuracy** then **split into branches** that are visited in turn. The bouncing ends
-# soon after the next class is emphasised, which widens the valley.
+# **What to look at.** Before each cascade the largest eigenvalue reaches $2/\eta$: in the
+# first two it climbs there as the weights return to one; in the third, enlarged, it is
+# there already by mid-period. The loss and the **accuracy** then **split into branches**
+# that are visited in turn. The bouncing ends soon after the next class is emphasised,
+# which widens the valley.
 
 # %% tags=["lead"]
 findings
@@ -155,15 +150,17 @@ findings
 # %% [markdown]
 # ## Each cascade beside the eigenvalue
 #
-# When $\lambda_1$ first exceeds $2/\eta$ after the cascade before, and when the loss
-# begins to bounce. The bounce must come later: beyond the edge it grows from a very
-# small amplitude, by a factor of $\eta\lambda_1-1$ per step, while the valley continues
-# to narrow. So $\lambda_1$ is above $2/\eta$ when the bounce becomes visible, by more
+# When $\lambda_1$ last rises above $2/\eta$ before the loss begins to bounce, and when it
+# does. The bounce is seen some steps later: beyond the edge it grows from a very small
+# amplitude, by a factor of $\eta\lambda_1-1$ per step, while the valley continues to
+# narrow. So $\lambda_1$ is above $2/\eta$ when the bounce becomes visible, by more
 # for a faster change of the weights, and below or falling when it has ended. All
-# numbers are steps; a blank means that it did not happen.
+# numbers are steps; a blank means that it did not happen. A bounce that starts after the
+# oscillations have stopped, in the last period, is in the table, and its start counts for
+# $\lambda_{th}$; the answer above leaves it out.
 
 # %%
-beside_the_edge(run, cascades, learning_rate)
+claims.before_the_start(run, cascades, learning_rate)
 
 # %%
 claims.numbers(run, cascades, settings).to_frame("value")

@@ -105,11 +105,24 @@ def bursting(inside):
     return run.assign(accuracy=("step", np.cumsum(step * (-1.0) ** np.arange(STEPS))))
 
 
+def test_the_last_rise_before_each_start():
+    run = trajectory()
+    curvature = np.full((STEPS + EVERY - 1) // EVERY, 30.0)
+    curvature[[2, 3, 5, 9, 10]] = 45.0  # above 2/η at steps 18 and 27, at 45, and at 81 and 90, amid the first cascade
+    run["hessian_eigenvalues"][:, 0] = curvature
+    found = claims.before_the_start(run, CASCADES, 0.05)
+    assert found["λ₁ exceeds 2/η"].tolist() == [45, 81]
+    run["hessian_eigenvalues"][:, 0] = 30.0
+    assert claims.before_the_start(run, CASCADES, 0.05)["λ₁ exceeds 2/η"].isna().all()
+
+
 def test_figure_s2():
     settings = {"images": "cifar10", "size": 3000, "channels": 64, "period": 25, "steps": 200, "learning_rate": 0.05}
     judge = claims.judge
     assert verdicts(judge([(bursting(0.1), CASCADES)] * 2, settings)) == [YES] * 3
+    assert judge([(bursting(0.1), CASCADES)] * 2, settings).plain.startswith("Yes: ")
     one = judge([(bursting(0.1), CASCADES)], settings)
+    assert one.plain.startswith("In this one run, yes: ")
     assert verdicts(one) == [ONE] * 3 and "1 seed" in one.scale and not one.claims[0].reduced
     low = [each._replace(curvature_at_start=30.0, curvature_at_end=80.0) for each in CASCADES]
     assert verdicts(judge([(bursting(0.001), low)] * 2, settings | {"channels": 8})) == [NO] * 3

@@ -5,7 +5,7 @@ import numpy as np
 
 from dynloss.dynamics import Instability
 from dynloss_book.plots.learning_dynamics import Row, dots, draw, mark_handles
-from dynloss_book.plots.style import CLASSES, INK, RANKS, THRESHOLD, figure_style, panels
+from dynloss_book.plots.style import CLASSES, INK, THRESHOLD, figure_style, panels
 
 
 @figure_style()
@@ -21,7 +21,7 @@ def plot(trajectory, weights, cascades: list[Instability], threshold: float, edg
         zoom: first and last step of the right-hand panels.
     """
     curvature, classes = trajectory.hessian_eigenvalues, CLASSES[: np.shape(weights)[1]]
-    ranks = RANKS[: curvature.shape[1]]
+    ranks = CLASSES[:2:-1][: curvature.shape[1]]  # not those of the three classes
     rows = [
         Row(r"$\Gamma_i$", list(np.asarray(weights).T), classes, marked=False),
         Row("training accuracy", [trajectory.accuracy.values], [INK], sight=(0, 1.03)),
