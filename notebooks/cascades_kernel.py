@@ -131,8 +131,8 @@ archive.provenance(result)
 # **What to look at.** In (a) dots and circles coincide: the Gauss-Newton kernel
 # accounts for the largest eigenvalue of the Hessian. In (b) the plain NTK has a
 # larger value at each green line. In (c) the Hessian and the Gauss-Newton kernel have
-# the same value, just below 2, at nearly all onsets; the plain NTK varies from onset
-# to onset.
+# nearly the same value, somewhat below 2, at nearly all onsets; a few are detected late,
+# far up. The plain NTK varies from onset to onset.
 
 # %% tags=["lead"]
 findings

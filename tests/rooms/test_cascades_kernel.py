@@ -35,6 +35,9 @@ def test_which_kernel_has_a_threshold():
     assert verdicts(judge(wide, SETTINGS))[1] == Verdict.UNDECIDED
     assert "is a matrix" in judge(kernels(near, near, far), SETTINGS).summary
     assert "is a matrix" not in judge(kernels(near, far, far), SETTINGS).summary
+    late = kernels(near, near, far)
+    late["onset_hessian"][:, :, 3] = 20.0
+    assert "is 0.950 (3 seeds, all the same) for the Gauss-Newton kernel, 0.975 " in judge(late, SETTINGS).summary
     none = judge(kernels([np.nan] * 4, [np.nan] * 4, [np.nan] * 4), SETTINGS)
     assert verdicts(none) == [SCALE] * 2 and none.summary == "No cascade in these runs."
     assert cascades_kernel.deviation(kernels([2.0] * 4, [1.9] * 4, far)) == pytest.approx(0.05)

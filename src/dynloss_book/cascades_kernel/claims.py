@@ -9,7 +9,7 @@ import xarray as xr
 from dynloss_book import paper
 from dynloss_book.engine.findings import Claim, Findings, Verdict
 from dynloss_book.engine.sweeps.statistics import interval
-from dynloss_book.engine.verdicts import positive
+from dynloss_book.engine.verdicts import enumerated, positive
 
 SAME = 0.15  # relative scatter of a number that counts as the same at every onset
 MATRIX = (
@@ -57,15 +57,15 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
               positive(SAME - scatter["hessian"]) if known else Verdict.NOT_TESTABLE,
               f"the 95 % interval of the relative spread is below {SAME:.0%}", reduced=reduced),
     )  # fmt: skip
-    values = {name: _at_onsets(result, name) for name in NAMES}
+    means = [interval(_at_onsets(result, name) / 2) for name in ("weighted_kernel", "hessian", "ntk")]
     halves = {name: interval(typical(result, name) / 2) for name in NAMES}
     return Findings(
         "cascades_kernel",
         "Which kernel has a threshold?",
         _plain(claims[0].verdict, ratio),
-        f"At the detected onsets ηλ_max/2 is {interval(values['weighted_kernel'] / 2)} for the Gauss-Newton kernel, "
-        f"{interval(values['hessian'] / 2)} for the Hessian and {interval(values['ntk'] / 2)} for the plain NTK; for "
-        f"the median cascade of a network it is {halves['weighted_kernel']}, {halves['hessian']} and {halves['ntk']}. "
+        f"For the median cascade of a network ηλ_max/2 at the detected onset is {halves['weighted_kernel']} for the "
+        f"Gauss-Newton kernel, {halves['hessian']} for the Hessian and {halves['ntk']} for the plain NTK; in the mean, "
+        f"to which any onset that is detected late contributes, {enumerated(means)}. "
         f"The Gauss-Newton kernel and the Hessian differ by at most {ratio:.1%}; the residual term contributes at most "
         f"{float(abs(result.onset_residual_share.isel(mark=0)).max()):.2%} of λ_max there. In a cascade λ_max of the "
         "plain NTK falls "
