@@ -198,6 +198,12 @@ findings
 # it varies from cascade to cascade. An onset is detected where the loss alternates
 # between two values that are 0.0001 apart; the first half period, where the network
 # settles, is left out.
+#
+# Here the plain kernel nearly has a threshold as well, although the class weights at the
+# onsets differ: their mean over the samples is always 1, and its largest eigenvectors lie
+# in all three classes alike, so that the weights nearly average out. For the
+# cross-entropy it has [none](cascades_kernel.ipynb), since there a factor of the softmax
+# enters, too, which shrinks as the network becomes certain.
 
 # %% mystnb={"figure": {"caption": "The squared error with oscillating weights, one network: (a) the change of the loss in each step, (b) the largest eigenvalue of both kernels. Dashed green lines mark where cascades start.", "name": "fig-squared-error-oscillating"}, "image": {"alt": "Two panels against the step: the change of the loss opens into two branches at dashed lines, where the weighted kernel's largest eigenvalue has reached the dashed boundary."}}
 figure.plot_oscillating(run, starts, every);

@@ -76,7 +76,7 @@ def judge(
         f"$\\eta\\lambda_{{\\max}}/N$ = {interval(second)} on; a small disturbance of the mode "
         f"grows from {interval(crossings(probes.disturbance, ratios, -1.0).mean('moment'))} on. "
         f"{_oscillating(_at_starts(run, starts, every))} "
-        f"The averaged kernel nears its infinite-width limit as $m^{{{width_law.exponent:.2f}}}$.",
+        f"With the width $m$ the averaged kernel nears its infinite-width limit as $m^{{{width_law.exponent:.2f}}}$.",
         f"{regimes.attrs['scale']}; 300 points",
         claims,
     )
