@@ -35,6 +35,18 @@ def test_the_edge_of_each_optimiser():
     assert "for 1 of 2 optimisers" in cascades_edge.judge(edges([0.95, 1.14]), SETTINGS).summary  # it reaches too far
 
 
+def test_a_run_that_bounces_already_has_no_onset():
+    """The search begins at step 10: who jumps just before it and has an onset just after it never began."""
+    running = edges([0.95, 1.0]).assign_coords(step=[7, 9, 10, 30])
+    running["level"][1, 0, 1, 1] = 1.07  # a jump by the first mark, and not by the second
+    running["onset_step"][:, :, :, 1] = 15  # not within T/10 of the search's beginning
+    found = cascades_edge.begun(running, 20)
+    assert np.argwhere(found.onset.isnull().values).tolist() == [[1, 0, 0, 0]]
+    assert np.isnan(found.onset_step[1, 0, 0, 0]) and int(found.onset_step.isnull().sum()) == 1
+    early = running.assign_coords(step=[5, 7, 10, 30])  # long before
+    assert not cascades_edge.begun(early, 20).onset.isnull().any()
+
+
 def test_the_picture_shows_what_it_is_given():
     drawn = figure.plot_edges(edges([0.95, 1.0]))
     assert all(labelled(drawn)) and len(drawn.axes) == 3

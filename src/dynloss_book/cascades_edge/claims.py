@@ -38,6 +38,21 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
     )
 
 
+def begun(result: xr.Dataset, period: int) -> xr.Dataset:
+    """Without the onsets of runs that bounce already where the search begins, at T/2.
+
+    Such a run jumps in the T/10 before, and its onset is found in the T/10 after.
+
+    Args:
+        result: of `analysis.onsets.by_optimiser`.
+        period: T, in steps.
+    """
+    first, quiet = period // 2, period // 10
+    jumps = abs(result.level.diff("side")).sel(step=slice(first - quiet, first - 1)) >= result.mark
+    running = jumps.any(["step", "side"]) & (result.onset_step <= first + quiet)
+    return result.assign({name: result[name].where(~running) for name in ("onset", "onset_step")})
+
+
 def onset_over_edge(one: xr.Dataset, mark: int = 0) -> xr.DataArray:
     """λ over its edge at the detected onsets: the mean over the cascades of each seed."""
     return one.onset.isel(mark=mark).mean("cascade")
