@@ -155,6 +155,12 @@ archive.provenance(*networks["wide"].values())
 # the authors' code; by the text's “last period” the last cycle may be truncated.) A short
 # last period leaves a bouncing network where it is; *1,000 static steps more* let it
 # settle, which raises the accuracy most at short periods, though not to nearly 1.
+#
+# The *initialisation* decides most of the narrow network's gain: with weights of the
+# authors' later notebook it learns far better without oscillations. (The grid is not that
+# of [Figure 3's page](fig03_spiral_phase_diagram.ipynb). Nor are the static accuracies of
+# the same seeds: networks that bounce are chaotic, and another device or version of JAX
+# rounds differently.)
 
 # %% tags=["lead"]
 findings

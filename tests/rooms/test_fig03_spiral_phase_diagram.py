@@ -35,6 +35,7 @@ def test_figure_3():
         "wide": spiral_plane(1.0, 1.0, 0.9, 0.93, 0.95),
     }
     assert verdicts(judge(agreeing, WIDTHS, SETTINGS)) == [YES] * 11
+    assert "differs from that in the region by −0.5" in judge(agreeing, WIDTHS, SETTINGS).summary
     contrary = {
         "narrow": spiral_plane(0.9, 0.5, 0.99, 0.9, 0.5, longer=0.99, optimum=-0.1),
         "wide": spiral_plane(0.7, 1.0, 0.9, 0.95, 0.93),

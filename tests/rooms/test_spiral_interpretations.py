@@ -87,12 +87,17 @@ def test_other_readings_of_figure_3(static, inside, elsewhere, expected):
 
 def test_the_points_that_are_nearly_perfect_are_counted():
     """In the book's way and with more static steps, of those points alone that lie in the narrow network's region."""
-    assert {spiral_interpretations.BOOK, spiral_interpretations.SETTLED} <= set(interpretations.TRAININGS)
+    named = {spiral_interpretations.BOOK, spiral_interpretations.SETTLED, spiral_interpretations.GLOROT}
+    assert named <= set(interpretations.TRAININGS)
     one = readings_of(0.5, 0.94, 0)
     low, high = one, one + 0.05 * (one.period < 50)
     ways = {spiral_interpretations.BOOK: low, spiral_interpretations.SETTLED: high}
     assert [spiral_interpretations.perfect(each) for each in (low, high)] == ["0 of 4", "2 of 4"]
     found = spiral_interpretations.judge({"narrow": ways, "wide": ways}, {"narrow": 100, "wide": 1000, "steps": 35_000})
+    assert "initialisation" not in found.summary
+    glorot = {"narrow": ways | {spiral_interpretations.GLOROT: readings_of(0.9, 0.94, 0)}, "wide": ways}
+    other = spiral_interpretations.judge(glorot, {"narrow": 100, "wide": 1000, "steps": 35_000}).summary
+    assert "without oscillations is 0.9" in other and "in place of 0.5" in other and "accuracy is +0.039" in other
     assert "at 0 of 4 points with the book's way, at 2 of 4 points with 1,000 static steps more" in found.summary
 
 
