@@ -31,7 +31,7 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
     """
     ends = runs.validation_accuracy
     bounces, without = (ends.sel(run=run) - ends.sel(run=f"{run}, calm") for run in ("oscillating", "static"))
-    gain, fit = (difference(branches, name).mean("turn") for name in ("validation_accuracy", "alignment"))
+    gain, fit = (difference(branches, name) for name in ("validation_accuracy", "alignment"))
     wider, narrower = (_change(branches, "sharpness", way) for way in ("bouncing", "calm"))
     kept = positive(narrower) is Verdict.REPRODUCED and positive(wider) is Verdict.UNDECIDED
     widens = _also(-wider, narrower - wider)  # and more than the flow does without bounces
@@ -74,7 +74,9 @@ def judge(branches: xr.Dataset, runs: xr.Dataset, settings: Mapping[str, Any]) -
         f"{interval(ends.sel(run='oscillating'))} in large steps and {interval(ends.sel(run='oscillating, calm'))} in "
         f"small ones, whose edge of stability is higher: a difference of {interval(bounces, signed=True)}. With the "
         f"static loss the same difference is {interval(without, signed=True)}; in a single period of the oscillations, "
-        f"{interval(gain, signed=True)}, and in kernel-target alignment {interval(fit, signed=True)}. Runs end at "
+        f"{interval(gain.mean('turn'), signed=True)} in the mean, {interval(gain.isel(turn=0), signed=True)} in the "
+        f"first and {interval(gain.isel(turn=-1), signed=True)} in the last that is followed; and in kernel-target "
+        f"alignment {interval(fit.mean('turn'), signed=True)} in the mean. Runs end at "
         f"$\\lambda_{{\\max}}$ = {interval(runs.sharpness.sel(run='oscillating'))} of the static loss, static training "
         f"at {interval(runs.sharpness.sel(run='static'))}. $\\lambda_{{\\max}}$ of the static "
         f"loss changes by {interval(wider, signed=True)} in a period in large steps and by "
