@@ -67,7 +67,7 @@ def test_figure_1_says_how_many_networks_of_the_papers_scale_diverged():
     assert "scale (3 of 30 seeds, of which 1 static diverged) it is" in found.summary
     assert "the gain may be due to that breakdown" in found.summary
     gaining = judge(plane(0.39, 0.4), POINT, REGION, PAPER | {"channels": 16}, three)
-    assert gaining.plain.endswith("of 3 networks each, 1 static and 0 oscillating ones break down.")
+    assert gaining.plain.endswith("scale 1 of 3 static networks break down, and 0 oscillating ones.")
     lost = "1 of 3 seeds diverged"
     assert [lost in claim.here for claim in found.claims] == [False, False, True, True, True, False]
 

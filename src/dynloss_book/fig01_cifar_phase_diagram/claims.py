@@ -166,6 +166,6 @@ def _breakdown(papers: xr.Dataset | None) -> str:
     if papers is None or not _fallen(papers, 1):
         return "."
     return (
-        f"; at the paper's scale, of {papers.sizes['seed']} networks each, {_fallen(papers, 1)} static and "
-        f"{_fallen(papers, paper.FIGURE_1_POINT['amplitude'])} oscillating ones break down."
+        f"; at the paper's scale {_fallen(papers, 1)} of {papers.sizes['seed']} static networks break down, and "
+        f"{_fallen(papers, paper.FIGURE_1_POINT['amplitude'])} oscillating ones."
     )
