@@ -155,7 +155,7 @@ def test_its_page_begins_with_answer_and_picture(stem):
     assert behind.source.startswith("archive.provenance(")
 
 
-def test_links_to_other_notebooks_lead_there():
+def test_links_to_other_pages_lead_there():
     """By the file's name, so that they hold in the book, in Jupyter and on GitHub."""
     links = {
         (stem, link)
@@ -165,7 +165,8 @@ def test_links_to_other_notebooks_lead_there():
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", cell.source)
     }
     assert ("figS1_hessian_eigenvalues", "cascades_two_step.ipynb") in links
-    assert {link for _, link in links} <= {f"{stem}.ipynb" for stem in FIGURES}
+    pages = {f"../book/{path.name}" for path in (ROOT / "book").glob("*.md")}
+    assert {link for _, link in links} <= pages | {f"{stem}.ipynb" for stem in FIGURES}
 
 
 @pytest.mark.slow
