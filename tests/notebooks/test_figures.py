@@ -146,6 +146,15 @@ def test_tags_its_answer(stem):
 
 
 @pytest.mark.parametrize("stem", sorted(FIGURES))
+def test_asks_the_archive_before_its_answer(stem):
+    """A campaign looks no further, nor at cells with a picture or asides, to see what is missing."""
+    looked_at = answers.sources(FIGURES[stem], {})
+    asking = re.compile(r"fetch_or_compute|sweeps\.(run|in_turn)|run_plan|elsewhere\(")
+    others = [cell.source for cell in cells(stem) if cell.cell_type == "code" and cell.source not in looked_at]
+    assert [source for source in others if asking.search(source)] == []
+
+
+@pytest.mark.parametrize("stem", sorted(FIGURES))
 def test_its_page_begins_with_answer_and_picture(stem):
     """The leading cells: the answer, then the picture or two, and where it comes from."""
     lead = [cell for cell in cells(stem) if "lead" in cell.metadata.get("tags", [])]

@@ -43,6 +43,7 @@ def test_a_run_that_bounces_already_has_no_onset():
     found = cascades_edge.begun(running, 20)
     assert np.argwhere(found.onset.isnull().values).tolist() == [[1, 0, 0, 0]]
     assert np.isnan(found.onset_step[1, 0, 0, 0]) and int(found.onset_step.isnull().sum()) == 1
+    assert "before the search for them begins: 1." in cascades_edge.judge(found, SETTINGS).summary
     early = running.assign_coords(step=[5, 7, 10, 30])  # long before
     assert not cascades_edge.begun(early, 20).onset.isnull().any()
 

@@ -19,7 +19,8 @@ def made_up(ends, best=0.0):
     curves = np.stack([np.full_like(last, 0.1), last + best, last], axis=-1)
     dims = ("peak_rate", "amplitude", "seed", "epoch")
     coordinates = {"peak_rate": rates, "amplitude": amplitudes, "epoch": [0, 1, 2]}
-    return xr.Dataset({"validation_accuracy": (dims, curves)}, coordinates)
+    done = dims[:-1], np.isfinite(last)
+    return xr.Dataset({"validation_accuracy": (dims, curves), "done": done}, coordinates)
 
 
 def test_the_gain_is_measured_where_the_static_loss_is_at_its_best():
@@ -67,7 +68,13 @@ def test_a_rate_that_no_others_enclose_decides_nothing(gain):
     better_beyond = ends | {(0.02, 50): [0.95, 0.96, 0.95]}  # for one of the two losses
     for each in (one, higher, fewer, better_beyond):
         found = claims.judge(made_up(each), "", {})
-        assert found.claims[0].verdict == Verdict.UNDECIDED and "no best learning rate is known" in found.plain
+        assert found.claims[0].verdict == Verdict.UNDECIDED and "too few learning rates" in found.plain
+
+
+def test_a_rate_at_which_a_network_diverges_is_no_better_one():
+    both = made_up(beside([0.79] * 3, [0.80, 0.81, 0.80]) | {(0.02, 1): [0.9, 0.9, np.nan]})
+    both["done"] = both.done | (both.peak_rate == 0.02)  # it was computed
+    assert claims.best_rates(both) == [0.01, 0.01] and claims.enclosed(both)
 
 
 def test_networks_that_have_not_learned_answer_nothing():

@@ -37,10 +37,10 @@ def test_the_largest_network_is_asked_for_by_itself_with_intervals_for_all():
     assert [claim.verdict for claim in found.claims[3:]] == [Verdict.UNDECIDED, Verdict.NOT_REPRODUCED]
     alone, together = (float(each.margin[0, -1]) for each in map(simultaneous, (made_up[:1, 1:], made_up)))
     assert f"± {together:.3f}" in found.claims[4].here and f"{together:.3f}" != f"{alone:.3f}"
-    assert found.plain.endswith("and 0 of 6 lose; such a gain is excluded in 4 of these.")
+    assert found.plain.endswith("0 lose, and such a gain is excluded in 4.")
     small = claims.judge(gains(0.005, 0, 0, spread=0.001), "")  # certain, and too small to matter
-    assert "no condition shows a significant gain of a hundredth" in small.plain
-    assert claims.judge(gains(0, 0, 0), "").plain.endswith("such a gain is excluded in 6 of these.")
+    assert "none of 6 conditions shows a significant gain of a hundredth" in small.plain
+    assert claims.judge(gains(0, 0, 0), "").plain.endswith("such a gain is excluded in 6.")
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def made_up(*, agreeing=True):
     ratios = np.array([0.5, -0.5, -1.5])
     chosen, least, along = np.ones(4), np.zeros(4), np.ones((4, 40))
     # Amid its turn a class is learnt, and the valleys of the others rise.
-    turns = np.full((4, 6, 3), 0.5)
+    turns = np.full((4, 6, 3), 0.96)
     turns[:, [0, 2, 4], [0, 1, 2]] = 1.0
     turns[:, 5] = 1.0  # in the end none is forgotten
     valley = np.ones((4, 3, 7))
@@ -143,6 +143,9 @@ def test_the_statements_of_the_text():
     further["static_accuracy"] = further.static_accuracy - 0.3  # it gets further, and does not learn
     partly = judge(further, theirs)
     assert verdicts(partly)[7:9] == [MIXED, NO] and "11 are reproduced, 1 in part and 0 not." in partly.plain
+    meanwhile = made_up()
+    meanwhile["class_accuracy"][:, :5] = np.where(meanwhile.class_accuracy[:, :5] < 1, 0.5, 1)
+    assert verdicts(judge(meanwhile, theirs))[11] == MIXED  # forgotten, and learnt again
     forgetful = made_up()
     forgetful["class_accuracy"][:, -1, 0] = 0.5
     assert verdicts(judge(forgetful, theirs))[11] == NO

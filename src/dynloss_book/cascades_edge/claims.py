@@ -32,7 +32,8 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         f"Cascades start at the optimiser's own edge of stability for {enumerated(agree) or 'no optimiser'}{others}.",
         f"At the detected onset of a cascade the sharpness, in units of the optimiser's edge, is {'; '.join(said)}. "
         f"The whole interval is within {NEAR:.0%} of that edge for {len(agree)} of {len(means)} optimisers. At these "
-        f"learning rates the edges, values of the sharpness, are: {edges}.",
+        f"learning rates the edges, values of the sharpness, are: {edges}. Onsets left out, since the run jumps "
+        f"already before the search for them begins: {result.attrs.get('left_out', 0)}.",
         f"{settings['width']} hidden units, {settings['seeds']} seeds of {settings['steps']:,} steps, "
         f"T = {settings['period']}, A = {settings['amplitude']:g}",
     )
@@ -41,7 +42,7 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
 def begun(result: xr.Dataset, period: int) -> xr.Dataset:
     """Without the onsets of runs that bounce already where the search begins, at T/2.
 
-    Such a run jumps in the T/10 before, and its onset is found in the T/10 after.
+    Such a run jumps in the T/10 before, and its onset is found in the T/10 after; ``left_out`` says how many these are.
 
     Args:
         result: of `analysis.onsets.by_optimiser`.
@@ -50,7 +51,8 @@ def begun(result: xr.Dataset, period: int) -> xr.Dataset:
     first, quiet = period // 2, period // 10
     jumps = abs(result.level.diff("side")).sel(step=slice(first - quiet, first - 1)) >= result.mark
     running = jumps.any(["step", "side"]) & (result.onset_step <= first + quiet)
-    return result.assign({name: result[name].where(~running) for name in ("onset", "onset_step")})
+    kept = result.assign({name: result[name].where(~running) for name in ("onset", "onset_step")})
+    return kept.assign_attrs(left_out=int((result.onset.notnull() & running).isel(mark=0).sum()))
 
 
 def onset_over_edge(one: xr.Dataset, mark: int = 0) -> xr.DataArray:

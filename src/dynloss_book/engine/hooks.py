@@ -21,3 +21,8 @@ def called(name: str) -> list[Callable[..., Any]]:
     rooms = sorted(path.parent.name for path in book.glob("*/hooks.py"))
     modules = [importlib.import_module(f"{book.name}.{room}.hooks") for room in rooms]
     return [getattr(module, name) for module in modules if hasattr(module, name)]
+
+
+def told(name: str) -> dict[str, Any]:
+    """What the functions of this name say, in one table."""
+    return {key: value for each in called(name) for key, value in each().items()}

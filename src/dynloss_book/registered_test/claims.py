@@ -41,15 +41,15 @@ def judge(gains: xr.DataArray, scale: str) -> Findings:
     verdicts = {str(task): claim.verdict for task, claim in zip(gains.task.values, asked, strict=True)}
     yes = [task for task, found in verdicts.items() if found == Verdict.REPRODUCED]
     found = simultaneous(gains)
-    losing = f"{int((found.mean + found.margin < 0).sum())} of {found.mean.size}"
     if yes:
         plain = f"Yes: tuned alike, the oscillating loss gains with {enumerated(yes)}."
     elif set(verdicts.values()) & {Verdict.ONE_RUN, Verdict.NOT_COMPUTED}:
         plain = "Not decided yet: the plan below was registered first, and only a part of it is computed."
     else:
         plain = (
-            "With both losses tuned alike, no condition shows a significant gain of a hundredth on these digits, and "
-            f"{losing} lose; such a gain is excluded in {int((found.mean + found.margin < MATTERS).sum())} of these."
+            f"With both losses tuned alike, none of {found.mean.size} conditions shows a significant gain of a "
+            f"hundredth on these digits; {int((found.mean + found.margin < 0).sum())} lose, and such a gain is "
+            f"excluded in {int((found.mean + found.margin < MATTERS).sum())}."
         )
     held = {Verdict.REPRODUCED: "held", Verdict.NOT_REPRODUCED: "failed"}
     none = {Verdict.REPRODUCED: "failed", Verdict.NOT_REPRODUCED: "held"}

@@ -10,6 +10,7 @@ import pytest
 import small_site
 from small_site import notebook
 
+from dynloss_book.engine import hooks
 from dynloss_book.engine.findings import Claim, Findings, Kind, Sentence, Verdict
 from dynloss_book.engine.runner import answers, gallery, recorded, scorecard
 from dynloss_book.engine.runner.answers import Judged
@@ -258,7 +259,7 @@ def test_every_claim_of_the_record_has_a_section():
     root = small_site.Path(__file__).resolve().parents[3]
     claims = [claim for figure in recorded.read(root / "results").values() for claim in figure["claims"]]
     assert len(claims) > 60
-    names = scorecard.sections()
+    names = hooks.told("sections")
     assert [claim["where"] for claim in claims if scorecard.section(claim["where"], names) == scorecard.ELSEWHERE] == []
     assert [claim["statement"] for claim in claims if not (claim.get("tolerance") and claim["quotation"])] == []
     assert {claim["kind"] for claim in claims} == set(Kind)

@@ -250,6 +250,25 @@ def test_a_notebook_that_fails_does_not_stop_the_others(make, here):
         assert done[1][1] == "failed: cell 1: NameError: name 'nothing' is not defined"
 
 
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", "its process died (out of memory, or killed from outside?)"),
+        ("import sys; print('aloud'); sys.exit(0)", "SystemExit: 0"),
+        (r"raise ValueError('one\nand two')", "ValueError: one and two"),
+    ],
+)
+def test_a_look_that_fails_is_news_of_its_item_alone(make, capfd, cell, said):
+    root = make()
+    path = root / "notebooks" / "fig02_single.ipynb"
+    notebook = json.loads(path.read_text())
+    notebook["cells"][2]["source"] = cell
+    path.write_text(json.dumps(notebook))
+    states = [state.left for _, state in campaign.plan(root, items(root))]
+    assert states == ["4 points or more", f"failed: {said}", "24 points or more"]
+    assert capfd.readouterr().out == ""
+
+
 @pytest.mark.slow
 def test_killed_at_any_time_it_ends_with_the_same_results(make, here, child):
     """DYNLOSS_TEST_KILLS=10 kills it so often."""

@@ -17,7 +17,7 @@ import sweep_points
 from dynloss import schedules
 from dynloss_book.engine import archive, sweeps
 from dynloss_book.engine.fingerprint import Fingerprint
-from dynloss_book.engine.sweeps import engine, evaluate
+from dynloss_book.engine.sweeps import engine, evaluate, overview
 from dynloss_book.engine.sweeps.grid import keys
 
 FIFTY = {"steps": 50}
@@ -72,7 +72,9 @@ def test_the_result_has_the_axes_the_seed_and_what_computed_it(whole):
     assert dict(whole.sizes) == {"period": 3, "amplitude": 2, "seed": 3, "bias_0": 3}
     assert whole.loss.dtype == "float32" and whole.loss.dims == ("period", "amplitude", "seed")
     assert whole.done.all() and not whole.diverged.any()
-    assert whole.period.attrs == {"long_name": "period T", "units": "steps"}
+    from_files = overview.gathered(Path(whole.attrs["path"]))  # as pages offer it
+    for each in (whole, from_files):
+        assert each.period.attrs == {"long_name": "period T", "units": "steps"}
     assert len(np.unique(whole.loss.sel(amplitude=10.5))) == 9
     shown = archive.provenance(whole)
     (record,) = shown.records

@@ -10,18 +10,23 @@ Several campaigns may share an archive: they divide sweeps among them by the sto
 same single result one takes the next item.
 """
 
+import contextlib
+import io
 import itertools
+import os
 import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dynloss import files
 from dynloss_book.engine import ledger, policy
 from dynloss_book.engine.archive import InProgress
 from dynloss_book.engine.deadline import OutOfTime
@@ -145,16 +150,17 @@ def run(root: Path, items: Sequence[Item], minutes: float | None, renew: bool = 
         renew: also compute anew what other code computed. The old store is kept beside.
     """
     end = float("inf") if minutes is None else time.time() + 60 * minutes
-    for item, state in plan(root, items) if minutes != 0 else ():
+    for item, state in plan(root, items) if items and minutes != 0 else ():
         if time.time() >= end:
+            print("the time is over", file=sys.stderr)
             return
         yield item, state if state.complete else _computed(root, item, end, renew)
 
 
 def plan(root: Path, items: Sequence[Item]) -> list[tuple[Item, State]]:
     """What is left of each item; several are looked at at the same time, and nothing is computed."""
-    print(f"looking at what is left of {len(items)} items", file=sys.stderr, flush=True)
-    with ProcessPoolExecutor(together.at_once(), kernels.context()) as pool:
+    print(f"looking at what is left of {len(items)} item{'s' * (len(items) != 1)}", file=sys.stderr, flush=True)
+    with ThreadPoolExecutor(together.at_once()) as pool:
         states = pool.map(_looked_at, items, itertools.repeat(policy.folders(root=root)))
         return list(zip(items, states, strict=True))
 
@@ -206,13 +212,25 @@ def _computed(root: Path, item: Item, end: float, renew: bool) -> State:
 
 def _looked_at(item: Item, folders: Sequence[Path]) -> State:
     """Run an item's notebook as far as its answer, without time to compute, and read its ledger."""
-    error = raised = ""
     with tempfile.TemporaryDirectory() as folder:
-        notes = Path(folder, "ledger.jsonl")
+        notes, ended = Path(folder, "ledger.jsonl"), Path(folder, "ended")
+        asked = policy.Policy(deadline=0.0, ledger=str(notes), **policy.asking(folders))
+        process = kernels.context().Process(target=_look, args=(item, asked, ended), daemon=True)
+        process.start()
+        process.join()
+        died = "its process died (out of memory, or killed from outside?)"
+        said = ended.read_text("utf-8") if ended.exists() else died
+        return State(tuple(ledger.read(notes)), said, said.partition(":")[0])
+
+
+def _look(item: Item, asked: policy.Policy, ended: Path) -> None:
+    """In a process of its own, for whatever a cell does is news about this item, and of no other."""
+    os.setsid()  # Ctrl-C reaches it through its runner
+    threading.Thread(target=kernels.end_with_runner, daemon=True).start()
+    said = ""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         try:
-            asked = policy.Policy(deadline=0.0, ledger=str(notes), **policy.asking(folders))
             answers.executed(item.figure, item.values, asked)
-        except Exception as reason:  # whatever a cell raises is news about this item, and of no other
-            raised = type(reason).__name__
-            error = f"{raised}: {reason}"
-        return State(tuple(ledger.read(notes)), error, raised)
+        except BaseException as error:  # `sys.exit` too
+            said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    files.write(ended, said)

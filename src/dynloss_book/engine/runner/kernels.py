@@ -160,7 +160,7 @@ def _be_kernel(arguments: Sequence[str], environment: Mapping[str, str], folder:
 
     gc.freeze()  # so that collections leave the memory alone that the kernels share
     os.setsid()  # signals reach what it starts too; Ctrl-C reaches it through its runner
-    threading.Thread(target=_end_with_runner, daemon=True).start()
+    threading.Thread(target=end_with_runner, daemon=True).start()
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -172,7 +172,8 @@ def _be_kernel(arguments: Sequence[str], environment: Mapping[str, str], folder:
     kernelapp.launch_new_instance()
 
 
-def _end_with_runner() -> None:
+def end_with_runner() -> None:
+    """Wait for the end of the process that started this one, and end its own group, which no others may share."""
     if (runner := multiprocessing.parent_process()) is not None:
         runner.join()
     os.killpg(0, signal.SIGKILL)

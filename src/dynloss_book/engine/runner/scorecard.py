@@ -17,11 +17,6 @@ COLUMNS = ("The paper says", "Tested", "Here", "Counts as agreeing", "Verdict")
 ELSEWHERE = "Elsewhere"  # claims that name no section of the paper
 
 
-def sections() -> dict[str, str]:
-    """The paper's sections in their order, each with its title, as the book's rooms tell them."""
-    return {name: title for told in hooks.called("sections") for name, title in told().items()}
-
-
 def section(where: str, names: Collection[str]) -> str:
     """The section of the paper that a claim is in: the longest of these names that is the first part of its place.
 
@@ -39,7 +34,7 @@ def page(entries: Sequence[Entry], pages: str) -> str:
         pages: the folder of the notebooks, seen from the page.
     """
     judged = [(claim, each) for each in entries if each.found for claim in each.found["claims"]]
-    shares, titles = [_filter([claim for claim, _ in judged])], sections()
+    shares, titles = [_filter([claim for claim, _ in judged])], hooks.told("sections")
     for name in [*titles, ELSEWHERE, Kind.QUESTION, Kind.DEFINITION]:
         if rows := "".join(_row(claim, entry, pages) for claim, entry in judged if _part(claim, titles) == name):
             heading = ": ".join(part for part in (titled(name), titles.get(name)) if part)

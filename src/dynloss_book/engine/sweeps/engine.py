@@ -296,8 +296,7 @@ def _result(store: Store, wanted: grids.Grid, computed: bool) -> xr.Dataset:
             f"{store.folder} holds no point of this sweep, and none was finished in the time given; an unfinished "
             "run that keeps a checkpoint goes on next time. To compute, give it time: -p minutes 10, or none: no limit"
         )
-    axes = {name: attributes for told in hooks.called("axes") for name, attributes in told().items()}
-    result = grids.assemble(wanted, rows(store.parts, store.names), axes)
+    result = grids.assemble(wanted, rows(store.parts, store.names), hooks.told("axes"))
     told, stale = combined(store.parts), store.stale()
     path, published = store.read_from(wanted.points())
     if stale:

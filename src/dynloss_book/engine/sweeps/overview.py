@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from dynloss_book.engine import archive, untrusted
+from dynloss_book.engine import archive, hooks, untrusted
 from dynloss_book.engine.sweeps import grid as grids
 from dynloss_book.engine.sweeps.store import REQUEST, combined, rows
 
@@ -67,7 +67,8 @@ def whole(parts: list[xr.Dataset]) -> xr.Dataset:
     """The files of a sweep, over the smallest grid that holds all their points."""
     names = json.loads(parts[0].attrs["axes"])
     everything = rows(parts, names)
-    result = grids.assemble(grids.Grid({name: np.unique(everything[name].values) for name in names}), everything)
+    points = grids.Grid({name: np.unique(everything[name].values) for name in names})
+    result = grids.assemble(points, everything, hooks.told("axes"))
     return result.assign_attrs(combined(parts), scale=grids.scale(result))
 
 
