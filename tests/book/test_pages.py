@@ -167,7 +167,7 @@ def test_what_we_found_answers_for_every_notebook(parsed, notebook):
         verdict, _, others = own.select("td")[-1].get_text().partition("; others: ")
         assert any(verdict in row for row in rows)
         failing = sum(bool(re.search("✗ not reproduced|◐ mixed", row)) for row in rows) - (verdict[0] in "✗◐")
-        assert sum(map(int, re.findall(r"[✗◐] (\d+)", others))) == failing
+        assert sum(map(int, re.findall(r"[✗◐]\s(\d+)", others))) == failing
 
 
 def test_every_page_begins_with_a_plain_answer(parsed, notebook):

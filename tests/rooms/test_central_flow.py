@@ -38,7 +38,7 @@ def test_the_central_flow():
     for words in ("is 1.000 ± 0.025 (3 seeds) times", "off by at most 10 %", "accounts for 20 %", "factor is 0.500 ±"):
         assert words in found.summary, found.summary
     assert "(variance 1.000 of the formula's)" in found.plain
-    assert "off by factors of 0.500 and, later, 0.2500." in found.plain
+    assert "the flow alone is off by factors of 0.500 and, later, 0.2500." in found.plain
     few = window(0.5)
     few["curvature"][:, :2, 1] = 2.1
     assert "6 moments of 3 networks only, too few" in judge(window(1.0), few).summary

@@ -80,10 +80,8 @@ def judge(result: xr.Dataset, settings: Mapping[str, Any]) -> Findings:
         f"{count[NEITHER]} by neither."
         + (f" {count[UNRESOLVED]} more break too soon to be resolved." if count[UNRESOLVED] else "")
         + (f" Period doubling means a Floquet multiplier of −1 for two steps: where bounces break, the lowest is "
-           f"{_mean(lowest)}. A second unstable mode would need a multiplier of +1. By its eigenvector, the mode of "
-           f"the first bounce is recognised at {found}, so a second one may be missed; its eigenvalue is looked at "
-           f"as well. The second eigenvalue exceeds 2/η in {len(crossed)} cascades before the break, but only on one "
-           f"side of the bounce; over both sides the multiplier of its mode alone is {_mean(beside)}. With the class "
+           f"{_mean(lowest)}. The second eigenvalue exceeds 2/η in {len(crossed)} cascades before the break, but only "
+           f"on one side of the bounce; over both the multiplier of its mode alone is {_mean(beside)}. With the class "
            f"weights frozen after the break, the network goes on repeating every four steps in "
            f"{sum(np.asarray(held) > DOUBLED)} of {len(held)} cascades."
            if broken else ""),

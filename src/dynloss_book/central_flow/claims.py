@@ -31,8 +31,8 @@ def judge(windows: Mapping[int, xr.Dataset], learning_rate: float, scale: str) -
     return Findings(
         "central_flow",
         "How far do the bounces go?",
-        f"As far as predicted where their measured mean path is given (variance {bounces} of the formula's); the flow "
-        f"alone, started before the cascade, is off by factors of {alone} and, later, {late_alone}.",
+        f"As far as predicted where their mean path is given (variance {bounces} of the formula's); the flow alone is "
+        f"off by factors of {alone} and, later, {late_alone}.",
         f"With one unstable mode the variance of the first bounces is {one[RATIO]} times that of the formula, "
         f"evaluated at their mean without a fit, and {later[RATIO]} times in a later period. {_broken(broken)}The "
         f"central flow starts before the cascade and never sees a bounce: the measured variance is {flow[RATIO]} times "

@@ -186,8 +186,8 @@ def _learning_rate(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
     rates = [f"{float(rate):g}" for rate in found.rate]
     further, learns = positive(gain, testable=testable), at_least(slow, MOST, testable=testable)
     return (
-        Claim("The narrow network does not learn the static loss because its valleys are too narrow for the "
-              "learning rate: with a smaller one it gets further, and learns", paper.SAYS["too narrow"],
+        Claim("The narrow network fails because its valleys are too narrow for its learning rate: it learns at a "
+              "smaller one", paper.SAYS["too narrow"],
               "too narrow for η",
               f"training accuracy {float(slow.mean()):.2f} at η = {rates[1]} and {float(fast.mean()):.2f} at η = "
               f"{rates[0]}, in the same time ηt: {interval(gain, signed=True)}",
@@ -228,7 +228,7 @@ def _turns(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
               f"{interval(both, bounds=SHARE)} of the cases, by factors of {interval(rise.mean('pair'))} and "
               f"{interval(narrowing.mean('pair'))}; then both return", at_least(both, RULE, testable=testable),
               AS_A_RULE),
-        Claim("No class is forgotten, neither while others are emphasised nor in the end",
+        Claim("No class is forgotten, on the way or in the end",
               paper.SAYS["forgetting"], "avoided",
               f"after the last period the worst class is at {interval(worst, bounds=SHARE)}; in the middle of the "
               f"first {classes} periods the classes that are not emphasised are at {interval(left, bounds=SHARE)}",

@@ -100,7 +100,7 @@ def headlines(entries: list[Entry], images: str, pages: str) -> str:
             scale = "reduced" if claim["reduced"] else "the paper's"
             ours = claim["here"].split(";")[0]
             others = [other for other in of_paper(_claims(each)) if other is not claim]
-            tally = ", ".join(f"{SIGNS[verdict]} {number}" for verdict, _, number in counts(others))
+            tally = " ".join(f"{SIGNS[verdict]}\u00a0{number}" for verdict, _, number in counts(others))
             verdict = _coloured(claim["verdict"]) + f"; others: {tally}" * bool(others)
             rows.append((sight + _link(each, pages), said, claim["paper"], ours, scale, verdict))
     return tables.markdown(rows)
