@@ -74,7 +74,7 @@ def main() -> None:
     if options.page and not options.page.is_file():
         sys.exit(f"there is no {options.page}: run `make book` first")
     if options.page:
-        print_page(options.page.resolve(), options.output, scale=0.8)
+        print_page(options.page.resolve(), options.output, scale=0.77)
     else:
         print_page(single_page(options.site), options.output)
     print(options.output)
