@@ -66,7 +66,13 @@ from dynloss.checks import check_count
 from dynloss.models.myrtle import Myrtle
 from dynloss.spectral import batched
 from dynloss.training import full_batch
-from dynloss_book.analysis.cascades import by_loss, check_zoom, threshold, zoom
+from dynloss_book.analysis.cascades import (
+    beside_the_edge,
+    by_loss,
+    check_zoom,
+    threshold,
+    zoom,
+)
 from dynloss_book.engine import archive, parameters
 from dynloss_book.figS2_myrtle_bifurcations import batched_recorders, claims
 from dynloss_book.tasks import cifar10
@@ -160,7 +166,7 @@ findings
 # $\lambda_{th}$; the answer above leaves it out.
 
 # %%
-claims.before_the_start(run, cascades, learning_rate)
+beside_the_edge(run, cascades, learning_rate)
 
 # %%
 claims.numbers(run, cascades, settings).to_frame("value")

@@ -6,6 +6,7 @@ import xarray as xr
 from made_up import NO, ONE, SCALE, YES, verdicts
 
 from dynloss.dynamics import Instability
+from dynloss_book.analysis import cascades
 from dynloss_book.figS2_myrtle_bifurcations import claims, figure
 from dynloss_book.plots.style import END, START
 
@@ -110,10 +111,10 @@ def test_the_last_rise_before_each_start():
     curvature = np.full((STEPS + EVERY - 1) // EVERY, 30.0)
     curvature[[2, 3, 5, 9, 10]] = 45.0  # above 2/η at steps 18 and 27, at 45, and at 81 and 90, amid the first cascade
     run["hessian_eigenvalues"][:, 0] = curvature
-    found = claims.before_the_start(run, CASCADES, 0.05)
+    found = cascades.beside_the_edge(run, CASCADES, 0.05)
     assert found["λ₁ exceeds 2/η"].tolist() == [45, 81]
     run["hessian_eigenvalues"][:, 0] = 30.0
-    assert claims.before_the_start(run, CASCADES, 0.05)["λ₁ exceeds 2/η"].isna().all()
+    assert cascades.beside_the_edge(run, CASCADES, 0.05)["λ₁ exceeds 2/η"].isna().all()
 
 
 def test_figure_s2():

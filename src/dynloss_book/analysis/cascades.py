@@ -154,7 +154,7 @@ def crossings(run: Any, cascades: Sequence[Instability], level: float, period: i
 
 
 def beside_the_edge(run: Any, cascades: Sequence[Instability], learning_rate: float) -> pd.DataFrame:
-    """One row a cascade: when λ₁ first exceeds 2/η after the cascade before, and when the loss bounces.
+    """One row a cascade: when λ₁ last rises above 2/η before it, and when the loss bounces.
 
     Args:
         run: with ``hessian_eigenvalues`` at any cadence.
@@ -162,11 +162,11 @@ def beside_the_edge(run: Any, cascades: Sequence[Instability], learning_rate: fl
         learning_rate: η.
     """
 
-    measured, edge = run[run.hessian_eigenvalues.dims[0]].values, 2 / learning_rate
-    windows = zip([0, *(each.end for each in cascades)], (each.start for each in cascades), strict=False)
-    first = [dynamics.first_crossings(measured, run.hessian_eigenvalues.values, edge, each)[0] for each in windows]
+    above = run.hessian_eigenvalues.values[:, 0] > 2 / learning_rate
+    rises = run[run.hessian_eigenvalues.dims[0]].values[1:][above[1:] & ~above[:-1]]
+    last = [max((int(step) for step in rises if step <= each.start), default=None) for each in cascades]
     columns = {
-        "λ₁ exceeds 2/η": pd.array(first, "Int64"),
+        "λ₁ exceeds 2/η": pd.array(last, "Int64"),
         "bouncing starts": pd.array([each.start for each in cascades], "Int64"),
         "bouncing ends": pd.array([each.end for each in cascades], "Int64"),
         "ηλ₁ before the start": [learning_rate * each.curvature_at_start for each in cascades],

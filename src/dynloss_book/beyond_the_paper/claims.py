@@ -29,9 +29,8 @@ def judge(
         _told((by_waveform[name] - by_waveform[other]).mean("period"))
         for name, other in (("triangle", "static"), ("random, held", "triangle"), ("random, each step", "triangle"))
     )
-    more = _over_the_triangle(by_waveform)
     best = float(by_waveform["triangle"].mean("seed").fillna(-1).idxmax("period"))
-    there = _told(more.sel(waveform="random, held", period=best))
+    there = _told((by_waveform["random, held"] - by_waveform["triangle"]).sel(period=best))
     claims = (_other_waveform(by_waveform), *(_elsewhere(way, values) for way, values in chosen.items()))
     gaining = [way for way, claim in zip(chosen, claims[1:], strict=True) if claim.verdict == Verdict.REPRODUCED]
     tuned = f"With tuned rates a significant gain is left with {enumerated(gaining) or 'none of them'}."
@@ -55,17 +54,10 @@ def judge(
     )
 
 
-def _over_the_triangle(by_waveform: Mapping[str, xr.DataArray]) -> xr.DataArray:
-    """What each other form of the weights gains over the triangular wave, (waveform, period, seed)."""
-    others = {name: values - by_waveform["triangle"] for name, values in by_waveform.items()}
-    names = [name for name in others if name not in ("static", "triangle")]
-    return xr.concat([others[name] for name in names], xr.DataArray(names, dims="waveform", name="waveform"))
-
-
 def _other_waveform(by_waveform: Mapping[str, xr.DataArray]) -> Claim:
-    gains = _over_the_triangle(by_waveform).mean("period")
+    names = [name for name in by_waveform if name not in ("static", "triangle")]
+    gains = xr.concat([(by_waveform[name] - by_waveform["triangle"]).mean("period") for name in names], "waveform")
     found = simultaneous(gains)
-    names = [str(name) for name in gains.waveform.values]
     better = [name for name, more in zip(names, (found.mean > found.margin).values, strict=True) if more]
     return Claim("Is another form of the weights better than the paper's triangular wave?", SAYS["other losses"],
                  "left open",

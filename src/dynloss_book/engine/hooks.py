@@ -23,6 +23,6 @@ def called(name: str) -> list[Callable[..., Any]]:
     return [getattr(module, name) for module in modules if hasattr(module, name)]
 
 
-def told(name: str) -> dict[str, Any]:
-    """What the functions of this name say, in one table."""
-    return {key: value for each in called(name) for key, value in each().items()}
+def told(name: str, *arguments: Any) -> dict[str, Any]:
+    """What the functions of this name say of these arguments, in one table."""
+    return {key: value for each in called(name) for key, value in each(*arguments).items()}

@@ -9,7 +9,7 @@ import xarray as xr
 
 from dynloss.dynamics import Instability
 from dynloss_book import paper
-from dynloss_book.analysis.cascades import SPREAD, beside_the_edge, inside, marks, spread_of_marks
+from dynloss_book.analysis.cascades import SPREAD, inside, marks, spread_of_marks
 from dynloss_book.engine.findings import Claim, Findings
 from dynloss_book.engine.sweeps.statistics import interval
 from dynloss_book.engine.verdicts import AS_A_RULE, RULE, by_run, exists
@@ -88,21 +88,6 @@ def accuracy_changes(run: xr.Dataset, cascades: Sequence[Instability]) -> tuple[
     """The mean change of the accuracy a step, inside the cascades and outside."""
     change, bouncing = abs(run.accuracy.diff("step")), inside(run.step.values[1:], cascades)
     return float(change[bouncing].mean()), float(change[~bouncing].mean())
-
-
-def before_the_start(run: xr.Dataset, cascades: Sequence[Instability], learning_rate: float) -> pd.DataFrame:
-    """The table of `beside_the_edge`, with the last rise of λ₁ above 2/η before each start in place of the first.
-
-    The first may belong to the cascade before.
-
-    Args:
-        run, cascades, learning_rate: as of `beside_the_edge`.
-    """
-    table, curvature = beside_the_edge(run, cascades, learning_rate), run.hessian_eigenvalues[:, 0].values
-    above = curvature > 2 / learning_rate
-    rises = run[run.hessian_eigenvalues.dims[0]].values[1:][above[1:] & ~above[:-1]]
-    last = [max((int(step) for step in rises if step <= each.start), default=None) for each in cascades]
-    return table.assign(**{"λ₁ exceeds 2/η": pd.array(last, "Int64")})
 
 
 def numbers(run: xr.Dataset, cascades: Sequence[Instability], settings: Mapping[str, Any]) -> pd.Series:

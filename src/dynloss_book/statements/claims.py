@@ -232,7 +232,7 @@ def _turns(found: xr.Dataset, testable: bool) -> tuple[Claim, ...]:
               paper.SAYS["forgetting"], "avoided",
               f"after the last period the worst class is at {interval(worst, bounds=SHARE)}; in the middle of the "
               f"first {classes} periods the classes that are not emphasised are at {interval(left, bounds=SHARE)}",
-              ends if ends != Verdict.REPRODUCED or float(left.mean()) >= MOST else Verdict.MIXED,
+              agreed(ends, at_least(left, MOST, testable=testable)) if ends is Verdict.REPRODUCED else ends,
               f"every class at {MOST:.0%} or more in the end; mixed, if those that are not emphasised are below it"),
     )  # fmt: skip
 
